@@ -1,0 +1,168 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { parse } from 'smol-toml';
+
+/** Where this checkout is. */
+export const ROOT = resolve(import.meta.dirname, '..');
+
+export interface ServeOptions {
+  /** 0 picks a free port. */
+  port: number;
+  /** Directory that keeps R2, KV, D1 and Durable Objects over restarts. */
+  state: string;
+  /** wrangler.toml to take bindings and vars from. */
+  configFile?: string;
+  /** Vars and secrets laid over the file's and `.dev.vars`'. */
+  vars?: Record<string, unknown>;
+  /** R2 bindings beyond the file's. */
+  r2Buckets?: string[];
+  /** Serve https with this key and certificate (PEM). */
+  tls?: { key: string; cert: string };
+  /** Receives each line the Worker logs; standard output otherwise. */
+  onLog?: (line: string) => void;
+}
+
+export interface Service {
+  url: string;
+  /** Process id of workerd, for benchmarks and fault tests. */
+  workerdPid: () => number;
+  /** Runs the cron handler now. */
+  scheduled: () => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+/** The parts of wrangler.toml that a local run needs. */
+interface WranglerFile {
+  main: string;
+  compatibility_date: string;
+  compatibility_flags?: string[];
+  vars?: Record<string, unknown>;
+  r2_buckets?: { binding: string; bucket_name: string }[];
+  kv_namespaces?: { binding: string }[];
+  d1_databases?: { binding: string; migrations_dir?: string }[];
+  durable_objects?: { bindings: { name: string; class_name: string }[] };
+}
+
+/** Runs the Worker of this checkout on workerd, with local R2, KV, D1 and Durable Objects. Listens on loopback only. */
+export async function serve(options: ServeOptions): Promise<Service> {
+  const file = options.configFile ?? join(ROOT, 'wrangler.toml');
+  const toml = parse(await readFile(file, 'utf8')) as unknown as WranglerFile;
+  await mkdir(options.state, { recursive: true });
+  const onLog = options.onLog ?? ((line: string) => process.stdout.write(`${line}\n`));
+  const vars = { ...toml.vars, ...(await devVars()), ...options.vars } as Record<string, never>;
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: '127.0.0.1',
+      // The runtime's own socket serves the Worker without Miniflare's proxy in between; only https needs the proxy.
+      port: options.tls === undefined ? 0 : options.port,
+      ...(options.tls === undefined ? {} : { httpsKey: options.tls.key, httpsCert: options.tls.cert }),
+      log: new Log(LogLevel.ERROR),
+      logRequests: false,
+      handleStructuredLogs: ({ message }) => onLog(message),
+      telemetry: { enabled: false },
+      cf: false,
+      unsafeTriggerHandlers: true,
+      resourcePersistencePath: options.state,
+      workers: [
+        {
+          name: 'keep-edge',
+          modules: [{ type: 'ESModule', path: 'worker.js', contents: await bundle(join(ROOT, toml.main)) }],
+          compatibilityDate: toml.compatibility_date,
+          compatibilityFlags: toml.compatibility_flags ?? [],
+          bindings: vars,
+          ...(options.tls === undefined ? { unsafeDirectSockets: [{ host: '127.0.0.1', port: options.port }] } : {}),
+          r2Buckets: [...(toml.r2_buckets ?? []).map((bucket) => bucket.binding), ...(options.r2Buckets ?? [])],
+          kvNamespaces: (toml.kv_namespaces ?? []).map((namespace) => namespace.binding),
+          d1Databases: (toml.d1_databases ?? []).map((database) => database.binding),
+          durableObjects: Object.fromEntries(
+            (toml.durable_objects?.bindings ?? []).map(({ name, class_name }) => [
+              name,
+              { className: class_name, useSQLite: true },
+            ]),
+          ),
+        },
+      ],
+    }),
+  );
+  const proxyUrl = (await miniflare.ready).origin;
+  const url = options.tls === undefined ? (await miniflare.unsafeGetDirectURL()).origin : proxyUrl;
+  for (const database of toml.d1_databases ?? []) {
+    await applyMigrations(
+      await miniflare.getD1Database(database.binding),
+      join(ROOT, database.migrations_dir ?? 'migrations'),
+    );
+  }
+  return {
+    url,
+    workerdPid: () => workerdPidOf(process.pid),
+    scheduled: async () => {
+      const response = await fetch(`${proxyUrl}/cdn-cgi/handler/scheduled`);
+      const body = await response.text();
+      if (!response.ok) throw new Error(`the cron handler failed: ${response.status} ${body}`);
+    },
+    stop: () => miniflare.dispose(),
+  };
+}
+
+async function bundle(main: string): Promise<string> {
+  const result = await build({
+    entryPoints: [main],
+    bundle: true,
+    format: 'esm',
+    target: 'es2024',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*'],
+    write: false,
+    logLevel: 'silent',
+    sourcemap: 'inline',
+  });
+  return result.outputFiles[0]?.text ?? '';
+}
+
+/** `.dev.vars` is dotenv: NAME=value, values optionally quoted, tables as JSON. */
+async function devVars(): Promise<Record<string, string>> {
+  const text = await readFile(join(ROOT, '.dev.vars'), 'utf8').catch(() => '');
+  const { parseEnv } = await import('node:util');
+  return parseEnv(text) as Record<string, string>;
+}
+
+/** Applies the migrations that this database has not seen, in the order of their names, in wrangler's own bookkeeping table. */
+async function applyMigrations(
+  database: Awaited<ReturnType<Miniflare['getD1Database']>>,
+  directory: string,
+): Promise<void> {
+  const files = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith('.sql')).sort();
+  if (files.length === 0) return;
+  await database.exec(
+    'CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)',
+  );
+  const { results } = await database.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
+  const applied = new Set(results.map((row) => row.name));
+  for (const name of files.filter((file) => !applied.has(file))) {
+    const sql = await readFile(join(directory, name), 'utf8');
+    const statements = sql
+      .replace(/^\s*--.*$/gm, '')
+      .split(/;\s*$/m)
+      .map((statement) => statement.trim())
+      .filter((statement) => statement !== '');
+    await database.batch([
+      ...statements.map((statement) => database.prepare(statement)),
+      database.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
+    ]);
+  }
+}
+
+function workerdPidOf(parent: number): number {
+  const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs');
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [, name, , ppid] = /^\d+ \((.*)\) (\S) (\d+)/.exec(readFileSync(`/proc/${entry}/stat`, 'utf8')) ?? [];
+      if (name === 'workerd' && Number(ppid) === parent) return Number(entry);
+    } catch {
+      // the process ended while we looked
+    }
+  }
+  throw new Error('workerd is not running');
+}

@@ -1,0 +1,37 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+/** Folder says runtime: unit and e2e run in Node (e2e talks to a service over a socket), workerd runs inside the Workers runtime. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                SYSTEM_ROOT_TOKEN: 'roottokenroottokenroottokenroottoken00',
+                MANAGEMENT_TOKEN: 'managementtokenmanagementtoken000000',
+                BLOB_SIGNING_KEY: 'signingkeysigningkeysigningkeysigningkey',
+              },
+              r2Buckets: ['BLOCKS', 'ARCHIVE'],
+            },
+          }),
+        ],
+        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Each file starts services of its own; more files at once would only wait for the processor.
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
