@@ -6,7 +6,7 @@ export default {
     const url = new URL(request.url);
     if (request.method === 'PUT') {
       const o = await env.BLOCKS.put(url.pathname, request.body);
-      return Response.json(o.checksums);
+      return Response.json(o?.checksums);
     }
     const o = await env.BLOCKS.get(url.pathname);
     return new Response(o?.body, { headers: { 'content-type': 'application/octet-stream' } });
