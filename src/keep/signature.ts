@@ -1,0 +1,59 @@
+import { equalInConstantTime } from './constant-time.ts';
+import { KeepError } from './errors.ts';
+import { createHmacSha1, hmacSha1Hex } from './hmac-sha1.ts';
+
+/** What signatures are made with. The TTL is part of the signed message: changing it invalidates every signature. */
+export interface SigningKey {
+  /** The cluster's Collections.BlobSigningKey. */
+  key: string;
+  /** The cluster's Collections.BlobSigningTTL. */
+  ttlSeconds: number;
+}
+
+/** Exactly one well-formed A hint, all others B to Z with the strict alphabet (trap T28). */
+const SIGNED_LOCATOR =
+  /^([0-9a-fA-F]{32})(?:\+[0-9]+)?(?:\+[B-Z][A-Za-z0-9@_-]*)*\+A([0-9a-fA-F]{40})@([0-9a-fA-F]{8})(?:\+[B-Z][A-Za-z0-9@_-]*)*$/;
+
+const hex = (seconds: number) => Math.floor(seconds).toString(16);
+
+function hashOf(locator: string): string {
+  const plus = locator.indexOf('+');
+  return plus < 0 ? locator : locator.slice(0, plus);
+}
+
+/**
+ * Appends `+A<signature>@<expiry>` for the whole token text as it was presented: a bare secret and its v2 spelling
+ * give different signatures. Without a key or a token the locator stays unsigned (keep-block-api.md 2.1).
+ * @param expiry Unix seconds
+ */
+export function signLocator(locator: string, token: string, expiry: number, signing: SigningKey): string {
+  return createSigner(token, expiry, signing)(locator);
+}
+
+/** signLocator for many locators with one token and expiry, such as a manifest's. */
+export function createSigner(token: string, expiry: number, signing: SigningKey): (locator: string) => string {
+  if (signing.key === '' || token === '') return (locator) => locator;
+  const expiryHex = hex(expiry).padStart(8, '0');
+  const rest = `@${token}@${expiryHex}@${hex(signing.ttlSeconds)}`;
+  const hmac = createHmacSha1(signing.key);
+  return (locator) => `${locator}+A${hmac(hashOf(locator) + rest)}@${expiryHex}`;
+}
+
+/**
+ * Returns when `token` may read the block, and throws in keepstore's order otherwise (keep-block-api.md 2.3): expiry
+ * is judged before the signature. Neither size nor other hints are signed.
+ * @param now Unix seconds with their fraction (`Date.now() / 1000`): a locator is expired from its expiry second on
+ * @throws KeepError no_token, invalid_signature, expired_signature; not_configured without a key
+ */
+export function verifySignature(locator: string, token: string, now: number, signing: SigningKey): void {
+  // An HMAC under an empty key is one that anybody can make.
+  if (signing.key === '') throw new KeepError('not_configured');
+  if (token === '') throw new KeepError('no_token');
+  const [, hash, signature, expiryHex] = SIGNED_LOCATOR.exec(locator) ?? [];
+  if (hash === undefined || signature === undefined || expiryHex === undefined) {
+    throw new KeepError('invalid_signature');
+  }
+  if (Number.parseInt(expiryHex, 16) < now) throw new KeepError('expired_signature');
+  const expected = hmacSha1Hex(signing.key, `${hash}@${token}@${expiryHex}@${hex(signing.ttlSeconds)}`);
+  if (!equalInConstantTime(signature, expected)) throw new KeepError('invalid_signature');
+}

@@ -1,0 +1,110 @@
+import { equalInConstantTime } from './constant-time.ts';
+import { KeepError } from './errors.ts';
+import { hmacSha1Hex } from './hmac-sha1.ts';
+
+/** The part of a Request that carries credentials. */
+export interface TokenBearer {
+  headers: { get(name: string): string | null };
+  url: string;
+}
+
+/** A token's parts. A v1 token is a bare secret: no uuid. `container` is a v2 token's optional last part. */
+export interface TokenParts {
+  uuid: string | null;
+  secret: string;
+  container: string | null;
+}
+
+const BEARER = /^(?:Bearer|OAuth2) (.*)$/s;
+const BASIC = /^basic (.*)$/is;
+const TOKEN_COOKIE = 'arvados_api_token';
+const SALTED_SECRET_LENGTH = 40;
+const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
+
+/**
+ * Every token of a request in keepstore's order (keep-block-api.md 3.3): Authorization, `api_token` parameters, the
+ * cookie. For block reads only the first one counts; on admin routes any may match. An empty `api_token` or an empty
+ * Basic password counts as a token and stays in the list as '' (trap T69).
+ */
+export function requestTokens({ headers, url }: TokenBearer): string[] {
+  const tokens: string[] = [];
+  const authorization = headers.get('Authorization');
+  if (authorization !== null) {
+    const token = bearerToken(authorization) ?? basicPassword(authorization);
+    if (token !== null) tokens.push(token);
+  }
+  const query = url.indexOf('?');
+  if (query >= 0) tokens.push(...new URLSearchParams(withoutFragment(url.slice(query))).getAll('api_token'));
+  const cookie = tokenCookie(headers.get('Cookie'));
+  if (cookie !== null) tokens.push(cookie);
+  return tokens;
+}
+
+/** Splits a token. Anything that is not `v2/uuid/secret` is a v1 token: the whole text is its secret. */
+export function parseToken(text: string): TokenParts {
+  const [version, uuid, secret, ...rest] = text.split('/');
+  if (version !== 'v2' || uuid === undefined || secret === undefined) {
+    return { uuid: null, secret: text, container: null };
+  }
+  return { uuid, secret, container: rest.length > 0 ? rest.join('/') : null };
+}
+
+/**
+ * The token to show to another cluster: its secret is replaced by an HMAC that only that cluster accepts
+ * (keep-block-api.md 7.2). A token that the other cluster issued itself goes there as it is.
+ * @throws KeepError obsolete_token for a v1 token, bad_request for one that is not a token or already salted
+ */
+export function saltToken(token: string, clusterId: string): string {
+  const { uuid, secret } = parseToken(token);
+  if (uuid === null) {
+    if (OBSOLETE_TOKEN.test(token)) throw new KeepError('obsolete_token');
+    throw new KeepError('bad_request', { message: 'the token is not well-formed: use a v2 token' });
+  }
+  if (uuid.startsWith(clusterId)) return token;
+  if (secret.length === SALTED_SECRET_LENGTH) {
+    throw new KeepError('bad_request', {
+      message: 'the token is already salted for another cluster: use the original',
+    });
+  }
+  return `v2/${uuid}/${hmacSha1Hex(secret, clusterId)}`;
+}
+
+/** Whether a presented token is the secret one, compared in constant time. An empty secret never matches. */
+export function isToken(candidate: string, secret: string): boolean {
+  return secret !== '' && equalInConstantTime(candidate, secret);
+}
+
+function bearerToken(authorization: string): string | null {
+  const token = BEARER.exec(authorization)?.[1]?.trim();
+  return token === undefined || token === '' ? null : token;
+}
+
+function basicPassword(authorization: string): string | null {
+  const credentials = decodeBase64(BASIC.exec(authorization)?.[1] ?? '');
+  const colon = credentials?.indexOf(':') ?? -1;
+  return credentials === null || colon < 0 ? null : credentials.slice(colon + 1);
+}
+
+function tokenCookie(header: string | null): string | null {
+  for (const pair of header?.split(';') ?? []) {
+    const [name, ...value] = pair.trim().split('=');
+    if (name !== TOKEN_COOKIE) continue;
+    const encoded = value.join('=').replace(/^"(.*)"$/, '$1');
+    if (encoded === '') return null;
+    return decodeBase64(encoded.replaceAll('-', '+').replaceAll('_', '/'));
+  }
+  return null;
+}
+
+function decodeBase64(text: string): string | null {
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
+  } catch {
+    return null;
+  }
+}
+
+function withoutFragment(text: string): string {
+  const hash = text.indexOf('#');
+  return hash < 0 ? text : text.slice(0, hash);
+}
