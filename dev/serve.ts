@@ -16,6 +16,8 @@ export interface ServeOptions {
   configFile?: string;
   /** Vars and secrets laid over the file's and `.dev.vars`'. */
   vars?: Record<string, unknown>;
+  /** False leaves `.dev.vars` alone: tests bring their own secrets. */
+  devVars?: boolean;
   /** R2 bindings beyond the file's. */
   r2Buckets?: string[];
   /** Serve https with this key and certificate (PEM). */
@@ -30,8 +32,14 @@ export interface Service {
   workerdPid: () => number;
   /** Runs the cron handler now. */
   scheduled: () => Promise<void>;
+  /** One of the service's buckets behind its back, to look at objects and to damage them. */
+  r2Bucket: (binding: string) => ReturnType<Miniflare['getR2Bucket']>;
+  /** Throws every object of a Durable Object class out of memory: what it did not store is lost, alarms stay. */
+  evictObjects: (className: string) => Promise<void>;
   stop: () => Promise<void>;
 }
+
+const WORKER_NAME = 'keep-edge';
 
 /** The parts of wrangler.toml that a local run needs. */
 interface WranglerFile {
@@ -51,7 +59,10 @@ export async function serve(options: ServeOptions): Promise<Service> {
   const toml = parse(await readFile(file, 'utf8')) as unknown as WranglerFile;
   await mkdir(options.state, { recursive: true });
   const onLog = options.onLog ?? ((line: string) => process.stdout.write(`${line}\n`));
-  const vars = { ...toml.vars, ...(await devVars()), ...options.vars } as Record<string, never>;
+  const vars = { ...toml.vars, ...(options.devVars === false ? {} : await devVars()), ...options.vars } as Record<
+    string,
+    never
+  >;
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -67,7 +78,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
       resourcePersistencePath: options.state,
       workers: [
         {
-          name: 'keep-edge',
+          name: WORKER_NAME,
           modules: [{ type: 'ESModule', path: 'worker.js', contents: await bundle(join(ROOT, toml.main)) }],
           compatibilityDate: toml.compatibility_date,
           compatibilityFlags: toml.compatibility_flags ?? [],
@@ -101,6 +112,11 @@ export async function serve(options: ServeOptions): Promise<Service> {
       const response = await fetch(`${proxyUrl}/cdn-cgi/handler/scheduled`);
       const body = await response.text();
       if (!response.ok) throw new Error(`the cron handler failed: ${response.status} ${body}`);
+    },
+    r2Bucket: (binding) => miniflare.getR2Bucket(binding),
+    evictObjects: async (className) => {
+      const ids = await miniflare.listDurableObjectIds(className);
+      for (const id of ids) await miniflare.unsafeEvictDurableObject(WORKER_NAME, className, { id });
     },
     stop: () => miniflare.dispose(),
   };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT, serve } from './serve.ts';
@@ -24,9 +24,7 @@ const service = await serve({
   port: Number(process.env.PORT || 8787),
   state,
   ...(flags.config === undefined ? {} : { configFile: flags.config }),
-  ...(flags.vars === undefined
-    ? {}
-    : { vars: (await import(join(process.cwd(), flags.vars), { with: { type: 'json' } })).default }),
+  ...(flags.vars === undefined ? {} : { vars: JSON.parse(await readFile(flags.vars, 'utf8')) }),
   r2Buckets: flags.r2 ?? [],
 });
 printReady(service.url);
