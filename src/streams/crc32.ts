@@ -1,0 +1,50 @@
+/** The polynomial of ZIP's CRC-32, bits reversed. */
+const POLYNOMIAL = 0xedb88320;
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32 of bytes at hand. Long bodies go through the runtime's own (crc32-stream.ts). */
+export function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** CRC-32 of `a` followed by `b`, from the two checksums and the length of `b` in bytes. */
+export function combineCrc32(a: number, b: number, lengthOfB: number): number {
+  return (multiply(powerOfX(lengthOfB), a) ^ b) >>> 0;
+}
+
+/** x^(2^k) for k = 0..31, polynomials modulo POLYNOMIAL with the highest power in the lowest bit. */
+const SQUARES = (() => {
+  const squares = new Uint32Array(32);
+  let power = 1 << 30;
+  for (let k = 0; k < squares.length; k++) {
+    squares[k] = power;
+    power = multiply(power, power);
+  }
+  return squares;
+})();
+
+/** x^(8 * bytes): what appending that many zero bytes multiplies a checksum by. */
+function powerOfX(bytes: number): number {
+  let result = 1 << 31;
+  for (let rest = bytes, k = 3; rest > 0; rest = Math.floor(rest / 2), k++) {
+    if (rest % 2 === 1) result = multiply(SQUARES[k & 31] ?? 0, result);
+  }
+  return result;
+}
+
+function multiply(a: number, b: number): number {
+  let product = 0;
+  let factor = b;
+  for (let bit = 1 << 31; bit !== 0; bit >>>= 1) {
+    if (a & bit) product ^= factor;
+    factor = factor & 1 ? (factor >>> 1) ^ POLYNOMIAL : factor >>> 1;
+  }
+  return product >>> 0;
+}

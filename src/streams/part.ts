@@ -1,0 +1,20 @@
+/**
+ * A body is a row of parts whose lengths are known before any of them is opened: blocks of a file, headers of an
+ * archive, boundaries of a multipart answer. concat.ts sends them one after another.
+ */
+export type Part = Uint8Array | LazyPart;
+
+export interface LazyPart {
+  /** Bytes. */
+  length: number;
+  /** Called when the part's turn comes near; what it returns is piped or cancelled. */
+  open(signal: AbortSignal): Promise<OpenPart>;
+}
+
+/** Bytes, a stream, or something that can pipe itself like one. */
+export type OpenPart = Uint8Array | Pipeable;
+
+export interface Pipeable {
+  pipeTo(to: WritableStream<Uint8Array>, options: { preventClose: boolean; signal: AbortSignal }): Promise<void>;
+  cancel(reason?: unknown): Promise<void>;
+}

@@ -1,0 +1,194 @@
+/**
+ * The records of a ZIP archive (PKWARE APPNOTE 6.3.x) as this service writes them: stored, never deflated; sizes in
+ * the local header, the checksum behind the data, because it is known only then; 64-bit forms where the numbers ask
+ * for them. All bytes depend on names and sizes alone, but for the checksums: so an archive's length is known, and
+ * any stretch of it can be made, before a file is read.
+ */
+
+/** One file of an archive. */
+export interface ZipEntry {
+  /** UTF-8, relative, slashes between parts. At most 65,535 bytes. */
+  name: Uint8Array;
+  /** Bytes. */
+  size: number;
+}
+
+const MAX_16 = 0xffff;
+const MAX_32 = 0xffffffff;
+const VERSION_STORED = 20;
+const VERSION_ZIP64 = 45;
+/** Made on Unix, so that readers take the mode bits below. */
+const MADE_BY = (3 << 8) | VERSION_ZIP64;
+/** Bit 3: the checksum stands in a data descriptor. Bit 11: the name is UTF-8. */
+const FLAGS = 0x0808;
+/** 1980-01-01, the first day that the format knows: a collection has no times of its own for files. */
+const DOS_DATE = 0x0021;
+/** A regular file, rw-r--r--. */
+const MODE = 0o100644;
+
+const LOCAL_HEADER = 30;
+const LOCAL_ZIP64_EXTRA = 20;
+const DIRECTORY_HEADER = 46;
+const END_RECORD = 22;
+const ZIP64_END = 56 + 20;
+
+const isLarge = (entry: ZipEntry) => entry.size >= MAX_32;
+
+export function localHeaderLength(entry: ZipEntry): number {
+  return LOCAL_HEADER + entry.name.byteLength + (isLarge(entry) ? LOCAL_ZIP64_EXTRA : 0);
+}
+
+export function localHeader(entry: ZipEntry): Uint8Array {
+  const large = isLarge(entry);
+  const w = writer(localHeaderLength(entry));
+  w.u32(0x04034b50);
+  w.u16(large ? VERSION_ZIP64 : VERSION_STORED);
+  w.u16(FLAGS);
+  w.u16(0);
+  w.u16(0);
+  w.u16(DOS_DATE);
+  w.u32(0);
+  w.u32(large ? MAX_32 : entry.size);
+  w.u32(large ? MAX_32 : entry.size);
+  w.u16(entry.name.byteLength);
+  w.u16(large ? LOCAL_ZIP64_EXTRA : 0);
+  w.bytes(entry.name);
+  if (large) {
+    w.u16(1);
+    w.u16(16);
+    w.u64(entry.size);
+    w.u64(entry.size);
+  }
+  return w.done();
+}
+
+export function descriptorLength(entry: ZipEntry): number {
+  return isLarge(entry) ? 24 : 16;
+}
+
+export function descriptor(entry: ZipEntry, crc: number): Uint8Array {
+  const w = writer(descriptorLength(entry));
+  w.u32(0x08074b50);
+  w.u32(crc);
+  const size = isLarge(entry) ? w.u64 : w.u32;
+  size(entry.size);
+  size(entry.size);
+  return w.done();
+}
+
+/** @param start where the entry's local header begins in the archive */
+export function directoryHeaderLength(entry: ZipEntry, start: number): number {
+  return DIRECTORY_HEADER + entry.name.byteLength + directoryExtraLength(entry, start);
+}
+
+function directoryExtraLength(entry: ZipEntry, start: number): number {
+  const length = (isLarge(entry) ? 16 : 0) + (start >= MAX_32 ? 8 : 0);
+  return length === 0 ? 0 : 4 + length;
+}
+
+export function directoryHeader(entry: ZipEntry, start: number, crc: number): Uint8Array {
+  const large = isLarge(entry);
+  const far = start >= MAX_32;
+  const extra = directoryExtraLength(entry, start);
+  const w = writer(directoryHeaderLength(entry, start));
+  w.u32(0x02014b50);
+  w.u16(MADE_BY);
+  w.u16(large || far ? VERSION_ZIP64 : VERSION_STORED);
+  w.u16(FLAGS);
+  w.u16(0);
+  w.u16(0);
+  w.u16(DOS_DATE);
+  w.u32(crc);
+  w.u32(large ? MAX_32 : entry.size);
+  w.u32(large ? MAX_32 : entry.size);
+  w.u16(entry.name.byteLength);
+  w.u16(extra);
+  w.u16(0);
+  w.u16(0);
+  w.u16(0);
+  w.u32(MODE * 0x10000);
+  w.u32(far ? MAX_32 : start);
+  w.bytes(entry.name);
+  if (extra > 0) {
+    w.u16(1);
+    w.u16(extra - 4);
+    if (large) {
+      w.u64(entry.size);
+      w.u64(entry.size);
+    }
+    if (far) w.u64(start);
+  }
+  return w.done();
+}
+
+/** Where the central directory lies: what the end of an archive says. */
+export interface Directory {
+  entries: number;
+  start: number;
+  length: number;
+}
+
+const needsZip64End = ({ entries, start, length }: Directory) =>
+  entries >= MAX_16 || start >= MAX_32 || length >= MAX_32;
+
+export function endLength(directory: Directory, comment: Uint8Array): number {
+  return (needsZip64End(directory) ? ZIP64_END : 0) + END_RECORD + comment.byteLength;
+}
+
+/** @param comment at most 65,535 bytes */
+export function end(directory: Directory, comment: Uint8Array): Uint8Array {
+  const { entries, start, length } = directory;
+  const w = writer(endLength(directory, comment));
+  if (needsZip64End(directory)) {
+    w.u32(0x06064b50);
+    w.u64(44);
+    w.u16(MADE_BY);
+    w.u16(VERSION_ZIP64);
+    w.u32(0);
+    w.u32(0);
+    w.u64(entries);
+    w.u64(entries);
+    w.u64(length);
+    w.u64(start);
+    w.u32(0x07064b50);
+    w.u32(0);
+    w.u64(start + length);
+    w.u32(1);
+  }
+  w.u32(0x06054b50);
+  w.u16(0);
+  w.u16(0);
+  w.u16(Math.min(entries, MAX_16));
+  w.u16(Math.min(entries, MAX_16));
+  w.u32(Math.min(length, MAX_32));
+  w.u32(Math.min(start, MAX_32));
+  w.u16(comment.byteLength);
+  w.bytes(comment);
+  return w.done();
+}
+
+/** Little-endian, front to back. */
+function writer(length: number) {
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  return {
+    u16(value: number) {
+      view.setUint16(at, value, true);
+      at += 2;
+    },
+    u32(value: number) {
+      view.setUint32(at, value, true);
+      at += 4;
+    },
+    u64(value: number) {
+      view.setBigUint64(at, BigInt(value), true);
+      at += 8;
+    },
+    bytes(value: Uint8Array) {
+      bytes.set(value, at);
+      at += value.byteLength;
+    },
+    done: () => bytes,
+  };
+}
