@@ -15,6 +15,7 @@ export default defineConfig({
                 SYSTEM_ROOT_TOKEN: 'roottokenroottokenroottokenroottoken00',
                 MANAGEMENT_TOKEN: 'managementtokenmanagementtoken000000',
                 BLOB_SIGNING_KEY: 'signingkeysigningkeysigningkeysigningkey',
+                ...s3Bindings(),
               },
               r2Buckets: ['BLOCKS', 'ARCHIVE'],
             },
@@ -35,3 +36,9 @@ export default defineConfig({
     ],
   },
 });
+
+/** The real S3 server that test/support/s3/with-s3 left in the environment; empty where there is none. */
+function s3Bindings() {
+  const { S3_ENDPOINT = '', S3_REGION = '', S3_ACCESS_KEY_ID = '', S3_SECRET_ACCESS_KEY = '', CI } = process.env;
+  return { S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, CI: CI === 'true' };
+}

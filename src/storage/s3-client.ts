@@ -1,0 +1,142 @@
+import { AwsV4Signer } from 'aws4fetch';
+import { type ErrorCode, KeepError } from '../keep/errors.ts';
+import { parseErrorCode } from './s3-xml.ts';
+import type { S3DriverConfig } from './volume-config.ts';
+
+/** One request to the bucket, or to an object in it. */
+export interface S3Request {
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Empty for the bucket itself. */
+  key: string;
+  query?: Record<string, string>;
+  /** Never Content-Type: it is not signed, and Ceph 20 refuses what is sent unsigned. */
+  headers?: Record<string, string>;
+  body?: Uint8Array | ReadableStream<Uint8Array>;
+  signal?: AbortSignal | undefined;
+}
+
+export interface S3Client {
+  /**
+   * Signs and sends. Resolves with any 2xx, and with null when the key is not there; the caller drains or cancels the body.
+   * Failures that may pass are tried again, unless the body is a stream, which is spent.
+   * @throws KeepError `unavailable`, `full` or `body_mismatch`; what the store said is in the cause.
+   */
+  send(request: S3Request): Promise<Response | null>;
+  /** `/bucket/key` as x-amz-copy-source wants it. */
+  copySource(key: string): string;
+}
+
+/** What the server answered, for the log. */
+export class S3Failure extends Error {
+  override readonly name = 'S3Failure';
+  readonly status: number;
+  /** From the error document; HEAD answers have none. */
+  readonly s3Code: string;
+
+  constructor(method: string, status: number, s3Code: string) {
+    super(`S3 ${method}: ${status} ${s3Code}`.trimEnd());
+    this.status = status;
+    this.s3Code = s3Code;
+  }
+}
+
+const MAX_ATTEMPTS = 4;
+const BACKOFF_BASE_MS = 100;
+/** A server that says nothing for this long counts as gone. Uploads are not timed: they answer at the end. */
+const HEADERS_TIMEOUT_MS = 60_000;
+
+export function createS3Client(driver: S3DriverConfig): S3Client {
+  const address = bucketAddress(driver);
+  const { accessKeyId, secretAccessKey, region } = driver;
+  const signingKeys = new Map<string, ArrayBuffer>();
+
+  async function attempt({ method, key, query = {}, headers = {}, body, signal }: S3Request): Promise<Response> {
+    const url = new URL(`${address}/${encodeKey(key)}`);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    // The payload is not signed (a stream cannot be): Content-MD5 guards it.
+    const signer = new AwsV4Signer({
+      method,
+      url: url.href,
+      headers,
+      service: 's3',
+      region,
+      accessKeyId,
+      secretAccessKey,
+      cache: signingKeys,
+    });
+    const signed = await signer.sign();
+    const init = { method, headers: signed.headers, redirect: 'manual', cache: 'no-store' } as const;
+    if (body !== undefined) return fetch(signed.url, { ...init, body, ...(signal === undefined ? {} : { signal }) });
+    // Cleared once headers are there: the body may take its time.
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
+    try {
+      const signals = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
+      return await fetch(signed.url, { ...init, signal: signals });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    async send(request) {
+      const { signal } = request;
+      const attempts = request.body instanceof ReadableStream ? 1 : MAX_ATTEMPTS;
+      for (let tried = 1; ; tried++) {
+        const outcome = await attempt(request).then(
+          (response) => judge(request.method, response),
+          // A connection that failed, or the caller's own wish to stop.
+          (error: unknown) => new KeepError(signal?.aborted ? 'client_gone' : 'unavailable', { cause: error }),
+        );
+        if (!(outcome instanceof KeepError)) return outcome;
+        if (tried >= attempts || !mayPass(outcome)) throw outcome;
+        await backoff(tried, signal);
+      }
+    },
+    copySource: (key) => `/${driver.bucket}/${encodeKey(key)}`,
+  };
+}
+
+/** Where the bucket answers, without a slash at the end. */
+function bucketAddress({ endpoint, region, bucket, usePathStyle }: S3DriverConfig): string {
+  const server = new URL(endpoint === '' ? `https://s3.${region}.amazonaws.com` : endpoint);
+  return usePathStyle ? `${server.origin}/${bucket}` : `${server.protocol}//${bucket}.${server.host}`;
+}
+
+/** Each segment in the strict encoding that SigV4 signs. */
+function encodeKey(key: string): string {
+  const strict = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+  return key
+    .split('/')
+    .map((segment) => encodeURIComponent(segment).replace(/[!'()*]/g, strict))
+    .join('/');
+}
+
+async function judge(method: string, response: Response): Promise<Response | null | KeepError> {
+  if (response.ok) return response;
+  const s3Code = parseErrorCode(await response.text());
+  // A missing bucket is 404 as well, and no reason to say that a block does not exist.
+  if (response.status === 404 && s3Code !== 'NoSuchBucket') return null;
+  return failure(new S3Failure(method, response.status, s3Code));
+}
+
+/** A failed operation as the rest of the house knows it. */
+export function failure(cause: S3Failure): KeepError {
+  let code: ErrorCode = 'unavailable';
+  if (cause.status === 507 || cause.s3Code === 'QuotaExceeded') code = 'full';
+  if (cause.s3Code === 'BadDigest') code = 'body_mismatch';
+  return new KeepError(code, { cause });
+}
+
+/** Worth another try: no answer, or one that blames the moment. */
+function mayPass({ code, cause }: KeepError): boolean {
+  if (code !== 'unavailable') return false;
+  return !(cause instanceof S3Failure) || cause.status >= 500 || cause.status === 429 || cause.status === 408;
+}
+
+/** Waits for a random share of a doubling time, so that many clients do not come back at once. */
+async function backoff(tried: number, signal: AbortSignal | undefined): Promise<void> {
+  const milliseconds = Math.random() * BACKOFF_BASE_MS * 2 ** tried;
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  if (signal?.aborted) throw new KeepError('client_gone', { cause: signal.reason });
+}

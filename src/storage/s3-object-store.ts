@@ -1,0 +1,170 @@
+import { KeepError } from '../keep/errors.ts';
+import type { ListPage, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
+import { createS3Client, failure, S3Failure } from './s3-client.ts';
+import { deleteRequest, errorsOf, parseListing } from './s3-xml.ts';
+import type { S3DriverConfig } from './volume-config.ts';
+
+const MAX_KEYS_PER_PAGE = 1000;
+const MAX_KEYS_PER_DELETE = 1000;
+
+/**
+ * The object store port over S3's protocol (AWS, Ceph, Swift and their kin). Times are whole seconds.
+ * Nothing here rests on a precondition header: many servers ignore them.
+ */
+export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
+  const client = createS3Client(driver);
+
+  const store: ObjectStore = {
+    async get(key, { range, signal } = {}): Promise<StoredObject | null> {
+      const headers = range === undefined ? {} : { range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+      const response = await client.send({ method: 'GET', key, headers, signal });
+      if (response === null) return null;
+      const body = response.body ?? new Response(new Uint8Array(0)).body;
+      if (body === null || (range !== undefined && response.status !== 206)) {
+        await response.body?.cancel();
+        throw failure(new S3Failure('GET', response.status, 'range ignored'));
+      }
+      return { ...infoOf(key, response.headers), body };
+    },
+
+    async head(key, signal): Promise<ObjectInfo | null> {
+      const response = await client.send({ method: 'HEAD', key, signal });
+      return response === null ? null : infoOf(key, response.headers);
+    },
+
+    async put(key, body, { size, md5, signal }): Promise<ObjectInfo> {
+      const headers: Record<string, string> = md5 === undefined ? {} : { 'content-md5': base64OfHex(md5) };
+      const response =
+        body instanceof Uint8Array
+          ? await client.send({ method: 'PUT', key, headers, body, signal })
+          : await sendStream(body, size, (fixed) => client.send({ method: 'PUT', key, headers, body: fixed, signal }));
+      await response?.body?.cancel();
+      if (response === null) throw failure(new S3Failure('PUT', 404, ''));
+      const stored = attestedMd5(response.headers);
+      // Only a server that ignores Content-MD5 comes here. What it stored cannot be read as a block, and a right PUT replaces it;
+      // taking it away could take a good copy that came in between.
+      if (md5 !== undefined && stored !== null && stored !== md5) {
+        throw new KeepError('body_mismatch', {
+          cause: new Error('the S3 server stored something else than it was sent'),
+        });
+      }
+      return { key, size, md5: stored, modified: Date.parse(response.headers.get('date') ?? '') || Date.now() };
+    },
+
+    async copy(from, to): Promise<ObjectInfo | null> {
+      const headers = {
+        'x-amz-copy-source': client.copySource(from),
+        // Onto itself it is a touch, which S3 only takes as a change of metadata.
+        ...(from === to ? { 'x-amz-metadata-directive': 'REPLACE' } : {}),
+      };
+      const response = await client.send({ method: 'PUT', key: to, headers });
+      if (response === null) return null;
+      // The status may have been sent before the copy failed.
+      const [error] = errorsOf(await response.text());
+      if (error !== undefined) throw failure(new S3Failure('COPY', 200, error));
+      const copied = await store.head(to);
+      if (copied === null) throw failure(new S3Failure('COPY', 404, 'the copy is gone already'));
+      return copied;
+    },
+
+    async delete(keys): Promise<void> {
+      const [only] = keys;
+      if (only !== undefined && keys.length === 1) {
+        const response = await client.send({ method: 'DELETE', key: only });
+        await response?.body?.cancel();
+        return;
+      }
+      for (let at = 0; at < keys.length; at += MAX_KEYS_PER_DELETE)
+        await deleteMany(keys.slice(at, at + MAX_KEYS_PER_DELETE));
+    },
+
+    async list({ prefix, cursor, startAfter, limit = MAX_KEYS_PER_PAGE }): Promise<ListPage> {
+      const query: Record<string, string> = {
+        'list-type': '2',
+        prefix,
+        'max-keys': String(Math.min(limit, MAX_KEYS_PER_PAGE)),
+        'encoding-type': 'url',
+      };
+      if (cursor) query['continuation-token'] = cursor;
+      else if (startAfter !== undefined) query['start-after'] = startAfter;
+      const response = await client.send({ method: 'GET', key: '', query });
+      if (response === null) throw failure(new S3Failure('LIST', 404, ''));
+      try {
+        const { objects, next } = parseListing(await response.text());
+        // A listing does not tell whether an ETag is an MD5 (encrypted objects' are not).
+        return { objects: objects.map((object) => ({ ...object, md5: null })), next };
+      } catch (error) {
+        throw new KeepError('unavailable', { cause: error });
+      }
+    },
+  };
+
+  async function deleteMany(keys: string[]): Promise<void> {
+    const body = new TextEncoder().encode(deleteRequest(keys));
+    const digest = new Uint8Array(await crypto.subtle.digest('MD5', body));
+    const headers = { 'content-md5': btoa(String.fromCharCode(...digest)) };
+    const response = await client.send({ method: 'POST', key: '', query: { delete: '' }, headers, body });
+    if (response === null) throw failure(new S3Failure('DELETE', 404, ''));
+    const [error] = errorsOf(await response.text());
+    if (error !== undefined) throw failure(new S3Failure('DELETE', 200, error));
+  }
+
+  return store;
+}
+
+/** Sends a stream under its true length: without one it would go out in chunks, which S3 refuses. */
+async function sendStream<T>(
+  body: ReadableStream<Uint8Array>,
+  size: number,
+  send: (fixed: ReadableStream<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const fixed = new FixedLengthStream(size);
+  const stop = new AbortController();
+  let sent = false;
+  const piped = body.pipeTo(fixed.writable, { signal: stop.signal }).then(
+    () => {
+      sent = true;
+    },
+    (error: unknown) => error ?? new Error('the body broke off'),
+  );
+  try {
+    return await send(fixed.readable);
+  } catch (error) {
+    // The store's own verdict counts; a connection that merely broke may have been broken by the body.
+    const verdict = error instanceof KeepError && error.cause instanceof S3Failure;
+    if (!verdict && !sent) {
+      stop.abort(error);
+      const bodyError = await piped;
+      if (bodyError instanceof KeepError) throw bodyError;
+    }
+    throw error;
+  } finally {
+    // A server may answer without reading to the end: the client's body is let go then.
+    if (!sent) stop.abort();
+    await piped;
+  }
+}
+
+/** Size of the whole object, of a part too. */
+function infoOf(key: string, headers: Headers): ObjectInfo {
+  const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? headers.get('content-length');
+  if (total === null)
+    throw new KeepError('unavailable', { cause: new Error('the S3 server did not say how long the object is') });
+  return {
+    key,
+    size: Number(total),
+    md5: attestedMd5(headers),
+    modified: Date.parse(headers.get('last-modified') ?? ''),
+  };
+}
+
+/** The ETag, where it is the MD5 of the content: stored in one piece, and not encrypted with a key of the customer's or of KMS. */
+function attestedMd5(headers: Headers): string | null {
+  const encryption = headers.get('x-amz-server-side-encryption') ?? '';
+  if (encryption.startsWith('aws:kms') || headers.has('x-amz-server-side-encryption-customer-algorithm')) return null;
+  return /^"?([0-9a-f]{32})"?$/.exec(headers.get('etag') ?? '')?.[1] ?? null;
+}
+
+function base64OfHex(hex: string): string {
+  return btoa(hex.replace(/../g, (byte) => String.fromCharCode(Number.parseInt(byte, 16))));
+}

@@ -1,0 +1,67 @@
+import { XMLParser } from 'fast-xml-parser';
+
+const parser = new XMLParser({
+  parseTagValue: false,
+  trimValues: false,
+  ignoreDeclaration: true,
+  isArray: (name) => name === 'Contents' || name === 'Error',
+});
+
+export interface S3Listing {
+  objects: { key: string; size: number; modified: number }[];
+  /** Null at the end of the list. Pages may be short long before that. */
+  next: string | null;
+}
+
+/** Field values are text; what is missing is undefined. */
+type Fields = Record<string, string | undefined>;
+
+/** A page of ListObjectsV2. Times are cut to whole seconds, which is all that HEAD and GET say: the same object has one time. */
+export function parseListing(xml: string): S3Listing {
+  const page = parser.parse(xml).ListBucketResult as Fields & { Contents?: Fields[] };
+  if (page === undefined) throw new Error('the S3 server did not answer with a listing');
+  const decode = page.EncodingType === 'url' ? decodeUrlEncoded : (key: string) => key;
+  const objects = (page.Contents ?? []).map(({ Key = '', Size, LastModified = '' }) => ({
+    key: decode(Key),
+    size: Number(Size),
+    modified: wholeSeconds(Date.parse(LastModified)),
+  }));
+  const more = page.IsTruncated === 'true';
+  if (more && !page.NextContinuationToken)
+    throw new Error('the S3 server cut its listing short without a token to go on');
+  return { objects, next: more ? (page.NextContinuationToken ?? null) : null };
+}
+
+/** The code of an error document, empty when there is none (HEAD has no body, proxies answer in HTML). */
+export function parseErrorCode(xml: string): string {
+  return errorsOf(xml)[0] ?? '';
+}
+
+/** Codes of the errors inside an answer: CopyObject and DeleteObjects report them under status 200. */
+export function errorsOf(xml: string): string[] {
+  if (!xml.includes('<Error>')) return [];
+  try {
+    const document = parser.parse(xml) as { Error?: Fields[]; DeleteResult?: { Error?: Fields[] } };
+    return (document.Error ?? document.DeleteResult?.Error ?? []).map(({ Code = 'unknown' }) => Code);
+  } catch {
+    return ['unreadable'];
+  }
+}
+
+/** The body of DeleteObjects: only failures are to be reported. */
+export function deleteRequest(keys: string[]): string {
+  const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join('');
+  return `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>${objects}</Delete>`;
+}
+
+function wholeSeconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000) * 1000;
+}
+
+function decodeUrlEncoded(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '));
+}
+
+function escapeXml(text: string): string {
+  return text.replace(/[&<>"'\r\n]/g, (char) => `&#${char.charCodeAt(0)};`);
+}
