@@ -33,6 +33,7 @@ export const ERRORS = {
   invalid_record: { status: 422, message: 'the record is not valid', expected: true },
   client_gone: { status: 499, message: '', expected: true },
   internal: { status: 500, message: 'internal error', expected: false },
+  unreadable_manifest: { status: 500, message: 'the manifest of this collection cannot be read', expected: false },
   hash_collision: { status: 500, message: 'hash collision', expected: false },
   corrupt: { status: 502, message: 'checksum mismatch in stored data', expected: false },
   bad_gateway: { status: 502, message: 'the upstream service failed', expected: false },

@@ -1,0 +1,70 @@
+import { isKeepError, KeepError } from '../errors.ts';
+import { ManifestParser } from './parse.ts';
+import { printManifest } from './print.ts';
+import { READ_RULES } from './rules.ts';
+import type { Chunks } from './tokens.ts';
+import { appendSegment, directoryAt, emptyDirectory, fileAt, type ManifestDirectory } from './tree.ts';
+
+/**
+ * Reads a manifest into a tree in memory, one object per segment: for command lines and small collections.
+ * @throws KeepError unreadable_manifest, also when a path is both a file and a directory
+ */
+export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
+  const root = emptyDirectory();
+  let locators: string[] = [];
+  /** Where in the line's data each block begins, and, last, where the data ends. */
+  let starts: number[] = [0];
+  const parser = new ManifestParser(
+    {
+      stream() {
+        locators = [];
+        starts = [0];
+      },
+      block(locator, size) {
+        starts.push((starts[locators.length] ?? 0) + (size ?? 0));
+        locators.push(locator);
+      },
+      segment(path, position, length) {
+        const file = fileAt(root, path);
+        const end = position + length;
+        for (let at = position, index = blockAt(starts, position); at < end; index++) {
+          const [start = 0, next = end] = [starts[index], starts[index + 1]];
+          const here = Math.min(end, next) - at;
+          const locator = locators[index] ?? '';
+          appendSegment(file, { locator, blockSize: next - start, offset: at - start, length: here });
+          at += here;
+        }
+      },
+      directory(path) {
+        directoryAt(root, path);
+      },
+    },
+    READ_RULES,
+  );
+  try {
+    for await (const chunk of chunks) parser.push(chunk);
+    parser.end();
+  } catch (error) {
+    // The tree's own complaints are about a manifest here.
+    if (!isKeepError(error, 'invalid_record')) throw error;
+    throw new KeepError(READ_RULES.code, { message: error.message, cause: error });
+  }
+  return root;
+}
+
+/** The same files in normalised form. Strip signatures first when the result is to be hashed or compared. */
+export async function* normalise(chunks: Chunks): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* printManifest(await readTree(chunks));
+}
+
+/** The index of the block that holds the byte at `position`: the first that ends after it. */
+function blockAt(starts: number[], position: number): number {
+  let low = 0;
+  let high = starts.length - 2;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((starts[middle + 1] ?? 0) > position) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

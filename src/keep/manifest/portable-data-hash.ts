@@ -1,0 +1,37 @@
+import { md5 } from '@noble/hashes/legacy.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { bareLocator } from '../locator.ts';
+import { LocatorRewriter } from './rewrite.ts';
+import type { Chunks } from './tokens.ts';
+
+/** Takes a manifest in chunks and gives its portable data hash. */
+export class PortableDataHasher {
+  readonly #md5 = md5.create();
+  readonly #bare = new LocatorRewriter(bareLocator);
+  #bytes = 0;
+
+  push(chunk: Uint8Array): void {
+    for (const piece of this.#bare.push(chunk)) this.#add(piece);
+  }
+
+  /** The hash of everything pushed; nothing may be pushed afterwards. */
+  digest(): string {
+    this.#add(this.#bare.end());
+    return `${bytesToHex(this.#md5.digest())}+${this.#bytes}`;
+  }
+
+  #add(piece: Uint8Array): void {
+    this.#md5.update(piece);
+    this.#bytes += piece.length;
+  }
+}
+
+/**
+ * `<MD5>+<bytes>` of a manifest as it is written, with every locator cut to hash and size (keep-web.md 1.6). It does
+ * not depend on signatures and other hints; it does depend on order and spelling.
+ */
+export async function portableDataHash(chunks: Chunks): Promise<string> {
+  const hasher = new PortableDataHasher();
+  for await (const chunk of chunks) hasher.push(chunk);
+  return hasher.digest();
+}

@@ -1,0 +1,80 @@
+import { KeepError } from '../errors.ts';
+
+/** `length` bytes from `offset` of one block. */
+export interface Segment {
+  /** With whatever hints it came with: segments with different hints count as different blocks. */
+  locator: string;
+  /** Bytes of the whole block. */
+  blockSize: number;
+  offset: number;
+  length: number;
+}
+
+export interface ManifestFile {
+  kind: 'file';
+  segments: Segment[];
+}
+
+export interface ManifestDirectory {
+  kind: 'directory';
+  entries: Map<string, ManifestFile | ManifestDirectory>;
+}
+
+export function emptyDirectory(): ManifestDirectory {
+  return { kind: 'directory', entries: new Map() };
+}
+
+/**
+ * The file at `path` (`a/b/c`), made with its directories if it is not there.
+ * @throws KeepError invalid_record when something on the way is a file, the path is a directory, or a component is
+ *   empty, '.' or '..'
+ */
+export function fileAt(root: ManifestDirectory, path: string): ManifestFile {
+  const components = path.split('/');
+  const name = checkedName(components.pop() ?? '', path);
+  const parent = descend(root, components, path);
+  let file = parent.entries.get(name);
+  if (file === undefined) {
+    file = { kind: 'file', segments: [] };
+    parent.entries.set(name, file);
+  }
+  if (file.kind === 'directory') throw clash(path);
+  return file;
+}
+
+/** The directory at `path`, made if it is not there; '' is the root. Throws like fileAt. */
+export function directoryAt(root: ManifestDirectory, path: string): ManifestDirectory {
+  return path === '' ? root : descend(root, path.split('/'), path);
+}
+
+/** Adds to the end of a file; nothing when the segment is empty. */
+export function appendSegment(file: ManifestFile, segment: Segment): void {
+  if (segment.length > 0) file.segments.push(segment);
+}
+
+function descend(root: ManifestDirectory, components: string[], path: string): ManifestDirectory {
+  let directory = root;
+  for (const component of components) {
+    const name = checkedName(component, path);
+    let next = directory.entries.get(name);
+    if (next === undefined) {
+      next = emptyDirectory();
+      directory.entries.set(name, next);
+    }
+    if (next.kind === 'file') throw clash(path);
+    directory = next;
+  }
+  return directory;
+}
+
+function checkedName(name: string, path: string): string {
+  if (name !== '' && name !== '.' && name !== '..') return name;
+  throw new KeepError('invalid_record', {
+    message: `${JSON.stringify(path.toWellFormed())} is not a path in a collection`,
+  });
+}
+
+function clash(path: string): KeepError {
+  const message = `${JSON.stringify(path.toWellFormed())} would be a file and a directory at once`;
+  return new KeepError('invalid_record', { message });
+}
