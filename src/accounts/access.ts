@@ -1,0 +1,46 @@
+import { KeepError } from '../keep/errors.ts';
+import type { Account, Authority, User } from './account.ts';
+import { scopesAllow } from './scopes.ts';
+
+/** The part of a request that decides about access. */
+export interface Asking {
+  /** In the order of keep-block-api.md 3.3: the first one counts. */
+  tokens: readonly string[];
+  /** After method override. */
+  method: string;
+  /** Percent-decoded, without query. */
+  path: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * The account behind a request's first token, if its scopes allow the request and its user is active. Whatever changes
+ * something asks this first: block PUT, the API, uploads through the download surface.
+ * @throws KeepError no_token, unauthorized (401); forbidden (403)
+ */
+export async function requireAccount(authority: Authority, asking: Asking): Promise<Account> {
+  const token = asking.tokens[0];
+  if (token === undefined || token === '') throw new KeepError('no_token');
+  const account = await authority.identify(token, asking.signal);
+  if (account === null) throw new KeepError('unauthorized', { message: 'Not logged in: the token is unknown, revoked or expired' });
+  if (!scopesAllow(account.scopes, asking.method, asking.path)) {
+    throw new KeepError('forbidden', { message: `Forbidden: the token's scopes do not allow ${asking.method} ${scopePath(asking.path)}` });
+  }
+  if (account.user !== null && !account.user.isActive) throw new KeepError('forbidden', { message: 'Forbidden: this account is not active' });
+  return account;
+}
+
+/**
+ * requireAccount for requests that act as somebody: the token must tell whose it is.
+ * @throws KeepError no_token, unauthorized, forbidden
+ */
+export async function requireUser(authority: Authority, asking: Asking): Promise<User> {
+  const { user } = await requireAccount(authority, asking);
+  if (user === null) throw new KeepError('forbidden', { message: "Forbidden: the token's scopes hide whose it is" });
+  return user;
+}
+
+/** A path for an error text: block hints (signatures) are cut off. */
+function scopePath(path: string): string {
+  return path.replace(/^(\/[0-9a-f]{32}(?:\+\d+)?)\+.*$/, '$1').slice(0, 200);
+}

@@ -1,0 +1,74 @@
+import { KeepError } from '../keep/errors.ts';
+import type { Account, Authority, User } from './account.ts';
+
+/** What the cluster's API server tells about a token and its user (keep-web.md 10.4); everything else is ignored. */
+interface TokenRecord {
+  uuid?: string;
+  scopes?: string[];
+  expires_at?: string | null;
+}
+interface UserRecord {
+  uuid?: string;
+  is_admin?: boolean;
+  is_active?: boolean;
+  username?: string;
+  full_name?: string;
+}
+
+const TIMEOUT_MS = 20_000;
+
+/**
+ * The authority beside a cluster: its API server. `api_client_authorizations/current` answers any valid token whatever
+ * its scopes; `users/current` may be closed to a sharing token, which then has no user here.
+ * @param apiUrl origin of the cluster's API, without a trailing slash
+ */
+export function createClusterAuthority(apiUrl: string): Authority {
+  return {
+    async identify(token, signal) {
+      const [tokenAnswer, userAnswer] = await Promise.all([
+        ask<TokenRecord>(`${apiUrl}/arvados/v1/api_client_authorizations/current`, token, signal),
+        ask<UserRecord>(`${apiUrl}/arvados/v1/users/current`, token, signal),
+      ]);
+      if (tokenAnswer === null) return null;
+      const account: Account = {
+        user: userAnswer === null ? null : toUser(userAnswer),
+        scopes: tokenAnswer.scopes ?? [],
+        tokenUuid: tokenAnswer.uuid ?? null,
+        expiresAt: typeof tokenAnswer.expires_at === 'string' ? Date.parse(tokenAnswer.expires_at) : null,
+      };
+      return account;
+    },
+  };
+}
+
+/**
+ * The record, or null when the API server refuses the token.
+ * @throws KeepError bad_gateway when the API server fails
+ */
+async function ask<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json' },
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      redirect: 'manual',
+    });
+  } catch (cause) {
+    throw new KeepError('bad_gateway', { message: "the cluster's API server cannot be reached", cause });
+  }
+  if (response.status === 200) return (await response.json()) as T;
+  await response.body?.cancel();
+  if (response.status === 401 || response.status === 403) return null;
+  throw new KeepError('bad_gateway', { message: `the cluster's API server answered ${response.status}` });
+}
+
+function toUser(record: UserRecord): User {
+  return {
+    uuid: record.uuid ?? '',
+    isAdmin: record.is_admin === true,
+    isActive: record.is_active !== false,
+    username: record.username ?? '',
+    fullName: record.full_name ?? '',
+  };
+}

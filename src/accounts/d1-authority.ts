@@ -1,0 +1,51 @@
+import { equalInConstantTime } from '../keep/constant-time.ts';
+import { parseToken } from '../keep/token.ts';
+import { type Account, type Authority } from './account.ts';
+import { hashSecret } from './token-hash.ts';
+
+interface TokenRow {
+  uuid: string;
+  secret_sha256: string;
+  scopes: string;
+  expires_at: string | null;
+  user_uuid: string;
+  is_admin: number;
+  is_active: number;
+  username: string | null;
+  first_name: string;
+  last_name: string;
+}
+
+const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, is_active, username, first_name, last_name
+  FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE secret_sha256 = ?`;
+
+/** The embedded authority: tokens are rows, found by the hash of their secret. A v2 token must name its own row. */
+export function createD1Authority(db: D1Database, now: () => number): Authority {
+  return {
+    async identify(token) {
+      const { uuid, secret } = parseToken(token);
+      const hash = await hashSecret(secret);
+      const row = await db.prepare(FIND).bind(hash).first<TokenRow>();
+      if (row === null || !equalInConstantTime(hash, row.secret_sha256)) return null;
+      if (uuid !== null && uuid !== row.uuid) return null;
+      const expiresAt = row.expires_at === null ? null : Date.parse(row.expires_at);
+      if (expiresAt !== null && expiresAt <= now()) return null;
+      return toAccount(row, expiresAt);
+    },
+  };
+}
+
+function toAccount(row: TokenRow, expiresAt: number | null): Account {
+  return {
+    user: {
+      uuid: row.user_uuid,
+      isAdmin: row.is_admin === 1,
+      isActive: row.is_active === 1,
+      username: row.username ?? '',
+      fullName: `${row.first_name} ${row.last_name}`.trim(),
+    },
+    scopes: JSON.parse(row.scopes) as string[],
+    tokenUuid: row.uuid,
+    expiresAt,
+  };
+}

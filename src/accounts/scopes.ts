@@ -1,0 +1,21 @@
+/** Any valid token may ask about itself (keep-web.md 10.7). */
+const ALWAYS_ALLOWED = 'GET /arvados/v1/api_client_authorizations/current';
+
+/**
+ * Whether a token's scopes allow a request. The request's text is its method, a space and its path without a trailing
+ * slash; a scope allows it when it is `all`, equals the text, or ends in a slash and begins the text. HEAD passes where
+ * GET does, and an update of a record counts as PATCH whichever way it was sent.
+ * @param path percent-decoded, without query
+ */
+export function scopesAllow(scopes: readonly string[], method: string, path: string): boolean {
+  return requestTexts(method, path).some(
+    (text) => text === ALWAYS_ALLOWED || scopes.some((scope) => scope === 'all' || scope === text || (scope.endsWith('/') && text.startsWith(scope))),
+  );
+}
+
+function requestTexts(method: string, path: string): string[] {
+  const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+  if (method === 'HEAD') return [`HEAD ${trimmed}`, `GET ${trimmed}`];
+  if (method === 'PUT' && trimmed.startsWith('/arvados/')) return [`PATCH ${trimmed}`];
+  return [`${method} ${trimmed}`];
+}

@@ -1,0 +1,81 @@
+import { formatTime } from '../records/times.ts';
+import type { Table } from '../records/columns.ts';
+
+export const UPLOADS: Table = {
+  name: 'uploads',
+  kind: 'arvados#keepEdgeUpload',
+  columns: {
+    id: { type: 'integer' },
+    hash: { type: 'text' },
+    size: { type: 'integer' },
+    user_uuid: { type: 'text' },
+    uploaded_at: { type: 'time' },
+  },
+};
+
+/** One accepted block. */
+export interface Upload {
+  hash: string;
+  /** Bytes. */
+  size: number;
+  userUuid: string;
+  /** Unix milliseconds. */
+  at: number;
+}
+
+export interface UploadLog {
+  /** Notes an upload and returns at once; the row is written within about FLUSH_DELAY_MS, together with others. */
+  record(upload: Upload, waitUntil: (work: Promise<unknown>) => void): void;
+  /** Writes what is waiting in this isolate. @throws Error when D1 fails: the rows stay and are tried again. */
+  flush(): Promise<void>;
+}
+
+/** Uploads that arrive within this time go to D1 in one statement. */
+const FLUSH_DELAY_MS = 200;
+/** Rows travel as one JSON parameter, far below D1's 2 MB. */
+const ROWS_PER_STATEMENT = 5000;
+const RETRY_DELAYS_MS = [0, 500, 2000, 8000];
+const INSERT = `INSERT INTO uploads (hash, size, user_uuid, uploaded_at)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`;
+
+/**
+ * The upload log (D1). Every request that notes a block keeps itself alive (`waitUntil`) until a flush after it is
+ * done, so an isolate that ends in order has written everything; a flush that fails puts its rows back.
+ */
+export function createUploadLog(db: D1Database, sleep: (milliseconds: number) => Promise<void>): UploadLog {
+  let waiting: Upload[] = [];
+
+  async function flush(): Promise<void> {
+    while (waiting.length > 0) {
+      const rows = waiting.slice(0, ROWS_PER_STATEMENT);
+      waiting = waiting.slice(ROWS_PER_STATEMENT);
+      const values = rows.map(({ hash, size, userUuid, at }) => [hash, size, userUuid, formatTime(at)]);
+      try {
+        await db.prepare(INSERT).bind(JSON.stringify(values)).run();
+      } catch (error) {
+        waiting = [...rows, ...waiting];
+        throw error;
+      }
+    }
+  }
+
+  async function flushSoon(): Promise<void> {
+    await sleep(FLUSH_DELAY_MS);
+    for (const [attempt, delay] of RETRY_DELAYS_MS.entries()) {
+      await sleep(delay);
+      try {
+        return await flush();
+      } catch (error) {
+        if (attempt === RETRY_DELAYS_MS.length - 1) throw error;
+      }
+    }
+  }
+
+  return {
+    record(upload, waitUntil) {
+      waiting.push(upload);
+      waitUntil(flushSoon());
+    },
+    flush,
+  };
+}

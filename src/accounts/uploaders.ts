@@ -1,0 +1,31 @@
+import type { Row } from '../records/columns.ts';
+import type { User } from './account.ts';
+import { insertToken } from './tokens.ts';
+import type { UserStore } from './users.ts';
+
+/**
+ * What an uploader's token opens: writing blocks (`PUT /` does not reach the API, where an update counts as PATCH),
+ * creating, reading and updating collections, and what arv-put asks before it starts. Permissions keep it to its own
+ * collections; users and tokens stay out of reach.
+ */
+export const UPLOADER_SCOPES = [
+  'PUT /',
+  'GET /arvados/v1/users/current',
+  'GET /arvados/v1/keep_services/accessible',
+  'POST /arvados/v1/collections',
+  'GET /arvados/v1/collections/',
+  'PATCH /arvados/v1/collections/',
+];
+
+/** Makes an uploader account with its one token. @returns the user's record with `api_token`, a complete v2 token. */
+export async function createUploader(
+  db: D1Database,
+  users: UserStore,
+  clusterId: string,
+  now: number,
+  { owner, name, asking }: { owner: string; name: string; asking: User },
+): Promise<Row> {
+  const user = await users.createUploader(owner, name, asking);
+  const token = await insertToken(db, clusterId, now, { owner: String(user.uuid), scopes: UPLOADER_SCOPES, expiresAt: null, by: asking.uuid });
+  return { ...user, api_token: `v2/${token.uuid}/${token.api_token}` };
+}

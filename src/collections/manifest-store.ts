@@ -1,0 +1,83 @@
+/** Where a manifest's text is kept: in the collection's row, or in the bucket when a row could not hold it. */
+export type StoredManifest = { inline: string; key: null } | { inline: null; key: string };
+
+/** D1's rows hold 2 MB in all. */
+const MAX_INLINE_BYTES = 1_000_000;
+/** Parts of a multipart upload: R2 wants them equal, and at least 5 MiB. */
+const PART_BYTES = 8 * 1024 * 1024;
+const KEY_PREFIX = 'manifests/';
+
+/**
+ * Takes a manifest's text in pieces, in memory bounded by one part whatever its length. Finish it with `end` or
+ * `abort`, always.
+ */
+export class ManifestWriter {
+  readonly #bucket: R2Bucket;
+  readonly #key = `${KEY_PREFIX}${crypto.randomUUID()}`;
+  #buffer = new Uint8Array(64 * 1024);
+  #length = 0;
+  #bytes = 0;
+  #upload: R2MultipartUpload | null = null;
+  readonly #parts: R2UploadedPart[] = [];
+
+  constructor(bucket: R2Bucket) {
+    this.#bucket = bucket;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    this.#bytes += piece.length;
+    for (let from = 0; from < piece.length; ) {
+      this.#reserve(Math.min(PART_BYTES, this.#length + piece.length - from));
+      const taken = Math.min(piece.length - from, PART_BYTES - this.#length);
+      this.#buffer.set(piece.subarray(from, from + taken), this.#length);
+      this.#length += taken;
+      from += taken;
+      if (this.#length === PART_BYTES) await this.#flushPart();
+    }
+  }
+
+  async end(): Promise<StoredManifest> {
+    const rest = this.#buffer.subarray(0, this.#length);
+    if (this.#bytes <= MAX_INLINE_BYTES) return { inline: new TextDecoder().decode(rest), key: null };
+    if (this.#upload === null) {
+      await this.#bucket.put(this.#key, rest);
+    } else {
+      if (this.#length > 0) await this.#flushPart();
+      await this.#upload.complete(this.#parts);
+    }
+    return { inline: null, key: this.#key };
+  }
+
+  /** Leaves nothing behind. */
+  async abort(): Promise<void> {
+    await this.#upload?.abort();
+  }
+
+  async #flushPart(): Promise<void> {
+    this.#upload ??= await this.#bucket.createMultipartUpload(this.#key);
+    this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, this.#buffer.slice(0, this.#length)));
+    this.#length = 0;
+  }
+
+  #reserve(needed: number): void {
+    if (needed <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.min(PART_BYTES, Math.max(needed, 2 * this.#buffer.length)));
+    larger.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = larger;
+  }
+}
+
+/** The text of a stored manifest, unsigned; null when the bucket does not have it (any more). */
+export async function readManifest(bucket: R2Bucket, stored: StoredManifest): Promise<ReadableStream<Uint8Array> | null> {
+  if (stored.key === null) return new Blob([stored.inline]).stream();
+  return (await bucket.get(stored.key))?.body ?? null;
+}
+
+/** Gives up what a manifest holds in the bucket. */
+export async function deleteManifest(bucket: R2Bucket, stored: StoredManifest): Promise<void> {
+  if (stored.key !== null) await bucket.delete(stored.key);
+}

@@ -1,0 +1,46 @@
+const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
+/** 36 * 7: bytes from here on are thrown away, so that every character is equally likely. */
+const FAIR_LIMIT = 252;
+const UUID_TAIL_LENGTH = 15;
+const SECRET_LENGTH = 50;
+
+/** Five characters in the middle of an Arvados UUID that say what it names (keep-web.md 10.2). */
+export const INFIX = {
+  user: 'tpzed',
+  token: 'gj3su',
+  group: 'j7d0g',
+  collection: '4zz18',
+  log: '57u5n',
+  keepService: 'bi6l4',
+} as const;
+
+/** A new UUID, `ccccc-ttttt-` and 15 random characters. */
+export function createUuid(clusterId: string, infix: string): string {
+  return `${clusterId}-${infix}-${randomText(UUID_TAIL_LENGTH)}`;
+}
+
+/** The secret of a new token: about 258 bits. */
+export function createSecret(): string {
+  return randomText(SECRET_LENGTH);
+}
+
+/** Owner of everything that belongs to nobody, and who the root token is. */
+export function systemUserUuid(clusterId: string): string {
+  return `${clusterId}-${INFIX.user}-${'0'.repeat(UUID_TAIL_LENGTH)}`;
+}
+
+/** True for 27 characters in the shape of a UUID, of the given kind if one is named. */
+export function isUuid(text: string, infix?: string): boolean {
+  const shape = /^[0-9a-z]{5}-([0-9a-z]{5})-[0-9a-z]{15}$/.exec(text);
+  return shape !== null && (infix === undefined || shape[1] === infix);
+}
+
+function randomText(length: number): string {
+  let text = '';
+  while (text.length < length) {
+    for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
+      if (byte < FAIR_LIMIT && text.length < length) text += ALPHABET[byte % ALPHABET.length];
+    }
+  }
+  return text;
+}

@@ -1,0 +1,60 @@
+import { KeepError } from '../keep/errors.ts';
+import type { Row } from './columns.ts';
+
+/** Column names in statements come from our own code; this keeps it that way should one ever be computed. */
+const COLUMN_NAME = /^[a-z_0-9]+$/;
+
+/**
+ * Inserts one row.
+ * @throws KeepError invalid_record (422) when a unique name or key is taken
+ */
+export async function insertRow(db: D1Database, table: string, row: Row): Promise<void> {
+  await refuseDuplicates(() => insertStatement(db, table, row).run());
+}
+
+export function insertStatement(db: D1Database, table: string, row: Row): D1PreparedStatement {
+  const names = columnNames(row);
+  const marks = names.map(() => '?').join(', ');
+  return db.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${marks})`).bind(...Object.values(row));
+}
+
+/**
+ * Changes one row by UUID; false when it is not there or `guard` (trusted SQL with its values) does not hold.
+ * @throws KeepError invalid_record (422) when a unique name is taken
+ */
+export async function updateRow(
+  db: D1Database,
+  table: string,
+  uuid: string,
+  row: Row,
+  guard?: { sql: string; values: (string | number | null)[] },
+): Promise<boolean> {
+  const assignments = columnNames(row).map((name) => `${name} = ?`);
+  const statement = db
+    .prepare(`UPDATE ${table} SET ${assignments.join(', ')} WHERE uuid = ?${guard === undefined ? '' : ` AND ${guard.sql}`}`)
+    .bind(...Object.values(row), uuid, ...(guard?.values ?? []));
+  const result = await refuseDuplicates(() => statement.run());
+  return result.meta.changes > 0;
+}
+
+/** The words are what Arvados' own clients look for (keep-web.md 10.3, workbench2). */
+async function refuseDuplicates<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (!isDuplicate(cause)) throw cause;
+    throw new KeepError('invalid_record', { message: 'Name has already been taken (UniqueViolation: duplicate key)', cause });
+  }
+}
+
+/** Whether D1 refused a row because of a unique index. */
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('UNIQUE constraint failed');
+}
+
+function columnNames(row: Row): string[] {
+  const names = Object.keys(row);
+  const bad = names.find((name) => !COLUMN_NAME.test(name));
+  if (bad !== undefined) throw new Error('a column name must come from our own code');
+  return names;
+}
