@@ -22,11 +22,15 @@ export async function requireAccount(authority: Authority, asking: Asking): Prom
   const token = asking.tokens[0];
   if (token === undefined || token === '') throw new KeepError('no_token');
   const account = await authority.identify(token, asking.signal);
-  if (account === null) throw new KeepError('unauthorized', { message: 'Not logged in: the token is unknown, revoked or expired' });
+  if (account === null)
+    throw new KeepError('unauthorized', { message: 'Not logged in: the token is unknown, revoked or expired' });
   if (!scopesAllow(account.scopes, asking.method, asking.path)) {
-    throw new KeepError('forbidden', { message: `Forbidden: the token's scopes do not allow ${asking.method} ${scopePath(asking.path)}` });
+    throw new KeepError('forbidden', {
+      message: `Forbidden: the token's scopes do not allow ${asking.method} ${scopePath(asking.path)}`,
+    });
   }
-  if (account.user !== null && !account.user.isActive) throw new KeepError('forbidden', { message: 'Forbidden: this account is not active' });
+  if (account.user !== null && !account.user.isActive)
+    throw new KeepError('forbidden', { message: 'Forbidden: this account is not active' });
   return account;
 }
 

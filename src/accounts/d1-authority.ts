@@ -1,6 +1,6 @@
 import { equalInConstantTime } from '../keep/constant-time.ts';
 import { parseToken } from '../keep/token.ts';
-import { type Account, type Authority } from './account.ts';
+import type { Account, Authority } from './account.ts';
 import { hashSecret } from './token-hash.ts';
 
 interface TokenRow {

@@ -26,7 +26,10 @@ export function withMemory(next: Authority, ttlSeconds: number, now: () => numbe
       if (account === null || ttlSeconds === 0) return account;
       const oldest = remembered.keys().next();
       if (remembered.size >= MAX_REMEMBERED && !oldest.done) remembered.delete(oldest.value);
-      remembered.set(token, { account, until: Math.min(asked + ttlSeconds * 1000, account.expiresAt ?? Number.POSITIVE_INFINITY) });
+      remembered.set(token, {
+        account,
+        until: Math.min(asked + ttlSeconds * 1000, account.expiresAt ?? Number.POSITIVE_INFINITY),
+      });
       return account;
     },
     forget: () => remembered.clear(),

@@ -11,6 +11,7 @@ export function withRootToken(systemRootToken: string, clusterId: string, next: 
     expiresAt: null,
   };
   return {
-    identify: (token, signal) => (isToken(token, systemRootToken) ? Promise.resolve(root) : next.identify(token, signal)),
+    identify: (token, signal) =>
+      isToken(token, systemRootToken) ? Promise.resolve(root) : next.identify(token, signal),
   };
 }

@@ -9,7 +9,9 @@ const ALWAYS_ALLOWED = 'GET /arvados/v1/api_client_authorizations/current';
  */
 export function scopesAllow(scopes: readonly string[], method: string, path: string): boolean {
   return requestTexts(method, path).some(
-    (text) => text === ALWAYS_ALLOWED || scopes.some((scope) => scope === 'all' || scope === text || (scope.endsWith('/') && text.startsWith(scope))),
+    (text) =>
+      text === ALWAYS_ALLOWED ||
+      scopes.some((scope) => scope === 'all' || scope === text || (scope.endsWith('/') && text.startsWith(scope))),
   );
 }
 

@@ -47,7 +47,9 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
   async function get(uuid: string, asking: User): Promise<Row> {
     const visible = visibleTo(asking);
     const row = await db
-      .prepare(`SELECT ${selectColumns(TOKENS, undefined).join(', ')} FROM tokens WHERE uuid = ?${visible.map(({ sql }) => ` AND ${sql}`).join('')}`)
+      .prepare(
+        `SELECT ${selectColumns(TOKENS, undefined).join(', ')} FROM tokens WHERE uuid = ?${visible.map(({ sql }) => ` AND ${sql}`).join('')}`,
+      )
       .bind(uuid, ...visible.flatMap(({ values }) => values))
       .first<Row>();
     if (row === null) throw new KeepError('not_found', { message: 'Path not found' });
@@ -64,18 +66,34 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
       const user = owningUser(asking);
       const owner = attributes.owner_uuid ?? user.uuid;
       const scopes = checkScopes(attributes.scopes ?? ['all'], asking.scopes);
-      const target = await db.prepare('SELECT owner_uuid, is_uploader FROM users WHERE uuid = ?').bind(owner).first<{ owner_uuid: string; is_uploader: number }>();
-      if (target === null) throw new KeepError('invalid_record', { message: 'owner_uuid is not a user of this cluster; the root token itself has no tokens' });
-      if (target.is_uploader === 1) throw new KeepError('invalid_record', { message: 'an uploader account gets its token when it is made' });
-      if (owner !== user.uuid && !user.isAdmin) throw new KeepError('forbidden', { message: 'Forbidden: only an admin makes tokens for others' });
-      return insertToken(db, clusterId, now(), { owner, scopes, expiresAt: checkTime(attributes.expires_at ?? null), by: user.uuid });
+      const target = await db
+        .prepare('SELECT owner_uuid, is_uploader FROM users WHERE uuid = ?')
+        .bind(owner)
+        .first<{ owner_uuid: string; is_uploader: number }>();
+      if (target === null)
+        throw new KeepError('invalid_record', {
+          message: 'owner_uuid is not a user of this cluster; the root token itself has no tokens',
+        });
+      if (target.is_uploader === 1)
+        throw new KeepError('invalid_record', { message: 'an uploader account gets its token when it is made' });
+      if (owner !== user.uuid && !user.isAdmin)
+        throw new KeepError('forbidden', { message: 'Forbidden: only an admin makes tokens for others' });
+      return insertToken(db, clusterId, now(), {
+        owner,
+        scopes,
+        expiresAt: checkTime(attributes.expires_at ?? null),
+        by: user.uuid,
+      });
     },
     async update(uuid, attributes, asking) {
       const user = owningUser(asking);
       await get(uuid, user);
-      if (attributes.owner_uuid !== undefined) throw new KeepError('invalid_record', { message: 'a token keeps its owner' });
+      if (attributes.owner_uuid !== undefined)
+        throw new KeepError('invalid_record', { message: 'a token keeps its owner' });
       await updateRow(db, 'tokens', uuid, {
-        ...(attributes.scopes === undefined ? {} : { scopes: JSON.stringify(checkScopes(attributes.scopes, asking.scopes)) }),
+        ...(attributes.scopes === undefined
+          ? {}
+          : { scopes: JSON.stringify(checkScopes(attributes.scopes, asking.scopes)) }),
         ...(attributes.expires_at === undefined ? {} : { expires_at: checkTime(attributes.expires_at) }),
         modified_at: formatTime(now()),
         modified_by_user_uuid: user.uuid,
@@ -100,7 +118,15 @@ export async function insertToken(
   const uuid = createUuid(clusterId, INFIX.token);
   const secret = createSecret();
   const time = formatTime(now);
-  const row = { uuid, owner_uuid: owner, scopes: JSON.stringify(scopes), expires_at: expiresAt, created_at: time, modified_at: time, modified_by_user_uuid: by };
+  const row = {
+    uuid,
+    owner_uuid: owner,
+    scopes: JSON.stringify(scopes),
+    expires_at: expiresAt,
+    created_at: time,
+    modified_at: time,
+    modified_by_user_uuid: by,
+  };
   await insertRow(db, 'tokens', { ...row, secret_sha256: await hashSecret(secret) });
   return describe({ ...toRecord(TOKENS, row), api_token: secret });
 }
@@ -113,10 +139,14 @@ function owningUser({ user }: Account): User {
 /** A token with limited scopes makes none with others than its own: it could open itself every door otherwise. */
 function checkScopes(scopes: unknown, own: string[]): string[] {
   if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && SCOPE.test(scope))) {
-    throw new KeepError('invalid_record', { message: 'scopes are "all" or a method and a path, such as "GET /arvados/v1/collections/"' });
+    throw new KeepError('invalid_record', {
+      message: 'scopes are "all" or a method and a path, such as "GET /arvados/v1/collections/"',
+    });
   }
   if (!own.includes('all') && !scopes.every((scope) => own.includes(scope))) {
-    throw new KeepError('forbidden', { message: 'Forbidden: a token with limited scopes cannot give out more than it has' });
+    throw new KeepError('forbidden', {
+      message: 'Forbidden: a token with limited scopes cannot give out more than it has',
+    });
   }
   return scopes;
 }
@@ -124,13 +154,19 @@ function checkScopes(scopes: unknown, own: string[]): string[] {
 function checkTime(time: string | null): string | null {
   if (time === null || time === '') return null;
   const normal = normaliseTime(time);
-  if (normal === null) throw new KeepError('invalid_record', { message: 'expires_at is a time such as 2030-01-31T12:00:00Z' });
+  if (normal === null)
+    throw new KeepError('invalid_record', { message: 'expires_at is a time such as 2030-01-31T12:00:00Z' });
   return normal;
 }
 
 function visibleTo(asking: User): Condition[] {
   if (asking.isAdmin) return [];
-  return [{ sql: '(owner_uuid = ? OR owner_uuid IN (SELECT uuid FROM users WHERE owner_uuid = ? AND is_uploader = 1))', values: [asking.uuid, asking.uuid] }];
+  return [
+    {
+      sql: '(owner_uuid = ? OR owner_uuid IN (SELECT uuid FROM users WHERE owner_uuid = ? AND is_uploader = 1))',
+      values: [asking.uuid, asking.uuid],
+    },
+  ];
 }
 
 function describe(record: Row): Row {

@@ -1,5 +1,5 @@
-import { formatTime } from '../records/times.ts';
 import type { Table } from '../records/columns.ts';
+import { formatTime } from '../records/times.ts';
 
 export const UPLOADS: Table = {
   name: 'uploads',

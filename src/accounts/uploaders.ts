@@ -26,6 +26,11 @@ export async function createUploader(
   { owner, name, asking }: { owner: string; name: string; asking: User },
 ): Promise<Row> {
   const user = await users.createUploader(owner, name, asking);
-  const token = await insertToken(db, clusterId, now, { owner: String(user.uuid), scopes: UPLOADER_SCOPES, expiresAt: null, by: asking.uuid });
+  const token = await insertToken(db, clusterId, now, {
+    owner: String(user.uuid),
+    scopes: UPLOADER_SCOPES,
+    expiresAt: null,
+    by: asking.uuid,
+  });
   return { ...user, api_token: `v2/${token.uuid}/${token.api_token}` };
 }

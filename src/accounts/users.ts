@@ -57,7 +57,9 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
     if (uuid === system && asking.uuid === system) return systemUser(system, now());
     const visible = visibleTo(asking);
     const row = await db
-      .prepare(`SELECT ${selectColumns(USERS, undefined).join(', ')} FROM users WHERE uuid = ?${visible.map(({ sql }) => ` AND ${sql}`).join('')}`)
+      .prepare(
+        `SELECT ${selectColumns(USERS, undefined).join(', ')} FROM users WHERE uuid = ?${visible.map(({ sql }) => ` AND ${sql}`).join('')}`,
+      )
       .bind(uuid, ...visible.flatMap(({ values }) => values))
       .first<Row>();
     if (row === null) throw new KeepError('not_found', { message: 'Path not found' });
@@ -67,7 +69,14 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
   async function insert(fields: Row, asking: User): Promise<Row> {
     const time = formatTime(now());
     const uuid = createUuid(clusterId, INFIX.user);
-    await insertRow(db, 'users', { uuid, owner_uuid: system, created_at: time, modified_at: time, modified_by_user_uuid: asking.uuid, ...fields });
+    await insertRow(db, 'users', {
+      uuid,
+      owner_uuid: system,
+      created_at: time,
+      modified_at: time,
+      modified_by_user_uuid: asking.uuid,
+      ...fields,
+    });
     return get(uuid, asking);
   }
 
@@ -89,10 +98,19 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
     async update(uuid, attributes, asking) {
       const user = await get(uuid, asking);
       const owned = user.owner_uuid === asking.uuid && user.is_uploader === true;
-      const allowed = asking.isAdmin ? null : owned ? ['first_name', 'last_name', 'is_active'] : ['first_name', 'last_name', 'prefs'];
+      const allowed = asking.isAdmin
+        ? null
+        : owned
+          ? ['first_name', 'last_name', 'is_active']
+          : ['first_name', 'last_name', 'prefs'];
       const refused = Object.keys(attributes).find((name) => allowed !== null && !allowed.includes(name));
-      if (refused !== undefined) throw new KeepError('forbidden', { message: `Forbidden: you may not change ${refused}` });
-      await updateRow(db, 'users', uuid, { ...toColumns(attributes), modified_at: formatTime(now()), modified_by_user_uuid: asking.uuid });
+      if (refused !== undefined)
+        throw new KeepError('forbidden', { message: `Forbidden: you may not change ${refused}` });
+      await updateRow(db, 'users', uuid, {
+        ...toColumns(attributes),
+        modified_at: formatTime(now()),
+        modified_by_user_uuid: asking.uuid,
+      });
       return get(uuid, asking);
     },
   };

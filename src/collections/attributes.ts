@@ -10,7 +10,10 @@ const Name = v.nullable(
   v.pipe(
     v.string(),
     v.maxLength(MAX_NAME_LENGTH, 'value too long'),
-    v.check((name) => name !== '.' && name !== '..' && !name.includes('/'), 'must not be "." or ".." and must not contain "/"'),
+    v.check(
+      (name) => name !== '.' && name !== '..' && !name.includes('/'),
+      'must not be "." or ".." and must not contain "/"',
+    ),
   ),
 );
 const Time = v.nullable(
@@ -44,7 +47,9 @@ export const CollectionAttributes = v.object({
   ...Common,
   portable_data_hash: v.optional(v.nullable(v.string())),
   replication_desired: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
-  storage_classes_desired: v.optional(v.nullable(v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1, 'must not be empty')))),
+  storage_classes_desired: v.optional(
+    v.nullable(v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1, 'must not be empty'))),
+  ),
   preserve_version: v.optional(v.nullable(v.boolean())),
 });
 
@@ -54,7 +59,10 @@ export const GroupAttributes = v.object({ ...Common, group_class: v.optional(v.n
  * A client's attributes, checked; those that clients cannot set (keep-web.md 10.5) are not in the schema and fall away.
  * @throws KeepError invalid_record (422) that names the attribute
  */
-export function checkAttributes<Schema extends v.GenericSchema>(schema: Schema, attributes: Row): v.InferOutput<Schema> {
+export function checkAttributes<Schema extends v.GenericSchema>(
+  schema: Schema,
+  attributes: Row,
+): v.InferOutput<Schema> {
   const result = v.safeParse(schema, attributes);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -65,10 +73,18 @@ export function checkAttributes<Schema extends v.GenericSchema>(schema: Schema, 
  * When a trashed record goes: a time in the past means now; the deletion comes at least `lifetimeSeconds` after it, so
  * that no signature outlives its collection.
  */
-export function trashTimes(trashAt: string | null, deleteAt: string | null | undefined, now: number, lifetimeSeconds: number): Row {
+export function trashTimes(
+  trashAt: string | null,
+  deleteAt: string | null | undefined,
+  now: number,
+  lifetimeSeconds: number,
+): Row {
   if (trashAt === null) return { trash_at: null, delete_at: null };
   const current = formatTime(now);
   const trash = trashAt < current ? current : trashAt;
   const earliest = formatTime(Date.parse(trash) + lifetimeSeconds * 1000);
-  return { trash_at: trash, delete_at: deleteAt !== undefined && deleteAt !== null && deleteAt > earliest ? deleteAt : earliest };
+  return {
+    trash_at: trash,
+    delete_at: deleteAt !== undefined && deleteAt !== null && deleteAt > earliest ? deleteAt : earliest,
+  };
 }

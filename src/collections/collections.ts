@@ -103,7 +103,8 @@ export function createCollections(setup: CollectionsSetup) {
     find,
 
     /** Takes a manifest in. Give it to create or update, or else discard it. */
-    stage: (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, check: LocatorCheck) => stageManifest(manifests, chunks, check),
+    stage: (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, check: LocatorCheck) =>
+      stageManifest(manifests, chunks, check),
     discard: (staged: StagedManifest) => deleteManifest(manifests, staged.stored),
 
     /** @throws KeepError invalid_record, forbidden */
@@ -128,8 +129,17 @@ export function createCollections(setup: CollectionsSetup) {
       const columns = await columnsOf(change, user);
       const revision = change.revision ?? before.revision;
       const guard = { sql: 'revision = ?', values: [revision] };
-      const updated = await updateRow(db, 'collections', String(before.record.uuid), { ...columns, version: before.record.version, revision: revision + 1 }, guard);
-      if (!updated) throw new KeepError('precondition_failed', { message: 'somebody else changed the collection at the same time: try again' });
+      const updated = await updateRow(
+        db,
+        'collections',
+        String(before.record.uuid),
+        { ...columns, revision: revision + 1 },
+        guard,
+      );
+      if (!updated)
+        throw new KeepError('precondition_failed', {
+          message: 'somebody else changed the collection at the same time: try again',
+        });
       if (change.manifest !== null) await deleteManifest(manifests, before.stored);
       return find(uuid, user, { includeTrash: true });
     },
@@ -151,8 +161,15 @@ export function createCollections(setup: CollectionsSetup) {
     /** @throws KeepError invalid_record when it is not trashed or its name is taken by now */
     async untrash(uuid: string, user: User, ensureUniqueName: boolean): Promise<Collection> {
       const { record, revision } = await find(uuid, user, { includeTrash: true });
-      if (record.trash_at === null) throw new KeepError('invalid_record', { message: 'the collection is not in the trash' });
-      const row: Row = { trash_at: null, delete_at: null, modified_at: formatTime(now()), modified_by_user_uuid: user.uuid, revision: revision + 1 };
+      if (record.trash_at === null)
+        throw new KeepError('invalid_record', { message: 'the collection is not in the trash' });
+      const row: Row = {
+        trash_at: null,
+        delete_at: null,
+        modified_at: formatTime(now()),
+        modified_by_user_uuid: user.uuid,
+        revision: revision + 1,
+      };
       try {
         await updateRow(db, 'collections', uuid, row);
       } catch (error) {
@@ -170,7 +187,9 @@ export function createCollections(setup: CollectionsSetup) {
         if (stream !== null) return stream;
         current = await find(String(collection.record.uuid), user, { includeTrash: true });
       }
-      throw new KeepError('internal', { cause: new Error(`the manifest of ${collection.record.uuid} is not in the bucket`) });
+      throw new KeepError('internal', {
+        cause: new Error(`the manifest of ${collection.record.uuid} is not in the bucket`),
+      });
     },
 
     /** Deletes what has been in the trash long enough. @returns how many collections went */
@@ -195,7 +214,11 @@ export async function insertNamed(db: D1Database, table: string, row: Row, ensur
     await insertStatement(db, table, row).run();
   } catch (cause) {
     if (!isDuplicate(cause)) throw cause;
-    if (!ensureUniqueName) throw new KeepError('invalid_record', { message: 'Name has already been taken (UniqueViolation: duplicate key)', cause });
+    if (!ensureUniqueName)
+      throw new KeepError('invalid_record', {
+        message: 'Name has already been taken (UniqueViolation: duplicate key)',
+        cause,
+      });
     await insertStatement(db, table, { ...row, name: uniqueName(String(row.name), String(row.uuid)) }).run();
   }
 }
@@ -218,7 +241,9 @@ function manifestColumns({ stored, bytes, portableDataHash, fileCount, fileSizeT
 export function toCollection({ manifest_inline, manifest_key, revision, ...row }: Row): Collection {
   const record = { kind: COLLECTIONS.kind, etag: `${revision}`, ...toRecord(COLLECTIONS, row) };
   const stored: StoredManifest =
-    typeof manifest_key === 'string' ? { inline: null, key: manifest_key } : { inline: String(manifest_inline ?? ''), key: null };
+    typeof manifest_key === 'string'
+      ? { inline: null, key: manifest_key }
+      : { inline: String(manifest_inline ?? ''), key: null };
   return { record: { ...record, name: row.name ?? '' }, stored, revision: Number(revision) };
 }
 

@@ -49,19 +49,30 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
   return {
     get,
     async list(parameters: ListParameters, user: User, includeTrash = false): Promise<ListResult> {
-      const page = await listRecords(db, GROUPS, parameters, [...ownedBy(user), ...(includeTrash ? [] : [NOT_TRASHED])]);
+      const page = await listRecords(db, GROUPS, parameters, [
+        ...ownedBy(user),
+        ...(includeTrash ? [] : [NOT_TRASHED]),
+      ]);
       return { ...page, items: page.items.map(describe) };
     },
     async create(attributes: Row, user: User, ensureUniqueName: boolean): Promise<Row> {
       const uuid = createUuid(clusterId, INFIX.group);
-      const row = { uuid, owner_uuid: user.uuid, created_at: formatTime(now()), ...(await columnsOf(attributes, user)) };
+      const row = {
+        uuid,
+        owner_uuid: user.uuid,
+        created_at: formatTime(now()),
+        ...(await columnsOf(attributes, user)),
+      };
       await insertNamed(db, 'groups', row, ensureUniqueName);
       return get(uuid, user);
     },
     async update(uuid: string, attributes: Row, user: User): Promise<Row> {
       await get(uuid, user);
       const columns = await columnsOf(attributes, user);
-      if (typeof columns.owner_uuid === 'string' && (await db.prepare(IS_INSIDE).bind(columns.owner_uuid, uuid).first()) !== null) {
+      if (
+        typeof columns.owner_uuid === 'string' &&
+        (await db.prepare(IS_INSIDE).bind(columns.owner_uuid, uuid).first()) !== null
+      ) {
         throw new KeepError('invalid_record', { message: 'ownership cycle: a project cannot be inside itself' });
       }
       await updateRow(db, 'groups', uuid, columns);
@@ -70,12 +81,16 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
     /** Trashes a project; what is inside cannot be seen until it is untrashed. */
     async trash(uuid: string, user: User): Promise<Row> {
       await get(uuid, user);
-      await updateRow(db, 'groups', uuid, { ...trashTimes(formatTime(now()), null, now(), trashLifetimeSeconds), modified_at: formatTime(now()) });
+      await updateRow(db, 'groups', uuid, {
+        ...trashTimes(formatTime(now()), null, now(), trashLifetimeSeconds),
+        modified_at: formatTime(now()),
+      });
       return get(uuid, user, true);
     },
     async untrash(uuid: string, user: User): Promise<Row> {
       const group = await get(uuid, user, true);
-      if (group.trash_at === null) throw new KeepError('invalid_record', { message: 'the project is not in the trash' });
+      if (group.trash_at === null)
+        throw new KeepError('invalid_record', { message: 'the project is not in the trash' });
       await updateRow(db, 'groups', uuid, { trash_at: null, delete_at: null, modified_at: formatTime(now()) });
       return get(uuid, user);
     },
@@ -84,5 +99,10 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
 
 function describe(record: Row): Row {
   const whole = 'uuid' in record;
-  return { kind: GROUPS.kind, ...record, ...('name' in record ? { name: record.name ?? '' } : {}), ...(whole ? { can_write: true, can_manage: true } : {}) };
+  return {
+    kind: GROUPS.kind,
+    ...record,
+    ...('name' in record ? { name: record.name ?? '' } : {}),
+    ...(whole ? { can_write: true, can_manage: true } : {}),
+  };
 }

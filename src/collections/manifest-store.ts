@@ -72,7 +72,10 @@ export class ManifestWriter {
 }
 
 /** The text of a stored manifest, unsigned; null when the bucket does not have it (any more). */
-export async function readManifest(bucket: R2Bucket, stored: StoredManifest): Promise<ReadableStream<Uint8Array> | null> {
+export async function readManifest(
+  bucket: R2Bucket,
+  stored: StoredManifest,
+): Promise<ReadableStream<Uint8Array> | null> {
   if (stored.key === null) return new Blob([stored.inline]).stream();
   return (await bucket.get(stored.key))?.body ?? null;
 }

@@ -25,8 +25,10 @@ export const NOT_TRASHED: Condition = { sql: `NOT ${IS_TRASHED}`, values: [] };
 export async function requireOwnerWritable(db: D1Database, ownerUuid: string, user: User): Promise<void> {
   if (ownerUuid === user.uuid) return;
   const table = isUuid(ownerUuid, INFIX.group) ? 'groups' : isUuid(ownerUuid, INFIX.user) ? 'users' : null;
-  const known = table === null ? null : await db.prepare(`SELECT uuid FROM ${table} WHERE uuid = ?`).bind(ownerUuid).first();
-  if (known === null) throw new KeepError('invalid_record', { message: 'owner_uuid is not a project or user of this cluster' });
+  const known =
+    table === null ? null : await db.prepare(`SELECT uuid FROM ${table} WHERE uuid = ?`).bind(ownerUuid).first();
+  if (known === null)
+    throw new KeepError('invalid_record', { message: 'owner_uuid is not a project or user of this cluster' });
   if (user.isAdmin) return;
   const owned = await db.prepare(`SELECT 1 AS yes WHERE ? IN (${OWNED})`).bind(ownerUuid, user.uuid).first();
   if (owned === null) throw new KeepError('forbidden', { message: 'Forbidden: you may not write to that owner' });

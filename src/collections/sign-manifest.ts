@@ -1,8 +1,8 @@
 import type { User } from '../accounts/account.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
-import { createSigner, createVerifier, type SigningKey } from '../keep/signature.ts';
 import { rewriteLocators } from '../keep/manifest/rewrite.ts';
 import type { Chunks } from '../keep/manifest/tokens.ts';
+import { createSigner, createVerifier, type SigningKey } from '../keep/signature.ts';
 import type { LocatorCheck } from './stage-manifest.ts';
 
 /** How this service signs blocks (keep-block-api.md 2). */
@@ -13,7 +13,12 @@ export interface Signing {
 }
 
 /** The manifest as one token may read it: every local block signed until `expiry` (Unix seconds). */
-export function signManifest(chunks: Chunks, token: string, expiry: number, signing: Signing): AsyncGenerator<Uint8Array, void, undefined> {
+export function signManifest(
+  chunks: Chunks,
+  token: string,
+  expiry: number,
+  signing: Signing,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const sign = createSigner(token, expiry, signing.key);
   // A +R hint says that the block is another cluster's: our signature would hide that (T30).
   return rewriteLocators(chunks, (locator) => (locator.includes('+R') ? locator : sign(locator)));
@@ -30,7 +35,10 @@ export function signatureCheck(user: User, token: string, now: number, signing: 
     } catch (cause) {
       if (!isKeepError(cause) || cause.status >= 500) throw cause;
       const why = cause.code === 'expired_signature' ? 'has expired' : 'is missing or not valid for this token';
-      throw new KeepError('forbidden', { message: `Forbidden: the signature of block ${locator.slice(0, 32)} ${why}`, cause });
+      throw new KeepError('forbidden', {
+        message: `Forbidden: the signature of block ${locator.slice(0, 32)} ${why}`,
+        cause,
+      });
     }
   };
 }

@@ -49,7 +49,13 @@ export async function stageManifest(bucket: R2Bucket, chunks: Chunks, check: Loc
     await add(rewriter.end());
     parser.end();
     const stored = await writer.end();
-    return { stored, bytes: writer.bytes, portableDataHash: hasher.digest(), fileCount: counter.files, fileSizeTotal: counter.bytes };
+    return {
+      stored,
+      bytes: writer.bytes,
+      portableDataHash: hasher.digest(),
+      fileCount: counter.files,
+      fileSizeTotal: counter.bytes,
+    };
   } catch (error) {
     await writer.abort();
     throw error;

@@ -1,6 +1,6 @@
 import { equalInConstantTime } from './constant-time.ts';
 import { KeepError } from './errors.ts';
-import { createHmacSha1, hmacSha1Hex } from './hmac-sha1.ts';
+import { createHmacSha1 } from './hmac-sha1.ts';
 
 /** What signatures are made with. The TTL is part of the signed message: changing it invalidates every signature. */
 export interface SigningKey {
@@ -46,14 +46,23 @@ export function createSigner(token: string, expiry: number, signing: SigningKey)
  * @throws KeepError no_token, invalid_signature, expired_signature; not_configured without a key
  */
 export function verifySignature(locator: string, token: string, now: number, signing: SigningKey): void {
+  createVerifier(token, now, signing)(locator);
+}
+
+/** verifySignature for many locators with one token, such as a manifest's: most of them share their expiry. */
+export function createVerifier(token: string, now: number, signing: SigningKey): (locator: string) => void {
   // An HMAC under an empty key is one that anybody can make.
   if (signing.key === '') throw new KeepError('not_configured');
   if (token === '') throw new KeepError('no_token');
-  const [, hash, signature, expiryHex] = SIGNED_LOCATOR.exec(locator) ?? [];
-  if (hash === undefined || signature === undefined || expiryHex === undefined) {
-    throw new KeepError('invalid_signature');
-  }
-  if (Number.parseInt(expiryHex, 16) < now) throw new KeepError('expired_signature');
-  const expected = hmacSha1Hex(signing.key, `${hash}@${token}@${expiryHex}@${hex(signing.ttlSeconds)}`);
-  if (!equalInConstantTime(signature, expected)) throw new KeepError('invalid_signature');
+  const hmac = createHmacSha1(signing.key);
+  const ttlHex = hex(signing.ttlSeconds);
+  return (locator) => {
+    const [, hash, signature, expiryHex] = SIGNED_LOCATOR.exec(locator) ?? [];
+    if (hash === undefined || signature === undefined || expiryHex === undefined) {
+      throw new KeepError('invalid_signature');
+    }
+    if (Number.parseInt(expiryHex, 16) < now) throw new KeepError('expired_signature');
+    const expected = hmac(`${hash}@${token}@${expiryHex}@${ttlHex}`);
+    if (!equalInConstantTime(signature, expected)) throw new KeepError('invalid_signature');
+  };
 }

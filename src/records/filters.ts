@@ -23,17 +23,21 @@ export function parseFilters(table: Table, filters: unknown): Condition[] {
   if (filters === undefined || filters === null) return [];
   if (!Array.isArray(filters)) throw invalid('filters must be an array of [attribute, operator, operand]');
   if (filters.length > MAX_FILTERS) throw invalid(`at most ${MAX_FILTERS} filters`);
-  return filters.map((filter) => (typeof filter === 'string' ? compareColumns(table, filter) : parseFilter(table, filter)));
+  return filters.map((filter) =>
+    typeof filter === 'string' ? compareColumns(table, filter) : parseFilter(table, filter),
+  );
 }
 
 function parseFilter(table: Table, filter: unknown): Condition {
   if (!Array.isArray(filter) || filter.length !== 3) throw invalid('a filter is [attribute, operator, operand]');
   const [attribute, rawOperator, operand] = filter as [unknown, unknown, unknown];
-  if (typeof attribute !== 'string' || typeof rawOperator !== 'string') throw invalid('a filter names attribute and operator as text');
+  if (typeof attribute !== 'string' || typeof rawOperator !== 'string')
+    throw invalid('a filter names attribute and operator as text');
   const operator = rawOperator.toLowerCase();
   if (attribute === 'any') return anyColumn(table, operator, operand);
   const [name = '', ...rest] = attribute.split('.');
-  if (rest.length > 0 && columnOf(table, name)?.type === 'object') return inProperty(name, rest.join('.').replace(/^<(.*)>$/s, '$1'), operator, operand);
+  if (rest.length > 0 && columnOf(table, name)?.type === 'object')
+    return inProperty(name, rest.join('.').replace(/^<(.*)>$/s, '$1'), operator, operand);
   const column = columnOf(table, attribute);
   if (column === undefined || column.onRequest) throw invalid(`invalid attribute in filter: ${printable(attribute)}`);
   return onColumn(attribute, column, operator, operand);
@@ -41,7 +45,8 @@ function parseFilter(table: Table, filter: unknown): Condition {
 
 function onColumn(name: string, column: Column, operator: string, operand: unknown): Condition {
   const sql = sqlOf(name, column);
-  if (operator === 'exists') return { sql: `EXISTS (SELECT 1 FROM json_each(${json(name, column)}) WHERE key = ?)`, values: [text(operand)] };
+  if (operator === 'exists')
+    return { sql: `EXISTS (SELECT 1 FROM json_each(${json(name, column)}) WHERE key = ?)`, values: [text(operand)] };
   if (operator === 'contains') return contains(json(name, column), operand);
   if (operator === 'is_a') {
     const kinds = (Array.isArray(operand) ? operand : [operand]).map((kind) => infixOf(text(kind)));
@@ -52,7 +57,12 @@ function onColumn(name: string, column: Column, operator: string, operand: unkno
 }
 
 /** `=`, `!=`, order and lists. `!=` and `not in` also match where there is no value. */
-function compare(sql: string, operator: string, operand: unknown, read: (value: unknown) => string | number | null): Condition {
+function compare(
+  sql: string,
+  operator: string,
+  operand: unknown,
+  read: (value: unknown) => string | number | null,
+): Condition {
   if (operator === '=') return { sql: `${sql} IS ?`, values: [read(operand)] };
   if (operator === '!=' || operator === '<>') return { sql: `${sql} IS NOT ?`, values: [read(operand)] };
   const symbol = COMPARISONS[operator];
@@ -75,7 +85,8 @@ function inProperty(column: string, key: string, operator: string, operand: unkn
     return { sql: operand === false ? `NOT ${where('')}` : where(''), values: [key] };
   }
   if (operator === 'contains') {
-    const inside = "EXISTS (SELECT 1 FROM json_each(CASE WHEN p.type = 'array' THEN p.value ELSE '[]' END) AS e WHERE e.value = ?)";
+    const inside =
+      "EXISTS (SELECT 1 FROM json_each(CASE WHEN p.type = 'array' THEN p.value ELSE '[]' END) AS e WHERE e.value = ?)";
     const value = scalar(operand);
     return { sql: where(` AND (p.atom = ? OR ${inside})`), values: [key, value, value] };
   }
@@ -92,9 +103,14 @@ function inProperty(column: string, key: string, operator: string, operand: unkn
 
 /** `["any", "ilike", "%x%"]`: any column that holds text. */
 function anyColumn(table: Table, operator: string, operand: unknown): Condition {
-  const names = Object.entries(table.columns).filter(([, column]) => column.type === 'text' && !column.onRequest && column.sql === undefined);
+  const names = Object.entries(table.columns).filter(
+    ([, column]) => column.type === 'text' && !column.onRequest && column.sql === undefined,
+  );
   const conditions = names.map(([name, column]) => onColumn(name, column, operator, operand));
-  return { sql: `(${conditions.map((condition) => condition.sql).join(' OR ')})`, values: conditions.flatMap((condition) => condition.values) };
+  return {
+    sql: `(${conditions.map((condition) => condition.sql).join(' OR ')})`,
+    values: conditions.flatMap((condition) => condition.values),
+  };
 }
 
 function contains(sql: string, operand: unknown): Condition {

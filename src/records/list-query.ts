@@ -29,7 +29,12 @@ const DEFAULT_ORDER = ['modified_at desc', 'uuid desc'];
  * One page of a table's records: those that meet the client's filters and the given conditions (permissions).
  * @throws KeepError invalid_record (422) for parameters that make no sense
  */
-export async function listRecords(db: D1Database, table: Table, parameters: ListParameters, conditions: Condition[]): Promise<ListResult> {
+export async function listRecords(
+  db: D1Database,
+  table: Table,
+  parameters: ListParameters,
+  conditions: Condition[],
+): Promise<ListResult> {
   const all = [...conditions, ...parseFilters(table, parameters.filters)];
   const where = all.length === 0 ? '' : ` WHERE ${all.map((condition) => `(${condition.sql})`).join(' AND ')}`;
   const values = all.flatMap((condition) => condition.values);
@@ -39,7 +44,9 @@ export async function listRecords(db: D1Database, table: Table, parameters: List
   const distinct = parameters.distinct === true ? 'DISTINCT ' : '';
   const statements = [
     db
-      .prepare(`SELECT ${distinct}${columns.join(', ')} FROM ${table.name}${where} ORDER BY ${orderBy(table, parameters.order)} LIMIT ? OFFSET ?`)
+      .prepare(
+        `SELECT ${distinct}${columns.join(', ')} FROM ${table.name}${where} ORDER BY ${orderBy(table, parameters.order)} LIMIT ? OFFSET ?`,
+      )
       .bind(...values, limit, offset),
   ];
   const counted = wantsCount(parameters.count);
@@ -64,7 +71,8 @@ export function selectColumns(table: Table, select: unknown): string[] {
 export function selectNames(table: Table, select: unknown): string[] {
   const everything = Object.keys(table.columns).filter((name) => !columnOf(table, name)?.onRequest);
   if (select === undefined || select === null) return everything;
-  if (!Array.isArray(select)) throw new KeepError('invalid_record', { message: 'select must be an array of attribute names' });
+  if (!Array.isArray(select))
+    throw new KeepError('invalid_record', { message: 'select must be an array of attribute names' });
   const names = new Set<string>();
   for (const name of select) {
     if (name === 'kind' || name === 'etag') continue;
@@ -78,7 +86,9 @@ export function selectNames(table: Table, select: unknown): string[] {
 
 /** The order is completed with the default one; unknown names are left out, as upstream does. */
 function orderBy(table: Table, order: unknown): string {
-  const asked = (Array.isArray(order) ? order : typeof order === 'string' ? order.split(',') : []).map((item) => String(item).trim());
+  const asked = (Array.isArray(order) ? order : typeof order === 'string' ? order.split(',') : []).map((item) =>
+    String(item).trim(),
+  );
   const terms = new Map<string, string>();
   for (const item of [...asked, ...DEFAULT_ORDER]) {
     const [, path = '', direction = 'asc'] = /^([a-z_.]+)(?:\s+(asc|desc))?$/i.exec(item) ?? [];
@@ -99,6 +109,7 @@ function wantsCount(count: unknown): boolean {
 function wholeNumber(value: unknown, name: string): number | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw new KeepError('invalid_record', { message: `${name} must be a whole number` });
+  if (typeof number !== 'number' || !Number.isSafeInteger(number))
+    throw new KeepError('invalid_record', { message: `${name} must be a whole number` });
   return number < 0 ? undefined : number;
 }

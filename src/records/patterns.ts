@@ -17,15 +17,22 @@ export function matchText(sql: string, pattern: string, ignoreCase: boolean): Co
   if (middle.every((part) => part.wildcard === undefined)) {
     const literal = middle.map((part) => part.char).join('');
     const value = ignoreCase ? lowerAscii(literal) : literal;
-    if (value === '') return { sql: first || last ? `${sql} IS NOT NULL` : `${sql} = ?`, values: first || last ? [] : [''] };
+    if (value === '')
+      return { sql: first || last ? `${sql} IS NOT NULL` : `${sql} = ?`, values: first || last ? [] : [''] };
     if (first && last) return { sql: `instr(${column}, ?) > 0`, values: [value] };
     if (last) return { sql: `substr(${column}, 1, length(?)) = ?`, values: [value, value] };
     if (first) return { sql: `substr(${column}, -length(?)) = ?`, values: [value, value] };
     return { sql: `${column} = ?`, values: [value] };
   }
-  const glob = parts.map(({ char, wildcard }) => (wildcard === '%' ? '*' : wildcard === '_' ? '?' : '*?['.includes(char) ? `[${char}]` : char)).join('');
+  const glob = parts
+    .map(({ char, wildcard }) =>
+      wildcard === '%' ? '*' : wildcard === '_' ? '?' : '*?['.includes(char) ? `[${char}]` : char,
+    )
+    .join('');
   if (new TextEncoder().encode(glob).length > MAX_PATTERN_BYTES) {
-    throw new KeepError('invalid_record', { message: `a pattern with inner wildcards has at most ${MAX_PATTERN_BYTES} bytes` });
+    throw new KeepError('invalid_record', {
+      message: `a pattern with inner wildcards has at most ${MAX_PATTERN_BYTES} bytes`,
+    });
   }
   return { sql: `${column} GLOB ?`, values: [ignoreCase ? lowerAscii(glob) : glob] };
 }

@@ -31,7 +31,9 @@ export async function updateRow(
 ): Promise<boolean> {
   const assignments = columnNames(row).map((name) => `${name} = ?`);
   const statement = db
-    .prepare(`UPDATE ${table} SET ${assignments.join(', ')} WHERE uuid = ?${guard === undefined ? '' : ` AND ${guard.sql}`}`)
+    .prepare(
+      `UPDATE ${table} SET ${assignments.join(', ')} WHERE uuid = ?${guard === undefined ? '' : ` AND ${guard.sql}`}`,
+    )
     .bind(...Object.values(row), uuid, ...(guard?.values ?? []));
   const result = await refuseDuplicates(() => statement.run());
   return result.meta.changes > 0;
@@ -43,7 +45,10 @@ async function refuseDuplicates<T>(run: () => Promise<T>): Promise<T> {
     return await run();
   } catch (cause) {
     if (!isDuplicate(cause)) throw cause;
-    throw new KeepError('invalid_record', { message: 'Name has already been taken (UniqueViolation: duplicate key)', cause });
+    throw new KeepError('invalid_record', {
+      message: 'Name has already been taken (UniqueViolation: duplicate key)',
+      cause,
+    });
   }
 }
 

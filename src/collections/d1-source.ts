@@ -1,0 +1,129 @@
+import { requireUser } from '../accounts/access.ts';
+import type { Authority, User } from '../accounts/account.ts';
+import { isKeepError } from '../keep/errors.ts';
+import type { Row } from '../records/columns.ts';
+import type { Condition } from '../records/filters.ts';
+import { INFIX, isUuid, systemUserUuid } from '../records/ids.ts';
+import type { Collections, CollectionsSetup } from './collections.ts';
+import { NOT_TRASHED, ownedBy } from './permission.ts';
+import type { CollectionSource, Entry, OpenCollection } from './source.ts';
+
+const PAGE = 1000;
+
+/** Collections of the embedded mode. The token's scopes must allow the API request that would ask for the same. */
+export function createD1Source(
+  { db, clusterId }: CollectionsSetup,
+  collections: Collections,
+  authority: Authority,
+): CollectionSource {
+  const userFor = async (token: string, path: string, signal?: AbortSignal): Promise<User | null> => {
+    try {
+      return await requireUser(authority, {
+        tokens: [token],
+        method: 'GET',
+        path,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      if (isKeepError(error, 'forbidden')) return null;
+      throw error;
+    }
+  };
+
+  async function entries(user: User, ownerUuid: string, conditions: Condition[], after: string): Promise<Entry[]> {
+    const all = [{ sql: 'owner_uuid = ?', values: [ownerUuid] }, ...ownedBy(user), NOT_TRASHED, ...conditions];
+    const where = all.map(({ sql }) => `(${sql})`).join(' AND ');
+    const values = all.flatMap((condition) => condition.values);
+    const { results } = await db
+      .prepare(
+        `SELECT uuid, name, modified_at, portable_data_hash FROM collections WHERE ${where} AND uuid > ?
+         UNION ALL SELECT uuid, name, modified_at, NULL FROM groups WHERE ${where} AND uuid > ? ORDER BY uuid LIMIT ${PAGE}`,
+      )
+      .bind(...values, after, ...values, after)
+      .all<Row>();
+    return results.map(toEntry);
+  }
+
+  return {
+    async open(id, token, signal) {
+      const user = await userFor(token, `/arvados/v1/collections/${id}`, signal);
+      return user === null ? null : nullIfMissing(async () => toOpen(id, user, await collections.find(id, user)));
+    },
+
+    async project(uuid, token, signal) {
+      if (!isUuid(uuid, INFIX.group)) return null;
+      const user = await userFor(token, `/arvados/v1/groups/${uuid}`, signal);
+      if (user === null) return null;
+      const conditions = [{ sql: 'uuid = ?', values: [uuid] }, ...ownedBy(user), NOT_TRASHED];
+      const row = await db
+        .prepare(
+          `SELECT uuid, name, modified_at FROM groups WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')}`,
+        )
+        .bind(...conditions.flatMap(({ values }) => values))
+        .first<Row>();
+      return row === null ? null : toEntry(row);
+    },
+
+    async *contents(ownerUuid, token, signal) {
+      const user = await userFor(token, `/arvados/v1/groups/${ownerUuid}/contents`, signal);
+      let after = '';
+      while (user !== null) {
+        const page = await entries(user, ownerUuid, [], after);
+        yield* page;
+        if (page.length < PAGE) return;
+        after = page.at(-1)?.uuid ?? '';
+      }
+    },
+
+    async child(ownerUuid, name, token, signal) {
+      const user = await userFor(token, `/arvados/v1/groups/${ownerUuid}/contents`, signal);
+      if (user === null) return null;
+      const found = await entries(user, ownerUuid, [{ sql: 'name = ?', values: [name] }], '');
+      return found.find(({ kind }) => kind === 'project') ?? found[0] ?? null;
+    },
+
+    async homes(token, signal) {
+      const user = await userFor(token, '/arvados/v1/users', signal);
+      if (user === null) return [];
+      const visible = user.isAdmin ? '' : ' AND (uuid = ? OR (owner_uuid = ? AND is_uploader = 1))';
+      const { results } = await db
+        .prepare(
+          `SELECT uuid, username FROM users WHERE username IS NOT NULL AND uuid <> ?${visible} ORDER BY uuid LIMIT ${PAGE}`,
+        )
+        .bind(systemUserUuid(clusterId), ...(user.isAdmin ? [] : [user.uuid, user.uuid]))
+        .all<{ uuid: string; username: string }>();
+      return results;
+    },
+  };
+
+  function toOpen(id: string, user: User, collection: Awaited<ReturnType<Collections['find']>>): OpenCollection {
+    const { record } = collection;
+    return {
+      uuid: isUuid(id) ? String(record.uuid) : null,
+      portableDataHash: String(record.portable_data_hash),
+      name: String(record.name),
+      modifiedAt: String(record.modified_at),
+      manifest: () => collections.text(collection, user),
+    };
+  }
+}
+
+function toEntry(row: Row): Entry {
+  const hash = row.portable_data_hash;
+  return {
+    kind: typeof hash === 'string' ? 'collection' : 'project',
+    uuid: String(row.uuid),
+    name: String(row.name ?? ''),
+    modifiedAt: String(row.modified_at),
+    portableDataHash: typeof hash === 'string' ? hash : null,
+  };
+}
+
+async function nullIfMissing<T>(find: () => Promise<T>): Promise<T | null> {
+  try {
+    return await find();
+  } catch (error) {
+    if (isKeepError(error, 'not_found')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** An open collection, as the download surface reads it. */
+export interface OpenCollection {
+  /** Null when it was found by its portable data hash. */
+  uuid: string | null;
+  portableDataHash: string;
+  name: string;
+  /** RFC 3339. */
+  modifiedAt: string;
+  /**
+   * The manifest's text. Its blocks may be read by whoever may read the collection: locators are signed for the token
+   * only where they come from a cluster.
+   */
+  manifest: () => Promise<ReadableStream<Uint8Array>>;
+}
+
+/** Something with a name in a project or a home. */
+export interface Entry {
+  kind: 'project' | 'collection';
+  uuid: string;
+  name: string;
+  /** RFC 3339. */
+  modifiedAt: string;
+  /** Null for a project. */
+  portableDataHash: string | null;
+}
+
+export interface Home {
+  uuid: string;
+  username: string;
+}
+
+/**
+ * Collections and projects as one token may see them: on our own D1, or at the cluster's API server. What is not there
+ * and what may not be seen (also because of the token's scopes) are both `null`.
+ * All throw KeepError unauthorized for a token that is no good, bad_gateway when the cluster fails.
+ */
+export interface CollectionSource {
+  /** @param id UUID, or portable data hash */
+  open(id: string, token: string, signal?: AbortSignal): Promise<OpenCollection | null>;
+  /** The project of a UUID; a user's UUID is no project but has contents. */
+  project(uuid: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
+  /** What is directly in a project or a home, in the order of the UUIDs. */
+  contents(ownerUuid: string, token: string, signal?: AbortSignal): AsyncIterable<Entry>;
+  /** What has this name there: projects before collections. */
+  child(ownerUuid: string, name: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
+  /** Users whose homes the token may list. */
+  homes(token: string, signal?: AbortSignal): Promise<Home[]>;
+}
