@@ -1,0 +1,262 @@
+import { KeepError } from '../keep/errors.ts';
+import { compareNames, nameBytes } from '../keep/manifest/names.ts';
+import { type ManifestHandler, parseManifest } from '../keep/manifest/parse.ts';
+import { READ_RULES } from '../keep/manifest/rules.ts';
+import type { FileTree } from './file-tree.ts';
+import { allocateTree } from './file-tree-format.ts';
+
+const MAX_EXTENT_BYTES = 0xffffffff;
+const REMOTE_HINT = /\+R/;
+
+/** A directory while the tree grows: its files by number, its directories as themselves. */
+type Directory = Map<string, Directory | number>;
+
+export interface BuiltTree {
+  tree: FileTree;
+  /**
+   * False when blocks lie on other clusters: their hints are signed for the one token that the manifest was read with,
+   * so the tree is no one else's.
+   */
+  shareable: boolean;
+}
+
+/**
+ * Parses a manifest into a tree, holding neither the text nor more than a few bytes a segment. Where a path is a file
+ * and a directory at once, the directory is what is found.
+ *
+ * @throws KeepError `unreadable_manifest`
+ */
+export async function buildFileTree(manifest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BuiltTree> {
+  const blocks = createBlocks();
+  const files = createFiles();
+  const handler: ManifestHandler = {
+    stream: () => blocks.beginLine(),
+    block: (locator, size) => blocks.add(locator, size ?? 0),
+    segment: (path, position, length) => files.add(path, blocks.lineStart() + position, length),
+    directory: (path) => files.addDirectory(path),
+  };
+  await parseManifest(manifest, handler, READ_RULES);
+  return { tree: assemble(blocks, files), shareable: !blocks.hints.some((hint) => REMOTE_HINT.test(hint)) };
+}
+
+function createBlocks() {
+  const ends = column(Float64Array);
+  const hashes = column(Uint32Array);
+  const hintIndex = column(Uint32Array);
+  const hints: string[] = [];
+  const hintPlaces = new Map<string, number>();
+  let lineStart = 0;
+  let total = 0;
+  const placeOf = (hint: string): number => {
+    if (hint === '') return 0;
+    const place = hintPlaces.get(hint) ?? hints.push(hint);
+    hintPlaces.set(hint, place);
+    return place;
+  };
+  return {
+    ends,
+    hashes,
+    hintIndex,
+    hints,
+    lineStart: () => lineStart,
+    beginLine() {
+      lineStart = total;
+    },
+    add(locator: string, size: number) {
+      total += size;
+      if (!Number.isSafeInteger(total)) {
+        throw new KeepError('unreadable_manifest', { message: 'the collection is larger than 2^53 bytes' });
+      }
+      ends.push(total);
+      // Big-endian words: written to the tree byte by byte, they read as the name does.
+      for (let i = 0; i < 32; i += 8) hashes.push(Number.parseInt(locator.slice(i, i + 8), 16));
+      hintIndex.push(placeOf(keptHints(locator)));
+    },
+  };
+}
+
+/** What stays of a locator behind hash and size: all hints but the local signature, which is one token's alone. */
+function keptHints(locator: string): string {
+  const first = locator.indexOf('+', 33);
+  return first < 0 ? '' : locator.slice(first).replace(/\+A[^+]*/g, '');
+}
+
+function createFiles() {
+  const root: Directory = new Map();
+  const numbers = new Map<string, number>();
+  const extentFiles = column(Uint32Array);
+  const extentStarts = column(Float64Array);
+  const extentLengths = column(Uint32Array);
+  let count = 0;
+  let lastPath: string | null = null;
+  let lastFile = 0;
+  const directoryAt = (path: string): Directory => {
+    let directory = root;
+    if (path === '') return directory;
+    for (const name of path.split('/')) {
+      let next = directory.get(name);
+      if (!(next instanceof Map)) {
+        next = new Map();
+        directory.set(name, next);
+      }
+      directory = next;
+    }
+    return directory;
+  };
+  const create = (path: string): number => {
+    const slash = path.lastIndexOf('/');
+    const directory = directoryAt(path.slice(0, Math.max(slash, 0)));
+    const name = path.slice(slash + 1);
+    const number = count++;
+    if (!directory.has(name)) directory.set(name, number);
+    numbers.set(path, number);
+    return number;
+  };
+  return {
+    root,
+    extentFiles,
+    extentStarts,
+    extentLengths,
+    fileCount: () => count,
+    addDirectory: (path: string) => void directoryAt(path),
+    add(path: string, start: number, length: number) {
+      const file: number = path === lastPath ? lastFile : (numbers.get(path) ?? create(path));
+      const previous = extentStarts.length() - 1;
+      const continues =
+        file === lastFile &&
+        previous >= 0 &&
+        extentFiles.at(previous) === file &&
+        extentStarts.at(previous) + extentLengths.at(previous) === start;
+      lastPath = path;
+      lastFile = file;
+      let from = start;
+      let left = length;
+      if (continues) {
+        const grown = Math.min(left, MAX_EXTENT_BYTES - extentLengths.at(previous));
+        extentLengths.set(previous, extentLengths.at(previous) + grown);
+        from += grown;
+        left -= grown;
+      }
+      while (left > 0) {
+        const piece = Math.min(left, MAX_EXTENT_BYTES);
+        extentFiles.push(file);
+        extentStarts.push(from);
+        extentLengths.push(piece);
+        from += piece;
+        left -= piece;
+      }
+    },
+  };
+}
+
+function assemble(blocks: ReturnType<typeof createBlocks>, files: ReturnType<typeof createFiles>): FileTree {
+  const nodes = breadthFirst(files.root);
+  const hintText = new TextEncoder().encode(blocks.hints.join('\n'));
+  const extents = files.extentStarts.length();
+  const { tree, hintText: hintRoom } = allocateTree({
+    nodes: nodes.length,
+    nameBytes: nodes.reduce((sum, node) => sum + node.name.byteLength, 0),
+    extents,
+    blocks: blocks.ends.length(),
+    hintBytes: hintText.byteLength,
+  });
+  hintRoom.set(hintText);
+  tree.hints = blocks.hints;
+  tree.blockStarts.set(blocks.ends.values(), 1);
+  tree.hintIndex.set(blocks.hintIndex.values());
+  const hashView = new DataView(tree.hashes.buffer, tree.hashes.byteOffset, tree.hashes.byteLength);
+  for (const [i, word] of blocks.hashes.values().entries()) hashView.setUint32(i * 4, word);
+
+  const places = placeExtents(tree, files);
+  for (const [i, node] of nodes.entries()) {
+    const nameStart = tree.nameStarts[i] ?? 0;
+    tree.names.set(node.name, nameStart);
+    tree.nameStarts[i + 1] = nameStart + node.name.byteLength;
+    tree.parents[i] = node.parent;
+    if (typeof node.value === 'number') {
+      tree.firsts[i] = places.firsts[node.value] ?? 0;
+      tree.counts[i] = places.counts[node.value] ?? 0;
+      tree.sizes[i] = places.sizes[node.value] ?? 0;
+      tree.fileCounts[i] = 1;
+    } else {
+      tree.kinds[i] = 1;
+      tree.firsts[i] = node.firstEntry;
+      tree.counts[i] = node.value.size;
+    }
+  }
+  // Entries come after their directory, so that going backwards every sum is complete before it is handed up.
+  for (let i = nodes.length - 1; i > 0; i--) {
+    const parent = tree.parents[i] ?? 0;
+    tree.sizes[parent] = (tree.sizes[parent] ?? 0) + (tree.sizes[i] ?? 0);
+    tree.fileCounts[parent] = (tree.fileCounts[parent] ?? 0) + (tree.fileCounts[i] ?? 0);
+  }
+  return tree;
+}
+
+interface Node {
+  name: Uint8Array;
+  parent: number;
+  value: Directory | number;
+  firstEntry: number;
+}
+
+function breadthFirst(root: Directory): Node[] {
+  const nodes: Node[] = [{ name: new Uint8Array(0), parent: 0, value: root, firstEntry: 0 }];
+  for (let i = 0; i < nodes.length; i++) {
+    const node = nodes[i];
+    if (node === undefined || typeof node.value === 'number') continue;
+    node.firstEntry = nodes.length;
+    const entries = [...node.value].sort(([a], [b]) => compareNames(a, b));
+    for (const [name, value] of entries) nodes.push({ name: nameBytes(name), parent: i, value, firstEntry: 0 });
+  }
+  return nodes;
+}
+
+/** Extents came in the manifest's order; in the tree those of one file lie together. */
+function placeExtents(tree: FileTree, files: ReturnType<typeof createFiles>) {
+  const owners = files.extentFiles.values();
+  const starts = files.extentStarts.values();
+  const lengths = files.extentLengths.values();
+  const counts = new Uint32Array(files.fileCount());
+  const sizes = new Float64Array(files.fileCount());
+  for (const [i, owner] of owners.entries()) {
+    counts[owner] = (counts[owner] ?? 0) + 1;
+    sizes[owner] = (sizes[owner] ?? 0) + (lengths[i] ?? 0);
+  }
+  const firsts = new Uint32Array(files.fileCount());
+  let sum = 0;
+  for (const [i, count] of counts.entries()) {
+    firsts[i] = sum;
+    sum += count;
+  }
+  const next = firsts.slice();
+  for (const [i, owner] of owners.entries()) {
+    const place = next[owner] ?? 0;
+    next[owner] = place + 1;
+    tree.extentStarts[place] = starts[i] ?? 0;
+    tree.extentLengths[place] = lengths[i] ?? 0;
+  }
+  return { firsts, counts, sizes };
+}
+
+/** A typed array that grows. */
+function column<T extends Uint32Array | Float64Array>(Type: new (length: number) => T) {
+  let items = new Type(1024);
+  let length = 0;
+  return {
+    length: () => length,
+    at: (i: number) => items[i] ?? 0,
+    set(i: number, value: number) {
+      items[i] = value;
+    },
+    push(value: number) {
+      if (length === items.length) {
+        const larger = new Type(length * 2);
+        larger.set(items);
+        items = larger;
+      }
+      items[length++] = value;
+    },
+    values: () => items.subarray(0, length) as T,
+  };
+}
