@@ -7,6 +7,8 @@ import { allocateTree } from './file-tree-format.ts';
 
 const MAX_EXTENT_BYTES = 0xffffffff;
 const REMOTE_HINT = /\+R/;
+/** keep-web refuses the whole collection for one locator without a size; here only data that is really used needs one. */
+const RULES = { ...READ_RULES, sizeRequired: false };
 
 /** A directory while the tree grows: its files by number, its directories as themselves. */
 type Directory = Map<string, Directory | number>;
@@ -35,7 +37,7 @@ export async function buildFileTree(manifest: AsyncIterable<Uint8Array> | Iterab
     segment: (path, position, length) => files.add(path, blocks.lineStart() + position, length),
     directory: (path) => files.addDirectory(path),
   };
-  await parseManifest(manifest, handler, READ_RULES);
+  await parseManifest(manifest, handler, RULES);
   return { tree: assemble(blocks, files), shareable: !blocks.hints.some((hint) => REMOTE_HINT.test(hint)) };
 }
 
@@ -123,7 +125,6 @@ function createFiles() {
       const file: number = path === lastPath ? lastFile : (numbers.get(path) ?? create(path));
       const previous = extentStarts.length() - 1;
       const continues =
-        file === lastFile &&
         previous >= 0 &&
         extentFiles.at(previous) === file &&
         extentStarts.at(previous) + extentLengths.at(previous) === start;

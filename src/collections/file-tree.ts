@@ -1,3 +1,4 @@
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { compareNames, decodeName } from '../keep/manifest/names.ts';
 
 /**
@@ -153,7 +154,7 @@ function blockAt({ blockStarts, blockCount }: FileTree, position: number): numbe
 
 /** Lowercase hex MD5: the block's name. */
 export function blockHash(tree: FileTree, block: number): string {
-  return tree.hashes.subarray(block * 16, block * 16 + 16).toHex();
+  return bytesToHex(tree.hashes.subarray(block * 16, block * 16 + 16));
 }
 
 /** Hints of a block's locator without size and local signature, joined as in the locator: `` or `+Rzzzzz-...`. */
