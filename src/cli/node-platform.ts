@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { KeepError } from '../keep/errors.ts';
+import type { CheckBody } from '../services/checked-body.ts';
+import type { ClientPlatform } from '../services/keep-client.ts';
+import { createNodeTransport, type NodeTransportOptions } from './node-transport.ts';
+
+/** At least this much is held back until the hash agrees; smaller blocks are checked before anything is given out. */
+const HELD_BACK_BYTES = 1_048_576;
+
+/** The Keep client's parts that are Node's own. `close` ends idle connections, so that the process can exit. */
+export function createNodePlatform(options: NodeTransportOptions = {}): ClientPlatform & { close(): void } {
+  const transport = createNodeTransport(options);
+  return {
+    transport,
+    checkBody,
+    md5: async (bytes) => createHash('md5').update(bytes).digest('hex'),
+    close: transport.close,
+  };
+}
+
+const checkBody: CheckBody = async (body, { hash, size }, watch) => {
+  const reader = body.getReader();
+  const md5 = createHash('md5');
+  const held: Uint8Array[] = [];
+  let heldBytes = 0;
+  let length = 0;
+  let ended = false;
+
+  /** Reads until something may be given out. */
+  const fill = async () => {
+    watch.resume();
+    while (!ended && heldBytes <= HELD_BACK_BYTES) {
+      const { done, value } = await reader.read();
+      if (done) {
+        if ((size !== null && length !== size) || md5.digest('hex') !== hash) throw new KeepError('corrupt');
+        ended = true;
+      } else {
+        md5.update(value);
+        held.push(value);
+        heldBytes += value.byteLength;
+        length += value.byteLength;
+        watch.progress(value.byteLength);
+        if (size !== null && length > size) throw new KeepError('corrupt');
+      }
+    }
+    watch.pause();
+  };
+  const give = async () => {
+    try {
+      await fill();
+    } catch (error) {
+      watch.stop();
+      await reader.cancel().catch(() => undefined);
+      throw error;
+    }
+    if (ended) watch.stop();
+  };
+
+  await give();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        await give();
+        const piece = held.shift();
+        if (piece === undefined) return controller.close();
+        heldBytes -= piece.byteLength;
+        controller.enqueue(piece);
+      },
+      async cancel(reason) {
+        watch.stop();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+};

@@ -1,0 +1,146 @@
+import http from 'node:http';
+import https from 'node:https';
+import { Readable } from 'node:stream';
+import type { OutgoingBody, Transport, TransportRequest } from '../services/transport.ts';
+
+export interface NodeTransportOptions {
+  /** Accept any certificate (ARVADOS_API_HOST_INSECURE). */
+  insecure?: boolean;
+}
+
+/** A server that does not answer "Expect: 100-continue" gets the body all the same, as with curl. */
+const CONTINUE_TIMEOUT_MS = 1_000;
+const PIECE_BYTES = 262_144;
+const NULL_BODY_STATUS = new Set([204, 205, 304]);
+const STALE_CONNECTION = new Set(['ECONNRESET', 'EPIPE']);
+
+/**
+ * HTTP/1.1 over kept-alive connections: with a connect timeout, upload progress, and Expect: 100-continue, so that a
+ * refused write costs no upload. `close` ends idle connections.
+ */
+export function createNodeTransport({ insecure = false }: NodeTransportOptions = {}): Transport & { close(): void } {
+  const agents = {
+    plain: new http.Agent({ keepAlive: true }),
+    tls: new https.Agent({ keepAlive: true, rejectUnauthorized: !insecure }),
+  };
+  return {
+    showsProgress: true,
+    async send(request) {
+      const first = await exchangeOnce(request, agents);
+      if (first !== 'stale') return first;
+      const second = await exchangeOnce(request, agents);
+      if (second !== 'stale') return second;
+      throw new Error('the server closes connections before it answers');
+    },
+    close() {
+      agents.plain.destroy();
+      agents.tls.destroy();
+    },
+  };
+}
+
+/** `stale`: the server closed a kept connection just as we used it, and nothing was lost. */
+function exchangeOnce(
+  request: TransportRequest,
+  agents: { plain: http.Agent; tls: https.Agent },
+): Promise<Response | 'stale'> {
+  const { method, headers, body, signal } = request;
+  const url = new URL(request.url);
+  const size = request.size ?? (body instanceof Uint8Array ? body.byteLength : 0);
+  const expects = body !== undefined && size > 0;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const options = {
+      method,
+      headers: {
+        ...headers,
+        ...(body === undefined ? {} : { 'Content-Length': size }),
+        ...(expects ? { Expect: '100-continue' } : {}),
+      },
+    };
+    const outgoing =
+      url.protocol === 'https:'
+        ? https.request(url, { ...options, agent: agents.tls })
+        : http.request(url, { ...options, agent: agents.plain });
+    let started = false;
+    let incoming: http.IncomingMessage | null = null;
+    const sendBody = () => {
+      clearTimeout(continueTimer);
+      if (started || incoming !== null || body === undefined) return;
+      started = true;
+      sendPieces(outgoing, body, request.onSent).catch((error) => outgoing.destroy(error));
+    };
+    const continueTimer = expects ? setTimeout(sendBody, CONTINUE_TIMEOUT_MS) : undefined;
+    const abort = () => (incoming ?? outgoing).destroy(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    limitConnecting(outgoing, request.connectTimeoutMs);
+
+    outgoing.on('continue', sendBody);
+    outgoing.on('response', (response) => {
+      incoming = response;
+      clearTimeout(continueTimer);
+      response.on('close', () => {
+        signal.removeEventListener('abort', abort);
+        // A connection on which the announced body never went out cannot be used again.
+        if (!outgoing.writableFinished) outgoing.destroy();
+      });
+      try {
+        resolve(toResponse(response, method));
+      } catch (error) {
+        response.destroy();
+        reject(error);
+      }
+    });
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(continueTimer);
+      if (incoming !== null) return;
+      signal.removeEventListener('abort', abort);
+      const stale = outgoing.reusedSocket && !started && STALE_CONNECTION.has(error.code ?? '') && !signal.aborted;
+      if (stale) resolve('stale');
+      else reject(error);
+    });
+    if (!expects) outgoing.end();
+  });
+}
+
+function limitConnecting(outgoing: http.ClientRequest, timeoutMs: number): void {
+  outgoing.once('socket', (socket) => {
+    if (!socket.connecting) return;
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no connection within ${timeoutMs / 1000} s`)),
+      timeoutMs,
+    );
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(timer));
+    socket.once('close', () => clearTimeout(timer));
+  });
+}
+
+async function sendPieces(
+  outgoing: http.ClientRequest,
+  body: OutgoingBody,
+  onSent: TransportRequest['onSent'],
+): Promise<void> {
+  const pieces = body instanceof Uint8Array ? split(body) : body;
+  for await (const piece of pieces) {
+    await new Promise<void>((resolve, reject) => outgoing.write(piece, (error) => (error ? reject(error) : resolve())));
+    onSent?.(piece.byteLength);
+  }
+  outgoing.end();
+}
+
+function* split(bytes: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+}
+
+function toResponse(incoming: http.IncomingMessage, method: string): Response {
+  const status = incoming.statusCode ?? 0;
+  const headers = new Headers();
+  for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
+    for (const value of values) headers.append(name, value);
+  }
+  if (method === 'HEAD' || NULL_BODY_STATUS.has(status)) {
+    incoming.resume();
+    return new Response(null, { status, headers });
+  }
+  return new Response(Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers });
+}

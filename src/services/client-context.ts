@@ -1,0 +1,32 @@
+import { areDisks, isGateway } from './keep-service.ts';
+import type { HintedCluster } from './probe-order.ts';
+import type { RetryPolicy, sleep } from './retry.ts';
+import type { Round } from './rounds.ts';
+import type { ServiceSource } from './service-source.ts';
+import type { TransferLimits } from './transfer-limits.ts';
+import type { Transport } from './transport.ts';
+
+/** What every operation of one Keep client shares. */
+export interface ClientContext {
+  services: ServiceSource;
+  token: string;
+  transport: Transport;
+  md5: (bytes: Uint8Array<ArrayBuffer>) => Promise<string>;
+  hintedCluster: HintedCluster;
+  retry: RetryPolicy;
+  limits: TransferLimits;
+  sleep: typeof sleep;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  headers(token: string): Record<string, string>;
+  connectTimeoutMs(round: Pick<Round, 'number' | 'services'>): number;
+}
+
+const DISK_CONNECT_TIMEOUT_MS = 2_000;
+const PROXY_CONNECT_TIMEOUT_MS = 20_000;
+
+/** Short when all services are keepstores next door, long through a proxy; doubled each round. */
+export function connectTimeoutMs({ number, services }: Pick<Round, 'number' | 'services'>): number {
+  const near = areDisks(services.filter((service) => !isGateway(service)));
+  return (near ? DISK_CONNECT_TIMEOUT_MS : PROXY_CONNECT_TIMEOUT_MS) * 2 ** number;
+}

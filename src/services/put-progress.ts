@@ -1,0 +1,51 @@
+/** How far a write has come. */
+export interface PutProgress {
+  replicas: number;
+  /** Copies per storage class; null once a service did not say (then only replicas count). */
+  classes: Record<string, number> | null;
+}
+
+export interface PutGoal {
+  replicas: number;
+  storageClasses: readonly string[];
+}
+
+export const NOTHING_STORED: PutProgress = { replicas: 0, classes: {} };
+
+/** Adds what a service says it stored (arvados-client-contract.md 5.5). */
+export function addStored(progress: PutProgress, headers: Headers): PutProgress {
+  const confirmed = confirmedClasses(headers.get('X-Keep-Storage-Classes-Confirmed'));
+  const classes = progress.classes === null || confirmed === null ? null : { ...progress.classes };
+  for (const [name, count] of confirmed ?? []) if (classes !== null) classes[name] = (classes[name] ?? 0) + count;
+  return { replicas: progress.replicas + storedReplicas(headers), classes };
+}
+
+/** Copies that still have to be stored, whether for the sake of their number or of a storage class. */
+export function missingCopies(progress: PutProgress, goal: PutGoal): number {
+  const { classes } = progress;
+  const perClass = classes === null ? [] : goal.storageClasses.map((name) => goal.replicas - (classes[name] ?? 0));
+  return Math.max(0, goal.replicas - progress.replicas, ...perClass);
+}
+
+/** The classes to ask the next service for. */
+export function missingClasses({ classes }: PutProgress, goal: PutGoal): string[] {
+  if (classes === null) return [...goal.storageClasses];
+  return goal.storageClasses.filter((name) => (classes[name] ?? 0) < goal.replicas);
+}
+
+/** `X-Keep-Replicas-Stored`, 1 when absent or unreadable. */
+function storedReplicas(headers: Headers): number {
+  const text = headers.get('X-Keep-Replicas-Stored')?.trim() ?? '';
+  return /^\d+$/.test(text) ? Number(text) : 1;
+}
+
+/** `a=2, b=1`; null when missing, empty or malformed. */
+function confirmedClasses(header: string | null): [string, number][] | null {
+  const entries = (header ?? '').split(',').map((entry) => entry.trim().split('='));
+  const parsed: [string, number][] = [];
+  for (const [name = '', count = '', ...rest] of entries) {
+    if (name.trim() === '' || rest.length > 0 || !/^[1-9]\d*$/.test(count.trim())) return null;
+    parsed.push([name.trim(), Number(count.trim())]);
+  }
+  return parsed;
+}

@@ -1,0 +1,148 @@
+import { KeepError } from '../keep/errors.ts';
+import { EMPTY_HASH } from '../keep/limits.ts';
+import { formatLocator, type Locator } from '../keep/locator.ts';
+import { type CheckBody, readBlock } from './checked-body.ts';
+import type { ClientContext } from './client-context.ts';
+import { type Exchange, exchange, failure, refusal } from './exchange.ts';
+import { readOrder, type Target } from './probe-order.ts';
+import { inRounds, type Round } from './rounds.ts';
+import { readError } from './services-error.ts';
+import type { TransferLimits } from './transfer-limits.ts';
+
+export interface BlockStream {
+  body: ReadableStream<Uint8Array>;
+  /** Bytes; null when neither the locator nor the service said. */
+  size: number | null;
+}
+
+export interface BlockFacts {
+  size: number | null;
+  /** X-Keep-Locator: the block's name here, after its copy was made. */
+  locator: string | null;
+}
+
+/** A HEAD sends no bytes while the far side reads, or even copies, a whole block. */
+const HEAD_LIMITS: TransferLimits = { bytesPerSecond: 1, windowMs: 300_000 };
+
+/** The block as a stream that never completes when it is wrong; the next service is asked as long as no byte was given out. */
+export function openBlock(
+  context: ClientContext,
+  locator: Locator,
+  signal: AbortSignal | undefined,
+  checkBody: CheckBody,
+): Promise<BlockStream> {
+  if (locator.hash === EMPTY_HASH) return Promise.resolve({ body: new Blob([]).stream(), size: 0 });
+  return fromServices(context, locator, signal, 'GET', async ({ response, watch }) => {
+    const size = locator.size ?? contentLength(response);
+    const body = response.body ?? new Blob([]).stream();
+    return { body: await checkBody(body, { hash: locator.hash, size }, watch), size };
+  });
+}
+
+/** The whole block in memory, hash and length checked; a service that sends something else has failed, the next is asked. */
+export function readWholeBlock(
+  context: ClientContext,
+  locator: Locator,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (locator.hash === EMPTY_HASH) return Promise.resolve(new Uint8Array(0));
+  return fromServices(context, locator, signal, 'GET', async ({ response, watch }) => {
+    const block = await readBlock(
+      response.body ?? new Blob([]).stream(),
+      locator.size ?? contentLength(response),
+      watch,
+    );
+    if ((await context.md5(block)) !== locator.hash) throw new KeepError('corrupt', { message: 'checksum mismatch' });
+    return block;
+  });
+}
+
+/** Asks whether the block can be read, and with `localSignature` for a copy of it on the cluster that is asked. */
+export function askForBlock(
+  context: ClientContext,
+  locator: Locator,
+  { signal, localSignature = false }: { signal?: AbortSignal | undefined; localSignature?: boolean | undefined },
+): Promise<BlockFacts> {
+  const headers = localSignature ? { 'X-Keep-Signature': `local, time=${new Date(context.now()).toISOString()}` } : {};
+  return fromServices(
+    context,
+    locator,
+    signal,
+    'HEAD',
+    async ({ response, watch }) => {
+      watch.stop();
+      return {
+        size: locator.size ?? contentLength(response),
+        locator: response.headers.get('X-Keep-Locator')?.trim() ?? null,
+      };
+    },
+    headers,
+  );
+}
+
+/** Goes through the services until `use` succeeds with an answer. */
+function fromServices<Result>(
+  context: ClientContext,
+  locator: Locator,
+  signal: AbortSignal | undefined,
+  method: 'GET' | 'HEAD',
+  use: (exchange: Exchange) => Promise<Result>,
+  headers: Record<string, string> = {},
+): Promise<Result> {
+  const path = formatLocator(locator);
+  const ask = async (target: Target, round: Round): Promise<Result | null> => {
+    try {
+      const answer = await exchange(
+        context.transport,
+        {
+          method,
+          url: `${target.url}/${path}`,
+          headers: {
+            ...context.headers(target.token),
+            Accept: 'application/octet-stream',
+            'Accept-Encoding': 'identity',
+            ...headers,
+          },
+          connectTimeoutMs: context.connectTimeoutMs(round),
+        },
+        method === 'HEAD' ? HEAD_LIMITS : context.limits,
+        signal,
+      );
+      if (!answer.response.ok) {
+        round.note(await refusal(target.url, answer));
+        return null;
+      }
+      checkLength(answer, locator);
+      return await use(answer);
+    } catch (error) {
+      signal?.throwIfAborted();
+      round.note(failure(target.url, error));
+      return null;
+    }
+  };
+  return inRounds(
+    { ...context, signal },
+    async (round) => {
+      for (const target of readOrder(locator, round.services, context.token, context.hintedCluster)) {
+        const result = round.isOpen(target.url) ? await ask(target, round) : null;
+        if (result !== null) return result;
+      }
+      return null;
+    },
+    readError,
+  );
+}
+
+/** A body of another length than the block's is not even begun. @throws KeepError corrupt */
+function checkLength({ response, watch }: Exchange, { size }: Locator): void {
+  const length = contentLength(response);
+  if (size === null || length === null || length === size) return;
+  watch.stop();
+  void response.body?.cancel().catch(() => undefined);
+  throw new KeepError('corrupt', { message: `announced ${length} bytes instead of ${size}` });
+}
+
+function contentLength({ headers }: Response): number | null {
+  const text = headers.get('Content-Length');
+  return text === null || !/^\d+$/.test(text) ? null : Number(text);
+}

@@ -1,0 +1,43 @@
+/** How often all services are gone through, and how long to wait in between. */
+export interface RetryPolicy {
+  rounds: number;
+  firstPauseMs: number;
+  maxPauseMs: number;
+}
+
+/** As keepstore and keepproxy ask each other: somebody is waiting for the answer. */
+export const SERVER_RETRIES: RetryPolicy = { rounds: 3, firstPauseMs: 2_000, maxPauseMs: 20_000 };
+/** As the SDK's command line tools: an outage of some minutes is sat out. */
+export const SDK_RETRIES: RetryPolicy = { rounds: 11, firstPauseMs: 4_000, maxPauseMs: 60_000 };
+
+const MAY_PASS = new Set([408, 409, 422, 423, 500, 502, 503, 504]);
+/** What Cloudflare answers in place of an origin that it cannot reach: a network failure in disguise. */
+const NO_ORIGIN = { from: 520, to: 530 };
+
+/** Whether asking the same service again later may help. `null` stands for no answer at all. */
+export function mayPass(status: number | null): boolean {
+  if (status === null || MAY_PASS.has(status)) return true;
+  return status >= NO_ORIGIN.from && status <= NO_ORIGIN.to;
+}
+
+/** Milliseconds before round `round` (1 is the second): doubling, between half and all of it at random. */
+export function pauseBefore(round: number, { firstPauseMs, maxPauseMs }: RetryPolicy, random = Math.random): number {
+  const pause = Math.min(firstPauseMs * 2 ** (round - 1), maxPauseMs);
+  return pause * (0.5 + random() / 2);
+}
+
+/** Resolves after `ms`. @throws the signal's reason when it is aborted before */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

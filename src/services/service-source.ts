@@ -1,0 +1,84 @@
+import * as v from 'valibot';
+import { KeepError } from '../keep/errors.ts';
+import { type KeepService, type ServiceRecord, serviceFromRecord } from './keep-service.ts';
+
+/** Where a client gets its services from. */
+export interface ServiceSource {
+  /**
+   * @param refresh ask again at the source: what was known before did not work
+   * @throws KeepError bad_gateway when no list is to be had at all
+   */
+  list(refresh?: boolean): Promise<KeepService[]>;
+}
+
+const Record = v.looseObject({
+  uuid: v.string(),
+  service_host: v.pipe(v.string(), v.minLength(1)),
+  service_port: v.pipe(v.number(), v.integer()),
+  service_ssl_flag: v.boolean(),
+  service_type: v.optional(v.string()),
+  read_only: v.optional(v.boolean()),
+});
+const Answer = v.looseObject({ items: v.array(v.unknown()) });
+
+const LIST_TIMEOUT_MS = 20_000;
+const LIST_FRESH_MS = 300_000;
+
+/** Services that are given and never change. */
+export function fixedServices(services: readonly KeepService[]): ServiceSource {
+  return { list: async () => [...services] };
+}
+
+/**
+ * The `keep_services/accessible` records of a cluster. The token is optional: the API server answers without one.
+ * @throws KeepError bad_gateway
+ */
+export async function fetchServiceRecords(
+  apiUrl: string,
+  { token, fetcher = fetch, signal }: { token?: string; fetcher?: typeof fetch; signal?: AbortSignal } = {},
+): Promise<ServiceRecord[]> {
+  const timeout = AbortSignal.timeout(LIST_TIMEOUT_MS);
+  try {
+    const response = await fetcher(`${apiUrl}/arvados/v1/keep_services/accessible`, {
+      headers: { Accept: 'application/json', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
+      redirect: 'manual',
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`keep_services/accessible answered ${response.status}`);
+    }
+    return parseServiceRecords(await response.json());
+  } catch (cause) {
+    throw new KeepError('bad_gateway', { message: `no list of Keep services from ${apiUrl}`, cause });
+  }
+}
+
+/** The usable records of a keep_services list; a record that makes no sense is left out rather than failing the rest. */
+export function parseServiceRecords(list: unknown): ServiceRecord[] {
+  return v.parse(Answer, list).items.flatMap((item): ServiceRecord[] => {
+    const record = v.safeParse(Record, item);
+    return record.success ? [record.output] : [];
+  });
+}
+
+/** Services from the API server, asked again after five minutes or on refresh; a list that was good once outlives failures. */
+export function accessibleServices(
+  apiUrl: string,
+  options: { token?: string; fetcher?: typeof fetch; now?: () => number } = {},
+): ServiceSource {
+  const { now = Date.now } = options;
+  let known: { services: KeepService[]; at: number } | null = null;
+  return {
+    async list(refresh = false) {
+      if (known !== null && !refresh && now() - known.at < LIST_FRESH_MS) return known.services;
+      try {
+        const records = await fetchServiceRecords(apiUrl, options);
+        known = { services: records.map(serviceFromRecord), at: now() };
+      } catch (error) {
+        if (known === null) throw error;
+      }
+      return known.services;
+    },
+  };
+}
