@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { BLOCK_BYTES, bearer, md5, putBlock, randomBlock, sign, type TestBlock } from '../../test/support/keep.ts';
+import { ROOT_TOKEN, startService, type TestService } from '../../test/support/service.ts';
+import { download, growthUnderSlowClients, requestsPerSecond, upload } from '../clients.ts';
+import type { BenchContext, Subject } from '../context.ts';
+import { cpuPer, inTurn, residentBytes } from '../measure.ts';
+import type { Row } from '../report.ts';
+
+const READS_PER_ROUND = 16;
+const WRITES_PER_ROUND = 6;
+const SMALL_BLOCKS = 256;
+const MIB = 2 ** 20;
+const token = bearer(ROOT_TOKEN);
+const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
+
+/** Blocks through the Worker, held against a bare R2 pass-through. */
+export const blocks: Subject = {
+  name: 'blocks',
+  async run(context) {
+    await using floor = await startService({ configFile: 'bench/floor/wrangler.toml' });
+    await using edge = await startService({ vars: { EDGE_CACHE: false } });
+    return [
+      ...(await reads(context, floor, edge)),
+      ...(await writes(context, floor, edge)),
+      ...(await smallReads(context, floor, edge)),
+    ];
+  },
+};
+
+/** Attested and hashed reads of whole blocks, one after the other, and the memory that slow readers take. */
+async function reads({ rounds, say, md5Seconds }: BenchContext, floor: TestService, edge: TestService): Promise<Row[]> {
+  const attested = randomBlock(BLOCK_BYTES);
+  const inParts = randomBlock(BLOCK_BYTES);
+  for (const block of [attested, inParts]) await putBlock(edge.url, block);
+  await edge.r2('BLOCKS').putInParts(dataKey(inParts.hash), inParts.data);
+  await upload(`${floor.url}/${attested.hash}`, attested.data);
+  const readFrom = (service: TestService, path: string) => () =>
+    cpuPer(service.workerdPid, READS_PER_ROUND, () => download(`${service.url}${path}`, BLOCK_BYTES, token));
+  const pathOf = (block: TestBlock) => `/${sign(block.locator)}`;
+
+  say('GET of 64 MiB that the store attests');
+  const attestedGet = await inTurn(rounds, {
+    floor: readFrom(floor, `/${attested.hash}`),
+    edge: readFrom(edge, pathOf(attested)),
+  });
+  say('GET of 64 MiB that must be hashed');
+  const hashedGet = await inTurn(rounds, {
+    floor: async () => (await readFrom(floor, `/${attested.hash}`)()) + md5Seconds,
+    edge: readFrom(edge, pathOf(inParts)),
+  });
+  const resident = residentBytes(edge.workerdPid) / MIB;
+
+  const growth: Row[] = [];
+  for (const [what, block] of [
+    ['attested', attested],
+    ['hashed', inParts],
+  ] as const) {
+    say(`32 slow clients, ${what}`);
+    const path = pathOf(block);
+    const added = await growthUnderSlowClients(edge.workerdPid, edge.url, path, token);
+    const bare = await growthUnderSlowClients(floor.workerdPid, floor.url, `/${attested.hash}`, {});
+    growth.push({
+      what: `memory that 32 slow clients add, ${what}`,
+      edge: added / MIB,
+      floor: bare / MIB,
+      unit: 'MiB',
+      target: { atMost: 64 },
+    });
+  }
+  return [
+    { what: 'MD5 of 64 MiB, OpenSSL', edge: md5Seconds * 1000, unit: 'ms CPU' },
+    inMilliseconds('attested GET of 64 MiB / bare GET', attestedGet, 1.15),
+    inMilliseconds('hashed GET of 64 MiB / (bare GET + MD5)', hashedGet, 1.2),
+    { what: 'resident memory after these reads', edge: resident, unit: 'MiB' },
+    ...growth,
+  ];
+}
+
+/** First writes of whole blocks. Each body is new: the same one again would only be compared. */
+async function writes({ rounds, say }: BenchContext, floor: TestService, edge: TestService): Promise<Row[]> {
+  say('PUT of 64 MiB');
+  const { data } = randomBlock(BLOCK_BYTES);
+  let serial = 0;
+  const writeTo = (service: TestService, keyOf: (hash: string) => string) => async () => {
+    const hashes: string[] = [];
+    const seconds = await cpuPer(service.workerdPid, WRITES_PER_ROUND, async () => {
+      new DataView(data.buffer).setUint32(0, ++serial);
+      const hash = createHash('md5').update(data).digest('hex');
+      hashes.push(hash);
+      await upload(`${service.url}/${hash}`, data, token);
+    });
+    for (const hash of hashes) await service.r2('BLOCKS').delete(keyOf(hash));
+    return seconds;
+  };
+  const put = await inTurn(rounds, { floor: writeTo(floor, (hash) => hash), edge: writeTo(edge, dataKey) });
+  return [inMilliseconds('PUT of 64 MiB / bare PUT with md5', put, 1.15)];
+}
+
+async function smallReads({ rounds, say }: BenchContext, floor: TestService, edge: TestService): Promise<Row[]> {
+  say('signed GETs of 1 KiB');
+  const small = Array.from({ length: SMALL_BLOCKS }, () => randomBlock(1024));
+  for (const block of small) {
+    await putBlock(edge.url, block);
+    await upload(`${floor.url}/${md5(block.data)}`, block.data);
+  }
+  const { floor: bare, ...ours } = await inTurn(rounds, {
+    floor: () => requestsPerSecond(small.map((block) => `${floor.url}/${block.hash}`)),
+    edge: () => requestsPerSecond(small.map((block) => `${edge.url}/${sign(block.locator)}`)),
+  });
+  const what = 'signed GETs of 1 KiB a second / bare GETs';
+  return [{ what, edge: ours.edge, floor: bare, unit: '/s', ratio: ours.ratio, target: { atLeast: 0.85 } }];
+}
+
+function inMilliseconds(
+  what: string,
+  { edge, floor, ratio }: { edge: number; floor: number; ratio: number },
+  atMost: number,
+): Row {
+  return { what, edge: edge * 1000, floor: floor * 1000, unit: 'ms CPU', ratio, target: { atMost } };
+}
