@@ -10,6 +10,5 @@ export function hmacSha1Hex(key: string, message: string): string {
 /** Same result, with the work that only depends on the key done once: for thousands of messages under one key. */
 export function createHmacSha1(key: string): (message: string) => string {
   const keyed = hmac.create(sha1, utf8ToBytes(key));
-  const scratch = keyed.clone();
-  return (message) => bytesToHex(keyed._cloneInto(scratch).update(utf8ToBytes(message)).digest());
+  return (message) => bytesToHex(keyed.clone().update(utf8ToBytes(message)).digest());
 }

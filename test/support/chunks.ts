@@ -13,3 +13,10 @@ export async function textOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8A
   for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
   return text + decoder.decode();
 }
+
+/** Everything an async source gives. */
+export async function collect<Item>(source: AsyncIterable<Item>): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const item of source) items.push(item);
+  return items;
+}
