@@ -74,7 +74,6 @@ class ListParser {
   constructor(onEntry: (value: unknown) => void) {
     this.#values.onValue = ({ value }) => onEntry(value);
     this.#tokens.onToken = (token) => {
-      if (this.#complete) return;
       if (!this.#begun && token.token !== TokenType.LEFT_BRACKET && token.token !== TokenType.NULL) {
         throw new SyntaxError('neither an array nor null');
       }
@@ -92,7 +91,7 @@ class ListParser {
     try {
       this.#tokens.write(chunk);
     } catch (error) {
-      // What follows the array need not be JSON.
+      // What follows the array is no concern of ours: it need not be JSON.
       if (!this.#complete) throw error;
     }
   }

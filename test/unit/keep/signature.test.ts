@@ -34,6 +34,12 @@ test('a locator is expired as soon as its expiry second has begun', () => {
   expect(outcome(() => verifySignature(signed, 'token', now + 0.001, signing))).toBe('expired_signature');
 });
 
+test('a small expiry is written with 8 digits', () => {
+  const signed = signLocator('acbd18db4cc2f85cedef654fccc4a4d8+3', 'token', 0x1f, { key, ttlSeconds: 60 });
+  expect(signed).toMatch(/@0000001f$/);
+  expect(outcome(() => verifySignature(signed, 'token', 0x1e, { key, ttlSeconds: 60 }))).toBe('ok');
+});
+
 test('without a key or a token a locator stays unsigned', () => {
   const ttlSeconds = 3600;
   expect(signLocator('acbd18db4cc2f85cedef654fccc4a4d8+3+K@xtest', '', now, { key, ttlSeconds })).toBe(

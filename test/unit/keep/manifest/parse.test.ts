@@ -73,6 +73,17 @@ test('the same name in another stream is another path, and in the same one again
   expect(paths).toEqual(['f', 'f', 'f', 'a/f', 'a/f', 'a/f', 'f', 'f', 'f']);
 });
 
+test('names stay apart, however many there are in a stream and however often they come back', async () => {
+  const names = Array.from({ length: 20_000 }, (_, n) => `f${n}`);
+  const tokens = [...names, ...names].map((name) => `0:1:${name}`).join(' ');
+  const paths = (await events(`./d ${FOO} ${tokens}\n`, STORE_RULES)).slice(2).map(([, path]) => path);
+  expect(paths).toEqual([...names, ...names].map((name) => `d/${name}`));
+});
+
+test('the data of one line is not the data of the next', async () => {
+  expect(await outcome(() => events(`. ${FOO} 0:3:a\n. ${FOO} 0:4:b\n`, READ_RULES))).toBe('unreadable_manifest');
+});
+
 test('a locator without size has size null where it is allowed', async () => {
   const hash = FOO.slice(0, 32);
   expect((await events(`. ${hash}+Z 0:0:f\n`, STORE_RULES))[1]).toEqual(['block', `${hash}+Z`, null]);
