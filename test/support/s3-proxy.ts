@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { S3Bucket, S3Server } from './s3.ts';
+
+/** One request that went through, or was answered in the server's place. */
+export interface SeenRequest {
+  method: string;
+  /** Path and query. */
+  url: string;
+  headers: IncomingMessage['headers'];
+  /** Bytes of the answer's body that the server sent before it came to an end or was cut. */
+  answered: number;
+  /** Settles once nothing more happens on this request: true when the answer came to its end. */
+  done: Promise<boolean>;
+}
+
+/** What to do with a request instead of passing it on; undefined passes it on. */
+export type Fault =
+  | { status: number; body?: string; headers?: Record<string, string> }
+  /** Closes the connection once this many bytes of the answer's body are through. */
+  | { cutAnswerAfter: number }
+  /** Closes the connection without an answer. */
+  | { hangUp: true };
+
+export interface S3Proxy {
+  server: S3Server;
+  seen: SeenRequest[];
+  /** Asked about each request; set it to inject faults. */
+  fault: (request: SeenRequest) => Fault | undefined;
+  /** The same bucket, reached through here. */
+  through(bucket: S3Bucket): S3Bucket;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Stands between the service and the real S3 server: counts what goes through, and breaks what a test wants broken. */
+export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
+  const proxy = createServer((incoming, outgoing) => {
+    let finish: (complete: boolean) => void = () => {};
+    const done = new Promise<boolean>((resolve) => {
+      finish = resolve;
+    });
+    const { method = '', url = '', headers } = incoming;
+    const seen: SeenRequest = { method, url, headers, answered: 0, done };
+    handle.seen.push(seen);
+    outgoing.once('close', () => finish(outgoing.writableFinished));
+    const fault = handle.fault(seen);
+    if (fault !== undefined && 'hangUp' in fault) {
+      incoming.socket.destroy();
+    } else if (fault !== undefined && 'status' in fault) {
+      incoming.resume();
+      incoming.once('end', () => outgoing.writeHead(fault.status, fault.headers).end(fault.body));
+    } else {
+      pass(target, incoming, outgoing, seen, fault?.cutAnswerAfter ?? Number.POSITIVE_INFINITY);
+    }
+  });
+  proxy.listen(0, '127.0.0.1');
+  await new Promise((resolve) => proxy.once('listening', resolve));
+  const server = { ...target, endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+  const handle: S3Proxy = {
+    server,
+    seen: [],
+    fault: () => undefined,
+    through: (bucket) => ({ ...bucket, server }),
+    [Symbol.asyncDispose]: async () => {
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    },
+  };
+  return handle;
+}
+
+function pass(
+  target: S3Server,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  seen: SeenRequest,
+  cutAfter: number,
+): void {
+  const { hostname, port } = new URL(target.endpoint);
+  // The Host header goes along unchanged: it is signed.
+  const upstream = request({
+    hostname,
+    port,
+    method: seen.method,
+    path: seen.url,
+    headers: incoming.headers,
+    agent: false,
+  });
+  upstream.once('error', () => outgoing.destroy());
+  outgoing.once('close', () => upstream.destroy());
+  upstream.once('response', (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.on('data', (chunk: Buffer) => {
+      seen.answered += chunk.length;
+      if (seen.answered >= cutAfter) {
+        outgoing.write(chunk.subarray(0, chunk.length - (seen.answered - cutAfter)), () => outgoing.destroy());
+        answer.removeAllListeners('data').pause();
+      } else if (!outgoing.write(chunk)) {
+        answer.pause();
+        outgoing.once('drain', () => answer.resume());
+      }
+    });
+    answer.once('end', () => outgoing.end());
+    answer.once('error', () => outgoing.destroy());
+  });
+  incoming.pipe(upstream);
+}
