@@ -1,0 +1,148 @@
+import * as v from 'valibot';
+import { parseDuration } from './keep/duration.ts';
+import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
+import { parseVolumes } from './volumes-table.ts';
+
+/** Everything an operator can set, checked and frozen. Names follow the cluster's config.yml; times are seconds. */
+export interface Config {
+  clusterId: string;
+  systemRootToken: string;
+  /** Null: /metrics and /_health/ping are closed. */
+  managementToken: string | null;
+  blobSigning: boolean;
+  blobSigningKey: string;
+  blobSigningTtlSeconds: number;
+  blobTrash: boolean;
+  blobTrashLifetimeSeconds: number;
+  /** 0 switches the emptier off. */
+  blobTrashCheckIntervalSeconds: number;
+  blobTrashConcurrency: number;
+  blobDeleteConcurrency: number;
+  blobReplicateConcurrency: number;
+  /** attested: trust an MD5 that the store keeps; always: hash every block on its way out. */
+  verifyReads: 'attested' | 'always';
+  edgeCache: boolean;
+  /** Ascending UUID. Empty in proxy mode. */
+  volumes: VolumeConfig[];
+  defaultReplication: number;
+  storageClasses: Record<string, { priority: number; default: boolean }>;
+}
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
+
+const TOKEN_MIN_LENGTH = 32;
+const duration = (fallback: string) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.rawTransform(({ dataset, addIssue, NEVER }) => {
+        try {
+          const seconds = parseDuration(dataset.value);
+          if (seconds >= 0) return seconds;
+        } catch {
+          // reported below
+        }
+        addIssue({ message: 'write a duration such as "336h", "90m" or "15s"' });
+        return NEVER;
+      }),
+    ),
+    fallback,
+  );
+/** `.dev.vars` and secrets only hold text: accept it where a number or a switch is meant. */
+const flag = (fallback: boolean) =>
+  v.optional(v.pipe(v.picklist([true, false, 'true', 'false'], 'write true or false'), v.transform(String), v.transform((text) => text === 'true')), fallback);
+const count = (fallback: number) =>
+  v.optional(v.pipe(v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]), v.integer(), v.minValue(0)), fallback);
+const secret = v.pipe(
+  v.string('missing: set it with `wrangler secret put`, or in .dev.vars for local runs'),
+  v.regex(/^[A-Za-z0-9]+$/, 'only letters and digits'),
+  v.minLength(TOKEN_MIN_LENGTH, `at least ${TOKEN_MIN_LENGTH} characters`),
+);
+
+const Vars = v.object({
+  CLUSTER_ID: v.pipe(v.string('missing: five letters or digits'), v.regex(/^[a-z0-9]{5}$/, 'five lowercase letters or digits')),
+  SYSTEM_ROOT_TOKEN: secret,
+  MANAGEMENT_TOKEN: v.optional(secret),
+  BLOB_SIGNING: flag(true),
+  // No length rule: the key must be the cluster's own, whatever it is.
+  BLOB_SIGNING_KEY: v.pipe(v.string("missing: set it with `wrangler secret put`; beside a cluster it is the cluster's own Collections.BlobSigningKey"), v.minLength(1, 'must not be empty')),
+  BLOB_SIGNING_TTL: duration('336h'),
+  BLOB_TRASH: flag(true),
+  BLOB_TRASH_LIFETIME: duration('336h'),
+  BLOB_TRASH_CHECK_INTERVAL: duration('24h'),
+  BLOB_TRASH_CONCURRENCY: count(4),
+  BLOB_DELETE_CONCURRENCY: count(4),
+  BLOB_REPLICATE_CONCURRENCY: count(4),
+  VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
+  EDGE_CACHE: flag(true),
+  DEFAULT_REPLICATION: count(2),
+});
+
+const StorageClasses = v.record(v.string(), v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }));
+
+/** Judges vars and secrets. All problems come at once, each as `NAME: what to write`. Never echoes a value: it may be a secret. */
+export function parseConfig(env: Record<string, unknown>): ConfigResult {
+  const problems: string[] = [];
+  const vars = v.safeParse(Vars, env);
+  if (!vars.success) problems.push(...vars.issues.map(problemOf));
+  const classes = v.safeParse(StorageClasses, table(env, 'STORAGE_CLASSES', problems));
+  if (!classes.success) problems.push(...classes.issues.map((issue) => `STORAGE_CLASSES.${problemOf(issue)}`));
+  const volumes = parseVolumes(table(env, 'VOLUMES', problems), env, problems);
+  problems.push(...conflicts(volumes, classes.success ? classes.output : {}));
+  if (!vars.success || !classes.success || problems.length > 0) return { ok: false, problems };
+  const o = vars.output;
+  const config: Config = {
+    clusterId: o.CLUSTER_ID,
+    systemRootToken: o.SYSTEM_ROOT_TOKEN,
+    managementToken: o.MANAGEMENT_TOKEN ?? null,
+    blobSigning: o.BLOB_SIGNING,
+    blobSigningKey: o.BLOB_SIGNING_KEY,
+    blobSigningTtlSeconds: o.BLOB_SIGNING_TTL,
+    blobTrash: o.BLOB_TRASH,
+    blobTrashLifetimeSeconds: o.BLOB_TRASH_LIFETIME,
+    blobTrashCheckIntervalSeconds: o.BLOB_TRASH_CHECK_INTERVAL,
+    blobTrashConcurrency: o.BLOB_TRASH_CONCURRENCY,
+    blobDeleteConcurrency: o.BLOB_DELETE_CONCURRENCY,
+    blobReplicateConcurrency: o.BLOB_REPLICATE_CONCURRENCY,
+    verifyReads: o.VERIFY_READS,
+    edgeCache: o.EDGE_CACHE,
+    volumes,
+    defaultReplication: o.DEFAULT_REPLICATION,
+    storageClasses: Object.fromEntries(
+      Object.entries(classes.output).map(([name, { Priority, Default }]) => [name, { priority: Priority, default: Default }]),
+    ),
+  };
+  return { ok: true, config: Object.freeze(config) };
+}
+
+function problemOf(issue: v.BaseIssue<unknown>): string {
+  return `${v.getDotPath(issue) ?? '?'}: ${issue.message}`;
+}
+
+/** A table under [vars], or the same as JSON text in `.dev.vars`. */
+function table(env: Record<string, unknown>, name: string, problems: string[]): unknown {
+  const value = env[name] ?? {};
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    problems.push(`${name}: write a TOML table under [vars] in wrangler.toml, or JSON in .dev.vars`);
+    return {};
+  }
+}
+
+/** One bucket is one volume (T45); classes that are named must exist (5.1). */
+function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): string[] {
+  const problems: string[] = [];
+  const owner = new Map<string, string>();
+  for (const volume of volumes) {
+    const id = deviceId(volume);
+    const other = owner.get(id);
+    if (other !== undefined) problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
+    owner.set(id, volume.uuid);
+    for (const name of Object.keys(volume.storageClasses)) {
+      if (Object.keys(classes).length > 0 && !(name in classes)) problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,51 @@
+import { requestTokens } from '../keep/token.ts';
+
+/** What every handler gets about the request it answers. Built once in worker.ts. */
+export interface RequestContext {
+  request: Request;
+  method: string;
+  url: URL;
+  /** Percent-decoded once, slashes kept as sent, always starting with one. */
+  path: string;
+  requestId: string;
+  /** All credentials in the order of keep-block-api.md 3.3; the first one counts for signatures. */
+  tokens: string[];
+  /** Unix seconds at arrival. */
+  now: number;
+  /** Aborted when the client goes away. */
+  signal: AbortSignal;
+  /** Facts for the request's log line; hashes and mounts, never tokens, signatures or signed locators. */
+  log: Record<string, string | number | boolean>;
+  /** Work that may outlive the response. */
+  waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** @throws URIError when the path holds a malformed percent escape. */
+export function createContext(request: Request, waitUntil: (work: Promise<unknown>) => void): RequestContext {
+  const url = new URL(request.url);
+  return {
+    request,
+    method: request.method,
+    url,
+    path: decodeURIComponent(rawPath(request.url)),
+    requestId: request.headers.get('X-Request-Id') || createRequestId(),
+    tokens: requestTokens({ headers: request.headers, url }),
+    now: Math.floor(Date.now() / 1000),
+    signal: request.signal,
+    log: {},
+    waitUntil,
+  };
+}
+
+/** The path as sent: URL parsing would fold `/./` and `..`. */
+function rawPath(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3);
+  const end = url.slice(start).search(/[?#]/);
+  return start < 0 ? '/' : end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
+
+/** `req-` and 20 of 0-9a-z, the shape that Arvados clients use. */
+function createRequestId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(20));
+  return `req-${Array.from(bytes, (byte) => (byte % 36).toString(36)).join('')}`;
+}

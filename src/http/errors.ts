@@ -1,0 +1,34 @@
+import { ERRORS, isKeepError, type KeepError } from '../keep/errors.ts';
+
+/** What a failure looks like on the wire and in the log. */
+export interface Failure {
+  status: number;
+  message: string;
+  expected: boolean;
+  headers: Record<string, string>;
+}
+
+const GENERIC: Failure = { ...ERRORS.internal, headers: {} };
+
+/** The single mapper from whatever was thrown to what the client is told: an unknown error becomes a bare 500. */
+export function failureOf(error: unknown): Failure {
+  if (isKeepError(error)) return { ...ERRORS[error.code], message: error.message, headers: headersOf(error) };
+  if (error instanceof DOMException && error.name === 'AbortError') return { ...ERRORS.client_gone, headers: {} };
+  return GENERIC;
+}
+
+/** keepstore's shape: the text and one newline. */
+export function textError(error: unknown): Response {
+  const { status, message, headers } = failureOf(error);
+  // 499 is not a status that a Response may be made with in every runtime; nobody is there to read it either.
+  const body = message === '' ? null : `${message}\n`;
+  return new Response(body, {
+    status,
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff', ...headers },
+  });
+}
+
+function headersOf({ code, headers }: KeepError): Record<string, string> {
+  if (code === 'unavailable' || code === 'full' || code === 'not_configured') return { 'Retry-After': '5', ...headers };
+  return headers;
+}

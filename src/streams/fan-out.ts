@@ -1,0 +1,65 @@
+import { KeepError } from '../keep/errors.ts';
+import { createMd5 } from './md5-stream.ts';
+import { type Pieces, piecesOf } from './pieces.ts';
+
+/** One place where the bytes go. */
+export interface Sink {
+  writable: WritableStream<Uint8Array>;
+  /** When a required sink fails, all is broken off; another is just left behind. */
+  required: boolean;
+}
+
+/**
+ * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and at most two pieces are
+ * held. With `verify`, the last piece is written only when length and MD5 are the block's; until then no sink has a
+ * complete body. Resolves when every sink that did not fail has been closed.
+ *
+ * @throws KeepError `corrupt` when `verify` fails; the error of a required sink; the last sink's error when none is left
+ */
+export async function fanOut(
+  source: ReadableStream<Uint8Array> | Pieces,
+  sinks: Sink[],
+  verify?: { hash: string; size: number },
+): Promise<void> {
+  const pieces = 'next' in source ? source : piecesOf(source);
+  const digest = verify === undefined ? null : createMd5();
+  let open = sinks.map((sink) => ({ ...sink, writer: sink.writable.getWriter() }));
+  let seen = 0;
+  const abort = async (reason: unknown) => {
+    await Promise.allSettled([pieces.cancel(reason), digest?.abort(reason), ...open.map(({ writer }) => writer.abort(reason))]);
+  };
+  const writeAll = async (act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>) => {
+    const results = await Promise.allSettled(open.map(({ writer }) => act(writer)));
+    const failed = results.flatMap((result, i) => (result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : []));
+    for (const { i, reason } of failed) if (open[i]?.required) throw reason;
+    if (failed.length === open.length) throw failed[0]?.reason ?? new KeepError('unavailable');
+    open = open.filter((_, i) => !failed.some((failure) => failure.i === i));
+  };
+  const read = async (spent?: Uint8Array) => {
+    const piece = await pieces.next(spent);
+    if (piece === null) return null;
+    seen += piece.byteLength;
+    if (verify !== undefined && seen > verify.size) throw new KeepError('corrupt');
+    await digest?.write(piece);
+    return piece;
+  };
+  try {
+    let held = await read();
+    let spent: Uint8Array | undefined;
+    while (held !== null) {
+      const piece: Uint8Array = held;
+      const following = await read(spent);
+      if (following === null && verify !== undefined) {
+        if (seen !== verify.size || (await digest?.hex()) !== verify.hash) throw new KeepError('corrupt');
+      }
+      await writeAll((writer) => writer.write(piece));
+      spent = piece;
+      held = following;
+    }
+    if (seen === 0 && verify !== undefined && verify.size !== 0) throw new KeepError('corrupt');
+    await writeAll((writer) => writer.close());
+  } catch (error) {
+    await abort(error);
+    throw error;
+  }
+}
