@@ -7,6 +7,8 @@ export interface Sink {
   writable: WritableStream<Uint8Array>;
   /** When a required sink fails, all is broken off; another is just left behind. */
   required: boolean;
+  /** Rejects when the far side has failed, even if it never reads again; writes to it are not waited for then. */
+  failure?: Promise<never>;
 }
 
 /**
@@ -29,7 +31,7 @@ export async function fanOut(
     await Promise.allSettled([pieces.cancel(reason), digest?.abort(reason), ...open.map(({ writer }) => writer.abort(reason))]);
   };
   const writeAll = async (act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>) => {
-    const results = await Promise.allSettled(open.map(({ writer }) => act(writer)));
+    const results = await Promise.allSettled(open.map(({ writer, failure }) => (failure === undefined ? act(writer) : Promise.race([act(writer), failure]))));
     const failed = results.flatMap((result, i) => (result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : []));
     for (const { i, reason } of failed) if (open[i]?.required) throw reason;
     if (failed.length === open.length) throw failed[0]?.reason ?? new KeepError('unavailable');

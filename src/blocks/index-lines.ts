@@ -1,0 +1,33 @@
+import { indexBlocks } from '../storage/bucket-index.ts';
+import type { Mount } from '../storage/mounts.ts';
+
+/**
+ * The index of some mounts as text (keep-block-api.md 3.10): one line a block, and one blank line after the last only
+ * when the listing is complete. A failure before the first line is thrown; a later one breaks the stream off.
+ */
+export async function indexLines(mounts: Mount[], prefix: string): Promise<ReadableStream<Uint8Array>> {
+  const pages = linesOf(mounts, prefix);
+  const first = await pages.next();
+  const encoder = new TextEncoder();
+  const { readable, writable } = new IdentityTransformStream();
+  const pump = async () => {
+    const writer = writable.getWriter();
+    try {
+      for (let page = first; !page.done; page = await pages.next()) await writer.write(encoder.encode(page.value));
+      await writer.write(encoder.encode('\n'));
+      await writer.close();
+    } catch (error) {
+      await Promise.allSettled([writer.abort(error), pages.return(undefined)]);
+    }
+  };
+  void pump();
+  return readable;
+}
+
+async function* linesOf(mounts: Mount[], prefix: string): AsyncGenerator<string> {
+  for (const { store, prefixLength } of mounts) {
+    for await (const entries of indexBlocks(store, prefixLength, prefix)) {
+      yield entries.map(({ hash, size, mtime }) => `${hash}+${size} ${mtime}000000000\n`).join('');
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { EMPTY_HASH } from '../keep/limits.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
+import { mountOrder } from '../keep/rendezvous.ts';
+import type { Mount } from '../storage/mounts.ts';
+import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
+import { fanOut } from '../streams/fan-out.ts';
+import { md5OfStream } from '../streams/md5-stream.ts';
+import { verifyBlock } from '../streams/verify.ts';
+import type { BlockCache } from './block-cache.ts';
+
+/** Where blocks are read from. */
+export interface BlockSource {
+  mounts: Mount[];
+  cache: BlockCache;
+  verifyReads: 'attested' | 'always';
+}
+
+/** What answered, and how its word is backed. */
+export interface BlockFound {
+  /** Bytes of the whole block. */
+  size: number;
+  /** Mount UUID, or `cache`. */
+  from: string;
+  /** attested: the store's own MD5 is the block's name. hashed: computed here from the bytes. */
+  vouched: 'attested' | 'hashed';
+}
+
+export interface BlockRead extends BlockFound {
+  body: ReadableStream<Uint8Array>;
+}
+
+export interface ReadOptions {
+  /** The locator's size hint; a stored block of another size is corrupt. */
+  size?: number | null;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * One block's verified body, from the edge cache or the first mount that has a good copy (keep-block-api.md 3.5):
+ * mounts in rendezvous order, the next one on a miss, an error, or a copy that is known to be bad before its first
+ * byte (T10). Permission is the caller's business and comes first.
+ *
+ * @throws KeepError `not_found` when every mount says so, else the last failure; `corrupt` when a copy is bad
+ */
+export async function readBlock(source: BlockSource, hash: string, options: ReadOptions = {}): Promise<BlockRead> {
+  if (hash === EMPTY_HASH) return emptyBlock();
+  const cached = await source.cache.match(hash, options);
+  if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
+  return onFirstMount(source.mounts, hash, async (mount) => {
+    const object = await mount.volume.read(hash, { signal: options.signal });
+    if (object === null) return null;
+    const vouched = await judged(source, object, hash, options.size);
+    return { body: await bodyOf(source, object, hash, vouched), size: object.size, from: mount.uuid, vouched };
+  });
+}
+
+/**
+ * Part of one block. An attested block is read from just there; another one is hashed whole first, which fills the
+ * cache for the ranges that follow.
+ *
+ * @param range lies inside the block: `offset + length <= size`
+ * @throws KeepError as readBlock
+ */
+export async function readBlockRange(
+  source: BlockSource,
+  hash: string,
+  range: { offset: number; length: number },
+  options: ReadOptions = {},
+): Promise<BlockRead> {
+  const cached = await source.cache.match(hash, { ...options, range });
+  if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
+  return onFirstMount(source.mounts, hash, async (mount) => {
+    const { signal } = options;
+    const object = await mount.volume.read(hash, { range, signal });
+    if (object === null) return null;
+    const vouched = await judged(source, object, hash, options.size);
+    const found = { size: object.size, from: mount.uuid, vouched };
+    if (vouched === 'attested') return { ...found, body: object.body };
+    await object.body.cancel();
+    await verifyWhole(source, mount, hash, object.size, signal);
+    const again = await mount.volume.read(hash, { range, signal });
+    return again === null ? null : { ...found, body: again.body };
+  });
+}
+
+/**
+ * Vouches for a block without moving it where a store can: what HEAD answers (T1).
+ * @throws KeepError as readBlock
+ */
+export async function vouchForBlock(source: BlockSource, hash: string, options: ReadOptions = {}): Promise<BlockFound> {
+  if (hash === EMPTY_HASH) return { size: 0, from: 'cache', vouched: 'attested' };
+  return onFirstMount(source.mounts, hash, async (mount) => {
+    const info = await mount.volume.head(hash, options.signal);
+    if (info === null) return null;
+    const vouched = judge(source, info, hash, options.size);
+    if (vouched === 'hashed') await verifyWhole(source, mount, hash, info.size, options.signal);
+    return { size: info.size, from: mount.uuid, vouched };
+  });
+}
+
+/** The empty block is always there, stored or not (T48). */
+function emptyBlock(): BlockRead {
+  const body = new Response(new Uint8Array(0)).body ?? new ReadableStream();
+  return { body, size: 0, from: 'cache', vouched: 'attested' };
+}
+
+async function onFirstMount<Result>(
+  mounts: Mount[],
+  hash: string,
+  attempt: (mount: Mount) => Promise<Result | null>,
+): Promise<Result> {
+  let failure: unknown = new KeepError('not_found');
+  for (const mount of mountOrder(hash, mounts)) {
+    try {
+      const result = await attempt(mount);
+      if (result !== null) return result;
+    } catch (error) {
+      if (isKeepError(error, 'client_gone')) throw error;
+      if (!isKeepError(error, 'not_found')) failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function bodyOf(
+  source: BlockSource,
+  { body, size }: StoredObject,
+  hash: string,
+  vouched: BlockFound['vouched'],
+): Promise<ReadableStream<Uint8Array>> {
+  const entry = source.cache.fill(hash, size);
+  if (vouched === 'hashed') return verifyBlock(body, { hash, size }, entry ?? undefined);
+  if (entry === null) return body;
+  const out = new FixedLengthStream(size);
+  // A reader of `out` sees what goes wrong; nobody else waits for it.
+  fanOut(body, [
+    { writable: out.writable, required: true },
+    { writable: entry, required: false },
+  ]).catch(() => undefined);
+  return out.readable;
+}
+
+async function verifyWhole(
+  source: BlockSource,
+  mount: Mount,
+  hash: string,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const object = await mount.volume.read(hash, { signal });
+  if (object === null) throw new KeepError('not_found');
+  const entry = source.cache.fill(hash, size);
+  if (entry !== null) await fanOut(object.body, [{ writable: entry, required: false }], { hash, size });
+  else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
+}
+
+/** As judge, and lets go of the body of what was refused. */
+async function judged(
+  source: BlockSource,
+  object: StoredObject,
+  hash: string,
+  expected: number | null | undefined,
+): Promise<BlockFound['vouched']> {
+  try {
+    return judge(source, object, hash, expected);
+  } catch (error) {
+    await object.body.cancel(error).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** @throws KeepError `corrupt` when the size or the store's own MD5 say that this is not the block */
+function judge(
+  source: BlockSource,
+  { size, md5 }: ObjectInfo,
+  hash: string,
+  expected: number | null | undefined,
+): BlockFound['vouched'] {
+  if ((expected ?? size) !== size) throw new KeepError('corrupt');
+  if (md5 !== null && md5 !== hash) throw new KeepError('corrupt');
+  return md5 !== null && source.verifyReads === 'attested' ? 'attested' : 'hashed';
+}

@@ -1,0 +1,34 @@
+import type { ObjectInfo } from './object-store.ts';
+
+/** The three objects of a block (keep-block-api.md 5.4). */
+export interface BlockKeys {
+  data: string;
+  /** Empty; its time is the block's mtime. */
+  recent: string;
+  /** The trashed copy; its time is when it was trashed. */
+  trash: string;
+}
+
+export const RECENT = 'recent/';
+export const TRASH = 'trash/';
+
+export function keysOf(hash: string, prefixLength: number): BlockKeys {
+  const data = dataKey(hash, prefixLength);
+  return { data, recent: RECENT + data, trash: TRASH + data };
+}
+
+/** `acb/acbd18…` for a prefix length of 3, the bare hash for 0. Also makes the listing prefix of a partial hash. */
+export function dataKey(hash: string, prefixLength: number): string {
+  return prefixLength === 0 || hash.length < prefixLength ? hash : `${hash.slice(0, prefixLength)}/${hash}`;
+}
+
+/** The hash whose data key this is; null for any other object in the bucket (B12). */
+export function hashOfDataKey(key: string, prefixLength: number): string | null {
+  const hash = key.slice(-32);
+  return /^[0-9a-f]{32}$/.test(hash) && key === dataKey(hash, prefixLength) ? hash : null;
+}
+
+/** Times are compared in whole seconds, whatever the store knows (B7). */
+export function seconds({ modified }: Pick<ObjectInfo, 'modified'>): number {
+  return Math.floor(modified / 1000);
+}

@@ -1,0 +1,152 @@
+import { KeepError } from '../keep/errors.ts';
+import { md5OfStream } from '../streams/md5-stream.ts';
+import { keysOf, seconds } from './bucket-layout.ts';
+import type { GetOptions, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
+
+/** The two promises that every race decision is measured against, and the slack for slow operations; seconds (5.7 B8, B9). */
+export interface VolumeTimes {
+  ttlSeconds: number;
+  lifetimeSeconds: number;
+  raceWindowSeconds: number;
+}
+
+export interface BucketVolumeOptions extends VolumeTimes {
+  prefixLength: number;
+  unsafeDelete: boolean;
+  /** Unix milliseconds now. */
+  clock: () => number;
+}
+
+export interface WriteOptions {
+  size: number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Keep's blocks in a bucket, object for object as keepstore's S3 driver lays them out (keep-block-api.md 5.4 to 5.7),
+ * so that real keepstores can share it. A trashed block is not found. Errors: KeepError `not_found` where a block must
+ * be there, whatever the store throws otherwise.
+ */
+export interface BucketVolume {
+  /** The block as stored, unverified; null when there is none. Undoes a trash that raced with a write (5.6 fixRace). */
+  read(hash: string, options?: GetOptions): Promise<StoredObject | null>;
+  /** What the store knows of the block, without moving it. */
+  head(hash: string, signal?: AbortSignal): Promise<ObjectInfo | null>;
+  /** Data first, marker second. @throws KeepError `body_mismatch` with nothing changed */
+  write(hash: string, body: ReadableStream<Uint8Array> | Uint8Array, options: WriteOptions): Promise<void>;
+  /** @throws KeepError `not_found` */
+  touch(hash: string): Promise<void>;
+  /** Time of the last write, touch or untrash in whole Unix seconds; null when there is no block. Creates a missing marker (T49). */
+  mtime(hash: string): Promise<number | null>;
+  /** Trashes a block older than the signature TTL; a younger one is left alone. @throws KeepError `not_found`, `unavailable` */
+  trash(hash: string): Promise<'trashed' | 'too_young'>;
+  /** @throws KeepError `not_found` when nothing is in trash, `corrupt` when what is there is not the block */
+  untrash(hash: string): Promise<void>;
+}
+
+export function createBucketVolume(store: ObjectStore, options: BucketVolumeOptions): BucketVolume {
+  const { prefixLength, ttlSeconds, lifetimeSeconds, raceWindowSeconds, unsafeDelete, clock } = options;
+  const keys = (hash: string) => keysOf(hash, prefixLength);
+  const now = () => Math.floor(clock() / 1000);
+  const mark = (hash: string) => store.put(keys(hash).recent, new Uint8Array(0), { size: 0 });
+
+  async function head(hash: string, signal?: AbortSignal): Promise<ObjectInfo | null> {
+    const { data } = keys(hash);
+    const found = await store.head(data, signal);
+    if (found !== null) return found;
+    return (await fixRace(store, hash, options)) ? store.head(data, signal) : null;
+  }
+
+  async function mtime(hash: string): Promise<number | null> {
+    if ((await store.head(keys(hash).data)) === null) return null;
+    const marker = (await store.head(keys(hash).recent)) ?? (await mark(hash));
+    return seconds(marker);
+  }
+
+  return {
+    head,
+    mtime,
+
+    async read(hash, getOptions) {
+      const { data } = keys(hash);
+      const found = await store.get(data, getOptions);
+      if (found !== null) return found;
+      return (await fixRace(store, hash, options)) ? store.get(data, getOptions) : null;
+    },
+
+    async write(hash, body, { size, signal }) {
+      await store.put(keys(hash).data, body, { size, md5: hash, signal });
+      await mark(hash);
+    },
+
+    async touch(hash) {
+      if ((await head(hash)) === null) throw new KeepError('not_found');
+      await mark(hash);
+      // A trash that had read the old marker may have moved the data meanwhile; the new marker makes that undoable now (B3).
+      if ((await head(hash)) === null) throw new KeepError('not_found');
+    },
+
+    async trash(hash) {
+      const { data, trash } = keys(hash);
+      const modified = await mtime(hash);
+      if (modified === null) throw new KeepError('not_found');
+      if (now() - modified < ttlSeconds) return 'too_young';
+      if (lifetimeSeconds === 0) {
+        if (!unsafeDelete) {
+          throw new KeepError('internal', { message: 'BLOB_TRASH_LIFETIME is 0: set UnsafeDelete on the volume to delete beyond recovery' });
+        }
+        await store.delete([data]);
+        return 'trashed';
+      }
+      // An older copy that the emptier is about to delete must not be mistaken for the one made here.
+      const old = await store.head(trash);
+      if (old !== null && seconds(old) + lifetimeSeconds <= now() + raceWindowSeconds) {
+        throw new KeepError('unavailable', { message: 'an older trashed copy is about to be deleted; try again later' });
+      }
+      if ((await store.copy(data, trash)) === null) throw new KeepError('not_found');
+      await store.delete([data]);
+      return 'trashed';
+    },
+
+    async untrash(hash) {
+      const { trash, data } = keys(hash);
+      const trashed = await store.head(trash);
+      if (trashed === null) throw new KeepError('not_found');
+      // A good live block is never overwritten by what lies in trash (T68).
+      if (!(await isBlock(store, data, hash))) {
+        if (!(await isBlock(store, trash, hash))) throw new KeepError('corrupt');
+        if ((await store.copy(trash, data)) === null) throw new KeepError('not_found');
+      }
+      await mark(hash);
+    },
+  };
+}
+
+/**
+ * Undoes a trash that raced with a write or touch (5.6): the trashed copy comes back when the marker shows that the
+ * block was in use within the TTL before it was trashed. Called when the data key is missing. The copy is verified
+ * first: a damaged one stays where it is (T68).
+ */
+export async function fixRace(
+  store: ObjectStore,
+  hash: string,
+  { prefixLength, ttlSeconds }: Pick<BucketVolumeOptions, 'prefixLength' | 'ttlSeconds'>,
+): Promise<boolean> {
+  const { data, recent, trash } = keysOf(hash, prefixLength);
+  const marker = await store.head(recent);
+  if (marker === null) return false;
+  const trashed = await store.head(trash);
+  if (trashed === null || seconds(trashed) - seconds(marker) >= ttlSeconds) return false;
+  if (!(await isBlock(store, trash, hash))) return false;
+  return (await store.copy(trash, data)) !== null;
+}
+
+/** True when the object under `key` is the block, by the store's word where it has one, else by hashing it. */
+export async function isBlock(store: ObjectStore, key: string, hash: string): Promise<boolean> {
+  const info = await store.head(key);
+  if (info === null) return false;
+  if (info.md5 !== null) return info.md5 === hash;
+  const object = await store.get(key);
+  return object !== null && (await md5OfStream(object.body)) === hash;
+}
+

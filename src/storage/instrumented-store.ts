@@ -1,0 +1,37 @@
+import type { ObjectStore } from './object-store.ts';
+
+/** What an operation was and how it ended; `bytesIn` are read from the store, `bytesOut` written to it. */
+export interface Operation {
+  operation: 'get' | 'head' | 'put' | 'copy' | 'delete' | 'list';
+  bytesIn: number;
+  bytesOut: number;
+  error: unknown;
+}
+
+/** The same store with every operation reported, for metrics. */
+export function instrumentStore(store: ObjectStore, report: (operation: Operation) => void): ObjectStore {
+  async function run<Result>(
+    operation: Operation['operation'],
+    bytesOut: number,
+    act: () => Promise<Result>,
+    bytesIn: (result: Result) => number = () => 0,
+  ): Promise<Result> {
+    try {
+      const result = await act();
+      report({ operation, bytesIn: bytesIn(result), bytesOut, error: null });
+      return result;
+    } catch (error) {
+      report({ operation, bytesIn: 0, bytesOut: 0, error });
+      throw error;
+    }
+  }
+  return {
+    get: (key, options) =>
+      run('get', 0, () => store.get(key, options), (object) => (object === null ? 0 : (options?.range?.length ?? object.size))),
+    head: (key, signal) => run('head', 0, () => store.head(key, signal)),
+    put: (key, body, options) => run('put', options.size, () => store.put(key, body, options)),
+    copy: (from, to) => run('copy', 0, () => store.copy(from, to)),
+    delete: (keys) => run('delete', 0, () => store.delete(keys)),
+    list: (options) => run('list', 0, () => store.list(options)),
+  };
+}

@@ -1,0 +1,20 @@
+import type { BucketVolume } from './bucket-volume.ts';
+import type { ObjectStore } from './object-store.ts';
+
+/** A volume as this service sees it (keep-block-api.md 5.1). */
+export interface Mount {
+  /** The volume's UUID. */
+  uuid: string;
+  deviceId: string;
+  allowWrite: boolean;
+  allowTrash: boolean;
+  replication: number;
+  storageClasses: Record<string, boolean>;
+  /** Highest priority among its classes; reads and writes try higher ones first. */
+  priority: number;
+  volume: BucketVolume;
+  store: ObjectStore;
+  prefixLength: number;
+  /** Seconds. */
+  raceWindowSeconds: number;
+}
