@@ -50,7 +50,13 @@ const duration = (fallback: string) =>
   );
 /** `.dev.vars` and secrets only hold text: accept it where a number or a switch is meant. */
 const flag = (fallback: boolean) =>
-  v.optional(v.pipe(v.picklist([true, false, 'true', 'false'], 'write true or false'), v.transform(String), v.transform((text) => text === 'true')), fallback);
+  v.optional(
+    v.pipe(
+      v.union([v.boolean(), v.picklist(['true', 'false'])], 'write true or false'),
+      v.transform((value) => String(value) === 'true'),
+    ),
+    fallback,
+  );
 const count = (fallback: number) =>
   v.optional(v.pipe(v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]), v.integer(), v.minValue(0)), fallback);
 const secret = v.pipe(

@@ -1,14 +1,34 @@
-import { DurableObject } from 'cloudflare:workers';
-export class PullQueue extends DurableObject {}
-export class TrashQueue extends DurableObject {}
+import type { Env } from './env.ts';
+import { logResponse } from './http/access-log.ts';
+import { createContext, type RequestContext } from './http/context.ts';
+import { textError } from './http/errors.ts';
+import { KeepError } from './keep/errors.ts';
+import { partsOf } from './parts.ts';
+import { route } from './routes.ts';
+
+export { PullQueue } from './queues/pull-queue.ts';
+export { TrashQueue } from './queues/trash-queue.ts';
+
 export default {
-  async fetch(request: Request, env: { BLOCKS: R2Bucket }): Promise<Response> {
-    const url = new URL(request.url);
-    if (request.method === 'PUT') {
-      const o = await env.BLOCKS.put(url.pathname, request.body);
-      return Response.json(o?.checksums);
+  async fetch(request: Request, env: Env, execution: ExecutionContext): Promise<Response> {
+    const started = Date.now();
+    let context: RequestContext;
+    try {
+      context = createContext(request, (work) => execution.waitUntil(work));
+    } catch {
+      return textError(new KeepError('bad_request'));
     }
-    const o = await env.BLOCKS.get(url.pathname);
-    return new Response(o?.body, { headers: { 'content-type': 'application/octet-stream' } });
+    const response = await answer(context, env);
+    response.headers.set('X-Request-Id', context.requestId);
+    return logResponse(context, response, started);
   },
-};
+} satisfies ExportedHandler<Env>;
+
+async function answer(context: RequestContext, env: Env): Promise<Response> {
+  const built = partsOf(env);
+  if (built.ok) return route(context, built.parts);
+  context.error = new KeepError('not_configured', { message: built.problems.join('; ') });
+  // The load balancer may still learn that somebody is there; nobody else gets anywhere without a configuration.
+  if (context.path === '/_health/ping') return Response.json({ health: 'ERROR', error: 'not configured' });
+  return textError(new KeepError('not_configured'));
+}

@@ -1,19 +1,37 @@
 import type { RequestContext } from './context.ts';
+import { failureOf } from './errors.ts';
 import { countRequest } from './metrics.ts';
 
-/** keepstore logs three fields in seconds with six decimals (keep-block-api.md 3.15). */
-const seconds = (milliseconds: number) => Math.round(milliseconds * 1000) / 1e6;
+/** A body up to this size is logged when its answer starts: it is through before anybody could look. */
+const SMALL_BODY_BYTES = 64 * 1024;
 
 /**
- * One JSON line for a request, once its body is through or has failed. Field names are keepstore's; the path is cut
- * to what cannot hold a signature or token (T63).
+ * Sees to it that a request gets its one log line once the body is through or has failed, and returns the response to
+ * send. Large bodies take a native detour to learn of their end.
  */
-export function logResponse(context: RequestContext, started: number, outcome: Outcome): void {
-  const { status, error, toStatus, bytes } = outcome;
+export function logResponse(context: RequestContext, response: Response, started: number): Response {
+  const toStatus = Date.now() - started;
+  const length = Number(response.headers.get('Content-Length') ?? Number.NaN);
+  const log = (bytes: number, error?: unknown) => writeLine(context, response.status, bytes, started, toStatus, error);
+  if (response.body === null || length <= SMALL_BODY_BYTES) {
+    log(response.body === null ? 0 : length);
+    return response;
+  }
+  const { readable, writable } = Number.isNaN(length) ? new IdentityTransformStream() : new FixedLengthStream(length);
+  const piped = response.body.pipeTo(writable).then(
+    () => log(Number.isNaN(length) ? -1 : length),
+    (error: unknown) => log(-1, error),
+  );
+  context.waitUntil(piped);
+  return new Response(readable, response);
+}
+
+function writeLine(context: RequestContext, status: number, bytes: number, started: number, toStatus: number, bodyError: unknown): void {
   const total = Date.now() - started;
+  const error = bodyError ?? context.error;
   countRequest(context.method, status, toStatus, total);
   const line = {
-    level: error !== undefined && status >= 500 ? 'error' : 'info',
+    level: error === undefined || failureOf(error).expected ? 'info' : 'error',
     time: new Date().toISOString(),
     msg: 'response',
     RequestID: context.requestId,
@@ -23,10 +41,11 @@ export function logResponse(context: RequestContext, started: number, outcome: O
     reqBytes: Number(context.request.headers.get('Content-Length') ?? 0),
     reqForwardedFor: context.request.headers.get('X-Forwarded-For') ?? '',
     respStatusCode: status,
+    // -1: not known, or cut short
     respBytes: bytes,
-    timeToStatus: seconds(toStatus),
-    timeTotal: seconds(total),
-    timeWriteBody: seconds(total - toStatus),
+    timeToStatus: toStatus / 1000,
+    timeTotal: total / 1000,
+    timeWriteBody: (total - toStatus) / 1000,
     ...context.log,
     ...(error === undefined ? {} : { error: describe(error) }),
   };
@@ -34,15 +53,7 @@ export function logResponse(context: RequestContext, started: number, outcome: O
   console.log(JSON.stringify(line));
 }
 
-export interface Outcome {
-  status: number;
-  bytes: number;
-  /** Milliseconds from arrival to the response's head. */
-  toStatus: number;
-  error?: unknown;
-}
-
-/** A path without locator hints, `t=` tokens and legacy download tokens. */
+/** A path without locator hints, `t=` tokens, legacy download tokens and v2 tokens (T63). */
 export function redactPath(path: string): string {
   return path
     .replace(/^\/+/, '')
@@ -52,12 +63,12 @@ export function redactPath(path: string): string {
     .replace(/v2\/[^/]+\/[^/]+/g, 'v2/…');
 }
 
-/** An error and what caused it, in one line; messages only, no stacks. */
+/** An error and what caused it in one line: messages only, no stacks. */
 export function describe(error: unknown): string {
-  const parts: string[] = [];
-  for (let current = error; current !== undefined && parts.length < 5; ) {
-    parts.push(current instanceof Error ? current.message || current.name : String(current));
+  const messages: string[] = [];
+  for (let current = error; current !== undefined && messages.length < 5; ) {
+    messages.push(current instanceof Error ? current.message || current.name : String(current));
     current = current instanceof Error ? current.cause : undefined;
   }
-  return parts.join(': ').slice(0, 1000);
+  return messages.join(': ').slice(0, 1000);
 }

@@ -10,12 +10,14 @@ export interface RequestContext {
   requestId: string;
   /** All credentials in the order of keep-block-api.md 3.3; the first one counts for signatures. */
   tokens: string[];
-  /** Unix seconds at arrival. */
+  /** Unix seconds at arrival, with their fraction. */
   now: number;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
   /** Facts for the request's log line; hashes and mounts, never tokens, signatures or signed locators. */
   log: Record<string, string | number | boolean>;
+  /** What went wrong, for the log only. */
+  error?: unknown;
   /** Work that may outlive the response. */
   waitUntil: (work: Promise<unknown>) => void;
 }
@@ -29,8 +31,8 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
     url,
     path: decodeURIComponent(rawPath(request.url)),
     requestId: request.headers.get('X-Request-Id') || createRequestId(),
-    tokens: requestTokens({ headers: request.headers, url }),
-    now: Math.floor(Date.now() / 1000),
+    tokens: requestTokens(request),
+    now: Date.now() / 1000,
     signal: request.signal,
     log: {},
     waitUntil,

@@ -15,7 +15,7 @@ export function createMd5(): Md5 {
     write: (bytes) => writer.write(bytes),
     async hex() {
       await writer.close();
-      return toHex(await stream.digest);
+      return hexOf(await stream.digest);
     },
     abort: (reason) => writer.abort(reason).catch(() => undefined),
   };
@@ -27,10 +27,11 @@ export async function md5OfStream(body: ReadableStream<Uint8Array>): Promise<str
   const digest = stream.digest.catch((error: unknown) => error);
   await body.pipeTo(stream);
   const result = await digest;
-  if (result instanceof ArrayBuffer) return toHex(result);
+  if (result instanceof ArrayBuffer) return hexOf(result);
   throw result;
 }
 
-function toHex(bytes: ArrayBuffer): string {
+/** Lowercase hex. */
+export function hexOf(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,0 +1,52 @@
+import { KeepError } from '../keep/errors.ts';
+import { md5Hex } from '../keep/md5.ts';
+import type { Mount } from '../storage/mounts.ts';
+import { fanOut } from '../streams/fan-out.ts';
+import { hexOf } from '../streams/md5-stream.ts';
+import { PIECE_BYTES, piecesOf } from '../streams/pieces.ts';
+
+/** Where a block waits for its name; the emptier clears what a crash left here. Keep itself knows no such keys (B12). */
+export const UNNAMED = 'unnamed/';
+
+export interface NamedBlock {
+  hash: string;
+  body: ReadableStream<Uint8Array>;
+  /** Removes what was set aside; call it when the block is stored or refused. */
+  discard: () => Promise<void>;
+}
+
+/**
+ * Finds the name of a block that came without one. A small one is hashed in memory; a larger one is set aside in the
+ * first writable mount's bucket while it is hashed, because it must be named before it can be stored.
+ * @throws KeepError `full` when no mount is writable
+ */
+export async function nameBlock(mounts: Mount[], body: ReadableStream<Uint8Array>, size: number): Promise<NamedBlock> {
+  if (size < PIECE_BYTES) {
+    const bytes = (await piecesOf(body).next()) ?? new Uint8Array(0);
+    if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
+    return { hash: md5Hex(bytes), body: new Response(bytes).body ?? body, discard: () => Promise.resolve() };
+  }
+  const store = mounts.find((mount) => mount.allowWrite)?.store;
+  if (store === undefined) throw new KeepError('full');
+  const key = `${UNNAMED}${crypto.randomUUID()}`;
+  const discard = () => store.delete([key]);
+  const digest = new crypto.DigestStream('MD5');
+  digest.digest.catch(() => undefined);
+  const aside = new FixedLengthStream(size);
+  try {
+    await Promise.all([
+      store.put(key, aside.readable, { size }),
+      fanOut(body, [
+        { writable: aside.writable, required: true },
+        { writable: digest, required: true },
+      ]),
+    ]);
+    const hash = hexOf(await digest.digest);
+    const stored = await store.get(key);
+    if (stored === null) throw new KeepError('unavailable');
+    return { hash, body: stored.body, discard };
+  } catch (error) {
+    await discard().catch(() => undefined);
+    throw error;
+  }
+}

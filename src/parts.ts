@@ -1,0 +1,89 @@
+import type { ReadParts } from './block-api/read.ts';
+import type { LifecycleParts } from './block-api/lifecycle.ts';
+import type { OperationsParts } from './block-api/operations.ts';
+import type { WriteParts } from './block-api/write.ts';
+import { requireRoot } from './block-api/admin.ts';
+import { createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
+import { type Config, parseConfig } from './config.ts';
+import type { Env } from './env.ts';
+import { count } from './http/metrics.ts';
+import { createBucketVolume } from './storage/bucket-volume.ts';
+import { instrumentStore } from './storage/instrumented-store.ts';
+import type { Mount } from './storage/mounts.ts';
+import type { ObjectStore } from './storage/object-store.ts';
+import { createR2ObjectStore } from './storage/r2-object-store.ts';
+import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
+
+
+/** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
+export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts {
+  config: Config;
+  mounts: Mount[];
+}
+
+export type PartsResult = { ok: true; parts: Parts } | { ok: false; problems: string[] };
+
+const built = new WeakMap<Env, PartsResult>();
+
+/** The parts for these bindings, or all that is wrong with the configuration. */
+export function partsOf(env: Env): PartsResult {
+  const known = built.get(env);
+  if (known !== undefined) return known;
+  const result = build(env);
+  built.set(env, result);
+  return result;
+}
+
+function build(env: Env): PartsResult {
+  const parsed = parseConfig(env);
+  if (!parsed.ok) return parsed;
+  const { config } = parsed;
+  const mounts = config.volumes.map((volume) => createMount(volume, config, env));
+  const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
+  const parts: Parts = {
+    config,
+    mounts,
+    blocks: { mounts, cache: config.edgeCache ? createEdgeCache() : NO_CACHE, verifyReads: config.verifyReads },
+    signing,
+    readSigning: config.blobSigning ? signing : null,
+    requireWriter: async (context) => requireRoot(context, config),
+    gauges: async () => [],
+  };
+  return { ok: true, parts };
+}
+
+/** A volume as this service mounts it (keep-block-api.md 5.1). */
+function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
+  const device = deviceId(volume);
+  const store = instrumentStore(createStore(volume, env), ({ operation, bytesIn, bytesOut, error }) => {
+    count('arvados_keepstore_volume_operations', { device_id: device, operation });
+    if (error !== null) count('arvados_keepstore_volume_errors', { device_id: device, error_type: error instanceof Error ? error.name : 'unknown' });
+    if (bytesIn > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'in' }, bytesIn);
+    if (bytesOut > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'out' }, bytesOut);
+  });
+  const times = {
+    ttlSeconds: config.blobSigningTtlSeconds,
+    lifetimeSeconds: config.blobTrashLifetimeSeconds,
+    raceWindowSeconds: volume.raceWindowSeconds,
+  };
+  const { prefixLength, unsafeDelete } = volume;
+  const priorities = Object.entries(volume.storageClasses).map(([name, listed]) => (listed ? (config.storageClasses[name]?.priority ?? 0) : 0));
+  return {
+    uuid: volume.uuid,
+    deviceId: device,
+    allowWrite: !volume.readOnly,
+    allowTrash: !volume.readOnly || volume.allowTrashWhenReadOnly,
+    replication: volume.replication,
+    storageClasses: volume.storageClasses,
+    priority: Math.max(0, ...priorities),
+    volume: createBucketVolume(store, { ...times, prefixLength, unsafeDelete, clock: Date.now }),
+    store,
+    prefixLength,
+    raceWindowSeconds: volume.raceWindowSeconds,
+  };
+}
+
+function createStore({ driver }: VolumeConfig, env: Env): ObjectStore {
+  if (driver.kind === 'R2') return createR2ObjectStore(env[driver.binding] as R2Bucket);
+  throw new Error(`no driver for ${driver.kind}`);
+}

@@ -1,0 +1,100 @@
+import { IttyRouter } from 'itty-router';
+import { index, mountIndex, mountList, touch, trash, untrash } from './block-api/lifecycle.ts';
+import { metrics, ping } from './block-api/operations.ts';
+import { getBlock } from './block-api/read.ts';
+import { postBlock, putBlock } from './block-api/write.ts';
+import type { RequestContext } from './http/context.ts';
+import { BLOCK_CORS } from './http/cors.ts';
+import { textError } from './http/errors.ts';
+import { KeepError } from './keep/errors.ts';
+import type { Parts } from './parts.ts';
+
+type Handler = (context: RequestContext, parts: Parts) => Response | Promise<Response>;
+
+const HASH = '[0-9a-f]{32}';
+
+/** Every route there is, first match wins. Paths are matched after percent-decoding, slashes as sent. */
+const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
+  // Operations: ahead of everything, without CORS.
+  ['GET', /^\/_health\/ping$/, plain(ping)],
+  ['GET HEAD', /^\/metrics$/, plain(metrics)],
+
+  // keepstore's routes (keep-block-api.md 3.2) and keepproxy's POST (6.1).
+  ['OPTIONS', new RegExp(`^(/|/${HASH}.*|/(index|mounts|pull|trash|untrash)(/.*)?)$`), block(() => new Response(null))],
+  ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(vary(getBlock))],
+  ['PUT', new RegExp(`^/${HASH}.*$`, 's'), block(putBlock)],
+  ['POST', /^\/$/, block(postBlock)],
+  ['POST', new RegExp(`^/${HASH}.*$`, 's'), block(override('TOUCH', touch))],
+  ['DELETE', new RegExp(`^/${HASH}.*$`, 's'), block(trash)],
+  ['PUT', new RegExp(`^/untrash/${HASH}.*$`, 's'), block(untrash)],
+  ['GET HEAD', /^\/index(\/[0-9a-f]{0,32})?$/, block(index)],
+  ['GET HEAD', /^\/mounts$/, block(mountList)],
+  ['GET HEAD', /^\/mounts\/[^/]+\/blocks(\/[0-9a-f]{0,32})?$/, block(mountIndex)],
+
+  // Anything else, a known path with the wrong method included, is 400 on a keepstore (T4).
+  ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],
+];
+
+const router = IttyRouter<RoutedRequest, [Parts]>({
+  routes: ROUTES.flatMap(([methods, path, handler]) =>
+    methods
+      .split(' ')
+      .map((method): RouteEntry => [method, path, [(request, parts) => handler(request.context, parts)], path.source]),
+  ),
+});
+
+type RouteEntry = [string, RegExp, ((request: RoutedRequest, parts: Parts) => Response | Promise<Response>)[], string];
+
+/** What itty-router sees: it matches the path of `url`, which here is the decoded one, escaped again for the URL parser. */
+interface RoutedRequest {
+  method: string;
+  url: string;
+  context: RequestContext;
+  // biome-ignore lint/suspicious/noExplicitAny: itty-router's own request type is open
+  [name: string]: any;
+}
+
+/** Answers a request. Errors become answers here: nothing is thrown. */
+export function route(context: RequestContext, parts: Parts): Promise<Response> {
+  // The URL parser would fold dot segments into other paths.
+  if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return Promise.resolve(textError(new KeepError('bad_request')));
+  const url = `http://route${encodeURI(context.path).replace(/[?#]/g, encodeURIComponent)}`;
+  return router.fetch({ method: context.method, url, context }, parts);
+}
+
+/** An operator's route: errors as text, nothing else. */
+function plain(handler: Handler): Handler {
+  return (context, parts) => attempt(handler, context, parts);
+}
+
+/** A block service's route: errors as text, CORS headers on every answer (3.13). */
+function block(handler: Handler): Handler {
+  return async (context, parts) => withHeaders(await attempt(handler, context, parts), BLOCK_CORS);
+}
+
+/** On errors too (3.5). */
+function vary(handler: Handler): Handler {
+  return async (context, parts) => withHeaders(await attempt(handler, context, parts), { Vary: 'X-Keep-Signature' });
+}
+
+/** A method that the runtime refuses, asked for through POST. */
+function override(method: string, handler: Handler): Handler {
+  return (context, parts) => {
+    if (context.request.headers.get('X-HTTP-Method-Override') !== method) throw new KeepError('bad_request');
+    return handler(context, parts);
+  };
+}
+
+async function attempt(handler: Handler, context: RequestContext, parts: Parts): Promise<Response> {
+  try {
+    return await handler(context, parts);
+  } catch (error) {
+    context.error = error;
+    return textError(error);
+  }
+}
+
+function withHeaders(response: Response, headers: Record<string, string>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
