@@ -58,7 +58,14 @@ const flag = (fallback: boolean) =>
     fallback,
   );
 const count = (fallback: number) =>
-  v.optional(v.pipe(v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]), v.integer(), v.minValue(0)), fallback);
+  v.optional(
+    v.pipe(
+      v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]),
+      v.integer(),
+      v.minValue(0),
+    ),
+    fallback,
+  );
 const secret = v.pipe(
   v.string('missing: set it with `wrangler secret put`, or in .dev.vars for local runs'),
   v.regex(/^[A-Za-z0-9]+$/, 'only letters and digits'),
@@ -66,12 +73,20 @@ const secret = v.pipe(
 );
 
 const Vars = v.object({
-  CLUSTER_ID: v.pipe(v.string('missing: five letters or digits'), v.regex(/^[a-z0-9]{5}$/, 'five lowercase letters or digits')),
+  CLUSTER_ID: v.pipe(
+    v.string('missing: five letters or digits'),
+    v.regex(/^[a-z0-9]{5}$/, 'five lowercase letters or digits'),
+  ),
   SYSTEM_ROOT_TOKEN: secret,
   MANAGEMENT_TOKEN: v.optional(secret),
   BLOB_SIGNING: flag(true),
   // No length rule: the key must be the cluster's own, whatever it is.
-  BLOB_SIGNING_KEY: v.pipe(v.string("missing: set it with `wrangler secret put`; beside a cluster it is the cluster's own Collections.BlobSigningKey"), v.minLength(1, 'must not be empty')),
+  BLOB_SIGNING_KEY: v.pipe(
+    v.string(
+      "missing: set it with `wrangler secret put`; beside a cluster it is the cluster's own Collections.BlobSigningKey",
+    ),
+    v.minLength(1, 'must not be empty'),
+  ),
   BLOB_SIGNING_TTL: duration('336h'),
   BLOB_TRASH: flag(true),
   BLOB_TRASH_LIFETIME: duration('336h'),
@@ -84,7 +99,10 @@ const Vars = v.object({
   DEFAULT_REPLICATION: count(2),
 });
 
-const StorageClasses = v.record(v.string(), v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }));
+const StorageClasses = v.record(
+  v.string(),
+  v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }),
+);
 
 /** Judges vars and secrets. All problems come at once, each as `NAME: what to write`. Never echoes a value: it may be a secret. */
 export function parseConfig(env: Record<string, unknown>): ConfigResult {
@@ -115,7 +133,10 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     volumes,
     defaultReplication: o.DEFAULT_REPLICATION,
     storageClasses: Object.fromEntries(
-      Object.entries(classes.output).map(([name, { Priority, Default }]) => [name, { priority: Priority, default: Default }]),
+      Object.entries(classes.output).map(([name, { Priority, Default }]) => [
+        name,
+        { priority: Priority, default: Default },
+      ]),
     ),
   };
   return { ok: true, config: Object.freeze(config) };
@@ -144,10 +165,12 @@ function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): s
   for (const volume of volumes) {
     const id = deviceId(volume);
     const other = owner.get(id);
-    if (other !== undefined) problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
+    if (other !== undefined)
+      problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
     owner.set(id, volume.uuid);
     for (const name of Object.keys(volume.storageClasses)) {
-      if (Object.keys(classes).length > 0 && !(name in classes)) problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
+      if (Object.keys(classes).length > 0 && !(name in classes))
+        problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
     }
   }
   return problems;

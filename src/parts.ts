@@ -1,8 +1,8 @@
-import type { ReadParts } from './block-api/read.ts';
+import { requireRoot } from './block-api/admin.ts';
 import type { LifecycleParts } from './block-api/lifecycle.ts';
 import type { OperationsParts } from './block-api/operations.ts';
+import type { ReadParts } from './block-api/read.ts';
 import type { WriteParts } from './block-api/write.ts';
-import { requireRoot } from './block-api/admin.ts';
 import { createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
 import { type Config, parseConfig } from './config.ts';
 import type { Env } from './env.ts';
@@ -13,7 +13,6 @@ import type { Mount } from './storage/mounts.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 import { createR2ObjectStore } from './storage/r2-object-store.ts';
 import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
-
 
 /** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
 export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts {
@@ -57,7 +56,11 @@ function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
   const device = deviceId(volume);
   const store = instrumentStore(createStore(volume, env), ({ operation, bytesIn, bytesOut, error }) => {
     count('arvados_keepstore_volume_operations', { device_id: device, operation });
-    if (error !== null) count('arvados_keepstore_volume_errors', { device_id: device, error_type: error instanceof Error ? error.name : 'unknown' });
+    if (error !== null)
+      count('arvados_keepstore_volume_errors', {
+        device_id: device,
+        error_type: error instanceof Error ? error.name : 'unknown',
+      });
     if (bytesIn > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'in' }, bytesIn);
     if (bytesOut > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'out' }, bytesOut);
   });
@@ -67,7 +70,9 @@ function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
     raceWindowSeconds: volume.raceWindowSeconds,
   };
   const { prefixLength, unsafeDelete } = volume;
-  const priorities = Object.entries(volume.storageClasses).map(([name, listed]) => (listed ? (config.storageClasses[name]?.priority ?? 0) : 0));
+  const priorities = Object.entries(volume.storageClasses).map(([name, listed]) =>
+    listed ? (config.storageClasses[name]?.priority ?? 0) : 0,
+  );
   return {
     uuid: volume.uuid,
     deviceId: device,

@@ -1,4 +1,4 @@
-import { IttyRouter } from 'itty-router';
+import { type IRequest, IttyRouter, type RouteEntry } from 'itty-router';
 import { index, mountIndex, mountList, touch, trash, untrash } from './block-api/lifecycle.ts';
 import { metrics, ping } from './block-api/operations.ts';
 import { getBlock } from './block-api/read.ts';
@@ -35,31 +35,28 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],
 ];
 
-const router = IttyRouter<RoutedRequest, [Parts]>({
+const router = IttyRouter({
   routes: ROUTES.flatMap(([methods, path, handler]) =>
     methods
       .split(' ')
-      .map((method): RouteEntry => [method, path, [(request, parts) => handler(request.context, parts)], path.source]),
+      .map(
+        (method): RouteEntry => [
+          method,
+          path,
+          [({ context }: IRequest, parts: Parts) => handler(context as RequestContext, parts)],
+          path.source,
+        ],
+      ),
   ),
 });
-
-type RouteEntry = [string, RegExp, ((request: RoutedRequest, parts: Parts) => Response | Promise<Response>)[], string];
-
-/** What itty-router sees: it matches the path of `url`, which here is the decoded one, escaped again for the URL parser. */
-interface RoutedRequest {
-  method: string;
-  url: string;
-  context: RequestContext;
-  // biome-ignore lint/suspicious/noExplicitAny: itty-router's own request type is open
-  [name: string]: any;
-}
 
 /** Answers a request. Errors become answers here: nothing is thrown. */
 export function route(context: RequestContext, parts: Parts): Promise<Response> {
   // The URL parser would fold dot segments into other paths.
   if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return Promise.resolve(textError(new KeepError('bad_request')));
   const url = `http://route${encodeURI(context.path).replace(/[?#]/g, encodeURIComponent)}`;
-  return router.fetch({ method: context.method, url, context }, parts);
+  // itty-router only looks at method and url; the request itself travels in the context.
+  return router.fetch({ method: context.method, url, context } as unknown as IRequest, parts);
 }
 
 /** An operator's route: errors as text, nothing else. */

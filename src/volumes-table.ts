@@ -29,7 +29,13 @@ const R2 = v.strictObject({
 
 const S3 = v.strictObject({
   ...Common,
-  Endpoint: v.optional(v.union([v.literal(''), v.pipe(v.string(), v.regex(/^https?:\/\/[^/@]+\/?$/, 'write scheme and host, such as "https://s3.example.org"'))]), ''),
+  Endpoint: v.optional(
+    v.union([
+      v.literal(''),
+      v.pipe(v.string(), v.regex(/^https?:\/\/[^/@]+\/?$/, 'write scheme and host, such as "https://s3.example.org"')),
+    ]),
+    '',
+  ),
   Region: v.optional(v.string(), 'us-east-1'),
   Bucket: v.pipe(v.string('missing'), v.minLength(3, 'missing')),
   UsePathStyle: v.optional(v.boolean(), false),
@@ -57,12 +63,19 @@ export function parseVolumes(table: unknown, env: Record<string, unknown>, probl
     .flatMap(([uuid, entry]) => parseVolume(uuid, entry, env, problems) ?? []);
 }
 
-function parseVolume(uuid: string, entry: unknown, env: Record<string, unknown>, problems: string[]): VolumeConfig | null {
+function parseVolume(
+  uuid: string,
+  entry: unknown,
+  env: Record<string, unknown>,
+  problems: string[],
+): VolumeConfig | null {
   const report = (issues: readonly v.BaseIssue<unknown>[], prefix = '') => {
-    for (const issue of issues) problems.push(`VOLUMES.${uuid}.${prefix}${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+    for (const issue of issues)
+      problems.push(`VOLUMES.${uuid}.${prefix}${v.getDotPath(issue) ?? ''}: ${issue.message}`);
     return null;
   };
-  if (!/^[a-z0-9]{5}-nyw5e-[a-z0-9]{15}$/.test(uuid)) problems.push(`VOLUMES.${uuid}: the name is not a volume UUID (ccccc-nyw5e-…)`);
+  if (!/^[a-z0-9]{5}-nyw5e-[a-z0-9]{15}$/.test(uuid))
+    problems.push(`VOLUMES.${uuid}: the name is not a volume UUID (ccccc-nyw5e-…)`);
   const volume = v.safeParse(Volume, entry);
   if (!volume.success) return report(volume.issues);
   const { Driver, DriverParameters, Replication, StorageClasses, ReadOnly, AllowTrashWhenReadOnly } = volume.output;
@@ -78,9 +91,15 @@ function parseVolume(uuid: string, entry: unknown, env: Record<string, unknown>,
     if (!parameters.success) return report(parameters.issues, 'DriverParameters.');
     const p = parameters.output;
     if (typeof env[p.Binding] !== 'object') {
-      problems.push(`VOLUMES.${uuid}.DriverParameters.Binding: add an [[r2_buckets]] with binding = "${p.Binding}" to wrangler.toml`);
+      problems.push(
+        `VOLUMES.${uuid}.DriverParameters.Binding: add an [[r2_buckets]] with binding = "${p.Binding}" to wrangler.toml`,
+      );
     }
-    return { ...common, ...limitsOf(p), driver: { kind: 'R2', binding: p.Binding, endpoint: p.Endpoint, bucket: p.Bucket } };
+    return {
+      ...common,
+      ...limitsOf(p),
+      driver: { kind: 'R2', binding: p.Binding, endpoint: p.Endpoint, bucket: p.Bucket },
+    };
   }
   const parameters = v.safeParse(S3, DriverParameters);
   if (!parameters.success) return report(parameters.issues, 'DriverParameters.');
@@ -90,7 +109,15 @@ function parseVolume(uuid: string, entry: unknown, env: Record<string, unknown>,
   return {
     ...common,
     ...limitsOf(p),
-    driver: { kind: 'S3', endpoint: p.Endpoint, region: p.Region, bucket: p.Bucket, usePathStyle: p.UsePathStyle, accessKeyId, secretAccessKey },
+    driver: {
+      kind: 'S3',
+      endpoint: p.Endpoint,
+      region: p.Region,
+      bucket: p.Bucket,
+      usePathStyle: p.UsePathStyle,
+      accessKeyId,
+      secretAccessKey,
+    },
   };
 }
 
@@ -101,6 +128,8 @@ function limitsOf(p: { PrefixLength: number; RaceWindow: number; UnsafeDelete: b
 function secretOf(env: Record<string, unknown>, name: string, uuid: string, problems: string[]): string {
   const value = env[name];
   if (typeof value === 'string' && value !== '') return value;
-  problems.push(`${name}: missing: volume ${uuid} needs it; set it with \`wrangler secret put\`, or in .dev.vars for local runs`);
+  problems.push(
+    `${name}: missing: volume ${uuid} needs it; set it with \`wrangler secret put\`, or in .dev.vars for local runs`,
+  );
   return '';
 }

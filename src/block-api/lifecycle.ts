@@ -61,13 +61,16 @@ export function mountList(context: RequestContext, { mounts, config }: Lifecycle
 }
 
 /** The query's prefix beats the path's; a value that no hash can start with matches nothing (T40). */
-async function indexOf({ method, url }: RequestContext, mounts: Mount[], pathPrefix: string): Promise<Response> {
-  const prefix = url.searchParams.get('prefix') || pathPrefix;
-  const lines = await indexLines(/^[0-9a-f]{0,32}$/.test(prefix) ? mounts : [], prefix);
+async function indexOf(context: RequestContext, mounts: Mount[], pathPrefix: string): Promise<Response> {
+  const prefix = context.url.searchParams.get('prefix') || pathPrefix;
+  const { body, done } = await indexLines(/^[0-9a-f]{0,32}$/.test(prefix) ? mounts : [], prefix);
   const headers = { 'Content-Type': 'text/plain; charset=utf-8' };
-  if (method !== 'HEAD') return new Response(lines, { headers });
-  await lines.cancel();
-  return new Response(null, { headers });
+  if (context.method === 'HEAD') {
+    await Promise.allSettled([body.cancel(), done]);
+    return new Response(null, { headers });
+  }
+  context.bodyDone = done;
+  return new Response(body, { headers });
 }
 
 function hashIn(context: RequestContext, text: string): string {

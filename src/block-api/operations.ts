@@ -12,9 +12,11 @@ export interface OperationsParts {
 /** Only the exact form `Authorization: Bearer <management token>` will do (keep-block-api.md 3.3). */
 export function ping({ request }: RequestContext, { config }: OperationsParts): Response {
   const header = request.headers.get('Authorization');
-  if (config.managementToken === null) throw new KeepError('not_found', { message: 'disabled: MANAGEMENT_TOKEN is not set' });
+  if (config.managementToken === null)
+    throw new KeepError('not_found', { message: 'disabled: MANAGEMENT_TOKEN is not set' });
   if (header === null) throw new KeepError('unauthorized', { message: 'authorization required' });
-  if (!isToken(header, `Bearer ${config.managementToken}`)) throw new KeepError('forbidden', { message: 'authorization error' });
+  if (!isToken(header, `Bearer ${config.managementToken}`))
+    throw new KeepError('forbidden', { message: 'authorization error' });
   return new Response('{"health":"OK"}\n', { headers: { 'Content-Type': 'application/json' } });
 }
 
@@ -22,6 +24,7 @@ export function ping({ request }: RequestContext, { config }: OperationsParts): 
 export async function metrics({ tokens }: RequestContext, { config, gauges }: OperationsParts): Promise<Response> {
   const { managementToken } = config;
   if (tokens.length === 0) throw new KeepError('unauthorized');
-  if (managementToken === null || !tokens.some((token) => isToken(token, managementToken))) throw new KeepError('forbidden');
+  if (managementToken === null || !tokens.some((token) => isToken(token, managementToken)))
+    throw new KeepError('forbidden');
   return new Response(renderMetrics(await gauges()), { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
 }

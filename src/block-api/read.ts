@@ -16,7 +16,8 @@ export async function getBlock(context: RequestContext, parts: ReadParts): Promi
   const text = context.path.replace(/^\/+/, '');
   const locator = parseLocator(text);
   context.log.locator = locator.hash;
-  if (context.method === 'GET' && !locator.size && locator.hash !== EMPTY_HASH) throw new KeepError('method_not_allowed', { headers: { Allow: 'HEAD' } });
+  if (context.method === 'GET' && !locator.size && locator.hash !== EMPTY_HASH)
+    throw new KeepError('method_not_allowed', { headers: { Allow: 'HEAD' } });
   authorize(context, text, parts.readSigning);
   return context.method === 'HEAD' ? answerHead(context, locator, parts) : answerGet(context, locator, parts);
 }
@@ -28,6 +29,7 @@ function authorize({ tokens, now }: RequestContext, text: string, signing: Signi
 
 async function answerGet(context: RequestContext, { hash, size }: Locator, { blocks }: ReadParts): Promise<Response> {
   const found = await readBlock(blocks, hash, { size, signal: context.signal });
+  if (found.done !== undefined) context.bodyDone = found.done;
   return new Response(found.body, { headers: blockHeaders(context, found) });
 }
 
@@ -37,7 +39,10 @@ async function answerHead(context: RequestContext, { hash, size }: Locator, { bl
 }
 
 /** Also tells the log what happened. The body is private to its reader, whatever the edge keeps. */
-function blockHeaders(context: RequestContext, { size, from, vouched }: { size: number; from: string; vouched: string }): Record<string, string> {
+function blockHeaders(
+  context: RequestContext,
+  { size, from, vouched }: { size: number; from: string; vouched: string },
+): Record<string, string> {
   const cache = from === 'cache' ? 'hit' : 'miss';
   Object.assign(context.log, { cache, mount: from, vouched });
   return {

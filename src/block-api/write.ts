@@ -33,7 +33,13 @@ export async function postBlock(context: RequestContext, parts: WriteParts): Pro
   return store(context, parts, named.hash, size, named.body).finally(named.discard);
 }
 
-async function store(context: RequestContext, parts: WriteParts, hash: string, size: number, body: ReadableStream<Uint8Array>): Promise<Response> {
+async function store(
+  context: RequestContext,
+  parts: WriteParts,
+  hash: string,
+  size: number,
+  body: ReadableStream<Uint8Array>,
+): Promise<Response> {
   const { headers } = context.request;
   const request: WriteRequest = {
     hash,
@@ -70,5 +76,8 @@ function bodyOf(request: Request): ReadableStream<Uint8Array> {
 }
 
 function listOf(header: string | null): string[] {
-  return (header ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  return (header ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }

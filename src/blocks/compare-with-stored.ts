@@ -33,7 +33,12 @@ async function isIntact(mount: Mount, hash: string): Promise<boolean> {
 }
 
 /** The body from its start: what was equal comes from the store, the rest is still to be read. */
-function replay(mount: Mount, hash: string, size: number, { offset, piece, rest }: Difference): ReadableStream<Uint8Array> {
+function replay(
+  mount: Mount,
+  hash: string,
+  size: number,
+  { offset, piece, rest }: Difference,
+): ReadableStream<Uint8Array> {
   const { readable, writable } = new FixedLengthStream(size);
   const pump = async () => {
     const writer = writable.getWriter();

@@ -1,11 +1,12 @@
 import { indexBlocks } from '../storage/bucket-index.ts';
 import type { Mount } from '../storage/mounts.ts';
+import type { PumpedBody } from '../streams/pumped-body.ts';
 
 /**
  * The index of some mounts as text (keep-block-api.md 3.10): one line a block, and one blank line after the last only
  * when the listing is complete. A failure before the first line is thrown; a later one breaks the stream off.
  */
-export async function indexLines(mounts: Mount[], prefix: string): Promise<ReadableStream<Uint8Array>> {
+export async function indexLines(mounts: Mount[], prefix: string): Promise<PumpedBody> {
   const pages = linesOf(mounts, prefix);
   const first = await pages.next();
   const encoder = new TextEncoder();
@@ -18,10 +19,10 @@ export async function indexLines(mounts: Mount[], prefix: string): Promise<Reada
       await writer.close();
     } catch (error) {
       await Promise.allSettled([writer.abort(error), pages.return(undefined)]);
+      throw error;
     }
   };
-  void pump();
-  return readable;
+  return { body: readable, done: pump() };
 }
 
 async function* linesOf(mounts: Mount[], prefix: string): AsyncGenerator<string> {

@@ -20,15 +20,27 @@ export async function touchBlock(mounts: Mount[], hash: string): Promise<void> {
  * (T43); a real error is reported even when another mount succeeded.
  */
 export async function trashBlock(mounts: Mount[], hash: string): Promise<void> {
-  await onEach(mounts.filter(({ allowTrash }) => allowTrash), (mount) => mount.volume.trash(hash), 'first error');
+  await onEach(
+    mounts.filter(({ allowTrash }) => allowTrash),
+    (mount) => mount.volume.trash(hash),
+    'first error',
+  );
 }
 
 /** Brings the block back from trash on every writable mount that has it there; one success is enough. */
 export async function untrashBlock(mounts: Mount[], hash: string): Promise<void> {
-  await onEach(mounts.filter(({ allowWrite }) => allowWrite), (mount) => mount.volume.untrash(hash), 'any success');
+  await onEach(
+    mounts.filter(({ allowWrite }) => allowWrite),
+    (mount) => mount.volume.untrash(hash),
+    'any success',
+  );
 }
 
-async function onEach(mounts: Mount[], act: (mount: Mount) => Promise<unknown>, rule: 'first error' | 'any success'): Promise<void> {
+async function onEach(
+  mounts: Mount[],
+  act: (mount: Mount) => Promise<unknown>,
+  rule: 'first error' | 'any success',
+): Promise<void> {
   const failures: unknown[] = [];
   let succeeded = 0;
   for (const mount of mounts) {
@@ -39,6 +51,7 @@ async function onEach(mounts: Mount[], act: (mount: Mount) => Promise<unknown>, 
       if (!isKeepError(error, 'not_found')) failures.push(error);
     }
   }
-  if (failures.length > 0 && (rule === 'first error' || succeeded === 0)) throw rule === 'first error' ? failures[0] : failures.at(-1);
+  if (failures.length > 0 && (rule === 'first error' || succeeded === 0))
+    throw rule === 'first error' ? failures[0] : failures.at(-1);
   if (succeeded === 0) throw new KeepError('not_found');
 }

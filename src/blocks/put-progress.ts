@@ -22,7 +22,8 @@ export function createPutProgress(classes: string[], desired: number): PutProgre
   const confirmed = () => {
     const perClass = new Map<string, number>();
     for (const mount of used) {
-      for (const name of Object.keys(mount.storageClasses)) perClass.set(name, (perClass.get(name) ?? 0) + mount.replication);
+      for (const name of Object.keys(mount.storageClasses))
+        perClass.set(name, (perClass.get(name) ?? 0) + mount.replication);
     }
     return perClass;
   };

@@ -1,5 +1,5 @@
-import { EMPTY_HASH } from '../keep/limits.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
+import { EMPTY_HASH } from '../keep/limits.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
@@ -27,6 +27,8 @@ export interface BlockFound {
 
 export interface BlockRead extends BlockFound {
   body: ReadableStream<Uint8Array>;
+  /** Settles when the body is through; only for bodies that are pumped (see PumpedBody), undefined for native ones. */
+  done?: Promise<void>;
 }
 
 export interface ReadOptions {
@@ -50,7 +52,7 @@ export async function readBlock(source: BlockSource, hash: string, options: Read
     const object = await mount.volume.read(hash, { signal: options.signal });
     if (object === null) return null;
     const vouched = await judged(source, object, hash, options.size);
-    return { body: await bodyOf(source, object, hash, vouched), size: object.size, from: mount.uuid, vouched };
+    return { ...(await bodyOf(source, object, hash, vouched)), size: object.size, from: mount.uuid, vouched };
   });
 }
 
@@ -127,17 +129,18 @@ async function bodyOf(
   { body, size }: StoredObject,
   hash: string,
   vouched: BlockFound['vouched'],
-): Promise<ReadableStream<Uint8Array>> {
+): Promise<Pick<BlockRead, 'body' | 'done'>> {
   const entry = source.cache.fill(hash, size);
   if (vouched === 'hashed') return verifyBlock(body, { hash, size }, entry ?? undefined);
-  if (entry === null) return body;
+  if (entry === null) return { body };
   const out = new FixedLengthStream(size);
   // A reader of `out` sees what goes wrong; nobody else waits for it.
-  fanOut(body, [
+  const done = fanOut(body, [
     { writable: out.writable, required: true },
     { writable: entry, required: false },
-  ]).catch(() => undefined);
-  return out.readable;
+  ]);
+  done.catch(() => undefined);
+  return { body: out.readable, done };
 }
 
 async function verifyWhole(

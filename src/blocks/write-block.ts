@@ -1,8 +1,8 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
-import type { Mount } from '../storage/mounts.ts';
-import { isBlock } from '../storage/bucket-volume.ts';
 import { keysOf } from '../storage/bucket-layout.ts';
+import { isBlock } from '../storage/bucket-volume.ts';
+import type { Mount } from '../storage/mounts.ts';
 import { fanOut, type Sink } from '../streams/fan-out.ts';
 import { compareWithStored } from './compare-with-stored.ts';
 import { createPutProgress, type PutProgress } from './put-progress.ts';
@@ -49,7 +49,10 @@ export async function writeBlock(mounts: Mount[], request: WriteRequest): Promis
   const { hash, storageClasses, desired } = request;
   const progress = createPutProgress(storageClasses, Math.max(1, desired));
   const write: Write = { request, body: request.body, progress, done: [], failures: [] };
-  const untried = mountOrder(hash, mounts.filter((mount) => mount.allowWrite));
+  const untried = mountOrder(
+    hash,
+    mounts.filter((mount) => mount.allowWrite),
+  );
   try {
     // A round ends with every wanted mount written or failed; a failure makes mounts eligible that were not before.
     for (;;) {
@@ -128,7 +131,11 @@ async function writeTargets(write: Write, targets: Mount[]): Promise<void> {
 }
 
 /** One promise for each target; the body goes to all of them in lockstep. */
-function putAll({ hash, size, signal }: WriteRequest, body: ReadableStream<Uint8Array>, targets: Mount[]): Promise<void>[] {
+function putAll(
+  { hash, size, signal }: WriteRequest,
+  body: ReadableStream<Uint8Array>,
+  targets: Mount[],
+): Promise<void>[] {
   const [only, ...others] = targets;
   if (only !== undefined && others.length === 0) return [only.volume.write(hash, body, { size, signal })];
   const pipes = targets.map(() => new FixedLengthStream(size));
@@ -163,7 +170,9 @@ function fail(write: Write, mount: Mount, error: unknown): void {
 
 /** The body itself is refused: no other mount would take it. */
 function isFinal(error: unknown): boolean {
-  return isKeepError(error, 'body_mismatch') || isKeepError(error, 'hash_collision') || isKeepError(error, 'client_gone');
+  return (
+    isKeepError(error, 'body_mismatch') || isKeepError(error, 'hash_collision') || isKeepError(error, 'client_gone')
+  );
 }
 
 /** 507 when there was nowhere to write or every place was full, else 503 (keep-block-api.md 3.7). */

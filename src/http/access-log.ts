@@ -7,26 +7,40 @@ const SMALL_BODY_BYTES = 64 * 1024;
 
 /**
  * Sees to it that a request gets its one log line once the body is through or has failed, and returns the response to
- * send. Large bodies take a native detour to learn of their end.
+ * send. Whoever pumps a body says when it ends (`context.bodyDone`); a large native body takes a native detour.
  */
 export function logResponse(context: RequestContext, response: Response, started: number): Response {
   const toStatus = Date.now() - started;
-  const length = Number(response.headers.get('Content-Length') ?? Number.NaN);
+  const { bodyDone } = context;
+  const length = Number(response.headers.get('Content-Length') ?? -1);
   const log = (bytes: number, error?: unknown) => writeLine(context, response.status, bytes, started, toStatus, error);
-  if (response.body === null || length <= SMALL_BODY_BYTES) {
+  const logAfter = (done: Promise<unknown>) =>
+    context.waitUntil(
+      done.then(
+        () => log(length),
+        (error: unknown) => log(-1, error),
+      ),
+    );
+  if (response.body !== null && bodyDone !== undefined) {
+    logAfter(bodyDone);
+  } else if (response.body !== null && length > SMALL_BODY_BYTES) {
+    const { readable, writable } = new FixedLengthStream(length);
+    logAfter(response.body.pipeTo(writable));
+    return new Response(readable, response);
+  } else {
     log(response.body === null ? 0 : length);
-    return response;
   }
-  const { readable, writable } = Number.isNaN(length) ? new IdentityTransformStream() : new FixedLengthStream(length);
-  const piped = response.body.pipeTo(writable).then(
-    () => log(Number.isNaN(length) ? -1 : length),
-    (error: unknown) => log(-1, error),
-  );
-  context.waitUntil(piped);
-  return new Response(readable, response);
+  return response;
 }
 
-function writeLine(context: RequestContext, status: number, bytes: number, started: number, toStatus: number, bodyError: unknown): void {
+function writeLine(
+  context: RequestContext,
+  status: number,
+  bytes: number,
+  started: number,
+  toStatus: number,
+  bodyError: unknown,
+): void {
   const total = Date.now() - started;
   const error = bodyError ?? context.error;
   countRequest(context.method, status, toStatus, total);

@@ -12,7 +12,11 @@ export interface IndexEntry {
  * Live blocks whose hash starts with `prefix`, in key order: the listings of data and markers, merged page by page so
  * that memory does not grow with the bucket (keep-block-api.md 5.6 index).
  */
-export async function* indexBlocks(store: ObjectStore, prefixLength: number, prefix: string): AsyncGenerator<IndexEntry[]> {
+export async function* indexBlocks(
+  store: ObjectStore,
+  prefixLength: number,
+  prefix: string,
+): AsyncGenerator<IndexEntry[]> {
   const from = dataKey(prefix, prefixLength);
   const markers = cursorOf(listAll(store, RECENT + from));
   for await (const page of listAll(store, from)) {

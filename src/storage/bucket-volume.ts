@@ -93,7 +93,9 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
       if (now() - modified < ttlSeconds) return 'too_young';
       if (lifetimeSeconds === 0) {
         if (!unsafeDelete) {
-          throw new KeepError('internal', { message: 'BLOB_TRASH_LIFETIME is 0: set UnsafeDelete on the volume to delete beyond recovery' });
+          throw new KeepError('internal', {
+            message: 'BLOB_TRASH_LIFETIME is 0: set UnsafeDelete on the volume to delete beyond recovery',
+          });
         }
         await store.delete([data]);
         return 'trashed';
@@ -101,7 +103,9 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
       // An older copy that the emptier is about to delete must not be mistaken for the one made here.
       const old = await store.head(trash);
       if (old !== null && seconds(old) + lifetimeSeconds <= now() + raceWindowSeconds) {
-        throw new KeepError('unavailable', { message: 'an older trashed copy is about to be deleted; try again later' });
+        throw new KeepError('unavailable', {
+          message: 'an older trashed copy is about to be deleted; try again later',
+        });
       }
       if ((await store.copy(data, trash)) === null) throw new KeepError('not_found');
       await store.delete([data]);
@@ -149,4 +153,3 @@ export async function isBlock(store: ObjectStore, key: string, hash: string): Pr
   const object = await store.get(key);
   return object !== null && (await md5OfStream(object.body)) === hash;
 }
-

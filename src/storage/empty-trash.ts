@@ -1,6 +1,6 @@
+import { listAll } from './bucket-index.ts';
 import { hashOfDataKey, keysOf, seconds, TRASH } from './bucket-layout.ts';
 import { type BucketVolumeOptions, fixRace, isBlock } from './bucket-volume.ts';
-import { listAll } from './bucket-index.ts';
 import type { ObjectInfo, ObjectStore } from './object-store.ts';
 
 /** What one run over the trash of one volume did. Sizes in bytes. */
@@ -15,7 +15,8 @@ export interface EmptyTrashResult {
   resumeAfter: string | null;
 }
 
-export interface EmptyTrashOptions extends Pick<BucketVolumeOptions, 'prefixLength' | 'ttlSeconds' | 'lifetimeSeconds' | 'raceWindowSeconds' | 'clock'> {
+export interface EmptyTrashOptions
+  extends Pick<BucketVolumeOptions, 'prefixLength' | 'ttlSeconds' | 'lifetimeSeconds' | 'raceWindowSeconds' | 'clock'> {
   /** How many entries are worked on at once. */
   concurrency: number;
   /** Unix milliseconds at which to stop and report where to go on. */
@@ -67,7 +68,8 @@ async function emptyOne(
       return;
     }
   } catch (error) {
-    if (result.problems.length < MAX_PROBLEMS) result.problems.push(`${hash}: ${error instanceof Error ? error.message : String(error)}`);
+    if (result.problems.length < MAX_PROBLEMS)
+      result.problems.push(`${hash}: ${error instanceof Error ? error.message : String(error)}`);
   }
   result.remainingBlocks++;
   result.remainingBytes += trashed.size;

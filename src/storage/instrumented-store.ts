@@ -27,7 +27,12 @@ export function instrumentStore(store: ObjectStore, report: (operation: Operatio
   }
   return {
     get: (key, options) =>
-      run('get', 0, () => store.get(key, options), (object) => (object === null ? 0 : (options?.range?.length ?? object.size))),
+      run(
+        'get',
+        0,
+        () => store.get(key, options),
+        (object) => (object === null ? 0 : (options?.range?.length ?? object.size)),
+      ),
     head: (key, signal) => run('head', 0, () => store.head(key, signal)),
     put: (key, body, options) => run('put', options.size, () => store.put(key, body, options)),
     copy: (from, to) => run('copy', 0, () => store.copy(from, to)),

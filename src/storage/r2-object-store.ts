@@ -32,7 +32,8 @@ export function createR2ObjectStore(bucket: R2Bucket): ObjectStore {
       const piped = body.pipeTo(fixed.writable);
       const stored = digestChecked(bucket.put(key, fixed.readable, options));
       const [put, pipe] = await Promise.allSettled([stored, piped]);
-      if (pipe.status === 'rejected' && put.status === 'rejected' && !(put.reason instanceof KeepError)) throw pipe.reason;
+      if (pipe.status === 'rejected' && put.status === 'rejected' && !(put.reason instanceof KeepError))
+        throw pipe.reason;
       if (put.status === 'rejected') throw put.reason;
       return infoOf(put.value);
     },
@@ -46,7 +47,8 @@ export function createR2ObjectStore(bucket: R2Bucket): ObjectStore {
     },
 
     async delete(keys) {
-      for (let i = 0; i < keys.length; i += MAX_KEYS_PER_DELETE) await bucket.delete(keys.slice(i, i + MAX_KEYS_PER_DELETE));
+      for (let i = 0; i < keys.length; i += MAX_KEYS_PER_DELETE)
+        await bucket.delete(keys.slice(i, i + MAX_KEYS_PER_DELETE));
     },
 
     async list({ prefix, cursor, startAfter, limit = 1000 }): Promise<ListPage> {
@@ -73,7 +75,8 @@ async function digestChecked(put: Promise<R2Object>): Promise<R2Object> {
   try {
     return await put;
   } catch (error) {
-    if (error instanceof Error && error.message.includes(`(${R2_BAD_DIGEST})`)) throw new KeepError('body_mismatch', { cause: error });
+    if (error instanceof Error && error.message.includes(`(${R2_BAD_DIGEST})`))
+      throw new KeepError('body_mismatch', { cause: error });
     throw error;
   }
 }

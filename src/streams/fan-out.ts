@@ -28,11 +28,19 @@ export async function fanOut(
   let open = sinks.map((sink) => ({ ...sink, writer: sink.writable.getWriter() }));
   let seen = 0;
   const abort = async (reason: unknown) => {
-    await Promise.allSettled([pieces.cancel(reason), digest?.abort(reason), ...open.map(({ writer }) => writer.abort(reason))]);
+    await Promise.allSettled([
+      pieces.cancel(reason),
+      digest?.abort(reason),
+      ...open.map(({ writer }) => writer.abort(reason)),
+    ]);
   };
   const writeAll = async (act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>) => {
-    const results = await Promise.allSettled(open.map(({ writer, failure }) => (failure === undefined ? act(writer) : Promise.race([act(writer), failure]))));
-    const failed = results.flatMap((result, i) => (result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : []));
+    const results = await Promise.allSettled(
+      open.map(({ writer, failure }) => (failure === undefined ? act(writer) : Promise.race([act(writer), failure]))),
+    );
+    const failed = results.flatMap((result, i) =>
+      result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : [],
+    );
     for (const { i, reason } of failed) if (open[i]?.required) throw reason;
     if (failed.length === open.length) throw failed[0]?.reason ?? new KeepError('unavailable');
     open = open.filter((_, i) => !failed.some((failure) => failure.i === i));

@@ -18,7 +18,8 @@ export function piecesOf(body: ReadableStream<Uint8Array>): Pieces {
   const reader = body.getReader({ mode: 'byob' });
   return {
     async next(spent) {
-      const buffer = spent !== undefined && spent.buffer.byteLength === PIECE_BYTES ? spent.buffer : new ArrayBuffer(PIECE_BYTES);
+      const buffer =
+        spent !== undefined && spent.buffer.byteLength === PIECE_BYTES ? spent.buffer : new ArrayBuffer(PIECE_BYTES);
       const { value } = await reader.readAtLeast(PIECE_BYTES, new Uint8Array(buffer as ArrayBuffer));
       return value === undefined || value.byteLength === 0 ? null : value;
     },

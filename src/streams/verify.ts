@@ -2,6 +2,7 @@ import { KeepError } from '../keep/errors.ts';
 import { fanOut, type Sink } from './fan-out.ts';
 import { createMd5 } from './md5-stream.ts';
 import { PIECE_BYTES, piecesOf } from './pieces.ts';
+import type { PumpedBody } from './pumped-body.ts';
 
 /**
  * A block's body that can never reach its reader complete and wrong (keep-block-api.md 3.6): hashed on the way, the
@@ -15,21 +16,22 @@ export async function verifyBlock(
   body: ReadableStream<Uint8Array>,
   { hash, size }: { hash: string; size: number },
   copyTo?: WritableStream<Uint8Array>,
-): Promise<ReadableStream<Uint8Array>> {
+): Promise<PumpedBody> {
   if (size <= PIECE_BYTES) {
     const bytes = await verifiedBytes(body, hash, size).catch(async (error: unknown) => {
       await copyTo?.abort(error).catch(() => undefined);
       throw error;
     });
     if (copyTo !== undefined) ignoreFailure(writeOnce(copyTo, bytes));
-    return new Response(bytes).body ?? new ReadableStream();
+    return { body: new Response(bytes).body ?? new ReadableStream(), done: Promise.resolve() };
   }
   const out = new FixedLengthStream(size);
   const sinks: Sink[] = [{ writable: out.writable, required: true }];
   if (copyTo !== undefined) sinks.push({ writable: copyTo, required: false });
+  const done = fanOut(body, sinks, { hash, size });
   // The reader of `out` sees every failure; here it is only kept from counting as unhandled.
-  ignoreFailure(fanOut(body, sinks, { hash, size }));
-  return out.readable;
+  ignoreFailure(done);
+  return { body: out.readable, done };
 }
 
 async function verifiedBytes(body: ReadableStream<Uint8Array>, hash: string, size: number): Promise<Uint8Array> {
