@@ -12,6 +12,7 @@ import { instrumentStore } from './storage/instrumented-store.ts';
 import type { Mount } from './storage/mounts.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 import { createR2ObjectStore } from './storage/r2-object-store.ts';
+import { createS3ObjectStore } from './storage/s3-object-store.ts';
 import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
 
 /** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
@@ -90,5 +91,5 @@ function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
 
 function createStore({ driver }: VolumeConfig, env: Env): ObjectStore {
   if (driver.kind === 'R2') return createR2ObjectStore(env[driver.binding] as R2Bucket);
-  throw new Error(`no driver for ${driver.kind}`);
+  return createS3ObjectStore(driver);
 }

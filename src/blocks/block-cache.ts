@@ -1,14 +1,17 @@
 import { waitUntil } from 'cloudflare:workers';
+import type { Sink } from '../streams/fan-out.ts';
 
 /** Verified blocks kept by this data centre, whoever may read them: permission is checked before anyone asks here. */
 export interface BlockCache {
   /** The block, or part of it. Null when it is not here or its size is not known. */
   match(hash: string, options: MatchOptions): Promise<CachedBlock | null>;
+  /** Keeps a small block that is known to be right. */
+  put(hash: string, bytes: Uint8Array): void;
   /**
-   * Where to write a block's bytes so that the next reader finds them; null when this cache takes none. Closing the
-   * stream vouches for the bytes, aborting it leaves nothing behind.
+   * Where to write a larger block so that the next reader finds it; null when this cache takes none. Closing the
+   * sink vouches for the bytes; one that is aborted or never closed leaves nothing that could be read.
    */
-  fill(hash: string, size: number): WritableStream<Uint8Array> | null;
+  fill(hash: string, size: number): Sink | null;
 }
 
 export interface MatchOptions {
@@ -22,42 +25,90 @@ export interface CachedBlock {
 }
 
 /** For EDGE_CACHE = false. */
-export const NO_CACHE: BlockCache = { match: () => Promise.resolve(null), fill: () => null };
+export const NO_CACHE: BlockCache = { match: () => Promise.resolve(null), put: () => undefined, fill: () => null };
 
 const CACHE_NAME = 'keep-blocks';
-/** Content never changes under its name; the data centre drops what it needs room for. */
-const CACHE_CONTROL = 'public, max-age=31536000, immutable';
+const SEAL_HEADER = 'Keep-Edge-Seal';
+/** In the place of a seal: the entry was put from memory in one piece. */
+const WHOLE = 'whole';
+const MAX_REMEMBERED_SEALS = 10_000;
 
-/** The Cache API as a block cache. An entry's key is hash and size alone: never a signature, a token or a host. */
+/**
+ * The Cache API as a block cache. An entry's key is hash and size alone: never a signature, a token or a host.
+ * A streamed entry counts only once a second, tiny one seals it, which is written when the last byte was: a cache may
+ * keep what it got of a stream that broke off and call that a success (the local simulator does).
+ */
 export function createEdgeCache(): BlockCache {
   const opened = caches.open(CACHE_NAME);
-  const keyOf = (hash: string, size: number) => `https://keep-blocks.invalid/${hash}+${size}`;
+  /** Seals this isolate has seen, to spare the second look-up. */
+  const seals = new Map<string, string>();
+
+  async function isSealed(key: string, seal: string | null): Promise<boolean> {
+    if (seal === null) return false;
+    if (seal === WHOLE || seals.get(key) === seal) return true;
+    const response = await (await opened).match(sealKey(key));
+    if (response === undefined || (await response.text()) !== seal) return false;
+    if (seals.size >= MAX_REMEMBERED_SEALS) seals.clear();
+    seals.set(key, seal);
+    return true;
+  }
+
   return {
     async match(hash, { size, range }) {
       if (typeof size !== 'number') return null;
+      const key = keyOf(hash, size);
       const headers: HeadersInit =
         range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-      const cache = await opened;
-      const response = await cache.match(new Request(keyOf(hash, size), { headers })).catch(() => undefined);
+      const response = await (await opened).match(new Request(key, { headers })).catch(() => undefined);
       if (response === undefined || response.body === null) return null;
-      if (response.status === (range === undefined ? 200 : 206)) return { body: response.body, size };
+      const answersRange = response.status === (range === undefined ? 200 : 206);
+      if (answersRange && (await isSealed(key, response.headers.get(SEAL_HEADER))))
+        return { body: response.body, size };
       await response.body.cancel();
       return null;
     },
 
+    put(hash, bytes) {
+      const key = keyOf(hash, bytes.byteLength);
+      ignoreFailure(opened.then((cache) => cache.put(key, entry(bytes, bytes.byteLength, WHOLE))));
+    },
+
     fill(hash, size) {
-      if (size === 0) return null;
+      const key = keyOf(hash, size);
+      const seal = crypto.randomUUID();
       const { readable, writable } = new FixedLengthStream(size);
-      const entry = new Response(readable, {
-        headers: {
-          'Cache-Control': CACHE_CONTROL,
-          'Content-Type': 'application/octet-stream',
-          'Content-Length': String(size),
-        },
-      });
-      // A cache that cannot take an entry is no reason to fail a read.
-      waitUntil(opened.then((cache) => cache.put(keyOf(hash, size), entry)).catch(() => undefined));
-      return writable;
+      const stored = opened.then((cache) => cache.put(key, entry(readable, size, seal)));
+      ignoreFailure(stored);
+      const onClosed = () =>
+        ignoreFailure(
+          Promise.all([opened, stored]).then(([cache]) => cache.put(sealKey(key), entry(seal, seal.length, WHOLE))),
+        );
+      return { writable, required: false, onClosed };
     },
   };
+}
+
+function keyOf(hash: string, size: number): string {
+  return `https://keep-blocks.invalid/${hash}+${size}`;
+}
+
+function sealKey(key: string): string {
+  return `${key}/seal`;
+}
+
+/** Content never changes under its name; the data centre drops what it needs room for. */
+function entry(body: BodyInit, size: number, seal: string): Response {
+  return new Response(body, {
+    headers: {
+      'Cache-Control': 'public, max-age=31536000, immutable',
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': String(size),
+      [SEAL_HEADER]: seal,
+    },
+  });
+}
+
+/** A cache that cannot take an entry is no reason to fail a read. */
+function ignoreFailure(work: Promise<unknown>): void {
+  waitUntil(work.catch(() => undefined));
 }

@@ -5,8 +5,9 @@ import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
-import { verifyBlock } from '../streams/verify.ts';
-import type { BlockCache } from './block-cache.ts';
+import { PIECE_BYTES } from '../streams/pieces.ts';
+import { copyBody, verifiedBytes, verifyBody } from '../streams/verify.ts';
+import { type BlockCache, NO_CACHE } from './block-cache.ts';
 
 /** Where blocks are read from. */
 export interface BlockSource {
@@ -102,8 +103,7 @@ export async function vouchForBlock(source: BlockSource, hash: string, options: 
 
 /** The empty block is always there, stored or not (T48). */
 function emptyBlock(): BlockRead {
-  const body = new Response(new Uint8Array(0)).body ?? new ReadableStream();
-  return { body, size: 0, from: 'cache', vouched: 'attested' };
+  return { body: streamOf(new Uint8Array(0)), size: 0, from: 'cache', vouched: 'attested' };
 }
 
 async function onFirstMount<Result>(
@@ -125,22 +125,20 @@ async function onFirstMount<Result>(
 }
 
 async function bodyOf(
-  source: BlockSource,
+  { cache }: BlockSource,
   { body, size }: StoredObject,
   hash: string,
   vouched: BlockFound['vouched'],
 ): Promise<Pick<BlockRead, 'body' | 'done'>> {
-  const entry = source.cache.fill(hash, size);
-  if (vouched === 'hashed') return verifyBlock(body, { hash, size }, entry ?? undefined);
-  if (entry === null) return { body };
-  const out = new FixedLengthStream(size);
-  // A reader of `out` sees what goes wrong; nobody else waits for it.
-  const done = fanOut(body, [
-    { writable: out.writable, required: true },
-    { writable: entry, required: false },
-  ]);
-  done.catch(() => undefined);
-  return { body: out.readable, done };
+  const isHashed = vouched === 'hashed';
+  if (size <= PIECE_BYTES && (isHashed || cache !== NO_CACHE)) {
+    const bytes = await verifiedBytes(body, size, isHashed ? hash : null);
+    cache.put(hash, bytes);
+    return { body: streamOf(bytes) };
+  }
+  const entry = cache.fill(hash, size);
+  if (isHashed) return verifyBody(body, { hash, size }, entry);
+  return entry === null ? { body } : copyBody(body, size, entry);
 }
 
 async function verifyWhole(
@@ -153,7 +151,8 @@ async function verifyWhole(
   const object = await mount.volume.read(hash, { signal });
   if (object === null) throw new KeepError('not_found');
   const entry = source.cache.fill(hash, size);
-  if (entry !== null) await fanOut(object.body, [{ writable: entry, required: false }], { hash, size });
+  if (entry !== null) await fanOut(object.body, [entry], { hash, size });
+  // Without a copy to keep, the bytes need not come into script at all.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }
 
@@ -182,4 +181,8 @@ function judge(
   if ((expected ?? size) !== size) throw new KeepError('corrupt');
   if (md5 !== null && md5 !== hash) throw new KeepError('corrupt');
   return md5 !== null && source.verifyReads === 'attested' ? 'attested' : 'hashed';
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Response(bytes).body ?? new ReadableStream();
 }

@@ -9,6 +9,8 @@ export interface Sink {
   required: boolean;
   /** Rejects when the far side has failed, even if it never reads again; writes to it are not waited for then. */
   failure?: Promise<never>;
+  /** Called once the sink has all bytes and has been closed; never for one that failed or was left behind. */
+  onClosed?: () => void;
 }
 
 /**
@@ -42,7 +44,8 @@ export async function fanOut(
       result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : [],
     );
     for (const { i, reason } of failed) if (open[i]?.required) throw reason;
-    if (failed.length === open.length) throw failed[0]?.reason ?? new KeepError('unavailable');
+    // With nobody left to write to, only a verdict is worth reading on for.
+    if (failed.length === open.length && verify === undefined) throw failed[0]?.reason ?? new KeepError('unavailable');
     open = open.filter((_, i) => !failed.some((failure) => failure.i === i));
   };
   const read = async (spent?: Uint8Array) => {
@@ -68,6 +71,7 @@ export async function fanOut(
     }
     if (seen === 0 && verify !== undefined && verify.size !== 0) throw new KeepError('corrupt');
     await writeAll((writer) => writer.close());
+    for (const { onClosed } of open) onClosed?.();
   } catch (error) {
     await abort(error);
     throw error;

@@ -6,52 +6,60 @@ import type { PumpedBody } from './pumped-body.ts';
 
 /**
  * A block's body that can never reach its reader complete and wrong (keep-block-api.md 3.6): hashed on the way, the
- * last piece held back until the digest agrees, broken off with `corrupt` if it does not. A block of one piece
- * (256 KiB) is judged before this resolves, while a status can still be sent.
+ * last piece held back until the digest agrees, broken off with `corrupt` if it does not. For blocks of more than one
+ * piece; smaller ones are judged whole by `verifiedBytes`.
  *
  * @param copyTo gets the same bytes, and is closed only when they proved right
- * @throws KeepError `corrupt` when that is known before the first byte
  */
-export async function verifyBlock(
+export function verifyBody(
   body: ReadableStream<Uint8Array>,
   { hash, size }: { hash: string; size: number },
-  copyTo?: WritableStream<Uint8Array>,
-): Promise<PumpedBody> {
-  if (size <= PIECE_BYTES) {
-    const bytes = await verifiedBytes(body, hash, size).catch(async (error: unknown) => {
-      await copyTo?.abort(error).catch(() => undefined);
-      throw error;
-    });
-    if (copyTo !== undefined) ignoreFailure(writeOnce(copyTo, bytes));
-    return { body: new Response(bytes).body ?? new ReadableStream(), done: Promise.resolve() };
-  }
-  const out = new FixedLengthStream(size);
-  const sinks: Sink[] = [{ writable: out.writable, required: true }];
-  if (copyTo !== undefined) sinks.push({ writable: copyTo, required: false });
-  const done = fanOut(body, sinks, { hash, size });
-  // The reader of `out` sees every failure; here it is only kept from counting as unhandled.
-  ignoreFailure(done);
-  return { body: out.readable, done };
+  copyTo: Sink | null,
+): PumpedBody {
+  return pumped(body, size, copyTo, { hash, size });
 }
 
-async function verifiedBytes(body: ReadableStream<Uint8Array>, hash: string, size: number): Promise<Uint8Array> {
+/** Passes a body on and gives `copyTo` the same bytes; `copyTo` is closed only when all went well. */
+export function copyBody(body: ReadableStream<Uint8Array>, size: number, copyTo: Sink): PumpedBody {
+  return pumped(body, size, copyTo);
+}
+
+/**
+ * The bytes of a block of at most one piece.
+ * @throws KeepError `corrupt` when there are more or fewer, or with another MD5 if `hash` is given
+ */
+export async function verifiedBytes(
+  body: ReadableStream<Uint8Array>,
+  size: number,
+  hash: string | null,
+): Promise<Uint8Array> {
   const pieces = piecesOf(body);
-  const digest = createMd5();
   const bytes = (await pieces.next()) ?? new Uint8Array(0);
-  // The end must have come; a longer object is as wrong as a shorter one.
+  // A stream that has filled the whole piece may go on.
   const more = bytes.byteLength === PIECE_BYTES ? await pieces.next() : null;
   if (more !== null) await pieces.cancel('longer than expected');
-  if (bytes.byteLength > 0) await digest.write(bytes);
-  if (more !== null || bytes.byteLength !== size || (await digest.hex()) !== hash) throw new KeepError('corrupt');
+  if (more !== null || bytes.byteLength !== size) throw new KeepError('corrupt');
+  if (hash !== null && (await md5Of(bytes)) !== hash) throw new KeepError('corrupt');
   return bytes;
 }
 
-async function writeOnce(to: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
-  const writer = to.getWriter();
-  if (bytes.byteLength > 0) await writer.write(bytes);
-  await writer.close();
+async function md5Of(bytes: Uint8Array): Promise<string> {
+  const digest = createMd5();
+  if (bytes.byteLength > 0) await digest.write(bytes);
+  return digest.hex();
 }
 
-function ignoreFailure(work: Promise<unknown>): void {
-  work.catch(() => undefined);
+function pumped(
+  body: ReadableStream<Uint8Array>,
+  size: number,
+  copyTo: Sink | null,
+  verify?: { hash: string; size: number },
+): PumpedBody {
+  const out = new FixedLengthStream(size);
+  const sinks: Sink[] = [{ writable: out.writable, required: true }];
+  if (copyTo !== null) sinks.push(copyTo);
+  const done = fanOut(body, sinks, verify);
+  // The reader of `out` sees every failure; here it is only kept from counting as unhandled.
+  done.catch(() => undefined);
+  return { body: out.readable, done };
 }
