@@ -8,7 +8,8 @@ export interface ObjectStore {
   get(key: string, options?: GetOptions): Promise<StoredObject | null>;
   head(key: string, signal?: AbortSignal): Promise<ObjectInfo | null>;
   /**
-   * Stores exactly `size` bytes under `key`, replacing what is there.
+   * Stores exactly `size` bytes under `key`, replacing what is there. A stream must be one whose length the runtime
+   * knows: a request's or response's with Content-Length, or a FixedLengthStream's.
    * @throws KeepError `body_mismatch` when `md5` is given and the store computed another: nothing is stored then.
    */
   put(key: string, body: ReadableStream<Uint8Array> | Uint8Array, options: PutOptions): Promise<ObjectInfo>;

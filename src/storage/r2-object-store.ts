@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import type { ListPage, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
 
-const OCTET_STREAM = { contentType: 'application/octet-stream' };
+const OCTET_STREAM = { httpMetadata: { contentType: 'application/octet-stream' } };
 /** R2's own code for "the checksum you gave is not the body's". */
 const R2_BAD_DIGEST = '10037';
 const MAX_KEYS_PER_DELETE = 1000;
@@ -24,18 +24,10 @@ export function createR2ObjectStore(bucket: R2Bucket): ObjectStore {
       return object === null ? null : infoOf(object);
     },
 
-    async put(key, body, { size, md5 }) {
-      const options = { httpMetadata: OCTET_STREAM, ...(md5 === undefined ? {} : { md5 }) };
-      if (body instanceof Uint8Array) return infoOf(await digestChecked(bucket.put(key, body, options)));
-      // R2 takes streams of known length only, and refuses one that ends early or runs over.
-      const fixed = new FixedLengthStream(size);
-      const piped = body.pipeTo(fixed.writable);
-      const stored = digestChecked(bucket.put(key, fixed.readable, options));
-      const [put, pipe] = await Promise.allSettled([stored, piped]);
-      if (pipe.status === 'rejected' && put.status === 'rejected' && !(put.reason instanceof KeepError))
-        throw pipe.reason;
-      if (put.status === 'rejected') throw put.reason;
-      return infoOf(put.value);
+    async put(key, body, { md5 }) {
+      return infoOf(
+        await digestChecked(bucket.put(key, body, { ...OCTET_STREAM, ...(md5 === undefined ? {} : { md5 }) })),
+      );
     },
 
     async copy(from, to) {
