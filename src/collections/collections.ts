@@ -1,5 +1,5 @@
 import type { User } from '../accounts/account.ts';
-import { KeepError } from '../keep/errors.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
 import { type Row, toRecord } from '../records/columns.ts';
 import { createUuid, INFIX, isUuid } from '../records/ids.ts';
 import { selectColumns } from '../records/list-query.ts';
@@ -28,6 +28,8 @@ export interface CollectionsSetup {
 export interface Collection {
   record: Row;
   stored: StoredManifest;
+  /** Of the text. */
+  manifestBytes: number;
   /** Grows with every change. */
   revision: number;
 }
@@ -47,7 +49,7 @@ export interface GetOptions {
 
 export type Collections = ReturnType<typeof createCollections>;
 
-const COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_inline', 'manifest_key', 'revision'].join(', ');
+const COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_inline', 'manifest_key', 'manifest_bytes', 'revision'].join(', ');
 /** How often a reader looks again when the text was replaced between its row and its bytes. */
 const READ_ATTEMPTS = 3;
 const UNIQUE_NAME_LENGTH = 237;
@@ -74,6 +76,22 @@ export function createCollections(setup: CollectionsSetup) {
       .first<Row>();
     if (row === null) throw notFound();
     return toCollection(row);
+  }
+
+  /** Changes address a collection by its UUID: a portable data hash stands for any of many. */
+  function findByUuid(uuid: string, user: User, options?: GetOptions): Promise<Collection> {
+    if (!isUuid(uuid, INFIX.collection)) throw notFound();
+    return find(uuid, user, options);
+  }
+
+  /** A refused change's manifest is forgotten. After any other failure the row may refer to it: rather keep it. */
+  async function takeOver<T>({ manifest }: Change, commit: () => Promise<T>): Promise<T> {
+    try {
+      return await commit();
+    } catch (error) {
+      if (isKeepError(error) && manifest !== null) await deleteManifest(manifests, manifest.stored);
+      throw error;
+    }
   }
 
   /** The fields that an accepted change writes. */
@@ -105,48 +123,47 @@ export function createCollections(setup: CollectionsSetup) {
     /** Takes a manifest in. Give it to create or update, or else discard it. */
     stage: (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, check: LocatorCheck) =>
       stageManifest(manifests, chunks, check),
+    /** The text of a manifest that was taken in. */
+    staged: (staged: StagedManifest) => readManifest(manifests, staged.stored),
     discard: (staged: StagedManifest) => deleteManifest(manifests, staged.stored),
 
-    /** @throws KeepError invalid_record, forbidden */
+    /** Takes the change's manifest over, also when it refuses. @throws KeepError invalid_record, forbidden */
     async create(change: Change, user: User): Promise<Collection> {
-      const columns = await columnsOf(change, user);
-      const manifest = change.manifest ?? (await stageManifest(manifests, [], null));
-      const row: Row = {
-        uuid: createUuid(setup.clusterId, INFIX.collection),
-        owner_uuid: user.uuid,
-        storage_classes_desired: JSON.stringify(setup.defaultStorageClasses),
-        ...manifestColumns(manifest),
-        created_at: formatTime(now()),
-        ...columns,
-      };
-      await insertNamed(db, 'collections', row, change.ensureUniqueName === true);
-      return find(String(row.uuid), user, { includeTrash: true });
+      const uuid = createUuid(setup.clusterId, INFIX.collection);
+      await takeOver(change, async () => {
+        const row: Row = {
+          uuid,
+          owner_uuid: user.uuid,
+          storage_classes_desired: JSON.stringify(setup.defaultStorageClasses),
+          ...manifestColumns(change.manifest ?? (await stageManifest(manifests, [], null))),
+          created_at: formatTime(now()),
+          ...(await columnsOf(change, user)),
+        };
+        await insertNamed(db, 'collections', row, change.ensureUniqueName === true);
+      });
+      return find(uuid, user, { includeTrash: true });
     },
 
-    /** @throws KeepError not_found, invalid_record, forbidden; precondition_failed when the revision has moved on */
+    /**
+     * Takes the change's manifest over, also when it refuses.
+     * @throws KeepError not_found, invalid_record, forbidden; precondition_failed when somebody else was faster
+     */
     async update(uuid: string, change: Change, user: User): Promise<Collection> {
-      const before = await find(uuid, user);
-      const columns = await columnsOf(change, user);
-      const revision = change.revision ?? before.revision;
-      const guard = { sql: 'revision = ?', values: [revision] };
-      const updated = await updateRow(
-        db,
-        'collections',
-        String(before.record.uuid),
-        { ...columns, revision: revision + 1 },
-        guard,
-      );
-      if (!updated)
-        throw new KeepError('precondition_failed', {
-          message: 'somebody else changed the collection at the same time: try again',
-        });
+      const before = await takeOver(change, async () => {
+        const found = await findByUuid(uuid, user);
+        const revision = change.revision ?? found.revision;
+        const columns = { ...(await columnsOf(change, user)), revision: revision + 1 };
+        const guard = { sql: 'revision = ?', values: [revision] };
+        if (await updateRow(db, 'collections', uuid, columns, guard)) return found;
+        throw new KeepError('precondition_failed', { message: 'somebody else changed the collection at the same time: try again' });
+      });
       if (change.manifest !== null) await deleteManifest(manifests, before.stored);
       return find(uuid, user, { includeTrash: true });
     },
 
     /** Puts a collection into the trash, from where it can be brought back for the trash lifetime. */
     async trash(uuid: string, user: User): Promise<Collection> {
-      const { record, revision } = await find(uuid, user, { includeTrash: true });
+      const { record, revision } = await findByUuid(uuid, user, { includeTrash: true });
       if (record.is_trashed !== true) {
         await updateRow(db, 'collections', uuid, {
           ...trashTimes(formatTime(now()), null, now(), setup.trashLifetimeSeconds),
@@ -160,7 +177,7 @@ export function createCollections(setup: CollectionsSetup) {
 
     /** @throws KeepError invalid_record when it is not trashed or its name is taken by now */
     async untrash(uuid: string, user: User, ensureUniqueName: boolean): Promise<Collection> {
-      const { record, revision } = await find(uuid, user, { includeTrash: true });
+      const { record, revision } = await findByUuid(uuid, user, { includeTrash: true });
       if (record.trash_at === null)
         throw new KeepError('invalid_record', { message: 'the collection is not in the trash' });
       const row: Row = {
@@ -238,13 +255,13 @@ function manifestColumns({ stored, bytes, portableDataHash, fileCount, fileSizeT
   };
 }
 
-export function toCollection({ manifest_inline, manifest_key, revision, ...row }: Row): Collection {
+function toCollection({ manifest_inline, manifest_key, manifest_bytes, revision, ...row }: Row): Collection {
   const record = { kind: COLLECTIONS.kind, etag: `${revision}`, ...toRecord(COLLECTIONS, row) };
   const stored: StoredManifest =
     typeof manifest_key === 'string'
       ? { inline: null, key: manifest_key }
       : { inline: String(manifest_inline ?? ''), key: null };
-  return { record: { ...record, name: row.name ?? '' }, stored, revision: Number(revision) };
+  return { record: { ...record, name: row.name ?? '' }, stored, manifestBytes: Number(manifest_bytes), revision: Number(revision) };
 }
 
 function notFound(): KeepError {
