@@ -12,7 +12,9 @@ import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 
 const Text = v.pipe(v.string(), v.maxLength(255, 'value too long'));
 const UserBody = v.object({
-  username: v.optional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_.-]{0,63}$/i, 'letters, digits, and . _ - after a letter'))),
+  username: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_.-]{0,63}$/i, 'letters, digits, and . _ - after a letter')),
+  ),
   email: v.optional(Text),
   first_name: v.optional(Text),
   last_name: v.optional(Text),
@@ -30,12 +32,16 @@ const UploaderBody = v.object({ owner_uuid: v.optional(v.string()), name: v.opti
 function parse<Schema extends v.GenericSchema>(schema: Schema, record: Row): v.InferOutput<Schema> {
   const result = v.safeParse(schema, record);
   if (result.success) return result.output;
-  throw new KeepError('invalid_record', { message: `${v.getDotPath(result.issues[0]) ?? 'record'}: ${result.issues[0].message}` });
+  throw new KeepError('invalid_record', {
+    message: `${v.getDotPath(result.issues[0]) ?? 'record'}: ${result.issues[0].message}`,
+  });
 }
 
 /** exactOptionalPropertyTypes: a key that was not sent is not there. */
 function present<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }
 
 export async function currentUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
@@ -69,7 +75,17 @@ export async function currentToken(call: ApiCall, { tokens }: EmbeddedApi): Prom
   if (account.tokenUuid === null) {
     const time = formatTime(Date.now());
     const uuid = user.uuid.replace('-tpzed-', '-gj3su-');
-    return answer({ kind: TOKENS.kind, uuid, owner_uuid: user.uuid, api_token: secret, scopes: ['all'], expires_at: null, created_at: time, modified_at: time, last_used_at: null });
+    return answer({
+      kind: TOKENS.kind,
+      uuid,
+      owner_uuid: user.uuid,
+      api_token: secret,
+      scopes: ['all'],
+      expires_at: null,
+      created_at: time,
+      modified_at: time,
+      last_used_at: null,
+    });
   }
   return answer({ ...(await tokens.get(account.tokenUuid, user)), api_token: secret });
 }

@@ -103,7 +103,10 @@ export async function arvadosApi(context: RequestContext, { api }: ApiParts): Pr
 
 async function attempt(context: RequestContext, api: ApiParts['api']): Promise<Response> {
   try {
-    if (api === null) throw new KeepError('not_found', { message: 'Path not found: this service has neither a database (DB, MANIFESTS) nor an API_HOST' });
+    if (api === null)
+      throw new KeepError('not_found', {
+        message: 'Path not found: this service has neither a database (DB, MANIFESTS) nor an API_HOST',
+      });
     if (api.mode === 'cluster') return await forwardToCluster(context, api);
     return await dispatch(context, api);
   } catch (error) {
@@ -124,12 +127,24 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   const found = match(method, path);
   if (found === null) throw new KeepError('not_found', { message: 'Path not found' });
   const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
-  const call: ApiCall = { context, path: found.parts, parameters, body: new BodyReader(request, found.record), account, user, token: context.tokens[0] ?? '' };
+  const call: ApiCall = {
+    context,
+    path: found.parts,
+    parameters,
+    body: new BodyReader(request, found.record),
+    account,
+    user,
+    token: context.tokens[0] ?? '',
+  };
   return found.handler(call, api);
 }
 
 /** PUT means PATCH, HEAD means GET, and POST may say that it is something else (keep-web.md 10.1). */
-async function settleMethod({ request, url, method }: RequestContext): Promise<{ method: string; request: Request; form: URLSearchParams }> {
+async function settleMethod({
+  request,
+  url,
+  method,
+}: RequestContext): Promise<{ method: string; request: Request; form: URLSearchParams }> {
   const none = new URLSearchParams();
   const plain = method === 'PUT' ? 'PATCH' : method === 'HEAD' ? 'GET' : method;
   if (method !== 'POST') return { method: plain, request, form: none };

@@ -1,5 +1,5 @@
-import { type Change, type Collection } from '../collections/collections.ts';
-import { ownedBy, NOT_TRASHED } from '../collections/permission.ts';
+import type { Change, Collection } from '../collections/collections.ts';
+import { NOT_TRASHED, ownedBy } from '../collections/permission.ts';
 import { replaceFiles } from '../collections/replace-files.ts';
 import { signatureCheck, signManifest } from '../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../collections/stage-manifest.ts';
@@ -17,7 +17,9 @@ const LIST_MANIFEST_BYTES = 64 * 1024 * 1024;
 
 export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const id = pathPart(call);
-  const collection = await api.collections.find(id, call.user, { includeTrash: isSet(call.parameters, 'include_trash') });
+  const collection = await api.collections.find(id, call.user, {
+    includeTrash: isSet(call.parameters, 'include_trash'),
+  });
   return show(call, api, collection, isUuid(id) ? null : String(collection.record.portable_data_hash));
 }
 
@@ -52,7 +54,12 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
     const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, conditions);
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
   }
-  const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select: ['uuid', 'file_size_total'] }, conditions);
+  const page = await listRecords(
+    api.db,
+    COLLECTIONS,
+    { ...parameters, select: ['uuid', 'file_size_total'] },
+    conditions,
+  );
   const items: Row[] = [];
   let bytes = 0;
   for (const { uuid } of page.items) {
@@ -61,7 +68,9 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
     if (items.length > 0 && bytes > LIST_MANIFEST_BYTES) break;
     items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
   }
-  return answerStreamed(listOf(COLLECTIONS.kind, { ...page, limit: items.length < page.items.length ? items.length : page.limit, items }));
+  return answerStreamed(
+    listOf(COLLECTIONS.kind, { ...page, limit: items.length < page.items.length ? items.length : page.limit, items }),
+  );
 }
 
 /** Stages the manifest that comes with a record and lets `commit` refer to it. */
@@ -78,7 +87,12 @@ async function save(
   const { replace_files: replacements } = call.parameters;
   if (replacements === undefined || replacements === null) return show(call, api, await commit(change), null);
   try {
-    return await show(call, api, await replaceFiles(collections, { replacements, change, uuid, user: call.user }, commit), null);
+    return await show(
+      call,
+      api,
+      await replaceFiles(collections, { replacements, change, uuid, user: call.user }, commit),
+      null,
+    );
   } finally {
     // It was only a source for the new manifest.
     if (change.manifest !== null) await collections.discard(change.manifest);
@@ -86,14 +100,20 @@ async function save(
 }
 
 /** What the body says, once it has passed by. A manifest that belongs to a body that makes no sense is forgotten. */
-async function changeOf(call: ApiCall, { collections }: EmbeddedApi, manifest: StagedManifest, check: LocatorCheck): Promise<Change> {
+async function changeOf(
+  call: ApiCall,
+  { collections }: EmbeddedApi,
+  manifest: StagedManifest,
+  check: LocatorCheck,
+): Promise<Change> {
   try {
     const { parameters, record, hasManifest } = call.body.result();
     Object.assign(call.parameters, parameters);
     const { manifest_text: late, ...attributes } = record;
     if (hasManifest) return { attributes, manifest };
     // A text that could not be told from others as it passed, in a record sent as JSON within JSON.
-    if (typeof late === 'string') return { attributes, manifest: await collections.stage([new TextEncoder().encode(late)], check) };
+    if (typeof late === 'string')
+      return { attributes, manifest: await collections.stage([new TextEncoder().encode(late)], check) };
     return { attributes, manifest: null };
   } catch (error) {
     await collections.discard(manifest);
@@ -104,9 +124,18 @@ async function changeOf(call: ApiCall, { collections }: EmbeddedApi, manifest: S
 /** The record as `select` wants it, with the text signed for the asking token. */
 async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh: string | null): Promise<Response> {
   const { select } = call.parameters;
-  const names = select === undefined || select === null ? [...selectNames(COLLECTIONS, undefined), 'manifest_text'] : selectNames(COLLECTIONS, select);
-  const wanted = pdh === null ? [...names, 'kind', 'etag'] : ['uuid', 'portable_data_hash', 'manifest_text', 'trash_at', 'kind'].filter((name) => names.includes(name) || name === 'kind');
-  if (!wanted.some((name) => name.endsWith('manifest_text'))) return answer(pick({ ...collection.record, ...(pdh === null ? {} : { uuid: pdh }) }, wanted));
+  const names =
+    select === undefined || select === null
+      ? [...selectNames(COLLECTIONS, undefined), 'manifest_text']
+      : selectNames(COLLECTIONS, select);
+  const wanted =
+    pdh === null
+      ? [...names, 'kind', 'etag']
+      : ['uuid', 'portable_data_hash', 'manifest_text', 'trash_at', 'kind'].filter(
+          (name) => names.includes(name) || name === 'kind',
+        );
+  if (!wanted.some((name) => name.endsWith('manifest_text')))
+    return answer(pick({ ...collection.record, ...(pdh === null ? {} : { uuid: pdh }) }, wanted));
   const record = await withManifest(call, api, collection);
   return answerStreamed(pick(pdh === null ? record : { ...record, uuid: pdh }, wanted));
 }
@@ -118,9 +147,14 @@ async function withManifest(call: ApiCall, api: EmbeddedApi, collection: Collect
   const trashAt = typeof record.trash_at === 'string' ? Date.parse(record.trash_at) / 1000 : Number.POSITIVE_INFINITY;
   const expiry = Math.floor(Math.min(now + api.signing.key.ttlSeconds, trashAt));
   const signed = record.is_trashed === true ? text : signManifest(text, call.token, expiry, api.signing);
-  const wantsUnsigned = Array.isArray(call.parameters.select) && call.parameters.select.includes('unsigned_manifest_text');
+  const wantsUnsigned =
+    Array.isArray(call.parameters.select) && call.parameters.select.includes('unsigned_manifest_text');
   if (!wantsUnsigned) return { ...record, manifest_text: new TextStream(signed) };
-  return { ...record, manifest_text: new TextStream(signed), unsigned_manifest_text: new TextStream(await api.collections.text(collection, call.user)) };
+  return {
+    ...record,
+    manifest_text: new TextStream(signed),
+    unsigned_manifest_text: new TextStream(await api.collections.text(collection, call.user)),
+  };
 }
 
 function pick(record: Row, names: string[]): Row {

@@ -9,8 +9,21 @@ export function configDocument({ url }: RequestContext, { facts }: EmbeddedApi):
   return answer({
     ClusterID: facts.clusterId,
     RemoteClusters: Object.fromEntries(facts.remoteClusters.map((id) => [id, { Host: '', Proxy: true }])),
-    Services: { Controller: here, Keepproxy: here, WebDAV: here, WebDAVDownload: here, Websocket: nowhere, Workbench1: nowhere, Workbench2: nowhere },
-    StorageClasses: Object.fromEntries(Object.entries(facts.storageClasses).map(([name, { priority, default: isDefault }]) => [name, { Priority: priority, Default: isDefault }])),
+    Services: {
+      Controller: here,
+      Keepproxy: here,
+      WebDAV: here,
+      WebDAVDownload: here,
+      Websocket: nowhere,
+      Workbench1: nowhere,
+      Workbench2: nowhere,
+    },
+    StorageClasses: Object.fromEntries(
+      Object.entries(facts.storageClasses).map(([name, { priority, default: isDefault }]) => [
+        name,
+        { Priority: priority, Default: isDefault },
+      ]),
+    ),
     Collections: {
       BlobSigningTTL: `${facts.blobSigningTtlSeconds}s`,
       CollectionVersioning: false,

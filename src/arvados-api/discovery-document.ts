@@ -38,8 +38,19 @@ const FILES = { replace_files: query('object') };
 type Method = [name: string, httpMethod: string, path: string, parameters?: Record<string, Parameter>, body?: true];
 
 const LIST_METHOD = (path: string): Method => ['list', 'GET', path, LIST];
-const GET_METHOD = (path: string, more: Record<string, Parameter> = {}): Method => ['get', 'GET', `${path}/{uuid}`, { ...UUID, ...SELECT, ...more }];
-const UPDATE_METHOD = (path: string, more: Record<string, Parameter> = {}): Method => ['update', 'PUT', `${path}/{uuid}`, { ...UUID, ...SELECT, ...more }, true];
+const GET_METHOD = (path: string, more: Record<string, Parameter> = {}): Method => [
+  'get',
+  'GET',
+  `${path}/{uuid}`,
+  { ...UUID, ...SELECT, ...more },
+];
+const UPDATE_METHOD = (path: string, more: Record<string, Parameter> = {}): Method => [
+  'update',
+  'PUT',
+  `${path}/{uuid}`,
+  { ...UUID, ...SELECT, ...more },
+  true,
+];
 const DELETE_METHOD = (path: string): Method => ['delete', 'DELETE', `${path}/{uuid}`, UUID];
 const TRASH_METHODS = (path: string): Method[] => [
   ['trash', 'POST', `${path}/{uuid}/trash`, UUID],
@@ -79,7 +90,11 @@ const RESOURCES: Record<string, Resource> = {
       DELETE_METHOD('api_client_authorizations'),
     ],
   },
-  keep_services: { schema: null, record: 'keep_service', methods: [['accessible', 'GET', 'keep_services/accessible'], LIST_METHOD('keep_services')] },
+  keep_services: {
+    schema: null,
+    record: 'keep_service',
+    methods: [['accessible', 'GET', 'keep_services/accessible'], LIST_METHOD('keep_services')],
+  },
   collections: {
     schema: 'Collection',
     record: 'collection',
@@ -146,7 +161,9 @@ export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedAp
     remoteHosts: {},
     remoteHostsViaDNS: false,
     schemas: schemas(),
-    resources: Object.fromEntries(Object.entries(RESOURCES).map(([name, resource]) => [name, { methods: methodsOf(name, resource) }])),
+    resources: Object.fromEntries(
+      Object.entries(RESOURCES).map(([name, resource]) => [name, { methods: methodsOf(name, resource) }]),
+    ),
   };
   return answer(document, { 'Cache-Control': CACHE_CONTROL });
 }
@@ -157,7 +174,19 @@ function methodsOf(resource: string, { schema, record, methods }: Resource): Row
       const response = schema === null ? {} : { $ref: name === 'list' ? `${schema}List` : schema };
       const properties = { [record]: schema === null ? { type: 'object' } : { $ref: schema } };
       const request = body === true ? { request: { required: true, properties } } : {};
-      return [name, { id: `arvados.${resource}.${name}`, path, httpMethod, description: '', parameters, response, scopes: [], ...request }];
+      return [
+        name,
+        {
+          id: `arvados.${resource}.${name}`,
+          path,
+          httpMethod,
+          description: '',
+          parameters,
+          response,
+          scopes: [],
+          ...request,
+        },
+      ];
     }),
   );
 }
@@ -165,8 +194,19 @@ function methodsOf(resource: string, { schema, record, methods }: Resource): Row
 function schemas(): Row {
   return Object.fromEntries(
     Object.entries(SCHEMAS).flatMap(([name, [table, infix]]) => {
-      const properties = Object.fromEntries(Object.entries(table.columns).map(([column, { type }]) => [column, { type: type === 'time' || type === 'text' ? 'string' : type }]));
-      const list = { kind: { type: 'string' }, items: { type: 'array', items: { $ref: name } }, items_available: { type: 'integer' }, limit: { type: 'integer' }, offset: { type: 'integer' } };
+      const properties = Object.fromEntries(
+        Object.entries(table.columns).map(([column, { type }]) => [
+          column,
+          { type: type === 'time' || type === 'text' ? 'string' : type },
+        ]),
+      );
+      const list = {
+        kind: { type: 'string' },
+        items: { type: 'array', items: { $ref: name } },
+        items_available: { type: 'integer' },
+        limit: { type: 'integer' },
+        offset: { type: 'integer' },
+      };
       return [
         [name, { id: name, type: 'object', uuidPrefix: infix, properties }],
         [`${name}List`, { id: `${name}List`, type: 'object', properties: list }],

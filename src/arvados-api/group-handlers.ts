@@ -15,7 +15,9 @@ export async function getGroup(call: ApiCall, { groups }: EmbeddedApi): Promise<
 }
 
 export async function listGroups(call: ApiCall, { groups }: EmbeddedApi): Promise<Response> {
-  return answer(listOf(GROUPS.kind, await groups.list(call.parameters, call.user, isSet(call.parameters, 'include_trash'))));
+  return answer(
+    listOf(GROUPS.kind, await groups.list(call.parameters, call.user, isSet(call.parameters, 'include_trash'))),
+  );
 }
 
 export async function createGroup(call: ApiCall, { groups }: EmbeddedApi): Promise<Response> {
@@ -40,7 +42,8 @@ export async function untrashGroup(call: ApiCall, { groups }: EmbeddedApi): Prom
 export async function groupContents(call: ApiCall, { db }: EmbeddedApi): Promise<Response> {
   const { uuid, filters, limit: rawLimit, offset: rawOffset, ...parameters } = call.parameters;
   const owner = call.path[0] ?? uuid;
-  if (owner !== undefined && (typeof owner !== 'string' || !isUuid(owner))) throw new KeepError('not_found', { message: 'Path not found' });
+  if (owner !== undefined && (typeof owner !== 'string' || !isUuid(owner)))
+    throw new KeepError('not_found', { message: 'Path not found' });
   const conditions = [
     ...ownedBy(call.user),
     ...(isSet(parameters, 'include_trash') ? [] : [NOT_TRASHED]),
@@ -53,20 +56,45 @@ export async function groupContents(call: ApiCall, { db }: EmbeddedApi): Promise
   for (const table of [GROUPS, COLLECTIONS]) {
     const own = filtersFor(table, filters);
     if (own === null) continue;
-    const page: ListResult = await listRecords(db, table, pageOf(table, parameters, own, limit - items.length, offset), conditions);
+    const page: ListResult = await listRecords(
+      db,
+      table,
+      pageOf(table, parameters, own, limit - items.length, offset),
+      conditions,
+    );
     items.push(...page.items.map((item) => ({ kind: table.kind, ...item })));
     available += page.items_available ?? 0;
     offset = Math.max(0, offset - (page.items_available ?? 0));
   }
   const counted = parameters.count === 'none' ? {} : { items_available: available };
-  return answer({ kind: 'arvados#objectList', etag: '', self_link: '', offset: Number(rawOffset ?? 0), limit, items, included: [], ...counted });
+  return answer({
+    kind: 'arvados#objectList',
+    etag: '',
+    self_link: '',
+    offset: Number(rawOffset ?? 0),
+    limit,
+    items,
+    included: [],
+    ...counted,
+  });
 }
 
 /** The page's part from one table. An exact count is needed to know how far an offset reaches into the next. */
 function pageOf(table: Table, parameters: Row, filters: unknown[], limit: number, offset: number): ListParameters {
   const { select, order, count } = parameters;
-  const known = Array.isArray(select) ? select.filter((name) => typeof name === 'string' && columnOf(table, name) !== undefined && !columnOf(table, name)?.onRequest) : undefined;
-  return { filters, order, limit, offset, count: offset > 0 ? 'exact' : count, ...(known === undefined ? {} : { select: known }) };
+  const known = Array.isArray(select)
+    ? select.filter(
+        (name) => typeof name === 'string' && columnOf(table, name) !== undefined && !columnOf(table, name)?.onRequest,
+      )
+    : undefined;
+  return {
+    filters,
+    order,
+    limit,
+    offset,
+    count: offset > 0 ? 'exact' : count,
+    ...(known === undefined ? {} : { select: known }),
+  };
 }
 
 /** The filters that concern a table, without its name before the attribute; null when one excludes it. */
@@ -78,7 +106,10 @@ function filtersFor(table: Table, filters: unknown): unknown[] | null {
     const [attribute, operator, operand] = Array.isArray(filter) ? (filter as unknown[]) : [];
     if (attribute === 'uuid' && operator === 'is_a') {
       if (!(Array.isArray(operand) ? operand : [operand]).includes(table.kind)) return null;
-    } else if (typeof attribute === 'string' && /^(groups|collections|container_requests|workflows)\./.test(attribute)) {
+    } else if (
+      typeof attribute === 'string' &&
+      /^(groups|collections|container_requests|workflows)\./.test(attribute)
+    ) {
       if (attribute.startsWith(`${table.name}.`)) own.push([attribute.slice(table.name.length + 1), operator, operand]);
     } else {
       own.push(filter);
@@ -96,7 +127,7 @@ export async function createLog(call: ApiCall, { db, facts }: EmbeddedApi): Prom
   const row: Row = {
     uuid: createUuid(facts.clusterId, INFIX.log),
     owner_uuid: call.user.uuid,
-    object_uuid: text("object_uuid"),
+    object_uuid: text('object_uuid'),
     object_owner_uuid: null,
     event_type: text('event_type'),
     summary: text('summary'),

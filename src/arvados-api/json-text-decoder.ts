@@ -49,18 +49,18 @@ export class JsonTextDecoder {
   }
 
   #continueEscape(byte: number, out: Uint8Array, length: number): number {
-    const escape = this.#escape ?? [];
-    if (escape.length === 0 && byte !== UNICODE) {
+    const pending = this.#escape ?? [];
+    if (pending.length === 0 && byte !== UNICODE) {
       const simple = SIMPLE.get(byte);
       if (simple === undefined || this.#high !== null) throw malformed();
       this.#escape = null;
       out[length] = simple;
       return length + 1;
     }
-    escape.push(byte);
-    if (escape.length <= UNICODE_DIGITS) return length;
+    pending.push(byte);
+    if (pending.length <= UNICODE_DIGITS) return length;
     this.#escape = null;
-    const digits = String.fromCharCode(...escape.slice(1));
+    const digits = String.fromCharCode(...pending.slice(1));
     if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw malformed();
     return this.#unit(Number.parseInt(digits, 16), out, length);
   }

@@ -1,6 +1,6 @@
-import { INFIX } from '../records/ids.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { Row } from '../records/columns.ts';
+import { INFIX } from '../records/ids.ts';
 import { answer, listOf } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
 

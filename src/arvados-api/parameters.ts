@@ -1,7 +1,15 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 
-const BOOLEANS = new Set(['distinct', 'ensure_unique_name', 'include_trash', 'include_old_versions', 'recursive', 'exclude_home_project', 'bypass_federation']);
+const BOOLEANS = new Set([
+  'distinct',
+  'ensure_unique_name',
+  'include_trash',
+  'include_old_versions',
+  'recursive',
+  'exclude_home_project',
+  'bypass_federation',
+]);
 /** Credentials and the Python client's `alt=json` are no parameters. */
 const IGNORED = new Set(['api_token', 'alt', '_method', 'reader_tokens', 'oauth_token']);
 
@@ -31,5 +39,7 @@ export function typedParameter(name: string, text: string): unknown {
 /** A switch, however it was sent. */
 export function isSet(parameters: Row, name: string): boolean {
   const value = parameters[name];
-  return value === true || (typeof value === 'string' && value !== '' && value !== 'false' && value !== '0') || value === 1;
+  return (
+    value === true || (typeof value === 'string' && value !== '' && value !== 'false' && value !== '0') || value === 1
+  );
 }

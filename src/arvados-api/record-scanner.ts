@@ -74,7 +74,10 @@ export class RecordScanner {
 
   #step(byte: number): void {
     this.#keep(byte);
-    if (this.#inString) return this.#stepString(byte);
+    if (this.#inString) {
+      this.#stepString(byte);
+      return;
+    }
     if (byte === QUOTE) {
       if (this.#afterColon && this.#isManifest()) {
         if (this.#found) throw new KeepError('bad_request', { message: 'the record has two manifest_texts' });
@@ -109,7 +112,8 @@ export class RecordScanner {
       this.#key = null;
     } else if (byte === QUOTE) {
       this.#inString = false;
-      if (this.#key !== null && this.#keys.length > 0) this.#keys[this.#keys.length - 1] = String.fromCharCode(...this.#key);
+      if (this.#key !== null && this.#keys.length > 0)
+        this.#keys[this.#keys.length - 1] = String.fromCharCode(...this.#key);
       this.#key = null;
     } else if (this.#key !== null) {
       if (this.#key.length < MAX_KEY_BYTES) this.#key.push(byte);
@@ -124,7 +128,10 @@ export class RecordScanner {
 
   #keep(byte: number): void {
     if (this.#restLength === this.#rest.length) {
-      if (this.#restLength >= MAX_REST_BYTES) throw new KeepError('too_large', { message: `a record, without its manifest, holds at most ${MAX_REST_BYTES} bytes` });
+      if (this.#restLength >= MAX_REST_BYTES)
+        throw new KeepError('too_large', {
+          message: `a record, without its manifest, holds at most ${MAX_REST_BYTES} bytes`,
+        });
       const larger = new Uint8Array(2 * this.#rest.length);
       larger.set(this.#rest);
       this.#rest = larger;

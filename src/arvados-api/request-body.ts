@@ -70,7 +70,8 @@ export class BodyReader {
   async *#readForm(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     const decoder = new FormDecoder();
     const values = new Map<string, { pieces: Uint8Array[]; bytes: number }>();
-    const scan = (pieces: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>) => this.#takeForm(pieces, values);
+    const scan = (pieces: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>) =>
+      this.#takeForm(pieces, values);
     for await (const chunk of chunks) yield* scan(decoder.push(chunk));
     yield* scan(decoder.end());
   }
@@ -88,7 +89,8 @@ export class BodyReader {
       const value = values.get(name) ?? { pieces: [], bytes: 0 };
       values.set(name, value);
       value.bytes += bytes.length;
-      if (value.bytes > MAX_VALUE_BYTES) throw new KeepError('too_large', { message: `a parameter holds at most ${MAX_VALUE_BYTES} bytes` });
+      if (value.bytes > MAX_VALUE_BYTES)
+        throw new KeepError('too_large', { message: `a parameter holds at most ${MAX_VALUE_BYTES} bytes` });
       if (bytes.length > 0) value.pieces.push(bytes);
       if (!last) continue;
       this.#form[name] = typedParameter(name, new TextDecoder().decode(concatenated(value.pieces, value.bytes)));

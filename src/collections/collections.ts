@@ -49,7 +49,13 @@ export interface GetOptions {
 
 export type Collections = ReturnType<typeof createCollections>;
 
-const COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_inline', 'manifest_key', 'manifest_bytes', 'revision'].join(', ');
+const COLUMNS = [
+  ...selectColumns(COLLECTIONS, undefined),
+  'manifest_inline',
+  'manifest_key',
+  'manifest_bytes',
+  'revision',
+].join(', ');
 /** How often a reader looks again when the text was replaced between its row and its bytes. */
 const READ_ATTEMPTS = 3;
 const UNIQUE_NAME_LENGTH = 237;
@@ -155,7 +161,9 @@ export function createCollections(setup: CollectionsSetup) {
         const columns = { ...(await columnsOf(change, user)), revision: revision + 1 };
         const guard = { sql: 'revision = ?', values: [revision] };
         if (await updateRow(db, 'collections', uuid, columns, guard)) return found;
-        throw new KeepError('precondition_failed', { message: 'somebody else changed the collection at the same time: try again' });
+        throw new KeepError('precondition_failed', {
+          message: 'somebody else changed the collection at the same time: try again',
+        });
       });
       if (change.manifest !== null) await deleteManifest(manifests, before.stored);
       return find(uuid, user, { includeTrash: true });
@@ -261,7 +269,12 @@ function toCollection({ manifest_inline, manifest_key, manifest_bytes, revision,
     typeof manifest_key === 'string'
       ? { inline: null, key: manifest_key }
       : { inline: String(manifest_inline ?? ''), key: null };
-  return { record: { ...record, name: row.name ?? '' }, stored, manifestBytes: Number(manifest_bytes), revision: Number(revision) };
+  return {
+    record: { ...record, name: row.name ?? '' },
+    stored,
+    manifestBytes: Number(manifest_bytes),
+    revision: Number(revision),
+  };
 }
 
 function notFound(): KeepError {

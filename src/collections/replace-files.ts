@@ -1,7 +1,7 @@
 import type { User } from '../accounts/account.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
-import { printManifest } from '../keep/manifest/print.ts';
 import { readTree } from '../keep/manifest/normalise.ts';
+import { printManifest } from '../keep/manifest/print.ts';
 import { directoryAt, emptyDirectory, type ManifestDirectory, type ManifestFile } from '../keep/manifest/tree.ts';
 import type { Change, Collection, Collections } from './collections.ts';
 import type { StagedManifest } from './stage-manifest.ts';
@@ -27,7 +27,11 @@ export interface Replacing {
  * over from the new state.
  * @throws KeepError bad_request for paths and sources that make no sense, too_large for trees beyond memory
  */
-export async function replaceFiles(collections: Collections, replacing: Replacing, commit: (change: Change) => Promise<Collection>): Promise<Collection> {
+export async function replaceFiles(
+  collections: Collections,
+  replacing: Replacing,
+  commit: (change: Change) => Promise<Collection>,
+): Promise<Collection> {
   const { change, uuid, user } = replacing;
   const entries = checkEntries(replacing.replacements);
   const submitted = change.manifest;
@@ -46,15 +50,30 @@ export async function replaceFiles(collections: Collections, replacing: Replacin
   }
 }
 
-async function apply(collections: Collections, entries: [string, string][], current: Collection | null, submitted: StagedManifest | null, user: User): Promise<ManifestDirectory> {
+async function apply(
+  collections: Collections,
+  entries: [string, string][],
+  current: Collection | null,
+  submitted: StagedManifest | null,
+  user: User,
+): Promise<ManifestDirectory> {
   let budget = MAX_TEXT_BYTES;
-  const load = async (bytes: number, open: () => Promise<ReadableStream<Uint8Array> | null>): Promise<ManifestDirectory> => {
+  const load = async (
+    bytes: number,
+    open: () => Promise<ReadableStream<Uint8Array> | null>,
+  ): Promise<ManifestDirectory> => {
     budget -= bytes;
-    if (budget < 0) throw new KeepError('too_large', { message: `replace_files works on manifests of up to ${MAX_TEXT_BYTES} bytes: save a whole manifest_text instead` });
+    if (budget < 0)
+      throw new KeepError('too_large', {
+        message: `replace_files works on manifests of up to ${MAX_TEXT_BYTES} bytes: save a whole manifest_text instead`,
+      });
     const stream = await open();
     return stream === null ? emptyDirectory() : readTree(stream);
   };
-  const loadCurrent = () => (current === null ? Promise.resolve(emptyDirectory()) : load(current.manifestBytes, () => collections.text(current, user)));
+  const loadCurrent = () =>
+    current === null
+      ? Promise.resolve(emptyDirectory())
+      : load(current.manifestBytes, () => collections.text(current, user));
   const sources = new Map<string, ManifestDirectory>();
   for (const [, source] of entries) {
     const name = root(source);
@@ -68,7 +87,8 @@ async function apply(collections: Collections, entries: [string, string][], curr
   }
   let tree = await loadCurrent();
   // Deletions first, from the outside in: what is put below a deleted path must stay.
-  for (const [target] of entries.filter(([, source]) => source === '').sort(([a], [b]) => a.length - b.length)) tree = remove(tree, target);
+  for (const [target] of entries.filter(([, source]) => source === '').sort(([a], [b]) => a.length - b.length))
+    tree = remove(tree, target);
   for (const [target, source] of entries.filter(([, source]) => source !== '')) {
     const origin = sources.get(root(source)) ?? emptyDirectory();
     const node = nodeAt(origin, source.slice(root(source).length));
@@ -80,15 +100,22 @@ async function apply(collections: Collections, entries: [string, string][], curr
 
 /** @throws KeepError bad_request */
 function checkEntries(replacements: unknown): [string, string][] {
-  if (typeof replacements !== 'object' || replacements === null || Array.isArray(replacements)) throw refused('replace_files must be an object: target path -> source');
+  if (typeof replacements !== 'object' || replacements === null || Array.isArray(replacements))
+    throw refused('replace_files must be an object: target path -> source');
   const entries = Object.entries(replacements as Record<string, unknown>).map(([target, source]): [string, string] => {
-    if (!/^\/$|^(\/[^/]+)+$/.test(target) || target.split('/').some((part) => part === '.' || part === '..')) throw refused(`${target} is not a proper target path`);
-    if (typeof source !== 'string' || !(source === '' || /^([0-9a-f]{32}\+\d+|manifest_text|current)(\/.*)?$/s.test(source))) throw refused(`the source of ${target} is not a proper one`);
+    if (!/^\/$|^(\/[^/]+)+$/.test(target) || target.split('/').some((part) => part === '.' || part === '..'))
+      throw refused(`${target} is not a proper target path`);
+    if (
+      typeof source !== 'string' ||
+      !(source === '' || /^([0-9a-f]{32}\+\d+|manifest_text|current)(\/.*)?$/s.test(source))
+    )
+      throw refused(`the source of ${target} is not a proper one`);
     return [target, source];
   });
   for (const [target, source] of entries) {
     const below = target === '/' ? '/' : `${target}/`;
-    if (source !== '' && entries.some(([other]) => other !== target && other.startsWith(below))) throw refused(`${target} lies above another target`);
+    if (source !== '' && entries.some(([other]) => other !== target && other.startsWith(below)))
+      throw refused(`${target} lies above another target`);
   }
   return entries;
 }
