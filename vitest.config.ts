@@ -17,7 +17,7 @@ export default defineConfig({
                 BLOB_SIGNING_KEY: 'signingkeysigningkeysigningkeysigningkey',
                 ...s3Bindings(),
               },
-              r2Buckets: ['BLOCKS', 'ARCHIVE'],
+              r2Buckets: ['BLOCKS', 'ARCHIVE', 'MANIFESTS'],
             },
           }),
         ],

@@ -26,6 +26,14 @@ export interface Config {
   volumes: VolumeConfig[];
   defaultReplication: number;
   storageClasses: Record<string, { priority: number; default: boolean }>;
+  /** The cluster's API server (host, host:port, or an origin); null: accounts and collections are our own, on D1. */
+  apiHost: string | null;
+  /** Beside a cluster: pass API requests on to it, rather than refuse them. */
+  apiForward: boolean;
+  /** How long an accepted token is remembered, and so how long a revoked one may still work. */
+  tokenCacheTtlSeconds: number;
+  /** How long a trashed collection can be brought back. */
+  defaultTrashLifetimeSeconds: number;
 }
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
@@ -97,6 +105,16 @@ const Vars = v.object({
   VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
   EDGE_CACHE: flag(true),
   DEFAULT_REPLICATION: count(2),
+  API_HOST: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^((https?:\/\/)?[A-Za-z0-9.[\]:-]+\/?)?$/, "write host or host:port of the cluster's API server"),
+    ),
+    '',
+  ),
+  API_FORWARD: flag(true),
+  TOKEN_CACHE_TTL: duration('1m'),
+  DEFAULT_TRASH_LIFETIME: duration('336h'),
 });
 
 const StorageClasses = v.record(
@@ -132,6 +150,10 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     edgeCache: o.EDGE_CACHE,
     volumes,
     defaultReplication: o.DEFAULT_REPLICATION,
+    apiHost: o.API_HOST === '' ? null : o.API_HOST,
+    apiForward: o.API_FORWARD,
+    tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,
+    defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
     storageClasses: Object.fromEntries(
       Object.entries(classes.output).map(([name, { Priority, Default }]) => [
         name,

@@ -2,6 +2,7 @@
 export interface Env {
   DIRECTORY?: KVNamespace;
   DB?: D1Database;
+  MANIFESTS?: R2Bucket;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
   [name: string]: unknown;

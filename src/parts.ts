@@ -1,4 +1,4 @@
-import { requireRoot } from './block-api/admin.ts';
+import { type AccountParts, createAccountParts } from './account-parts.ts';
 import type { LifecycleParts } from './block-api/lifecycle.ts';
 import type { OperationsParts } from './block-api/operations.ts';
 import type { ReadParts } from './block-api/read.ts';
@@ -16,7 +16,7 @@ import { createS3ObjectStore } from './storage/s3-object-store.ts';
 import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
 
 /** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
-export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts {
+export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, AccountParts {
   config: Config;
   mounts: Mount[];
 }
@@ -46,7 +46,7 @@ function build(env: Env): PartsResult {
     blocks: { mounts, cache: config.edgeCache ? createEdgeCache() : NO_CACHE, verifyReads: config.verifyReads },
     signing,
     readSigning: config.blobSigning ? signing : null,
-    requireWriter: async (context) => requireRoot(context, config),
+    ...createAccountParts(config, env),
     gauges: async () => [],
   };
   return { ok: true, parts };

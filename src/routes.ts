@@ -1,4 +1,5 @@
 import { type IRequest, IttyRouter, type RouteEntry } from 'itty-router';
+import { arvadosApi } from './arvados-api/api.ts';
 import { index, mountIndex, mountList, touch, trash, untrash } from './block-api/lifecycle.ts';
 import { metrics, ping } from './block-api/operations.ts';
 import { getBlock } from './block-api/read.ts';
@@ -18,6 +19,10 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   // Operations: ahead of everything, without CORS.
   ['GET', /^\/_health\/ping$/, plain(ping)],
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
+
+  // The Arvados API, or the way to the cluster's: arvados-api/api.ts lists what is in there, because a request may say
+  // that its method is another.
+  ['ALL', /^\/(arvados|discovery)\/v1(\/.*)?$/s, arvadosApi],
 
   // keepstore's routes (keep-block-api.md 3.2) and keepproxy's POST (6.1).
   ['OPTIONS', new RegExp(`^(/|/${HASH}.*|/(index|mounts|pull|trash|untrash)(/.*)?)$`), block(() => new Response(null))],

@@ -10,8 +10,10 @@ import type { Mount } from '../storage/mounts.ts';
 export interface WriteParts {
   mounts: Mount[];
   signing: SigningKey;
-  /** Resolves when this request may write blocks. @throws KeepError `unauthorized`, `forbidden` */
-  requireWriter: (context: RequestContext) => Promise<void>;
+  /** Resolves to the writing user's UUID when this request may write blocks. @throws KeepError `unauthorized`, `forbidden` */
+  requireWriter: (context: RequestContext) => Promise<string>;
+  /** Notes an accepted block in the upload log, without waiting for it. */
+  recordUpload: (context: RequestContext, hash: string, size: number, userUuid: string) => void;
 }
 
 /** PUT of a block under its hash (keep-block-api.md 3.7). What follows the 32 digits in the path must be a sound locator. */
@@ -20,17 +22,21 @@ export async function putBlock(context: RequestContext, parts: WriteParts): Prom
   const locator = parseLocator(context.path.slice(1));
   if (locator.size !== null && locator.size !== size) throw new KeepError('body_mismatch');
   context.log.locator = locator.hash;
-  await parts.requireWriter(context);
-  return store(context, parts, locator.hash, size, bodyOf(context.request));
+  const user = await parts.requireWriter(context);
+  const response = await store(context, parts, locator.hash, size, bodyOf(context.request));
+  parts.recordUpload(context, locator.hash, size, user);
+  return response;
 }
 
 /** POST of a block whose hash the sender leaves to us (keep-block-api.md 6.1). */
 export async function postBlock(context: RequestContext, parts: WriteParts): Promise<Response> {
   const size = announcedLength(context.request);
-  await parts.requireWriter(context);
+  const user = await parts.requireWriter(context);
   const named = await nameBlock(parts.mounts, bodyOf(context.request), size);
   context.log.locator = named.hash;
-  return store(context, parts, named.hash, size, named.body).finally(named.discard);
+  const response = await store(context, parts, named.hash, size, named.body).finally(named.discard);
+  parts.recordUpload(context, named.hash, size, user);
+  return response;
 }
 
 async function store(

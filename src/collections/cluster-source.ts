@@ -1,0 +1,145 @@
+import { KeepError } from '../keep/errors.ts';
+import { isUuid } from '../records/ids.ts';
+import type { CollectionSource, Entry, Home } from './source.ts';
+
+interface ApiRecord {
+  kind?: string;
+  uuid?: string;
+  name?: string | null;
+  username?: string | null;
+  modified_at?: string | null;
+  portable_data_hash?: string;
+  manifest_text?: string;
+}
+interface ApiList {
+  items: ApiRecord[];
+}
+
+const PAGE = 1000;
+const TIMEOUT_MS = 60_000;
+const FIELDS = ['uuid', 'name', 'modified_at', 'portable_data_hash'];
+const PROJECTS = [
+  ['uuid', 'is_a', 'arvados#group'],
+  ['groups.group_class', 'in', ['project', 'filter']],
+];
+const COLLECTIONS = [['uuid', 'is_a', 'arvados#collection']];
+
+/** Collections and projects of a cluster, asked of its API server with the reader's own token (keep-web.md 8.1). */
+export function createClusterSource(apiUrl: string): CollectionSource {
+  const get = <T>(path: string, parameters: Record<string, unknown>, token: string, signal?: AbortSignal) =>
+    request<T>(`${apiUrl}/arvados/v1/${path}?${encode(parameters)}`, token, signal);
+
+  async function* contents(
+    owner: string,
+    filters: unknown[],
+    token: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Entry> {
+    // Fewer records than asked for may come at once: only an empty page is the end.
+    for (let after = ''; ; ) {
+      const parameters = {
+        count: 'none',
+        order: 'uuid',
+        limit: PAGE,
+        filters: [...filters, ['uuid', '>', after]],
+        select: FIELDS,
+      };
+      const page = await get<ApiList>(`groups/${owner}/contents`, parameters, token, signal);
+      if (page === null || page.items.length === 0) return;
+      for (const item of page.items) yield toEntry(item);
+      after = page.items.at(-1)?.uuid ?? '';
+    }
+  }
+
+  return {
+    async open(id, token, signal) {
+      const parameters = { select: ['uuid', 'name', 'modified_at', 'portable_data_hash', 'manifest_text'] };
+      const record = await get<ApiRecord>(`collections/${encodeURIComponent(id)}`, parameters, token, signal);
+      if (record === null) return null;
+      const text = record.manifest_text ?? '';
+      return {
+        uuid: isUuid(id) ? id : null,
+        portableDataHash: record.portable_data_hash ?? id,
+        name: record.name ?? '',
+        modifiedAt: record.modified_at ?? '',
+        manifest: () => Promise.resolve(new Blob([text]).stream()),
+      };
+    },
+    async project(uuid, token, signal) {
+      const record = await get<ApiRecord>(
+        `groups/${encodeURIComponent(uuid)}`,
+        { select: FIELDS.slice(0, 3) },
+        token,
+        signal,
+      );
+      return record === null ? null : toEntry(record);
+    },
+    async *contents(ownerUuid, token, signal) {
+      yield* contents(ownerUuid, COLLECTIONS, token, signal);
+      yield* contents(ownerUuid, PROJECTS, token, signal);
+    },
+    async child(ownerUuid, name, token, signal) {
+      const named = ['name', '=', name];
+      for (const filters of [PROJECTS, COLLECTIONS]) {
+        for await (const entry of contents(ownerUuid, [...filters, named], token, signal)) return entry;
+      }
+      return null;
+    },
+    async homes(token, signal) {
+      const homes: Home[] = [];
+      for (let after = ''; ; ) {
+        const parameters = {
+          count: 'none',
+          order: 'uuid',
+          limit: PAGE,
+          filters: [['uuid', '>', after]],
+          select: ['uuid', 'username'],
+        };
+        const page = await get<ApiList>('users', parameters, token, signal);
+        if (page === null || page.items.length === 0) return homes;
+        for (const { uuid = '', username } of page.items) if (username) homes.push({ uuid, username });
+        after = page.items.at(-1)?.uuid ?? '';
+      }
+    },
+  };
+}
+
+function encode(parameters: Record<string, unknown>): URLSearchParams {
+  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, text(value)]));
+}
+
+/**
+ * Null for what is not there or may not be seen.
+ * @throws KeepError unauthorized, bad_gateway
+ */
+async function request<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json' },
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      redirect: 'manual',
+    });
+  } catch (cause) {
+    throw new KeepError('bad_gateway', { message: "the cluster's API server cannot be reached", cause });
+  }
+  if (response.status === 200) return (await response.json()) as T;
+  await response.body?.cancel();
+  if (response.status === 401)
+    throw new KeepError('unauthorized', { message: 'Not logged in: the cluster refuses the token' });
+  if (response.status < 500) return null;
+  throw new KeepError('bad_gateway', { message: `the cluster's API server answered ${response.status}` });
+}
+
+function toEntry({ uuid = '', name, modified_at, portable_data_hash }: ApiRecord): Entry {
+  const isProject = isUuid(uuid, 'j7d0g');
+  return {
+    kind: isProject ? 'project' : 'collection',
+    uuid,
+    name: name ?? '',
+    modifiedAt: modified_at ?? '',
+    portableDataHash: isProject ? null : (portable_data_hash ?? null),
+  };
+}
