@@ -36,6 +36,9 @@ export interface Service {
   r2Bucket: (binding: string) => ReturnType<Miniflare['getR2Bucket']>;
   /** Throws every object of a Durable Object class out of memory: what it did not store is lost, alarms stay. */
   evictObjects: (className: string) => Promise<void>;
+  /** Asks the Arvados API as root; with a record, as POST. */
+  api: (path: string, record?: unknown) => Promise<unknown>;
+  /** Ends in order: what the Worker still holds for the upload log is written first. */
   stop: () => Promise<void>;
 }
 
@@ -105,11 +108,21 @@ export async function serve(options: ServeOptions): Promise<Service> {
       join(ROOT, database.migrations_dir ?? 'migrations'),
     );
   }
+  const api = async (path: string, record?: unknown): Promise<unknown> => {
+    const response = await miniflare.dispatchFetch(`${url}/arvados/v1/${path}`, {
+      method: record === undefined ? 'GET' : 'POST',
+      headers: { Authorization: `Bearer ${String(vars.SYSTEM_ROOT_TOKEN)}`, 'Content-Type': 'application/json' },
+      ...(record === undefined ? {} : { body: JSON.stringify(record) }),
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${answer}`);
+    return JSON.parse(answer);
+  };
   return {
     url,
     workerdPid: () => workerdPidOf(process.pid),
     scheduled: async () => {
-      const response = await fetch(`${proxyUrl}/cdn-cgi/handler/scheduled`);
+      const response = await miniflare.dispatchFetch(`${proxyUrl}/cdn-cgi/handler/scheduled`);
       const body = await response.text();
       if (!response.ok) throw new Error(`the cron handler failed: ${response.status} ${body}`);
     },
@@ -118,7 +131,12 @@ export async function serve(options: ServeOptions): Promise<Service> {
       const ids = await miniflare.listDurableObjectIds(className);
       for (const id of ids) await miniflare.unsafeEvictDurableObject(WORKER_NAME, className, { id });
     },
-    stop: () => miniflare.dispose(),
+    api,
+    stop: async () => {
+      // What asks for the upload log gets it complete: nothing is left in the Worker's memory then.
+      if (!vars.API_HOST) await api('upload_log?limit=0').catch(() => {});
+      await miniflare.dispose();
+    },
   };
 }
 

@@ -1,33 +1,40 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { ROOT, serve } from './serve.ts';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { parseArgs, parseEnv } from 'node:util';
+import { localCertificate } from './certificate.ts';
+import { createFirstAdmin } from './first-start.ts';
+import { ROOT, type Service, serve } from './serve.ts';
 
 /**
  * `npm start`: the whole service on this machine, no account needed.
  * Environment: PORT (8787), KEEP_EDGE_STATE (.keep-edge). `--config FILE` takes another wrangler.toml,
- * `--vars FILE` lays a JSON object of vars over it, `--r2 NAME` adds a local R2 bucket binding.
+ * `--vars FILE` lays a JSON object of vars over it, `--r2 NAME` adds a local R2 bucket binding, `--https` serves with a
+ * self-signed certificate (the Arvados SDKs insist on https).
  */
 const { values: flags } = parseArgs({
   options: {
     config: { type: 'string' },
     vars: { type: 'string' },
     r2: { type: 'string', multiple: true },
+    https: { type: 'boolean', default: false },
   },
 });
 
 const state = process.env.KEEP_EDGE_STATE || join(ROOT, '.keep-edge');
 await createDevVars();
+await mkdir(state, { recursive: true });
+const vars: Record<string, unknown> = flags.vars === undefined ? {} : JSON.parse(await readFile(flags.vars, 'utf8'));
 const service = await serve({
   port: Number(process.env.PORT || 8787),
   state,
   ...(flags.config === undefined ? {} : { configFile: flags.config }),
-  ...(flags.vars === undefined ? {} : { vars: JSON.parse(await readFile(flags.vars, 'utf8')) }),
+  vars,
+  ...(flags.https ? { tls: await localCertificate(state) } : {}),
   r2Buckets: flags.r2 ?? [],
 });
-printReady(service.url);
+printReady(service.url, await prepareAccounts(service));
 
 // The local runtime has no cron of its own: the Worker's trigger is every five minutes.
 const cron = setInterval(() => void service.scheduled().catch((error) => console.error(String(error))), 5 * 60_000);
@@ -49,12 +56,29 @@ async function createDevVars(): Promise<void> {
   });
 }
 
-function printReady(url: string): void {
-  console.log(`Keep edge ready at ${url} (state in ${state}; the root token is SYSTEM_ROOT_TOKEN in .dev.vars)
+/** Beside a cluster there is nothing to prepare: its users are the users. */
+async function prepareAccounts(started: Service): Promise<string> {
+  const { API_HOST } = { ...parseEnv(await readFile(join(ROOT, '.dev.vars'), 'utf8')), ...vars };
+  if (API_HOST) return '';
+  const { token, file } = await createFirstAdmin(state, started.api);
+  const made =
+    token === null
+      ? ''
+      : `First start: user admin was made. Its token is printed this once and kept in ${file}:\n\n  ${token}\n`;
+  const { host } = new URL(started.url);
+  const fromFile = `$(cat ${relative(process.cwd(), file) || file})`;
+  const lines = flags.https
+    ? `\n  export ARVADOS_API_HOST=${host}\n  export ARVADOS_API_TOKEN=${fromFile}\n  export ARVADOS_API_HOST_INSECURE=1\n`
+    : '\n  For the Arvados SDKs start with `npm start -- --https`.\n';
+  return `${made}${lines}`;
+}
 
+function printReady(url: string, accounts: string): void {
+  console.log(`Keep edge ready at ${url} (state in ${state}; the root token is SYSTEM_ROOT_TOKEN in .dev.vars)
+${accounts}
   export TOKEN=$(sed -n 's/^SYSTEM_ROOT_TOKEN=//p' .dev.vars)
-  printf 'hello, keep' > hello.txt; LOCATOR=$(curl -sf -H "Authorization: Bearer $TOKEN" -T hello.txt ${url}/$(md5sum < hello.txt | cut -c1-32)); echo $LOCATOR
-  curl -sf -H "Authorization: Bearer $TOKEN" ${url}/$LOCATOR
-  curl -sf -H "Authorization: Bearer $TOKEN" ${url}/mounts
+  printf 'hello, keep' > hello.txt; LOCATOR=$(curl -sf${flags.https ? 'k' : ''} -H "Authorization: Bearer $TOKEN" -T hello.txt ${url}/$(md5sum < hello.txt | cut -c1-32)); echo $LOCATOR
+  curl -sf${flags.https ? 'k' : ''} -H "Authorization: Bearer $TOKEN" ${url}/$LOCATOR
+  curl -sf${flags.https ? 'k' : ''} -H "Authorization: Bearer $TOKEN" ${url}/mounts
 `);
 }

@@ -26,7 +26,7 @@ export interface Upload {
 export interface UploadLog {
   /** Notes an upload and returns at once; the row is written within about FLUSH_DELAY_MS, together with others. */
   record(upload: Upload, waitUntil: (work: Promise<unknown>) => void): void;
-  /** Writes what is waiting in this isolate. @throws Error when D1 fails: the rows stay and are tried again. */
+  /** Writes what is waiting in this isolate, and waits for what is being written. @throws Error when D1 fails: the rows stay and are tried again. */
   flush(): Promise<void>;
 }
 
@@ -34,6 +34,8 @@ export interface UploadLog {
 const FLUSH_DELAY_MS = 200;
 /** Rows travel as one JSON parameter, far below D1's 2 MB. */
 const ROWS_PER_STATEMENT = 5000;
+const POLL_MS = 20;
+const MAX_WAIT_MS = 5000;
 const RETRY_DELAYS_MS = [0, 500, 2000, 8000];
 const INSERT = `INSERT INTO uploads (hash, size, user_uuid, uploaded_at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`;
@@ -44,17 +46,27 @@ const INSERT = `INSERT INTO uploads (hash, size, user_uuid, uploaded_at)
  */
 export function createUploadLog(db: D1Database, sleep: (milliseconds: number) => Promise<void>): UploadLog {
   let waiting: Upload[] = [];
+  /** Statements under way, also those of other requests: their promises cannot be awaited here. */
+  let writing = 0;
 
   async function flush(): Promise<void> {
+    await write();
+    for (let waited = 0; writing > 0 && waited < MAX_WAIT_MS; waited += POLL_MS) await sleep(POLL_MS);
+  }
+
+  async function write(): Promise<void> {
     while (waiting.length > 0) {
       const rows = waiting.slice(0, ROWS_PER_STATEMENT);
       waiting = waiting.slice(ROWS_PER_STATEMENT);
       const values = rows.map(({ hash, size, userUuid, at }) => [hash, size, userUuid, formatTime(at)]);
+      writing++;
       try {
         await db.prepare(INSERT).bind(JSON.stringify(values)).run();
       } catch (error) {
         waiting = [...rows, ...waiting];
         throw error;
+      } finally {
+        writing--;
       }
     }
   }
@@ -64,7 +76,7 @@ export function createUploadLog(db: D1Database, sleep: (milliseconds: number) =>
     for (const [attempt, delay] of RETRY_DELAYS_MS.entries()) {
       await sleep(delay);
       try {
-        return await flush();
+        return await write();
       } catch (error) {
         if (attempt === RETRY_DELAYS_MS.length - 1) throw error;
       }

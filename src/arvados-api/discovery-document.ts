@@ -2,7 +2,7 @@ import { TOKENS } from '../accounts/tokens.ts';
 import { USERS } from '../accounts/users.ts';
 import { COLLECTIONS, GROUPS, LOGS } from '../collections/tables.ts';
 import type { RequestContext } from '../http/context.ts';
-import type { Row, Table } from '../records/columns.ts';
+import type { ColumnType, Row, Table } from '../records/columns.ts';
 import { INFIX } from '../records/ids.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
@@ -131,6 +131,16 @@ const SCHEMAS: Record<string, [table: Table, infix: string]> = {
   Log: [LOGS, INFIX.log],
 };
 
+/** The Python client reads schemas for its help texts and fails on one that lacks parts. */
+const SCHEMA_TYPES: Record<ColumnType, Row> = {
+  text: { type: 'string' },
+  time: { type: 'string', format: 'date-time' },
+  integer: { type: 'integer' },
+  boolean: { type: 'boolean' },
+  array: { type: 'array', items: { type: 'string' } },
+  object: { type: 'object', additionalProperties: { type: 'any' } },
+};
+
 /** The document from which clients build their API (arvados-client-contract.md 1.2). Needs no token. */
 export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
   const rootUrl = `${url.origin}/`;
@@ -195,10 +205,7 @@ function schemas(): Row {
   return Object.fromEntries(
     Object.entries(SCHEMAS).flatMap(([name, [table, infix]]) => {
       const properties = Object.fromEntries(
-        Object.entries(table.columns).map(([column, { type }]) => [
-          column,
-          { type: type === 'time' || type === 'text' ? 'string' : type },
-        ]),
+        Object.entries(table.columns).map(([column, { type }]) => [column, SCHEMA_TYPES[type]]),
       );
       const list = {
         kind: { type: 'string' },
