@@ -1,0 +1,139 @@
+/**
+ * Where a request wants to go (keep-web.md 2.2). Pure text work: nothing here knows what exists. Paths are split after
+ * percent-decoding, so an encoded slash is a slash, and no component is ever resolved: `.` and `..` are refused, which
+ * keeps every address inside the collection that it names.
+ */
+export type Address = IdAddress | SiteAddress;
+
+interface Common {
+  /** Components below the root, decoded, without empty ones. */
+  path: string[];
+  /** True when the path says that it means a directory. */
+  trailingSlash: boolean;
+  /** Components of the request's path up to the root, as the client sees them. */
+  prefix: string[];
+}
+
+/** In one collection or project. */
+export interface IdAddress extends Common {
+  kind: 'id';
+  /** UUID of a collection or project, or portable data hash (with `+`). */
+  id: string;
+  /** The host is this collection's alone: a web origin of its own. */
+  ownOrigin: boolean;
+  /** A token in the path counts alone: header, cookie and anonymous token are not looked at. */
+  pathToken: string | null;
+  /** `/collections/ID/...`: no credentials of the client are looked at. */
+  anonymousOnly: boolean;
+}
+
+/** In the tree of everything: `/`, `/by_id/...`, `/users/...`. */
+export interface SiteAddress extends Common {
+  kind: 'site';
+}
+
+const UUID = /^[0-9a-z]{5}-(4zz18|j7d0g)-[0-9a-z]{15}$/;
+const PDH = /^[0-9a-f]{32}\+[0-9]+$/;
+const TOKEN_UUID = /^[0-9a-z]{5}-gj3su-[0-9a-z]{15}$/;
+
+/**
+ * @param host Host header, port and all
+ * @param decodedPath percent-decoded once, with its leading slash
+ * @returns null for an address of nothing: 404
+ */
+export function parseAddress(host: string, decodedPath: string): Address | null {
+  const components = decodedPath.split('/').filter((component) => component !== '');
+  if (components.some((component) => component === '.' || component === '..')) return null;
+  const trailingSlash = decodedPath.endsWith('/');
+  const ofHost = idOfHost(host);
+  if (ofHost !== null) return withToken({ id: ofHost, ownOrigin: true, components, taken: 0, trailingSlash });
+  const [first = '', second = '', third = '', fourth] = components;
+  if (first.startsWith('c=')) {
+    const id = parseId(first.slice(2).replaceAll('-', '+'), first.slice(2));
+    return id === null ? null : withToken({ id, ownOrigin: false, components, taken: 1, trailingSlash });
+  }
+  if (first === 'collections' && second === 'download') {
+    const id = parseId(third.replaceAll('-', '+'), third);
+    if (id === null || fourth === undefined) return null;
+    return below({ id, ownOrigin: false, components, taken: 4, trailingSlash }, { pathToken: fourth });
+  }
+  if (first === 'collections') {
+    const id = parseId(second.replaceAll('-', '+'), second);
+    return id === null
+      ? null
+      : below({ id, ownOrigin: false, components, taken: 2, trailingSlash }, { anonymousOnly: true });
+  }
+  if (components.length === 0 || first === 'by_id' || first === 'users') {
+    return { kind: 'site', path: components, trailingSlash, prefix: [] };
+  }
+  return null;
+}
+
+/** The collection or project that a host name belongs to: `ID.suffix` or `ID--suffix`. */
+export function idOfHost(host: string): string | null {
+  const label = host.toLowerCase().replace(/[.:].*$/s, '');
+  const text = label.includes('--') ? label.slice(0, label.indexOf('--')) : label;
+  return parseId(text.replace('-', '+'), text);
+}
+
+/** A UUID of a collection or project, or a portable data hash in the spelling with `+`; null otherwise. */
+export function parseSiteId(text: string): string | null {
+  return parseId(text, text);
+}
+
+function parseId(asHash: string, asUuid: string): string | null {
+  const hash = asHash.replaceAll(' ', '+');
+  if (PDH.test(hash)) return hash;
+  return UUID.test(asUuid) ? asUuid : null;
+}
+
+interface Found {
+  id: string;
+  ownOrigin: boolean;
+  components: string[];
+  /** Components that belong to the root. */
+  taken: number;
+  trailingSlash: boolean;
+}
+
+/** Takes a `t=TOKEN` component; a v2 token, whose slashes are slashes of the path too, takes three. */
+function withToken(found: Found): IdAddress {
+  const { components, taken } = found;
+  const [first = '', second = '', third] = components.slice(taken);
+  if (!first.startsWith('t=')) return below(found, {});
+  const token = first.slice(2);
+  if (token === 'v2' && TOKEN_UUID.test(second) && third !== undefined) {
+    return below({ ...found, taken: taken + 3 }, { pathToken: `v2/${second}/${third}` });
+  }
+  return below({ ...found, taken: taken + 1 }, { pathToken: token });
+}
+
+/** Everything behind the root; one `_` there is none of the path, so that names like `t=x` can be reached behind it. */
+function below(found: Found, special: { pathToken?: string; anonymousOnly?: boolean }): IdAddress {
+  const { id, ownOrigin, components, trailingSlash } = found;
+  const taken = components[found.taken] === '_' ? found.taken + 1 : found.taken;
+  return {
+    kind: 'id',
+    id,
+    ownOrigin,
+    path: components.slice(taken),
+    trailingSlash,
+    prefix: components.slice(0, taken),
+    pathToken: special.pathToken ?? null,
+    anonymousOnly: special.anonymousOnly ?? false,
+  };
+}
+
+/** Path for a URL: each component percent-encoded, a slash before each, and one behind when asked. */
+export function encodePath(components: string[], trailingSlash = false): string {
+  const path = components.map((component) => `/${encodeComponent(component)}`).join('');
+  return trailingSlash || path === '' ? `${path}/` : path;
+}
+
+/** Percent-encodes one component so that it stays one: also what encodeURIComponent leaves but shells and HTML do not. */
+export function encodeComponent(component: string): string {
+  return encodeURIComponent(component.toWellFormed()).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
