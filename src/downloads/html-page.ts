@@ -1,0 +1,27 @@
+import { PAGE_SCRIPT, PAGE_STYLE } from './page-assets.ts';
+import { escapeXml } from './xml.ts';
+
+/**
+ * One of the service's own pages. Its policy allows exactly the style and the script that stand in it: no name in a
+ * collection can become anything but text.
+ */
+export function htmlPage(title: string, body: string, status = 200, headers: Record<string, string> = {}): Response {
+  const nonce = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18))));
+  const html =
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
+    '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">' +
+    `<title>${escapeXml(title)}</title><style nonce="${nonce}">${PAGE_STYLE}</style></head>` +
+    `<body><main>${body}</main><script nonce="${nonce}">${PAGE_SCRIPT}</script></body></html>\n`;
+  const policy = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
+  return new Response(html, {
+    status,
+    headers: {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': policy,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      'Cache-Control': 'private, no-cache',
+      ...headers,
+    },
+  });
+}
