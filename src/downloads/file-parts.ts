@@ -1,25 +1,42 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { blockHash, blockHints, type BlockSegment, type FileTree, fileSegments, nodeSize } from '../collections/file-tree.ts';
+import {
+  type BlockSegment,
+  blockHash,
+  blockHints,
+  type FileTree,
+  fileSegments,
+  nodeSize,
+} from '../collections/file-tree.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
-import type { LazyPart, Pipeable } from '../streams/part.ts';
-import type { WantedBlock } from './needs.ts';
+import type { LazyPart } from '../streams/part.ts';
+import { pipePieces } from '../streams/pipe-pieces.ts';
+import type { BlockBody, WantedBlock } from './needs.ts';
 
 /** Opens a stretch of a block for the request at hand. */
-export type OpenBlock = (block: WantedBlock, range: ByteRange, signal: AbortSignal) => Promise<Pipeable>;
+export type OpenBlock = (block: WantedBlock, range: ByteRange, signal: AbortSignal) => Promise<BlockBody>;
 
 /** The parts that a stretch of a file is made of: one for each stretch of a block. */
 export function* fileParts(tree: FileTree, file: number, range: ByteRange, open: OpenBlock): Generator<LazyPart> {
-  for (const segment of fileSegments(tree, file, range)) yield segmentPart(tree, segment, open);
+  for (const segment of fileSegments(tree, file, range)) {
+    yield {
+      length: segment.length,
+      open: async (signal) => {
+        const { stream, pumped } = await openSegment(tree, segment, open, signal);
+        return pumped ? pipePieces(stream) : stream;
+      },
+    };
+  }
 }
 
-export function segmentPart(tree: FileTree, segment: BlockSegment, open: OpenBlock): LazyPart {
-  const { block, blockSize, offset, length } = segment;
-  return {
-    length,
-    open: (signal) =>
-      open({ hash: blockHash(tree, block), size: blockSize, hints: blockHints(tree, block) }, { offset, length }, signal),
-  };
+export function openSegment(
+  tree: FileTree,
+  { block, blockSize, offset, length }: BlockSegment,
+  open: OpenBlock,
+  signal: AbortSignal,
+): Promise<BlockBody> {
+  const wanted = { hash: blockHash(tree, block), size: blockSize, hints: blockHints(tree, block) };
+  return open(wanted, { offset, length }, signal);
 }
 
 const known = new WeakMap<FileTree, Map<number, string>>();

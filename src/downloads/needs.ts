@@ -1,6 +1,5 @@
 import type { FileTrees } from '../collections/file-trees.ts';
 import type { CollectionSource } from '../collections/source.ts';
-import type { Pipeable } from '../streams/part.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
 import type { OriginSettings } from './origin-policy.ts';
 
@@ -32,6 +31,13 @@ export interface WantedBlock {
   hints: string;
 }
 
+/** An opened stretch of a block. */
+export interface BlockBody {
+  stream: ReadableStream<Uint8Array>;
+  /** True when script moves the bytes: the runtime does not pipe such a stream into a transform stream. */
+  pumped: boolean;
+}
+
 /** Who downloads. */
 export interface Downloader {
   uuid: string;
@@ -55,7 +61,7 @@ export interface DownloadParts {
    * block is in.
    * @throws KeepError not_found, corrupt, unavailable, bad_gateway
    */
-  openBlock(block: WantedBlock, range: ByteRange, token: string, signal: AbortSignal): Promise<Pipeable>;
+  openBlock(block: WantedBlock, range: ByteRange, token: string, signal: AbortSignal): Promise<BlockBody>;
   /** Whose token it is; null when its scopes do not tell. */
   downloader(token: string): Promise<Downloader | null>;
   /** Writes to the log; must not throw for a log that is out of order. */

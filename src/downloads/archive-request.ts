@@ -1,0 +1,95 @@
+import { filesBelow, findNode, type FileTree, nodeName, nodePath, ROOT_NODE } from '../collections/file-tree.ts';
+import { KeepError } from '../keep/errors.ts';
+import type { RequestFields } from './request-fields.ts';
+import type { TreeTarget } from './target.ts';
+
+/** What a client wants in an archive (keep-web.md 5.1). */
+export interface ArchiveRequest {
+  /** Paths from the directory that was asked; empty means everything. */
+  files: string[];
+  /** The client's own name for the archive. */
+  filename: string | null;
+  /** Put `collection.json` in front. */
+  metadata: boolean;
+}
+
+/** Whether a ZIP archive is asked for: by a lone Accept, or by a field where saving is in force. */
+export function wantsArchive(headers: Headers, fields: RequestFields, attachment: boolean): boolean {
+  const accept = attachment ? (fields.get('accept') ?? headers.get('Accept')) : headers.get('Accept');
+  return accept !== null && /^\s*application\/zip\s*(;[^,]*)?$/i.test(accept);
+}
+
+export function readArchiveRequest(fields: RequestFields): ArchiveRequest {
+  const { json } = fields;
+  if (fields.has('files') || json === null) {
+    return {
+      files: fields.getAll('files'),
+      filename: fields.get('download_filename'),
+      metadata: (fields.get('include_collection_metadata') ?? '') !== '',
+    };
+  }
+  const files = json.files ?? [];
+  if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
+    throw new KeepError('bad_request', { message: 'files: write a list of paths' });
+  }
+  return {
+    files,
+    filename: typeof json.download_filename === 'string' ? json.download_filename : fields.get('download_filename'),
+    metadata: json.include_collection_metadata === true || (fields.get('include_collection_metadata') ?? '') !== '',
+  };
+}
+
+/** A file of an archive and what it is called there. */
+export interface ChosenFile {
+  node: number;
+  name: string;
+}
+
+/**
+ * The chosen files below a directory, in the tree's order, each once.
+ * @throws KeepError not_found for a path that is not there
+ */
+export function chooseFiles(tree: FileTree, directory: number, files: string[]): ChosenFile[] {
+  const chosen = new Set(files.map((path) => chosenNode(tree, directory, path)));
+  const above = directory === ROOT_NODE ? ROOT_NODE : (tree.parents[directory] ?? ROOT_NODE);
+  const result: ChosenFile[] = [];
+  for (const node of filesBelow(tree, directory)) {
+    if (chosen.size === 0 || isChosen(tree, node, directory, chosen)) {
+      result.push({ node, name: nodePath(tree, node, above) });
+    }
+  }
+  return result;
+}
+
+function chosenNode(tree: FileTree, directory: number, path: string): number {
+  if (path === '/') return directory;
+  const base = nodePath(tree, directory);
+  const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
+  const node = trimmed === '' ? null : findNode(tree, base === '' ? trimmed : `${base}/${trimmed}`);
+  if (node === null) throw new KeepError('not_found', { message: `${JSON.stringify(path)}: file does not exist` });
+  return node;
+}
+
+function isChosen(tree: FileTree, file: number, directory: number, chosen: Set<number>): boolean {
+  for (let node = file; ; node = tree.parents[node] ?? ROOT_NODE) {
+    if (chosen.has(node)) return true;
+    if (node === directory || node === ROOT_NODE) return false;
+  }
+}
+
+/** Name of the archive on the reader's disk (keep-web.md 5.2). */
+export function archiveName(target: TreeTarget, request: ArchiveRequest, files: ChosenFile[]): string {
+  const { collection, tree, node } = target;
+  const given = request.filename;
+  if (given !== null && given !== '') return /\.zip$/i.test(given) ? given : `${given}.zip`;
+  const name = collection.uuid === null || collection.name === '' ? null : collection.name;
+  const base = name ?? collection.uuid ?? collection.portableDataHash;
+  const below = node === ROOT_NODE ? base : `${base} - ${nodeName(tree, node)}`;
+  const [only] = files;
+  const [path] = request.files;
+  if (request.files.length === 0 || path === '/') return `${below}.zip`;
+  if (request.files.length === 1 && files.length === 1 && only !== undefined && !path?.endsWith('/')) {
+    return `${below} - ${nodeName(tree, only.node)}.zip`;
+  }
+  return `${below} - ${files.length} files.zip`;
+}

@@ -1,0 +1,62 @@
+import { md5Hex } from '../keep/md5.ts';
+import { nodeSize } from '../collections/file-tree.ts';
+import { nameBytes } from '../keep/manifest/names.ts';
+import { crc32 } from '../streams/crc32.ts';
+import { zipArchive, type ZipFiles } from '../streams/zip-archive.ts';
+import { archiveFiles } from './archive-files.ts';
+import { type ArchiveRequest, archiveName, type ChosenFile } from './archive-request.ts';
+import type { ChecksumBook } from './checksum-book.ts';
+import type { Content } from './content-response.ts';
+import { contentDisposition } from './content-disposition.ts';
+import type { OpenBlock } from './file-parts.ts';
+import type { TreeTarget } from './target.ts';
+
+/**
+ * An archive of chosen files. Its bytes depend on nothing but the collection's content and the request, so it has an
+ * ETag and can be had in ranges: a download that broke off goes on where it stopped.
+ */
+export function archiveContent(
+  target: TreeTarget,
+  request: ArchiveRequest,
+  files: ChosenFile[],
+  { open, book, downloadUrl }: { open: OpenBlock; book: ChecksumBook; downloadUrl: string | null },
+): Content {
+  const { collection, tree } = target;
+  const id = collection.uuid ?? collection.portableDataHash;
+  const comment = downloadUrl === null ? '' : `Downloaded from ${downloadUrl}/by_id/${id}/`;
+  const metadata = request.metadata ? new TextEncoder().encode(metadataText(target)) : null;
+  const contents = archiveFiles(
+    tree,
+    files.map(({ node }) => node),
+    open,
+    book,
+  );
+  const entries = files.map(({ node, name }) => ({ name: nameBytes(name), size: nodeSize(tree, node) }));
+  if (metadata !== null) entries.unshift({ name: nameBytes('collection.json'), size: metadata.byteLength });
+  const archive = zipArchive(entries, comment, metadata === null ? contents : withFirst(metadata, contents));
+  const identity = [collection.portableDataHash, comment, metadata === null ? '' : metadataText(target)];
+  const names = files.map(({ node, name }) => `${node} ${name}`);
+  const filename = archiveName(target, request, files);
+  return {
+    size: archive.length,
+    type: 'application/zip',
+    validators: { etag: `"${md5Hex([...identity, ...names].join('\n'))}"`, modified: null },
+    headers: { 'Content-Disposition': contentDisposition('attachment', filename) },
+    slice: archive.slice,
+  };
+}
+
+function metadataText({ collection }: TreeTarget): string {
+  const { uuid, portableDataHash, name, modifiedAt } = collection;
+  const hash = { portable_data_hash: portableDataHash };
+  return `${JSON.stringify(uuid === null ? hash : { ...hash, uuid, name, modified_at: modifiedAt })}\n`;
+}
+
+/** Files with one more in front whose bytes are at hand. */
+function withFirst(bytes: Uint8Array, files: ZipFiles): ZipFiles {
+  return {
+    slice: (entry, range) =>
+      entry === 0 ? [bytes.subarray(range.offset, range.offset + range.length)] : files.slice(entry - 1, range),
+    checksum: async (entry, signal) => (entry === 0 ? crc32(bytes) : files.checksum(entry - 1, signal)),
+  };
+}
