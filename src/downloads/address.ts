@@ -132,8 +132,7 @@ export function encodePath(components: string[], trailingSlash = false): string 
 
 /** Percent-encodes one component so that it stays one: also what encodeURIComponent leaves but shells and HTML do not. */
 export function encodeComponent(component: string): string {
-  return encodeURIComponent(component.toWellFormed()).replace(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return encodeURIComponent(component.toWellFormed())
+    .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%3D', '=');
 }

@@ -1,4 +1,4 @@
-import { filesBelow, findNode, type FileTree, nodeName, nodePath, ROOT_NODE } from '../collections/file-tree.ts';
+import { type FileTree, filesBelow, findNode, nodeName, nodePath, ROOT_NODE } from '../collections/file-tree.ts';
 import { KeepError } from '../keep/errors.ts';
 import type { RequestFields } from './request-fields.ts';
 import type { TreeTarget } from './target.ts';

@@ -1,13 +1,13 @@
-import { md5Hex } from '../keep/md5.ts';
 import { nodeSize } from '../collections/file-tree.ts';
 import { nameBytes } from '../keep/manifest/names.ts';
+import { md5Hex } from '../keep/md5.ts';
 import { crc32 } from '../streams/crc32.ts';
-import { zipArchive, type ZipFiles } from '../streams/zip-archive.ts';
+import { type ZipFiles, zipArchive } from '../streams/zip-archive.ts';
 import { archiveFiles } from './archive-files.ts';
 import { type ArchiveRequest, archiveName, type ChosenFile } from './archive-request.ts';
 import type { ChecksumBook } from './checksum-book.ts';
-import type { Content } from './content-response.ts';
 import { contentDisposition } from './content-disposition.ts';
+import type { Content } from './content-response.ts';
 import type { OpenBlock } from './file-parts.ts';
 import type { TreeTarget } from './target.ts';
 

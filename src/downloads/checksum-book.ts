@@ -20,7 +20,11 @@ const FORMAT = 1;
 const books = new WeakMap<FileTree, ChecksumBook>();
 
 /** The book of a tree. @param edgeCache whether it is also kept by the Cache API */
-export async function checksumBook(tree: FileTree, portableDataHash: string, edgeCache: boolean): Promise<ChecksumBook> {
+export async function checksumBook(
+  tree: FileTree,
+  portableDataHash: string,
+  edgeCache: boolean,
+): Promise<ChecksumBook> {
   const open = books.get(tree);
   if (open !== undefined) return open;
   const cache = edgeCache ? await caches.open(CACHE_NAME) : null;

@@ -60,7 +60,9 @@ function bodyFor(content: Content, range: RangeRequest) {
       const headers = { 'Content-Type': type, 'Content-Range': contentRange(only, size) };
       return { status: 206, headers, length: only.length, parts: content.slice(only) };
     }
-    const boundary = Array.from(crypto.getRandomValues(new Uint8Array(30)), (byte) => byte.toString(16).padStart(2, '0'));
+    const boundary = Array.from(crypto.getRandomValues(new Uint8Array(30)), (byte) =>
+      byte.toString(16).padStart(2, '0'),
+    );
     const multipart = multipartRanges(range.ranges, { size, type, boundary: boundary.join('') }, content.slice);
     const headers = { 'Content-Type': multipart.contentType };
     return { status: 206, headers, length: multipart.length, parts: multipart.parts };

@@ -5,7 +5,7 @@ import type { RequestFields } from './request-fields.ts';
 
 /** Tokens to try, or an answer that gets the token out of the address bar first. */
 export type Credentials =
-  | { kind: 'tokens'; tokens: string[]; /** The last one is the anonymous one. */ anonymous: boolean }
+  | { kind: 'tokens'; tokens: string[] /** The last one is the anonymous one. */; anonymous: boolean }
   | { kind: 'redirect'; cookie: string | null }
   | { kind: 'refused' };
 
@@ -24,7 +24,8 @@ export function credentialsOf(
   const given = fields.getAll('api_token');
   const inForm = fields.form.getAll('api_token');
   if (given.length > 0 && ['GET', 'HEAD', 'POST'].includes(method)) {
-    const direct = (method !== 'POST' && isCrossOrigin(request, url)) || (policy.attachment && inForm.length === given.length);
+    const direct =
+      (method !== 'POST' && isCrossOrigin(request, url)) || (policy.attachment && inForm.length === given.length);
     if (!direct && !policy.credentials) return { kind: 'refused' };
     if (!direct) return { kind: 'redirect', cookie: given.find((token) => token.trim() !== '') ?? null };
     tokens.push(...given);
@@ -58,6 +59,8 @@ export function clientScheme(request: Request, url: URL): string {
 
 function tokenCookie(token: string, secure: boolean): string {
   const bytes = new TextEncoder().encode(token.trim());
-  const value = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  const value = btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
   return `arvados_api_token=${value}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
 }

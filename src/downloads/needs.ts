@@ -14,6 +14,8 @@ export interface DownloadSettings extends OriginSettings {
   anonymousToken: string | null;
   /** WEBDAV_CACHE_TTL: how long an answer to "may this token read that" is remembered. */
   openTtlSeconds: number;
+  /** EDGE_CACHE: whether what was learnt of an archive is kept by the Cache API. */
+  edgeCache: boolean;
   /** WEBDAV_LOG_EVENTS: whether downloads are written to the cluster's log. */
   logEvents: boolean;
   /** WEBDAV_LOG_DOWNLOAD_INTERVAL: ranges of one file within this time count as one download. */

@@ -1,5 +1,5 @@
-import type { Entry, OpenCollection } from '../collections/source.ts';
 import { type FileTree, findNode } from '../collections/file-tree.ts';
+import type { Entry, Home, OpenCollection } from '../collections/source.ts';
 import { type Address, parseSiteId } from './address.ts';
 import type { DownloadParts } from './needs.ts';
 import type { Opener } from './open-memory.ts';
@@ -53,8 +53,7 @@ export interface Finder {
 export function findTarget(finder: Finder, address: Address, token: string): Promise<Target | null> {
   if (address.kind === 'id') return findById(finder, address.id, token, address.path, address.prefix);
   const [first, second, ...rest] = address.path;
-  if (first === undefined) return Promise.resolve(siteRoot(finder, token));
-  if (second === undefined) return Promise.resolve(first === 'users' ? homeList(finder, token) : idList(finder, token));
+  if (first === undefined || second === undefined) return siteList(finder, first, token);
   if (first === 'users') return findInHome(finder, second, token, rest);
   const id = parseSiteId(second);
   return id === null ? Promise.resolve(null) : findById(finder, id, token, rest, [first, second]);
@@ -133,48 +132,32 @@ function displayName(name: string, slashSubstitution: string): string | null {
   return ['', '.', '..'].includes(shown) || shown.includes('/') ? null : shown;
 }
 
-function siteRoot({ parts, signal }: Finder, token: string): VirtualTarget {
-  return {
-    kind: 'virtual',
-    name: '',
-    token,
-    prefix: [],
-    async *entries() {
-      // Asked only to learn whether the token is good.
-      await parts.collections.homes(token, signal);
-      yield { kind: 'directory', name: 'by_id' };
-      yield { kind: 'directory', name: 'users' };
-    },
-  };
+/** `/`, `/users/` and `/by_id/`. The homes are asked for in any case: that tells whether the token is good. */
+async function siteList(finder: Finder, name: string | undefined, token: string): Promise<VirtualTarget> {
+  const homes = await finder.parts.collections.homes(token, finder.signal);
+  if (name === undefined) return { kind: 'virtual', name: '', token, prefix: [], entries: siteEntries };
+  const usernames = homes.map(({ username }) => username).filter((username) => displayName(username, '') !== null);
+  const entries =
+    name === 'users'
+      ? () => toAsync(usernames.map((username) => ({ kind: 'directory' as const, name: username })))
+      : () => idEntries(finder, homes, token);
+  return { kind: 'virtual', name, token, prefix: [name], entries };
 }
 
-function homeList({ parts, signal }: Finder, token: string): VirtualTarget {
-  return {
-    kind: 'virtual',
-    name: 'users',
-    token,
-    prefix: ['users'],
-    async *entries() {
-      for (const { username } of await parts.collections.homes(token, signal)) {
-        if (displayName(username, '') !== null) yield { kind: 'directory', name: username };
-      }
-    },
-  };
+async function* siteEntries(): AsyncGenerator<VirtualEntry> {
+  yield { kind: 'directory', name: 'by_id' };
+  yield { kind: 'directory', name: 'users' };
 }
 
-/** Collections that lie directly in the homes that the token may see: the others are there too, but not listed. */
-function idList({ parts, signal }: Finder, token: string): VirtualTarget {
-  return {
-    kind: 'virtual',
-    name: 'by_id',
-    token,
-    prefix: ['by_id'],
-    async *entries() {
-      for (const home of await parts.collections.homes(token, signal)) {
-        for await (const { kind, uuid, name, modifiedAt } of parts.collections.contents(home.uuid, token, signal)) {
-          yield { kind, name: uuid, title: name, modifiedAt };
-        }
-      }
-    },
-  };
+/** What lies directly in the homes that the token may see: the rest can be addressed too, but is not listed. */
+async function* idEntries({ parts, signal }: Finder, homes: Home[], token: string): AsyncGenerator<VirtualEntry> {
+  for (const { uuid: owner } of homes) {
+    for await (const { kind, uuid, name, modifiedAt } of parts.collections.contents(owner, token, signal)) {
+      yield { kind, name: uuid, title: name, modifiedAt };
+    }
+  }
+}
+
+async function* toAsync<T>(items: T[]): AsyncGenerator<T> {
+  yield* items;
 }
