@@ -34,6 +34,19 @@ export interface Config {
   tokenCacheTtlSeconds: number;
   /** How long a trashed collection can be brought back. */
   defaultTrashLifetimeSeconds: number;
+  downloads: DownloadConfig;
+}
+
+/** keep-web's keys; what they mean is said in downloads/needs.ts. */
+export interface DownloadConfig {
+  downloadUrl: string | null;
+  workbenchUrl: string | null;
+  trustAllContent: boolean;
+  anonymousToken: string | null;
+  openTtlSeconds: number;
+  logEvents: boolean;
+  logIntervalSeconds: number;
+  slashSubstitution: string;
 }
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
@@ -80,6 +93,16 @@ const secret = v.pipe(
   v.minLength(TOKEN_MIN_LENGTH, `at least ${TOKEN_MIN_LENGTH} characters`),
 );
 
+/** Where people find a service; null when it is not set. */
+const origin = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^(https?:\/\/[^/?#]+\/?)?$/, 'write an address such as "https://download.example.org"'),
+    v.transform((text) => (text === '' ? null : text.replace(/\/$/, ''))),
+  ),
+  '',
+);
+
 const Vars = v.object({
   CLUSTER_ID: v.pipe(
     v.string('missing: five letters or digits'),
@@ -115,6 +138,14 @@ const Vars = v.object({
   API_FORWARD: flag(true),
   TOKEN_CACHE_TTL: duration('1m'),
   DEFAULT_TRASH_LIFETIME: duration('336h'),
+  WEBDAV_DOWNLOAD: origin,
+  WORKBENCH2: origin,
+  TRUST_ALL_CONTENT: flag(false),
+  ANONYMOUS_USER_TOKEN: v.optional(v.string(), ''),
+  WEBDAV_CACHE_TTL: duration('5s'),
+  WEBDAV_LOG_EVENTS: flag(true),
+  WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
+  FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
 });
 
 const StorageClasses = v.record(
@@ -154,6 +185,16 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     apiForward: o.API_FORWARD,
     tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
+    downloads: {
+      downloadUrl: o.WEBDAV_DOWNLOAD,
+      workbenchUrl: o.WORKBENCH2,
+      trustAllContent: o.TRUST_ALL_CONTENT,
+      anonymousToken: o.ANONYMOUS_USER_TOKEN || null,
+      openTtlSeconds: o.WEBDAV_CACHE_TTL,
+      logEvents: o.WEBDAV_LOG_EVENTS,
+      logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
+      slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
+    },
     storageClasses: Object.fromEntries(
       Object.entries(classes.output).map(([name, { Priority, Default }]) => [
         name,

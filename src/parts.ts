@@ -5,6 +5,8 @@ import type { ReadParts } from './block-api/read.ts';
 import type { WriteParts } from './block-api/write.ts';
 import { createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
 import { type Config, parseConfig } from './config.ts';
+import { createDownloadParts } from './download-parts.ts';
+import type { DownloadParts } from './downloads/needs.ts';
 import type { Env } from './env.ts';
 import { count } from './http/metrics.ts';
 import { createBucketVolume } from './storage/bucket-volume.ts';
@@ -19,6 +21,8 @@ import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
 export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, AccountParts {
   config: Config;
   mounts: Mount[];
+  /** Null: no collections are bound. */
+  downloads: DownloadParts | null;
 }
 
 export type PartsResult = { ok: true; parts: Parts } | { ok: false; problems: string[] };
@@ -40,13 +44,16 @@ function build(env: Env): PartsResult {
   const { config } = parsed;
   const mounts = config.volumes.map((volume) => createMount(volume, config, env));
   const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
+  const blocks = { mounts, cache: config.edgeCache ? createEdgeCache() : NO_CACHE, verifyReads: config.verifyReads };
+  const accounts = createAccountParts(config, env);
   const parts: Parts = {
     config,
     mounts,
-    blocks: { mounts, cache: config.edgeCache ? createEdgeCache() : NO_CACHE, verifyReads: config.verifyReads },
+    blocks,
     signing,
     readSigning: config.blobSigning ? signing : null,
-    ...createAccountParts(config, env),
+    ...accounts,
+    downloads: createDownloadParts(config, env, accounts, blocks),
     gauges: async () => [],
   };
   return { ok: true, parts };

@@ -4,8 +4,10 @@ import { index, mountIndex, mountList, touch, trash, untrash } from './block-api
 import { metrics, ping } from './block-api/operations.ts';
 import { getBlock } from './block-api/read.ts';
 import { postBlock, putBlock } from './block-api/write.ts';
+import { idOfHost } from './downloads/address.ts';
+import { download, preflight } from './downloads/handler.ts';
 import type { RequestContext } from './http/context.ts';
-import { BLOCK_CORS } from './http/cors.ts';
+import { BLOCK_CORS, DOWNLOAD_CORS } from './http/cors.ts';
 import { textError } from './http/errors.ts';
 import { KeepError } from './keep/errors.ts';
 import type { Parts } from './parts.ts';
@@ -23,6 +25,10 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   // The Arvados API, or the way to the cluster's: arvados-api/api.ts lists what is in there, because a request may say
   // that its method is another.
   ['ALL', /^\/(arvados|discovery)\/v1(\/.*)?$/s, arvadosApi],
+
+  // keep-web's addresses (keep-web.md 2.2); a collection's own host has no others.
+  ['GET HEAD PROPFIND', /^\/$/, downloads],
+  ['ALL', /^\/+(c=[^/]*|by_id|users|collections)(\/.*)?$/s, downloads],
 
   // keepstore's routes (keep-block-api.md 3.2) and keepproxy's POST (6.1).
   ['OPTIONS', new RegExp(`^(/|/${HASH}.*|/(index|mounts|pull|trash|untrash)(/.*)?)$`), block(() => new Response(null))],
@@ -59,6 +65,7 @@ const router = IttyRouter({
 export function route(context: RequestContext, parts: Parts): Promise<Response> {
   // The URL parser would fold dot segments into other paths.
   if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return Promise.resolve(textError(new KeepError('bad_request')));
+  if (idOfHost(context.url.host) !== null) return Promise.resolve(downloads(context, parts));
   const url = `http://route${encodeURI(context.path).replace(/[?#]/g, encodeURIComponent)}`;
   // itty-router only looks at method and url; the request itself travels in the context.
   return router.fetch({ method: context.method, url, context } as unknown as IRequest, parts);
@@ -72,6 +79,16 @@ function plain(handler: Handler): Handler {
 /** A block service's route: errors as text, CORS headers on every answer (3.13). */
 function block(handler: Handler): Handler {
   return async (context, parts) => withHeaders(await attempt(handler, context, parts), BLOCK_CORS);
+}
+
+/** A download address: errors as text, readable by scripts of any site that brings its own token. */
+async function downloads(context: RequestContext, parts: Parts): Promise<Response> {
+  const handle: Handler = () => {
+    if (context.request.headers.has('Access-Control-Request-Method')) return preflight(context.request);
+    if (parts.downloads === null) throw new KeepError('not_configured');
+    return download(context, parts.downloads);
+  };
+  return withHeaders(await attempt(handle, context, parts), DOWNLOAD_CORS);
 }
 
 /** On errors too (3.5). */

@@ -44,7 +44,8 @@ export function logDownload(
     const object_uuid = user?.uuid ?? `${parts.downloads.clusterId}-tpzed-anonymouspublic`;
     await parts.recordDownload({ event_type: 'file_download', object_uuid, properties: { reqPath, ...facts } }, token);
   };
-  context.waitUntil(record());
+  // A log that is out of order must not turn a download that went well into an error.
+  context.waitUntil(record().catch(() => undefined));
 }
 
 function isNewDownload(key: string, range: RangeRequest, now: number, intervalSeconds: number): boolean {

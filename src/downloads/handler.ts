@@ -1,5 +1,6 @@
 import { isDirectory, nodePath, nodeSize } from '../collections/file-tree.ts';
 import type { RequestContext } from '../http/context.ts';
+import { DOWNLOAD_PREFLIGHT } from '../http/cors.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import { type Address, encodePath, parseAddress } from './address.ts';
 import { archiveContent } from './archive.ts';
@@ -33,6 +34,13 @@ interface Asked {
 }
 
 const openers = new WeakMap<DownloadParts, Opener>();
+
+/** Answers a preflight before anything else is looked at (keep-web.md 3.7). */
+export function preflight(request: Request): Response {
+  const method = request.headers.get('Access-Control-Request-Method') ?? '';
+  if (!READ_METHODS.includes(method)) throw new KeepError('method_not_allowed');
+  return new Response(null, { status: 200, headers: DOWNLOAD_PREFLIGHT });
+}
 
 /** Everything at a download address: files, listings, archives, WebDAV (keep-web.md 2.1). */
 export async function download(context: RequestContext, parts: DownloadParts): Promise<Response> {
@@ -108,13 +116,15 @@ async function listing({ context, address, fields }: Asked, target: Target): Pro
     return new Response(null, { status: 303, headers: { Location: location } });
   }
   const listed = await listingOf(target, origin);
+  const Vary = 'Accept, Authorization, Cookie';
   if (wantsJson(request.headers)) {
-    const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-cache', Vary: 'Accept' };
+    const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-cache', Vary };
     return new Response(method === 'HEAD' ? null : textStream(listingJson(listed)), { headers });
   }
   const sorting = parseSorting(fields.get('sort'));
   const page = Math.max(0, Math.trunc(Number(fields.get('page') ?? 1)) - 1) || 0;
   const response = listingPage(listed, sortEntries(listed.entries, sorting), sorting, page);
+  response.headers.set('Vary', Vary);
   return method === 'HEAD' ? new Response(null, response) : response;
 }
 

@@ -1,4 +1,5 @@
 import type { CollectionSource, OpenCollection } from '../collections/source.ts';
+import { KeepError } from '../keep/errors.ts';
 
 /** Answers remembered per isolate; the oldest makes room. */
 const MAX_REMEMBERED = 1000;
@@ -27,8 +28,23 @@ export function createOpener(source: CollectionSource, ttlSeconds: number, now: 
       if (collection === null || ttlSeconds === 0) return collection;
       const oldest = remembered.keys().next();
       if (remembered.size >= MAX_REMEMBERED && oldest.done !== true) remembered.delete(oldest.value);
-      remembered.set(key, { collection, until });
+      remembered.set(key, { collection: slim(collection, () => source.open(id, token)), until });
       return collection;
+    },
+  };
+}
+
+/** What may be remembered: not the manifest, which the collection may hold in memory. */
+function slim(collection: OpenCollection, open: () => Promise<OpenCollection | null>): OpenCollection {
+  return {
+    ...collection,
+    async manifest() {
+      const again = await open();
+      if (again === null) throw new KeepError('not_found', { message: 'Not Found' });
+      if (again.portableDataHash !== collection.portableDataHash) {
+        throw new KeepError('unavailable', { message: 'the collection has just been changed: ask again' });
+      }
+      return again.manifest();
     },
   };
 }

@@ -72,9 +72,9 @@ export function redactPath(path: string): string {
   return path
     .replace(/^\/+/, '')
     .replace(/([0-9a-f]{32}(?:\+\d+)?)\+[^/]*/gi, '$1')
+    .replace(/v2\/[^/]+\/[^/]+/g, 'v2/…')
     .replace(/(^|\/)t=[^/]*/g, '$1t=…')
-    .replace(/^(collections\/download\/[^/]+\/)[^/]*/, '$1…')
-    .replace(/v2\/[^/]+\/[^/]+/g, 'v2/…');
+    .replace(/^(collections\/download\/[^/]+\/)[^/]*/, '$1…');
 }
 
 /** An error and what caused it in one line: messages only, no stacks. */

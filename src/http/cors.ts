@@ -8,3 +8,21 @@ export const BLOCK_CORS: Record<string, string> = {
     'X-Keep-Locator, X-Keep-Replicas-Stored, X-Keep-Storage-Classes-Confirmed, Keep-Edge-Status',
   'Access-Control-Max-Age': '86486400',
 };
+
+/**
+ * On every answer at a download address, whether it was asked across origins or not: browsers keep answers, and use
+ * them for scripts of other sites later. Cookies are never part of such requests.
+ */
+export const DOWNLOAD_CORS: Record<string, string> = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers':
+    'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, X-Request-Id',
+};
+
+/** Beyond that, what a preflight is told. */
+export const DOWNLOAD_PREFLIGHT: Record<string, string> = {
+  'Access-Control-Allow-Methods': 'GET, HEAD, POST, OPTIONS, PROPFIND',
+  'Access-Control-Allow-Headers':
+    'Authorization, Cache-Control, Content-Type, Depth, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Range, X-Request-Id',
+  'Access-Control-Max-Age': '86400',
+};
