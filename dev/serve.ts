@@ -43,6 +43,7 @@ export interface Service {
 }
 
 const WORKER_NAME = 'keep-edge';
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** The parts of wrangler.toml that a local run needs. */
 interface WranglerFile {
@@ -66,6 +67,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
     string,
     never
   >;
+  const foreign = SIGNALS.map((signal) => new Set(process.listeners(signal)));
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -101,6 +103,13 @@ export async function serve(options: ServeOptions): Promise<Service> {
     }),
   );
   const proxyUrl = (await miniflare.ready).origin;
+  // Miniflare ends the process at once on a signal; stop() has something to write first.
+  for (const [index, signal] of SIGNALS.entries()) {
+    for (const listener of process.listeners(signal)) {
+      if (!foreign[index]?.has(listener)) process.off(signal, listener);
+    }
+    process.once(signal, () => void stop().finally(() => process.exit(0)));
+  }
   const url = options.tls === undefined ? (await miniflare.unsafeGetDirectURL()).origin : proxyUrl;
   for (const database of toml.d1_databases ?? []) {
     await applyMigrations(
@@ -118,6 +127,16 @@ export async function serve(options: ServeOptions): Promise<Service> {
     if (!response.ok) throw new Error(`${path}: ${response.status} ${answer}`);
     return JSON.parse(answer);
   };
+  let stopped: Promise<void> | null = null;
+  const drainAndEnd = async () => {
+    // Who asks for the upload log gets it complete: nothing of it is left in the Worker's memory then.
+    if (!vars.API_HOST) await api('upload_log?limit=0').catch(() => {});
+    await miniflare.dispose();
+  };
+  const stop = () => {
+    stopped ??= drainAndEnd();
+    return stopped;
+  };
   return {
     url,
     workerdPid: () => workerdPidOf(process.pid),
@@ -132,11 +151,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
       for (const id of ids) await miniflare.unsafeEvictDurableObject(WORKER_NAME, className, { id });
     },
     api,
-    stop: async () => {
-      // What asks for the upload log gets it complete: nothing is left in the Worker's memory then.
-      if (!vars.API_HOST) await api('upload_log?limit=0').catch(() => {});
-      await miniflare.dispose();
-    },
+    stop,
   };
 }
 

@@ -38,12 +38,7 @@ printReady(service.url, await prepareAccounts(service));
 
 // The local runtime has no cron of its own: the Worker's trigger is every five minutes.
 const cron = setInterval(() => void service.scheduled().catch((error) => console.error(String(error))), 5 * 60_000);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    clearInterval(cron);
-    void service.stop().finally(() => process.exit(0));
-  });
-}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => clearInterval(cron));
 
 /** Development secrets are made at first start and never leave this checkout: `.dev.vars` is not in git. */
 async function createDevVars(): Promise<void> {

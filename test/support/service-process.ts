@@ -25,7 +25,6 @@ process.on('message', ({ id, call }: { id: number; call: ServiceCall }) => {
   );
 });
 process.once('disconnect', () => void stop());
-process.once('SIGTERM', () => void stop());
 
 async function stop(): Promise<void> {
   await service?.stop();
