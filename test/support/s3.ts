@@ -24,10 +24,13 @@ export function s3Server(): S3Server | null {
   };
 }
 
-/** `test` where there is an S3 server; elsewhere a loud skip, and a failure under CI=true. */
-export const s3Test = s3Server() !== null || process.env.CI === 'true' ? test : test.skip;
+/** True where there is an S3 server, and under CI=true, where tests that lack one must fail. */
+export const s3IsRequired = s3Server() !== null || process.env.CI === 'true';
 
-if (s3Server() === null && process.env.CI !== 'true') {
+/** `test` where S3 is required; elsewhere a loud skip. */
+export const s3Test = s3IsRequired ? test : test.skip;
+
+if (!s3IsRequired) {
   process.stderr.write(
     '\n*** SKIPPED: no S3 server (S3_ENDPOINT is not set). Run through `test/support/s3/with-s3 --auto -- npx vitest ...` ***\n\n',
   );
