@@ -34,10 +34,8 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
 
     async put(key, body, { size, md5, signal }): Promise<ObjectInfo> {
       const headers: Record<string, string> = md5 === undefined ? {} : { 'content-md5': base64OfHex(md5) };
-      const response =
-        body instanceof Uint8Array
-          ? await client.send({ method: 'PUT', key, headers, body, signal })
-          : await sendStream(body, size, (fixed) => client.send({ method: 'PUT', key, headers, body: fixed, signal }));
+      // The stream's own length becomes Content-Length: without one it would go out in chunks, which S3 refuses.
+      const response = await client.send({ method: 'PUT', key, headers, body, signal });
       await response?.body?.cancel();
       if (response === null) throw failure(new S3Failure('PUT', 404, ''));
       const stored = attestedMd5(response.headers);
@@ -110,39 +108,6 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
   }
 
   return store;
-}
-
-/** Sends a stream under its true length: without one it would go out in chunks, which S3 refuses. */
-async function sendStream<T>(
-  body: ReadableStream<Uint8Array>,
-  size: number,
-  send: (fixed: ReadableStream<Uint8Array>) => Promise<T>,
-): Promise<T> {
-  const fixed = new FixedLengthStream(size);
-  const stop = new AbortController();
-  let sent = false;
-  const piped = body.pipeTo(fixed.writable, { signal: stop.signal }).then(
-    () => {
-      sent = true;
-    },
-    (error: unknown) => error ?? new Error('the body broke off'),
-  );
-  try {
-    return await send(fixed.readable);
-  } catch (error) {
-    // The store's own verdict counts; a connection that merely broke may have been broken by the body.
-    const verdict = error instanceof KeepError && error.cause instanceof S3Failure;
-    if (!verdict && !sent) {
-      stop.abort(error);
-      const bodyError = await piped;
-      if (bodyError instanceof KeepError) throw bodyError;
-    }
-    throw error;
-  } finally {
-    // A server may answer without reading to the end: the client's body is let go then.
-    if (!sent) stop.abort();
-    await piped;
-  }
 }
 
 /** Size of the whole object, of a part too. */

@@ -109,15 +109,12 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
 
     test('stores nothing when the stream ends early, runs over or breaks', async () => {
       const data = random(300_000);
-      await failureOf(store.put('broken', streamOf(data), { size: data.length + 1, md5: await md5(data) }));
-      await failureOf(store.put('broken', streamOf(data), { size: data.length - 1, md5: await md5(data) }));
-      const breaking = new ReadableStream<Uint8Array>({
-        pull(controller) {
-          controller.enqueue(data);
-          controller.error(new Error('the client is gone'));
-        },
-      });
-      await failureOf(store.put('broken', breaking, { size: 10 * data.length, md5: await md5(data) }));
+      const put = (length: number, failure?: Error) =>
+        store.put('broken', announced(length, [data], failure), { size: length, md5: hash });
+      const hash = await md5(data);
+      await failureOf(put(data.length + 1));
+      await failureOf(put(data.length - 1));
+      await failureOf(put(10 * data.length, new Error('the client is gone')));
       expect(await store.head('broken')).toBeNull();
     });
 
@@ -208,15 +205,24 @@ async function md5(data: Uint8Array): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** A stream of known length that breaks when it is cut short or runs over: what the port takes. */
 function streamOf(...pieces: Uint8Array[]): ReadableStream<Uint8Array> {
-  const left = [...pieces];
-  return new ReadableStream<Uint8Array>({
-    pull(controller) {
-      const next = left.shift();
-      if (next === undefined) controller.close();
-      else controller.enqueue(next);
-    },
-  });
+  return announced(
+    pieces.reduce((sum, piece) => sum + piece.length, 0),
+    pieces,
+  );
+}
+
+function announced(length: number, pieces: Uint8Array[], failure?: Error): ReadableStream<Uint8Array> {
+  const { readable, writable } = new FixedLengthStream(length);
+  const writer = writable.getWriter();
+  const write = async () => {
+    for (const piece of pieces) await writer.write(piece);
+    await (failure === undefined ? writer.close() : writer.abort(failure));
+  };
+  // Whoever reads sees it break.
+  write().catch(() => undefined);
+  return readable;
 }
 
 async function bytes(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
