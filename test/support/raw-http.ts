@@ -46,8 +46,7 @@ export async function brokenUpload(
 ): Promise<void> {
   const headers = { ...options.headers, 'content-length': String(options.contentLength) };
   const socket = await openRaw(url, { ...options, headers });
-  await new Promise<void>((resolve) => socket.write(options.sent, () => resolve()));
-  socket.on('error', () => {});
+  await new Promise<void>((resolve) => socket.on('error', () => resolve()).write(options.sent, () => resolve()));
   socket.resetAndDestroy();
 }
 
