@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { api, createToken, createUser, type TestUser } from '../support/api.ts';
+import { blockOf, request } from '../support/keep.ts';
+import { startService, type TestService } from '../support/service.ts';
+
+/** The cluster is another of our services in embedded mode: it speaks the same API. */
+let cluster: TestService;
+let edge: TestService;
+let user: TestUser;
+beforeAll(async () => {
+  cluster = await startService({ vars: { TOKEN_CACHE_TTL: '0s' } });
+  const EDGE_ROOT = 'anotherroottokenanotherroottokenanother';
+  edge = await startService({ vars: { API_HOST: cluster.url, TOKEN_CACHE_TTL: '1s', SYSTEM_ROOT_TOKEN: EDGE_ROOT } });
+  user = await createUser(cluster, 'somebody');
+});
+afterAll(async () => {
+  await edge.stop();
+  await cluster.stop();
+});
+
+const put = (token: string, data = 'beside') => {
+  const { hash, data: body } = blockOf(data);
+  return request(`${edge.url}/${hash}`, { method: 'PUT', body, token });
+};
+
+describe('beside a cluster', () => {
+  test('a block PUT needs a token that the cluster accepts, with scopes that reach it', async () => {
+    expect((await put(user.token)).status).toBe(200);
+    expect((await put('v2/xedge-gj3su-000000000000000/unknown')).status).toBe(401);
+    const reader = await createToken(cluster, user.uuid, { scopes: ['GET /'] });
+    expect((await put(reader)).status).toBe(403);
+    const writer = await createToken(cluster, user.uuid, { scopes: ['PUT /'] });
+    expect((await put(writer)).status, 'a token that may not even ask whose it is').toBe(200);
+    expect((await put(edge.rootToken)).status, "the edge's own root token").toBe(200);
+  });
+
+  test('revoking and deactivating at the cluster take effect here', async () => {
+    const other = await createUser(cluster, 'other');
+    const token = await createToken(cluster, other.uuid);
+    expect((await put(token)).status).toBe(200);
+    await api(cluster, `api_client_authorizations/${token.split('/')[1]}`, { method: 'DELETE' });
+    expect((await put(other.token)).status).toBe(200);
+    await api(cluster, `users/${other.uuid}`, { method: 'PUT', body: { user: { is_active: false } } });
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect((await put(token)).status).toBe(401);
+    expect((await put(other.token)).status).not.toBe(200);
+  });
+
+  test('API requests are passed on as they are, bodies and errors included', async () => {
+    const made = await api(edge, 'collections', { token: user.token, body: { collection: { name: 'forwarded' } } });
+    expect(made.status).toBe(200);
+    expect((await api(cluster, `collections/${made.json.uuid}`)).json.name).toBe('forwarded');
+    expect((await api(edge, 'collections/xedge-4zz18-000000000000000', { token: user.token })).status).toBe(404);
+    expect((await api(edge, 'users/current', { token: 'bad' })).status).toBe(401);
+    expect((await request(`${edge.url}/discovery/v1/apis/arvados/v1/rest`, { token: null })).text).toContain(
+      cluster.url,
+    );
+  });
+
+  test('or refused, when so configured', async () => {
+    await using closed = await startService({ vars: { API_HOST: cluster.url, API_FORWARD: false } });
+    const answer = await api(closed, 'users/current', { token: user.token });
+    expect(answer.status).toBe(404);
+    expect(answer.json.errors[0]).toContain(cluster.url);
+  });
+
+  test('when the cluster cannot be asked, nobody is let in, but for those it vouched for just now', async () => {
+    const fresh = await createToken(cluster, user.uuid);
+    expect((await put(user.token)).status).toBe(200);
+    const { url } = cluster;
+    await cluster.stop();
+    expect((await put(fresh)).status).toBe(502);
+    cluster = await startService({ port: Number(new URL(url).port) });
+  });
+});
