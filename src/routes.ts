@@ -113,7 +113,10 @@ async function attempt(handler: Handler, context: RequestContext, parts: Parts):
   }
 }
 
+/** Adds headers, unless the handler has already (a hot handler sets all its headers at once). */
 function withHeaders(response: Response, headers: Record<string, string>): Response {
+  const [first] = Object.keys(headers);
+  if (first !== undefined && response.headers.has(first)) return response;
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   return response;
 }

@@ -19,7 +19,7 @@ export default {
       return textError(new KeepError('bad_request'));
     }
     const response = await answer(context, env);
-    response.headers.set('X-Request-Id', context.requestId);
+    if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);
     return logResponse(context, response, started);
   },
 } satisfies ExportedHandler<Env>;

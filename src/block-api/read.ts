@@ -1,5 +1,6 @@
 import { type BlockSource, readBlock, vouchForBlock } from '../blocks/read-block.ts';
 import type { RequestContext } from '../http/context.ts';
+import { BLOCK_CORS } from '../http/cors.ts';
 import { KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { type Locator, parseLocator } from '../keep/locator.ts';
@@ -46,6 +47,9 @@ function blockHeaders(
   const cache = from === 'cache' ? 'hit' : 'miss';
   Object.assign(context.log, { cache, mount: from, vouched });
   return {
+    ...BLOCK_CORS,
+    Vary: 'X-Keep-Signature',
+    'X-Request-Id': context.requestId,
     'Content-Length': String(size),
     'Content-Type': 'application/octet-stream',
     'Cache-Control': 'private, no-transform',

@@ -3,7 +3,8 @@ import { md5Hex } from '../keep/md5.ts';
 import type { Mount } from '../storage/mounts.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
-import { PIECE_BYTES, piecesOf } from '../streams/pieces.ts';
+import { piecesOf } from '../streams/pieces.ts';
+import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 
 /** Where a block waits for its name; the emptier clears what a crash left here. Keep itself knows no such keys (B12). */
 export const UNNAMED = 'unnamed/';
@@ -21,7 +22,7 @@ export interface NamedBlock {
  * @throws KeepError `full` when no mount is writable
  */
 export async function nameBlock(mounts: Mount[], body: ReadableStream<Uint8Array>, size: number): Promise<NamedBlock> {
-  if (size < PIECE_BYTES) {
+  if (size <= SMALL_BLOCK_BYTES) {
     const bytes = (await piecesOf(body).next()) ?? new Uint8Array(0);
     if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
     return { hash: md5Hex(bytes), body: new Response(bytes).body ?? body, discard: () => Promise.resolve() };

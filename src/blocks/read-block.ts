@@ -5,8 +5,7 @@ import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
-import { PIECE_BYTES } from '../streams/pieces.ts';
-import { copyBody, verifiedBytes, verifyBody } from '../streams/verify.ts';
+import { copyBody, SMALL_BLOCK_BYTES, verifiedBytes, verifyBody } from '../streams/verify.ts';
 import { type BlockCache, NO_CACHE } from './block-cache.ts';
 
 /** Where blocks are read from. */
@@ -111,7 +110,7 @@ async function onFirstMount<Result>(
   hash: string,
   attempt: (mount: Mount) => Promise<Result | null>,
 ): Promise<Result> {
-  let failure: unknown = new KeepError('not_found');
+  let failure: unknown = null;
   for (const mount of mountOrder(hash, mounts)) {
     try {
       const result = await attempt(mount);
@@ -121,7 +120,7 @@ async function onFirstMount<Result>(
       if (!isKeepError(error, 'not_found')) failure = error;
     }
   }
-  throw failure;
+  throw failure ?? new KeepError('not_found');
 }
 
 async function bodyOf(
@@ -131,7 +130,7 @@ async function bodyOf(
   vouched: BlockFound['vouched'],
 ): Promise<Pick<BlockRead, 'body' | 'done'>> {
   const isHashed = vouched === 'hashed';
-  if (size <= PIECE_BYTES && (isHashed || cache !== NO_CACHE)) {
+  if (size <= SMALL_BLOCK_BYTES && (isHashed || cache !== NO_CACHE)) {
     const bytes = await verifiedBytes(body, size, isHashed ? hash : null);
     cache.put(hash, bytes);
     return { body: streamOf(bytes) };

@@ -26,11 +26,15 @@ export interface RequestContext {
 
 /** @throws URIError when the path holds a malformed percent escape. */
 export function createContext(request: Request, waitUntil: (work: Promise<unknown>) => void): RequestContext {
-  const url = new URL(request.url);
+  let url: URL | null = null;
   return {
     request,
     method: request.method,
-    url,
+    // Parsing is dear next to answering a small block: only who needs more than the path pays for it.
+    get url() {
+      url ??= new URL(request.url);
+      return url;
+    },
     path: decodeURIComponent(rawPath(request.url)),
     requestId: request.headers.get('X-Request-Id') || createRequestId(),
     tokens: requestTokens(request),

@@ -14,8 +14,8 @@ export interface Sink {
 }
 
 /**
- * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and at most two pieces are
- * held. With `verify`, the last piece is written only when length and MD5 are the block's; until then no sink has a
+ * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and one piece is held at a
+ * time. With `verify`, the last piece is written only when length and MD5 are the block's; until then no sink has a
  * complete body. Resolves when every sink that did not fail has been closed.
  *
  * @throws KeepError `corrupt` when `verify` fails; the error of a required sink; the last sink's error when none is left
@@ -36,7 +36,15 @@ export async function fanOut(
       ...open.map(({ writer }) => writer.abort(reason)),
     ]);
   };
+  /** Hashes a piece; of the one that completes the block, the whole verdict comes before anybody gets it. */
+  const check = async (piece: Uint8Array, { hash, size }: { hash: string; size: number }) => {
+    await digest?.write(piece);
+    if (seen < size) return;
+    if (seen > size || (await digest?.hex()) !== hash) throw new KeepError('corrupt');
+  };
   const writeAll = async (act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>) => {
+    const [only] = open;
+    if (open.length === 1 && only?.required && only.failure === undefined) return act(only.writer);
     const results = await Promise.allSettled(
       open.map(({ writer, failure }) => (failure === undefined ? act(writer) : Promise.race([act(writer), failure]))),
     );
@@ -48,28 +56,14 @@ export async function fanOut(
     if (failed.length === open.length && verify === undefined) throw failed[0]?.reason ?? new KeepError('unavailable');
     open = open.filter((_, i) => !failed.some((failure) => failure.i === i));
   };
-  const read = async (spent?: Uint8Array) => {
-    const piece = await pieces.next(spent);
-    if (piece === null) return null;
-    seen += piece.byteLength;
-    if (verify !== undefined && seen > verify.size) throw new KeepError('corrupt');
-    await digest?.write(piece);
-    return piece;
-  };
   try {
-    let held = await read();
-    let spent: Uint8Array | undefined;
-    while (held !== null) {
-      const piece: Uint8Array = held;
-      const following = await read(spent);
-      if (following === null && verify !== undefined) {
-        if (seen !== verify.size || (await digest?.hex()) !== verify.hash) throw new KeepError('corrupt');
-      }
-      await writeAll((writer) => writer.write(piece));
-      spent = piece;
-      held = following;
+    for (let piece = await pieces.next(); piece !== null; piece = await pieces.next(piece)) {
+      seen += piece.byteLength;
+      if (verify !== undefined) await check(piece, verify);
+      const bytes = piece;
+      await writeAll((writer) => writer.write(bytes));
     }
-    if (seen === 0 && verify !== undefined && verify.size !== 0) throw new KeepError('corrupt');
+    if (verify !== undefined && seen !== verify.size) throw new KeepError('corrupt');
     await writeAll((writer) => writer.close());
     for (const { onClosed } of open) onClosed?.();
   } catch (error) {

@@ -1,8 +1,8 @@
 /**
- * How many bytes one crossing from native code into script carries. Larger is no faster; smaller costs processor
- * time; three of these are what one streaming request may hold in memory.
+ * How many bytes one crossing from native code into script carries. Each crossing costs about 60 µs, so larger is
+ * cheaper (measured up to 1 MiB); each streaming request that script pumps holds one piece in memory.
  */
-export const PIECE_BYTES = 256 * 1024;
+export const PIECE_BYTES = 1024 * 1024;
 
 /** A body read in pieces of PIECE_BYTES (the last may be shorter) with byte buffers that are used again. */
 export interface Pieces {

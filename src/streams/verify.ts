@@ -1,13 +1,13 @@
 import { KeepError } from '../keep/errors.ts';
 import { fanOut, type Sink } from './fan-out.ts';
 import { createMd5 } from './md5-stream.ts';
-import { PIECE_BYTES, piecesOf } from './pieces.ts';
+import { piecesOf } from './pieces.ts';
 import type { PumpedBody } from './pumped-body.ts';
 
 /**
  * A block's body that can never reach its reader complete and wrong (keep-block-api.md 3.6): hashed on the way, the
- * last piece held back until the digest agrees, broken off with `corrupt` if it does not. For blocks of more than one
- * piece; smaller ones are judged whole by `verifiedBytes`.
+ * last piece held back until the digest agrees, broken off with `corrupt` if it does not. Small blocks are judged
+ * whole by `verifiedBytes`, while a status can still be sent.
  *
  * @param copyTo gets the same bytes, and is closed only when they proved right
  */
@@ -24,8 +24,11 @@ export function copyBody(body: ReadableStream<Uint8Array>, size: number, copyTo:
   return pumped(body, size, copyTo);
 }
 
+/** Up to this size a block is judged in memory before its answer starts. */
+export const SMALL_BLOCK_BYTES = 256 * 1024;
+
 /**
- * The bytes of a block of at most one piece.
+ * The bytes of a small block.
  * @throws KeepError `corrupt` when there are more or fewer, or with another MD5 if `hash` is given
  */
 export async function verifiedBytes(
@@ -35,10 +38,10 @@ export async function verifiedBytes(
 ): Promise<Uint8Array> {
   const pieces = piecesOf(body);
   const bytes = (await pieces.next()) ?? new Uint8Array(0);
-  // A stream that has filled the whole piece may go on.
-  const more = bytes.byteLength === PIECE_BYTES ? await pieces.next() : null;
-  if (more !== null) await pieces.cancel('longer than expected');
-  if (more !== null || bytes.byteLength !== size) throw new KeepError('corrupt');
+  if (bytes.byteLength !== size) {
+    await pieces.cancel('not of the expected length');
+    throw new KeepError('corrupt');
+  }
   if (hash !== null && (await md5Of(bytes)) !== hash) throw new KeepError('corrupt');
   return bytes;
 }
