@@ -34,7 +34,7 @@ const NOBODY: Authority = { identify: () => Promise.resolve(null) };
  */
 export function createAccountParts(config: Config, env: Env): AccountParts {
   const uploads = env.DB === undefined ? null : createUploadLog(env.DB, (ms) => scheduler.wait(ms));
-  if (config.apiHost !== null) return besideCluster(config, config.apiHost, uploads);
+  if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
   if (db === undefined || manifests === undefined || uploads === null) {
     return { ...guard(config, NOBODY, null), api: null, collectionSource: null, sweepCollections: async () => {} };
@@ -42,8 +42,7 @@ export function createAccountParts(config: Config, env: Env): AccountParts {
   return embedded(config, db, manifests, uploads);
 }
 
-function besideCluster(config: Config, apiHost: string, uploads: UploadLog | null): AccountParts {
-  const apiUrl = apiHost.includes('://') ? apiHost.replace(/\/$/, '') : `https://${apiHost}`;
+function besideCluster(config: Config, apiUrl: string, uploads: UploadLog | null): AccountParts {
   const remembered = withMemory(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
   return {
     ...guard(config, remembered, uploads),
@@ -116,7 +115,7 @@ function factsOf(config: Config): ClusterFacts {
     trashLifetimeSeconds: config.defaultTrashLifetimeSeconds,
     replication: replicationOf(config),
     storageClasses: config.storageClasses,
-    remoteClusters: [],
+    remoteClusters: Object.keys(config.remoteClusters),
   };
 }
 

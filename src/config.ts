@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parseDuration } from './keep/duration.ts';
+import { parseRemoteClusters, type RemoteCluster } from './remotes-table.ts';
 import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
 import { parseVolumes } from './volumes-table.ts';
 
@@ -26,8 +27,8 @@ export interface Config {
   volumes: VolumeConfig[];
   defaultReplication: number;
   storageClasses: Record<string, { priority: number; default: boolean }>;
-  /** The cluster's API server (host, host:port, or an origin); null: accounts and collections are our own, on D1. */
-  apiHost: string | null;
+  /** Origin of the cluster's API server; null: accounts and collections are our own, on D1. */
+  apiUrl: string | null;
   /** Beside a cluster: pass API requests on to it, rather than refuse them. */
   apiForward: boolean;
   /** How long an accepted token is remembered, and so how long a revoked one may still work. */
@@ -35,6 +36,11 @@ export interface Config {
   /** How long a trashed collection can be brought back. */
   defaultTrashLifetimeSeconds: number;
   downloads: DownloadConfig;
+  remoteClusters: Record<string, RemoteCluster>;
+  /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
+  transferWindowSeconds: number;
+  /** Where +K@xxxxx hints lead, a star for the cluster's id; null when they are not followed. */
+  keepHintUrl: string | null;
 }
 
 /** keep-web's keys; what they mean is said in downloads/needs.ts. */
@@ -132,6 +138,9 @@ const Vars = v.object({
     v.pipe(
       v.string(),
       v.regex(/^((https?:\/\/)?[A-Za-z0-9.[\]:-]+\/?)?$/, "write host or host:port of the cluster's API server"),
+      v.transform((host) =>
+        host === '' ? null : `${host.includes('://') ? '' : 'https://'}${host.replace(/\/$/, '')}`,
+      ),
     ),
     '',
   ),
@@ -146,6 +155,18 @@ const Vars = v.object({
   WEBDAV_LOG_EVENTS: flag(true),
   WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
   FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
+  TRANSFER_WINDOW: duration('64s'),
+  KEEP_HINT_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^https?:\/\/[^/@\s]+$|^$/,
+        'write scheme and host, a star for the cluster id, or "" to follow no such hints',
+      ),
+      v.transform((url) => url || null),
+    ),
+    'https://keep.*.arvadosapi.com',
+  ),
 });
 
 const StorageClasses = v.record(
@@ -161,6 +182,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const classes = v.safeParse(StorageClasses, table(env, 'STORAGE_CLASSES', problems));
   if (!classes.success) problems.push(...classes.issues.map((issue) => `STORAGE_CLASSES.${problemOf(issue)}`));
   const volumes = parseVolumes(table(env, 'VOLUMES', problems), env, problems);
+  const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
   problems.push(...conflicts(volumes, classes.success ? classes.output : {}));
   if (!vars.success || !classes.success || problems.length > 0) return { ok: false, problems };
   const o = vars.output;
@@ -181,7 +203,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     edgeCache: o.EDGE_CACHE,
     volumes,
     defaultReplication: o.DEFAULT_REPLICATION,
-    apiHost: o.API_HOST === '' ? null : o.API_HOST,
+    apiUrl: o.API_HOST,
     apiForward: o.API_FORWARD,
     tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
@@ -195,6 +217,9 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
       slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
     },
+    remoteClusters,
+    transferWindowSeconds: o.TRANSFER_WINDOW,
+    keepHintUrl: o.KEEP_HINT_URL,
     storageClasses: Object.fromEntries(
       Object.entries(classes.output).map(([name, { Priority, Default }]) => [
         name,

@@ -1,14 +1,18 @@
+import { waitUntil } from 'cloudflare:workers';
 import { type AccountParts, createAccountParts } from './account-parts.ts';
 import type { LifecycleParts } from './block-api/lifecycle.ts';
 import type { OperationsParts } from './block-api/operations.ts';
 import type { ReadParts } from './block-api/read.ts';
 import type { WriteParts } from './block-api/write.ts';
-import { createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
+import { type BlockCache, createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
 import { type Config, parseConfig } from './config.ts';
 import { createDownloadParts } from './download-parts.ts';
 import type { DownloadParts } from './downloads/needs.ts';
 import type { Env } from './env.ts';
 import { count } from './http/metrics.ts';
+import { createDirectory, type ServiceDirectory } from './services/directory.ts';
+import { createFederation, type Federation } from './services/federation.ts';
+import { SDK_TRANSFER_LIMITS } from './services/transfer-limits.ts';
 import { createBucketVolume } from './storage/bucket-volume.ts';
 import { instrumentStore } from './storage/instrumented-store.ts';
 import type { Mount } from './storage/mounts.ts';
@@ -21,6 +25,7 @@ import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
 export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, AccountParts {
   config: Config;
   mounts: Mount[];
+  directory: ServiceDirectory;
   /** Null: no collections are bound. */
   downloads: DownloadParts | null;
 }
@@ -44,12 +49,16 @@ function build(env: Env): PartsResult {
   const { config } = parsed;
   const mounts = config.volumes.map((volume) => createMount(volume, config, env));
   const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
-  const blocks = { mounts, cache: config.edgeCache ? createEdgeCache() : NO_CACHE, verifyReads: config.verifyReads };
+  const cache = config.edgeCache ? createEdgeCache() : NO_CACHE;
+  const blocks = { mounts, cache, verifyReads: config.verifyReads };
   const accounts = createAccountParts(config, env);
+  const directory = createServiceDirectory(config, env);
   const parts: Parts = {
     config,
     mounts,
     blocks,
+    directory,
+    far: { mounts, cache, federation: federate(config, directory, cache) },
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
@@ -57,6 +66,29 @@ function build(env: Env): PartsResult {
     gauges: async () => [],
   };
   return { ok: true, parts };
+}
+
+function createServiceDirectory(config: Config, env: Env): ServiceDirectory {
+  return createDirectory({
+    kv: env.DIRECTORY ?? null,
+    clusterId: config.clusterId,
+    remoteClusterIds: Object.keys(config.remoteClusters),
+    apiUrlOf: (id) => (id === config.clusterId ? config.apiUrl : (config.remoteClusters[id]?.apiUrl ?? null)),
+    later: waitUntil,
+  });
+}
+
+function federate(config: Config, directory: ServiceDirectory, keeper: BlockCache): Federation {
+  const { clusterId, remoteClusters, keepHintUrl: hintUrl } = config;
+  const limits = { ...SDK_TRANSFER_LIMITS, windowMs: config.transferWindowSeconds * 1000 };
+  return createFederation({
+    clusterId,
+    directory,
+    remoteClusterIds: Object.keys(remoteClusters),
+    hintUrl,
+    keeper,
+    limits,
+  });
 }
 
 /** A volume as this service mounts it (keep-block-api.md 5.1). */

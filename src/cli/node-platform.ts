@@ -57,7 +57,7 @@ const checkBody: CheckBody = async (body, { hash, size }, watch) => {
   };
 
   await give();
-  return new ReadableStream<Uint8Array>(
+  const checked = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         await give();
@@ -73,4 +73,5 @@ const checkBody: CheckBody = async (body, { hash, size }, watch) => {
     },
     { highWaterMark: 0 },
   );
+  return { body: checked };
 };

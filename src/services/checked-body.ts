@@ -9,6 +9,13 @@ export interface ExpectedBlock {
   size: number | null;
 }
 
+/** A body that is being checked as it is read. */
+export interface CheckedBody {
+  body: ReadableStream<Uint8Array>;
+  /** Settles when all is through, where script keeps the body moving; undefined otherwise. */
+  done?: Promise<void>;
+}
+
 /**
  * Hands a body on as it arrives, and never completes one with another hash or length. Resolves when the first bytes
  * may be given out. Cancels the body and stops the watch on every path.
@@ -18,7 +25,7 @@ export type CheckBody = (
   body: ReadableStream<Uint8Array>,
   expected: ExpectedBlock,
   watch: TransferWatch,
-) => Promise<ReadableStream<Uint8Array>>;
+) => Promise<CheckedBody>;
 
 /** The whole body as one buffer, unchecked but for its length. @throws KeepError corrupt for a wrong or impossible length */
 export async function readBlock(

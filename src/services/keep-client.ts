@@ -3,7 +3,7 @@ import { type BlockCache, createBlockCache } from './block-cache.ts';
 import type { CheckBody } from './checked-body.ts';
 import { type ClientContext, connectTimeoutMs } from './client-context.ts';
 import type { HintedCluster } from './probe-order.ts';
-import { askForBlock, type BlockFacts, type BlockStream, openBlock, readWholeBlock } from './read.ts';
+import { askForBlock, type BlockFacts, type BlockStream, openBlock, readWholeBlock, transferBlock } from './read.ts';
 import { type RetryPolicy, SERVER_RETRIES, sleep } from './retry.ts';
 import type { ServiceSource } from './service-source.ts';
 import { SDK_TRANSFER_LIMITS, type TransferLimits } from './transfer-limits.ts';
@@ -31,6 +31,8 @@ export interface KeepClientOptions {
   /** Sent with every request, so that logs of both sides can be put together. */
   requestId?: string;
   userAgent?: string;
+  /** Further headers of every request, such as Via. */
+  headers?: Record<string, string>;
   sleep?: typeof sleep;
   now?: () => number;
 }
@@ -55,6 +57,15 @@ export interface KeepClient {
     locator: string,
     options?: { signal?: AbortSignal | undefined; localSignature?: boolean | undefined },
   ): Promise<BlockFacts>;
+  /**
+   * Gives one block's body, unchecked, to a receiver that checks it, such as a store. When that throws, the service has
+   * failed and the next is asked.
+   */
+  transfer<Result>(
+    locator: string,
+    consume: (body: ReadableStream<Uint8Array>, size: number) => Promise<Result>,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<Result>;
   put(source: BlockSource, options: PutOptions): Promise<PutResult>;
 }
 
@@ -78,6 +89,7 @@ export function createKeepClient(options: KeepClientOptions): KeepClient {
       return joined(blocks);
     },
     head: (text, asked = {}) => askForBlock(context, parseLocator(text), asked),
+    transfer: (text, consume, { signal } = {}) => transferBlock(context, parseLocator(text), signal, consume),
     put: (source, { replicas, storageClasses = [], signal }) =>
       storeBlock(context, source, { replicas, storageClasses }, signal),
   };
@@ -98,6 +110,7 @@ function contextOf(options: KeepClientOptions): ClientContext {
     headers: (bearer) => ({
       Authorization: `Bearer ${bearer}`,
       'User-Agent': userAgent,
+      ...options.headers,
       ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
     }),
     connectTimeoutMs,

@@ -1,16 +1,15 @@
 import { KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { formatLocator, type Locator } from '../keep/locator.ts';
-import { type CheckBody, readBlock } from './checked-body.ts';
+import { type CheckBody, type CheckedBody, readBlock } from './checked-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { type Exchange, exchange, failure, refusal } from './exchange.ts';
 import { readOrder, type Target } from './probe-order.ts';
 import { inRounds, type Round } from './rounds.ts';
 import { readError } from './services-error.ts';
-import type { TransferLimits } from './transfer-limits.ts';
+import { limitsBySize, type TransferLimits } from './transfer-limits.ts';
 
-export interface BlockStream {
-  body: ReadableStream<Uint8Array>;
+export interface BlockStream extends CheckedBody {
   /** Bytes; null when neither the locator nor the service said. */
   size: number | null;
 }
@@ -35,7 +34,7 @@ export function openBlock(
   return fromServices(context, locator, signal, 'GET', async ({ response, watch }) => {
     const size = locator.size ?? contentLength(response);
     const body = response.body ?? new Blob([]).stream();
-    return { body: await checkBody(body, { hash: locator.hash, size }, watch), size };
+    return { ...(await checkBody(body, { hash: locator.hash, size }, watch)), size };
   });
 }
 
@@ -63,7 +62,10 @@ export function askForBlock(
   locator: Locator,
   { signal, localSignature = false }: { signal?: AbortSignal | undefined; localSignature?: boolean | undefined },
 ): Promise<BlockFacts> {
-  const headers = localSignature ? { 'X-Keep-Signature': `local, time=${new Date(context.now()).toISOString()}` } : {};
+  if (locator.hash === EMPTY_HASH && !localSignature) return Promise.resolve({ size: 0, locator: null });
+  const headers: Record<string, string> = localSignature
+    ? { 'X-Keep-Signature': `local, time=${new Date(context.now()).toISOString()}` }
+    : {};
   return fromServices(
     context,
     locator,
@@ -76,8 +78,36 @@ export function askForBlock(
         locator: response.headers.get('X-Keep-Locator')?.trim() ?? null,
       };
     },
-    headers,
+    { headers, limits: HEAD_LIMITS },
   );
+}
+
+/**
+ * Gives the body as it comes to `consume`, for receivers that check it themselves, such as a store. When `consume`
+ * throws, that service has failed and the next is asked.
+ */
+export function transferBlock<Result>(
+  context: ClientContext,
+  locator: Locator,
+  signal: AbortSignal | undefined,
+  consume: (body: ReadableStream<Uint8Array>, size: number) => Promise<Result>,
+): Promise<Result> {
+  const use = async ({ response, watch }: Exchange) => {
+    const size = contentLength(response);
+    try {
+      // A store must know beforehand how much it is to take.
+      if (size === null || response.body === null) throw new KeepError('corrupt', { message: 'announced no length' });
+      return await consume(response.body, size);
+    } finally {
+      watch.stop();
+    }
+  };
+  return fromServices(context, locator, signal, 'GET', use, { limits: limitsBySize(context.limits, locator.size) });
+}
+
+interface AskOptions {
+  headers?: Record<string, string>;
+  limits?: TransferLimits;
 }
 
 /** Goes through the services until `use` succeeds with an answer. */
@@ -87,7 +117,7 @@ function fromServices<Result>(
   signal: AbortSignal | undefined,
   method: 'GET' | 'HEAD',
   use: (exchange: Exchange) => Promise<Result>,
-  headers: Record<string, string> = {},
+  { headers = {}, limits = context.limits }: AskOptions = {},
 ): Promise<Result> {
   const path = formatLocator(locator);
   const ask = async (target: Target, round: Round): Promise<Result | null> => {
@@ -105,7 +135,7 @@ function fromServices<Result>(
           },
           connectTimeoutMs: context.connectTimeoutMs(round),
         },
-        method === 'HEAD' ? HEAD_LIMITS : context.limits,
+        limits,
         signal,
       );
       if (!answer.response.ok) {

@@ -1,3 +1,5 @@
+import { MAX_BLOCK_BYTES } from '../keep/limits.ts';
+
 /** A transfer that stays below the rate for the whole window is broken off; there is no limit on its total time. */
 export interface TransferLimits {
   bytesPerSecond: number;
@@ -46,4 +48,12 @@ export function watchTransfer({ bytesPerSecond, windowMs }: TransferLimits, onSt
     },
     stop: () => clearInterval(timer),
   };
+}
+
+/**
+ * For transfers that nobody can look at on their way: as much time as one at the lowest rate takes.
+ * @param size bytes; null for a block of any size
+ */
+export function limitsBySize({ bytesPerSecond, windowMs }: TransferLimits, size: number | null): TransferLimits {
+  return { bytesPerSecond: 1, windowMs: windowMs + ((size ?? MAX_BLOCK_BYTES) / bytesPerSecond) * 1000 };
 }

@@ -13,7 +13,7 @@ import {
 } from './put-progress.ts';
 import { inRounds, type Round } from './rounds.ts';
 import { type ServiceAnswer, writeError } from './services-error.ts';
-import type { TransferLimits } from './transfer-limits.ts';
+import { limitsBySize } from './transfer-limits.ts';
 import type { OutgoingBody } from './transport.ts';
 
 /** A copy that a service has confirmed. */
@@ -132,11 +132,6 @@ function goalHeaders(progress: PutProgress, goal: PutGoal): Record<string, strin
     'X-Keep-Desired-Replicas': String(goal.replicas),
     ...(classes.length === 0 ? {} : { 'X-Keep-Storage-Classes': classes.join(', ') }),
   };
-}
-
-/** Where the platform does not show how an upload gets on, it may take as long as one at the lowest rate. */
-function limitsBySize({ bytesPerSecond, windowMs }: TransferLimits, size: number): TransferLimits {
-  return { bytesPerSecond: 1, windowMs: windowMs + (size / bytesPerSecond) * 1000 };
 }
 
 function wanted({ replicas, storageClasses }: PutGoal): string {

@@ -13,14 +13,17 @@ export interface Pieces {
   release(): void;
 }
 
-/** Takes the lock of `body`, which must be a byte stream (every native body is). */
-export function piecesOf(body: ReadableStream<Uint8Array>): Pieces {
+/**
+ * Takes the lock of `body`, which must be a byte stream (every native body is).
+ * @param atLeast bytes of a piece, for sources so slow that somebody wants to see them come
+ */
+export function piecesOf(body: ReadableStream<Uint8Array>, atLeast = PIECE_BYTES): Pieces {
   const reader = body.getReader({ mode: 'byob' });
   return {
     async next(spent) {
       const buffer =
         spent !== undefined && spent.buffer.byteLength === PIECE_BYTES ? spent.buffer : new ArrayBuffer(PIECE_BYTES);
-      const { value } = await reader.readAtLeast(PIECE_BYTES, new Uint8Array(buffer as ArrayBuffer));
+      const { value } = await reader.readAtLeast(atLeast, new Uint8Array(buffer as ArrayBuffer));
       return value === undefined || value.byteLength === 0 ? null : value;
     },
     async cancel(reason) {

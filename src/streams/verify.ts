@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { fanOut, type Sink } from './fan-out.ts';
 import { createMd5 } from './md5-stream.ts';
-import { piecesOf } from './pieces.ts';
+import { type Pieces, piecesOf } from './pieces.ts';
 import type { PumpedBody } from './pumped-body.ts';
 
 /**
@@ -12,7 +12,7 @@ import type { PumpedBody } from './pumped-body.ts';
  * @param copyTo gets the same bytes, and is closed only when they proved right
  */
 export function verifyBody(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array> | Pieces,
   { hash, size }: { hash: string; size: number },
   copyTo: Sink | null,
 ): PumpedBody {
@@ -32,11 +32,11 @@ export const SMALL_BLOCK_BYTES = 256 * 1024;
  * @throws KeepError `corrupt` when there are more or fewer, or with another MD5 if `hash` is given
  */
 export async function verifiedBytes(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array> | Pieces,
   size: number,
   hash: string | null,
 ): Promise<Uint8Array> {
-  const pieces = piecesOf(body);
+  const pieces = 'next' in body ? body : piecesOf(body);
   const bytes = (await pieces.next()) ?? new Uint8Array(0);
   if (bytes.byteLength !== size) {
     await pieces.cancel('not of the expected length');
@@ -53,7 +53,7 @@ async function md5Of(bytes: Uint8Array): Promise<string> {
 }
 
 function pumped(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array> | Pieces,
   size: number,
   copyTo: Sink | null,
   verify?: { hash: string; size: number },

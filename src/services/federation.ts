@@ -1,0 +1,100 @@
+import { KeepError } from '../keep/errors.ts';
+import { saltToken } from '../keep/token.ts';
+import type { ServiceDirectory } from './directory.ts';
+import { createKeepClient, type KeepClient } from './keep-client.ts';
+import { createProofs, type Proofs } from './proofs.ts';
+import { fixedServices, type ServiceSource } from './service-source.ts';
+import type { TransferLimits } from './transfer-limits.ts';
+import { type BlockKeeper, createWorkerPlatform } from './worker-platform.ts';
+
+/** On whose behalf another cluster is asked. */
+export interface Caller {
+  /** The request's first token, '' for none. */
+  token: string;
+  requestId: string;
+  /** Unix seconds. */
+  now: number;
+  signal: AbortSignal;
+}
+
+/** A client of one other cluster, or of one named service, for one caller. */
+export interface Far {
+  client: KeepClient;
+  /** The token that it shows there. */
+  token: string;
+}
+
+/** The way to Keep services outside this one. */
+export interface Federation {
+  /**
+   * The services of a configured cluster, with the caller's token salted for it.
+   * @throws KeepError no_token, unknown_remote, obsolete_token, bad_request
+   */
+  cluster(clusterId: string, caller: Caller): Far;
+  /** Where a `+K@xxxxx` hint leads; null when it is not followed: for lack of an address, or of a token fit to be shown there. */
+  hintedCluster(clusterId: string, caller: Caller): Far | null;
+  /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null when nobody knows it. */
+  hintedService(uuid: string, caller: Caller): Promise<Far | null>;
+  proofs: Proofs;
+}
+
+export interface FederationOptions {
+  clusterId: string;
+  directory: ServiceDirectory;
+  remoteClusterIds: readonly string[];
+  /** `https://keep.*.arvadosapi.com`: the star stands for the cluster's id. Null: such hints are passed over. */
+  hintUrl: string | null;
+  keeper: BlockKeeper;
+  limits: TransferLimits;
+}
+
+/** Told to whom we ask, so that services which follow hints never ask each other in circles. */
+export const VIA = '1.1 keep-edge';
+
+const MAX_PROOFS = 10_000;
+/** Behind a hint there is always somebody else to ask. */
+const NO_RETRIES = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
+
+export function createFederation(options: FederationOptions): Federation {
+  const { clusterId: home, directory, hintUrl } = options;
+  const platform = createWorkerPlatform(options.keeper);
+  const clientOf = (services: ServiceSource, token: string, { requestId }: Caller, isHinted: boolean) =>
+    createKeepClient({
+      services,
+      token,
+      platform,
+      requestId,
+      limits: options.limits,
+      headers: { Via: VIA },
+      ...(isHinted ? { retry: NO_RETRIES } : {}),
+    });
+  const only = (url: string, uuid: string) => fixedServices([{ uuid, url, type: 'proxy', readOnly: false }]);
+  return {
+    cluster(id, caller) {
+      if (caller.token === '') throw new KeepError('no_token');
+      if (!options.remoteClusterIds.includes(id)) throw new KeepError('unknown_remote');
+      const token = saltToken(caller.token, id);
+      return { token, client: clientOf(directory.services(id), token, caller, false) };
+    },
+    hintedCluster(id, caller) {
+      if (id === home || hintUrl === null || !/^[a-z0-9]{5}$/.test(id)) return null;
+      const token = saltedOrNull(caller.token, id);
+      if (token === null) return null;
+      return { token, client: clientOf(only(hintUrl.replace('*', id), id), token, caller, true) };
+    },
+    async hintedService(uuid, caller) {
+      const service = await directory.find(uuid);
+      if (service === null) return null;
+      return { token: caller.token, client: clientOf(only(service.url, uuid), caller.token, caller, true) };
+    },
+    proofs: createProofs(MAX_PROOFS),
+  };
+}
+
+function saltedOrNull(token: string, clusterId: string): string | null {
+  try {
+    return saltToken(token, clusterId);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,75 @@
+import { KeepError } from '../keep/errors.ts';
+import type { Sink } from '../streams/fan-out.ts';
+import { hexOf } from '../streams/md5-stream.ts';
+import { type Pieces, piecesOf } from '../streams/pieces.ts';
+import { SMALL_BLOCK_BYTES, verifiedBytes, verifyBody } from '../streams/verify.ts';
+import type { CheckBody } from './checked-body.ts';
+import type { ClientPlatform } from './keep-client.ts';
+import type { TransferWatch } from './transfer-limits.ts';
+import { fetchTransport } from './transport.ts';
+
+/** Where blocks are kept that pass through and proved right: the edge cache. */
+export interface BlockKeeper {
+  put(hash: string, bytes: Uint8Array): void;
+  fill(hash: string, size: number): Sink | null;
+}
+
+/** The Keep client's parts that are a Worker's own. Native code moves the bytes; script only counts and hashes pieces. */
+export function createWorkerPlatform(keeper: BlockKeeper | null): ClientPlatform {
+  return {
+    transport: fetchTransport,
+    checkBody: checkBody(keeper),
+    md5: async (bytes) => hexOf(await crypto.subtle.digest('MD5', bytes)),
+  };
+}
+
+const checkBody =
+  (keeper: BlockKeeper | null): CheckBody =>
+  async (body, { hash, size }, watch) => {
+    const pieces = watched(piecesOf(body, SMALL_BLOCK_BYTES), watch);
+    try {
+      if (size === null) throw new KeepError('corrupt', { message: 'of unknown length' });
+      if (size <= SMALL_BLOCK_BYTES) {
+        const bytes = await verifiedBytes(pieces, size, hash);
+        watch.stop();
+        keeper?.put(hash, bytes);
+        return { body: new Response(bytes).body ?? new ReadableStream() };
+      }
+      // A service that hangs after its headers, or trickles, may still be left for the next one.
+      const first = await pieces.next();
+      const checked = verifyBody(putBack(first, pieces), { hash, size }, keeper?.fill(hash, size) ?? null);
+      checked.done.finally(watch.stop).catch(() => undefined);
+      return checked;
+    } catch (error) {
+      watch.stop();
+      await pieces.cancel(error);
+      throw error;
+    }
+  };
+
+/** Only the time spent waiting for the server counts as its time. */
+function watched(pieces: Pieces, watch: TransferWatch): Pieces {
+  return {
+    ...pieces,
+    async next(spent) {
+      watch.resume();
+      const piece = await pieces.next(spent);
+      watch.pause();
+      watch.progress(piece?.byteLength ?? 0);
+      return piece;
+    },
+  };
+}
+
+function putBack(piece: Uint8Array | null, pieces: Pieces): Pieces {
+  let first: Uint8Array | null | undefined = piece;
+  return {
+    ...pieces,
+    async next(spent) {
+      if (first === undefined) return pieces.next(spent);
+      const taken = first;
+      first = undefined;
+      return taken;
+    },
+  };
+}

@@ -1,0 +1,324 @@
+import { createHmac } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { blockOf, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
+import { answering, deadUrl, hanging, type KeepServer, serving, startKeepServer } from '../support/keep-server.ts';
+import { rawRequest } from '../support/raw-http.ts';
+import { startService, type TestService } from '../support/service.ts';
+
+/** Three clusters on one machine: `home` reads from `far` and, through a list that the tests control, from `faulty`. */
+const SECRET = '4kp0spec5ecret00000000000000000000000000000000abcd';
+const TOKEN = `v2/xhome-gj3su-0123456789abcde/${SECRET}`;
+const HOME_KEY = 'homekeyhomekeyhomekeyhomekeyhomekeyhome';
+const FAR_KEY = 'farkeyfarkeyfarkeyfarkeyfarkeyfarkeyfar';
+const saltedFor = (clusterId: string, secret = SECRET) =>
+  `v2/xhome-gj3su-0123456789abcde/${createHmac('sha1', secret).update(clusterId).digest('hex')}`;
+/** As the controller of `home` hands it out: a signature of the other cluster, over the salted token, spelled +R. */
+const remoteLocator = (block: TestBlock, clusterId = 'xfar0', options: { token?: string; expiry?: number } = {}) =>
+  sign(block.locator, { token: saltedFor(clusterId), key: FAR_KEY, ...options }).replace('+A', `+R${clusterId}-`);
+
+let home: TestService;
+let far: TestService;
+let farApi: KeepServer;
+let faultyApis: KeepServer[];
+let blocks: { small: TestBlock; large: TestBlock };
+
+/** Records of services that a client asks for `hash` in the order given. */
+const listing = (hash: string, urls: string[]) => {
+  const weight = (tail: string) => md5(hash + tail);
+  const tails = urls
+    .map((_, index) => String(index).padStart(15, '0'))
+    .sort((a, b) => (weight(a) < weight(b) ? 1 : -1));
+  const items = urls.map((url, index) => ({
+    uuid: `xfau0-bi6l4-${tails[index]}`,
+    service_host: new URL(url).hostname,
+    service_port: Number(new URL(url).port),
+    service_ssl_flag: false,
+    service_type: 'proxy',
+  }));
+  return { status: 200, body: JSON.stringify({ items }) };
+};
+
+/** Clusters whose Keep services are given by the test; a new id each time, because lists are kept. */
+const faulty: Record<string, ReturnType<typeof listing>> = {};
+const FAULTY_IDS = Array.from({ length: 12 }, (_, index) => `xbad${index.toString(16)}`);
+let used = 0;
+const clusterFor = ({ hash }: TestBlock, ...urls: string[]): string => {
+  const id = FAULTY_IDS[used++] ?? '';
+  faulty[id] = listing(hash, urls);
+  return id;
+};
+
+beforeAll(async () => {
+  far = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: FAR_KEY } });
+  farApi = await startKeepServer(() => listing('', [far.url]));
+  faultyApis = await Promise.all(FAULTY_IDS.map((id) => startKeepServer(() => faulty[id] ?? { status: 503 })));
+  const remotes = Object.fromEntries(
+    FAULTY_IDS.map((id, index) => [id, { Host: `127.0.0.1:${faultyApis[index]?.port}`, Scheme: 'http' }]),
+  );
+  home = await startService({
+    vars: {
+      CLUSTER_ID: 'xhome',
+      BLOB_SIGNING_KEY: HOME_KEY,
+      TRANSFER_WINDOW: '2s',
+      KEEP_HINT_URL: 'http://*.localhost:1',
+      REMOTE_CLUSTERS: {
+        xfar0: { Host: `127.0.0.1:${farApi.port}`, Scheme: 'http' },
+        xdown: { Host: new URL(await deadUrl()).host, Scheme: 'http' },
+        ...remotes,
+      },
+    },
+  });
+  blocks = { small: blockOf('a block of another cluster'), large: randomBlock(5_000_000) };
+  for (const block of Object.values(blocks)) await putBlock(far.url, block);
+});
+
+afterAll(() => Promise.all([home, far, farApi, ...faultyApis].map((one) => one.stop())));
+
+const get = (locator: string, options: Parameters<typeof request>[1] = {}) =>
+  request(`${home.url}/${locator}`, { token: TOKEN, ...options });
+
+describe('A +R locator', () => {
+  test('is read from the other cluster, whatever its size', async () => {
+    for (const block of Object.values(blocks)) {
+      const answer = await get(remoteLocator(block));
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-length')).toBe(String(block.data.length));
+      expect(Buffer.compare(answer.body, block.data)).toBe(0);
+      expect(answer.headers.get('vary')).toBe('X-Keep-Signature');
+    }
+  });
+
+  test('shows the other cluster a token salted for it, never the caller’s own, and the caller’s request id', async () => {
+    const block = blockOf('who is asking?');
+    await using spy = await startKeepServer(serving(block.data));
+    const id = clusterFor(block, spy.url);
+    const answer = await get(`${remoteLocator(block, id)}+Zopaque`, {
+      headers: { 'X-Request-Id': 'req-12345678901234567890' },
+    });
+    expect(answer.text).toBe('who is asking?');
+    expect(spy.seen).toHaveLength(1);
+    expect(spy.seen[0]!.headers.authorization).toBe(`Bearer ${saltedFor(id)}`);
+    expect(spy.seen[0]!.headers['x-request-id']).toBe('req-12345678901234567890');
+    expect(spy.seen[0]!.path).toBe(`/${sign(block.locator, { token: saltedFor(id), key: FAR_KEY })}+Zopaque`);
+    expect(JSON.stringify(spy.seen)).not.toContain(SECRET);
+  });
+
+  test('is accepted by the far side for the salted token only: its log tells', async () => {
+    const block = blockOf('salted or not');
+    await putBlock(far.url, block);
+    const ids = ['req-aaaaaaaaaaaaaaaaaaaa', 'req-bbbbbbbbbbbbbbbbbbbb'] as const;
+    const good = await get(remoteLocator(block), { headers: { 'X-Request-Id': ids[0] } });
+    const bad = await get(remoteLocator(block, 'xfar0', { token: TOKEN }), { headers: { 'X-Request-Id': ids[1] } });
+    expect([good.status, bad.status]).toEqual([200, 404]);
+    expect(bad.text).toContain('400 invalid signature');
+    const logged = (id: string) => far.waitForLog((line) => line.RequestID === id);
+    expect((await logged(ids[0])).respStatusCode).toBe(200);
+    expect((await logged(ids[1])).respStatusCode).toBe(400);
+    expect(JSON.stringify([...far.logs, ...home.logs])).not.toContain(SECRET);
+    expect(JSON.stringify([...far.logs, ...home.logs])).not.toContain(saltedFor('xfar0').slice(-40));
+  });
+
+  test('HEAD tells the size, asked of the far side', async () => {
+    const answer = await get(remoteLocator(blocks.large), { method: 'HEAD' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-length')).toBe('5000000');
+    expect(answer.headers.get('x-keep-locator')).toBeNull();
+  });
+
+  test('without a size is 405, as for a local block', async () => {
+    expect((await get(remoteLocator(blocks.small).replace(/\+\d+/, ''))).status).toBe(405);
+  });
+});
+
+describe('What cannot be read from another cluster', () => {
+  test.each([
+    ['no token', { token: null }, 401, 'no token provided in Authorization header\n'],
+    ['an obsolete v1 token', { token: SECRET }, 400, /obsolete|token format/],
+    ['something that is no token', { token: 'xyz' }, 400, /token/],
+    ['a token that is salted already', { token: saltedFor('xfar0') }, 400, /already salted/],
+  ])('%s', async (_why, options, status, text) => {
+    const answer = await get(remoteLocator(blocks.small), options);
+    expect(answer.status).toBe(status);
+    expect(answer.text).toMatch(text);
+  });
+
+  test.each([
+    ['an unknown cluster', '+Rzzzzz-', 400, 'remote cluster not configured\n'],
+    ['a hint that is none', '+Rfoo', 400, 'invalid remote hint\n'],
+  ])('%s', async (_why, hint, status, text) => {
+    const answer = await get(
+      remoteLocator(blocks.small)
+        .replace('+Rxfar0-', hint)
+        .replace(/\+Rfoo.*/, '+Rfoo'),
+    );
+    expect([answer.status, answer.text]).toEqual([status, text]);
+  });
+
+  test('a signature that the far side refuses, or that has expired, is not found', async () => {
+    const forged = remoteLocator(blocks.small).replace(/-[0-9a-f]{4}/, '-0000');
+    expect([(await get(forged)).status, (await get(forged, { method: 'HEAD' })).status]).toEqual([404, 404]);
+    const expired = await get(remoteLocator(blocks.small, 'xfar0', { expiry: 0x50000000 }));
+    expect(expired.status).toBe(404);
+    expect(expired.text).toContain('401 expired signature');
+    expect(expired.text).not.toContain('127.0.0.1');
+  });
+
+  test('a block that the far side does not have', async () => {
+    expect((await get(remoteLocator(blockOf('never stored')))).status).toBe(404);
+  });
+
+  test('a cluster whose API server is down is a bad gateway: it may be up again soon', async () => {
+    const answer = await get(remoteLocator(blocks.small, 'xdown'));
+    expect([answer.status, answer.text.includes('127.0.0.1')]).toEqual([502, false]);
+  });
+
+  test('a locator with a local signature is local, +R or not', async () => {
+    const block = blockOf('only elsewhere');
+    await putBlock(far.url, block);
+    const both =
+      sign(block.locator, { token: TOKEN, key: HOME_KEY }) + remoteLocator(block).slice(block.locator.length);
+    const answer = await get(both);
+    expect(answer.status).toBe(404);
+    expect(answer.text).toBe('file does not exist\n');
+  });
+});
+
+describe('Services of the other cluster that fail', () => {
+  test('a dead first one: the next delivers', async () => {
+    const block = randomBlock(700_000);
+    await using good = await startKeepServer(serving(block.data));
+    const dead = await deadUrl();
+    const answer = await get(remoteLocator(block, clusterFor(block, dead, good.url)));
+    expect([answer.status, Buffer.compare(answer.body, block.data)]).toEqual([200, 0]);
+  });
+
+  test('one that hangs in the headers, and one that trickles: the next delivers', async () => {
+    const block = randomBlock(700_000);
+    await using good = await startKeepServer(serving(block.data));
+    await using hangs = await startKeepServer(hanging);
+    await using trickles = await startKeepServer(async (_request, response) => {
+      response.writeHead(200, { 'Content-Length': String(block.data.length) });
+      while (!response.destroyed) {
+        response.write('drip');
+        await wait(100);
+      }
+      return undefined;
+    });
+    const answer = await get(remoteLocator(block, clusterFor(block, hangs.url, trickles.url, good.url)));
+    expect([answer.status, Buffer.compare(answer.body, block.data)]).toEqual([200, 0]);
+    expect([hangs, trickles, good].map(({ seen }) => seen.length)).toEqual([1, 1, 1]);
+  });
+
+  test('one that lies about a small block: the next delivers', async () => {
+    const block = blockOf('the truth');
+    await using good = await startKeepServer(serving(block.data));
+    await using liar = await startKeepServer(serving('the trutH'));
+    expect((await get(remoteLocator(block, clusterFor(block, liar.url, good.url)))).text).toBe('the truth');
+    expect([liar.seen.length, good.seen.length]).toEqual([1, 1]);
+  });
+
+  test('corrupt bytes of a large block are never a complete answer, and never come out of the cache', async () => {
+    const block = randomBlock(2_000_000);
+    const corrupt = Uint8Array.from(block.data);
+    corrupt[1_999_999]! ^= 1;
+    await using liar = await startKeepServer(serving(corrupt));
+    const id = clusterFor(block, liar.url);
+    for (let time = 0; time < 2; time++) {
+      const answer = await rawRequest(home.url, {
+        path: `/${remoteLocator(block, id)}`,
+        headers: { authorization: `Bearer ${TOKEN}` },
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.complete).toBe(false);
+      expect(answer.body.length).toBeLessThan(block.data.length);
+    }
+    expect(liar.seen).toHaveLength(2);
+  });
+
+  test('all of them saying no is not found', async () => {
+    await using no = await startKeepServer(answering(403));
+    expect((await get(remoteLocator(blocks.small, clusterFor(blocks.small, no.url)))).status).toBe(404);
+  });
+});
+
+describe('X-Keep-Signature: local', () => {
+  const LOCAL = { 'X-Keep-Signature': 'local, time=2026-01-01T00:00:00Z' };
+
+  test.each(['GET', 'HEAD'])('a %s stores the block here and names it, signed for the caller', async (method) => {
+    const block = randomBlock(method === 'GET' ? 3_000_000 : 100);
+    await putBlock(far.url, block);
+    const answer = await get(`${remoteLocator(block)}+Zopaque`, { method, headers: LOCAL });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-length')).toBe(String(block.data.length));
+    if (method === 'GET') expect(Buffer.compare(answer.body, block.data)).toBe(0);
+    const locator = answer.headers.get('x-keep-locator') ?? '';
+    expect(locator).toMatch(new RegExp(`^${block.hash}\\+${block.data.length}\\+A[0-9a-f]{40}@[0-9a-f]{8}$`));
+    const local = await get(locator);
+    expect([local.status, Buffer.compare(local.body, block.data)]).toEqual([200, 0]);
+    expect((await get(locator, { token: `${TOKEN}/other` })).status).toBe(400);
+    expect(await home.r2('BLOCKS').get(`${block.hash.slice(0, 3)}/${block.hash}`)).not.toBeNull();
+  });
+
+  test('the new locator is not the last header: a widespread client would spoil it', async () => {
+    const answer = await rawRequest(home.url, {
+      method: 'HEAD',
+      path: `/${remoteLocator(blocks.small)}`,
+      headers: { authorization: `Bearer ${TOKEN}`, ...LOCAL },
+    });
+    expect(answer.headers['x-keep-locator']).toContain(blocks.small.hash);
+    expect(Object.keys(answer.headers).at(-1)).not.toBe('x-keep-locator');
+  });
+
+  test.each(['local', 'local,'])('%j is meant; other spellings are not', async (value) => {
+    const answer = await get(remoteLocator(blocks.small), { method: 'HEAD', headers: { 'X-Keep-Signature': value } });
+    expect(answer.headers.get('x-keep-locator')).not.toBeNull();
+    for (const other of ['Local', 'locally', 'time=1, local']) {
+      const plain = await get(remoteLocator(blocks.small), { method: 'HEAD', headers: { 'X-Keep-Signature': other } });
+      expect([plain.status, plain.headers.get('x-keep-locator')]).toEqual([200, null]);
+    }
+  });
+
+  test('nothing corrupt is stored, and the next service is asked', async () => {
+    const block = randomBlock(400_000);
+    const corrupt = Uint8Array.from(block.data);
+    corrupt[0]! ^= 1;
+    await using liar = await startKeepServer(serving(corrupt));
+    await using good = await startKeepServer(serving(block.data));
+    const failed = await get(remoteLocator(block, clusterFor(block, liar.url)), { headers: LOCAL });
+    expect([failed.status, failed.headers.get('x-keep-locator')]).toEqual([404, null]);
+    expect(await home.r2('BLOCKS').get(`${block.hash.slice(0, 3)}/${block.hash}`)).toBeNull();
+    const answer = await get(remoteLocator(block, clusterFor(block, liar.url, good.url)), { headers: LOCAL });
+    expect([answer.status, Buffer.compare(answer.body, block.data)]).toEqual([200, 0]);
+  });
+});
+
+describe('The edge cache', () => {
+  test('answers for a block whose signature the far side has accepted, and for nobody else', async () => {
+    const block = randomBlock(600_000);
+    await using spy = await startKeepServer(serving(block.data));
+    const id = clusterFor(block, spy.url);
+    const locator = remoteLocator(block, id);
+    await get(locator);
+    expect(spy.seen).toHaveLength(1);
+    await expect.poll(async () => (await get(locator)).headers.get('keep-edge-status')).toBe('hit');
+    const asked = spy.seen.length;
+    expect(Buffer.compare((await get(locator)).body, block.data)).toBe(0);
+    expect(spy.seen).toHaveLength(asked);
+    // Another token, and another signature of the same token, have to prove themselves there.
+    await get(locator, { token: `v2/xhome-gj3su-0123456789abcdf/${SECRET}` });
+    expect(spy.seen).toHaveLength(asked + 1);
+    spy.behave(answering(400));
+    expect((await get(remoteLocator(block, id, { expiry: 0x7ffffffe }))).status).toBe(404);
+    expect((await get(block.locator)).status).toBe(400);
+  });
+
+  test('does not answer once the signature has expired', async () => {
+    const block = randomBlock(1000);
+    await using spy = await startKeepServer(serving(block.data));
+    const locator = remoteLocator(block, clusterFor(block, spy.url), { expiry: Math.floor(Date.now() / 1000) + 2 });
+    expect((await get(locator)).status).toBe(200);
+    spy.behave(answering(401, 'expired signature\n'));
+    await expect.poll(async () => (await get(locator)).status, { timeout: 10_000 }).toBe(404);
+  });
+});
