@@ -52,7 +52,7 @@ const STORES = [
   },
 ].filter(({ name }) => name === 'R2' || s3IsRequired);
 
-describe.each(STORES)('a damaged block on $name', ({ open }) => {
+describe.each(STORES)('a damaged block on $name', ({ name, open }) => {
   let service: TestService;
   let bucket: HandBucket | S3Bucket;
 
@@ -92,7 +92,9 @@ describe.each(STORES)('a damaged block on $name', ({ open }) => {
   );
 
   test('written in parts and sound: whole, as from a keepstore', async () => {
-    for (const size of [1, 1000, 262_144, 300_000, PART_BYTES, PART_BYTES + 1, BLOCK_BYTES]) {
+    // Local R2 is slow with large ones.
+    const large = name === 'S3' ? BLOCK_BYTES : 2 * PART_BYTES + 1;
+    for (const size of [1, 1000, 262_144, 300_000, PART_BYTES, large]) {
       const block = randomBlock(size);
       await putBlock(service.url, block);
       await bucket.putInParts(dataKey(block.hash), block.data, PART_BYTES);
@@ -151,20 +153,6 @@ describe('a block with a good copy elsewhere', () => {
       expect((await getBlock(service.url, block)).status).toBe(502);
       await service.r2(damaged).delete(dataKey(block.hash));
       expect((await getBlock(service.url, block)).status).toBe(404);
-    }
-  });
-});
-
-describe('with every read hashed', () => {
-  test('a store that gives wrong bytes under the right MD5 is found out', async () => {
-    // Nothing local can be made to lie like that; what shows is that sound blocks pass and are said to be hashed.
-    await using service = await startService({ vars: { VERIFY_READS: 'always', EDGE_CACHE: false } });
-    for (const size of [10, 300_000, 9 * MIB]) {
-      const block = randomBlock(size);
-      await putBlock(service.url, block);
-      const answer = await getBlock(service.url, block);
-      expect([answer.status, md5(answer.body)]).toEqual([200, block.hash]);
-      expect(answer.headers.get('keep-edge-status')).toContain('hashed');
     }
   });
 });

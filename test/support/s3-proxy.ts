@@ -19,6 +19,10 @@ export type Fault =
   | { status: number; body?: string; headers?: Record<string, string> }
   /** Closes the connection once this many bytes of the answer's body are through. */
   | { cutAnswerAfter: number }
+  /** Flips a bit of the answer's body at this offset, as a store with bad disks and no checksums would. */
+  | { flipBitAt: number }
+  /** Passes the request on, then answers this instead of what the server said. */
+  | { lieAfterwards: { status: number; body?: string | Uint8Array; headers?: Record<string, string> } }
   /** Closes the connection without an answer. */
   | { hangUp: true };
 
@@ -50,7 +54,7 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
       incoming.resume();
       incoming.once('end', () => outgoing.writeHead(fault.status, fault.headers).end(fault.body));
     } else {
-      pass(target, incoming, outgoing, seen, fault?.cutAnswerAfter ?? Number.POSITIVE_INFINITY);
+      pass(target, incoming, outgoing, seen, fault);
     }
   });
   proxy.listen(0, '127.0.0.1');
@@ -74,8 +78,10 @@ function pass(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   seen: SeenRequest,
-  cutAfter: number,
+  fault: Exclude<Fault, { status: number } | { hangUp: true }> | undefined,
 ): void {
+  const cutAfter = fault !== undefined && 'cutAnswerAfter' in fault ? fault.cutAnswerAfter : Number.POSITIVE_INFINITY;
+  const flipAt = fault !== undefined && 'flipBitAt' in fault ? fault.flipBitAt : -1;
   const { hostname, port } = new URL(target.endpoint);
   // The Host header goes along unchanged: it is signed.
   const upstream = request({
@@ -89,8 +95,15 @@ function pass(
   upstream.once('error', () => outgoing.destroy());
   outgoing.once('close', () => upstream.destroy());
   upstream.once('response', (answer) => {
+    if (fault !== undefined && 'lieAfterwards' in fault) {
+      const { status, headers, body } = fault.lieAfterwards;
+      answer.resume().once('end', () => outgoing.writeHead(status, { ...answer.headers, ...headers }).end(body));
+      return;
+    }
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.on('data', (chunk: Buffer) => {
+      const flip = flipAt - seen.answered;
+      if (flip >= 0 && flip < chunk.length) chunk[flip] = (chunk[flip] ?? 0) ^ 1;
       seen.answered += chunk.length;
       if (seen.answered >= cutAfter) {
         outgoing.write(chunk.subarray(0, chunk.length - (seen.answered - cutAfter)), () => outgoing.destroy());
