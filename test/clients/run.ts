@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { localCertificate } from '../../dev/certificate.ts';
+import { createFirstAdmin } from '../../dev/first-start.ts';
+import { ROOT, serve } from '../../dev/serve.ts';
+import { preparePython } from './prepare-python.ts';
+
+/**
+ * `npm run test:clients`: the real Arvados Python SDK and its command line tools against a service of its own, over
+ * https, with nothing set but ARVADOS_API_HOST, ARVADOS_API_TOKEN and ARVADOS_API_HOST_INSECURE. The user is an ordinary
+ * one: an admin's manifests are not checked. Arguments go to Python's unittest (a file, `-k name`).
+ */
+const VENV = join(ROOT, '.cache/arvados-sdk');
+
+const python = await preparePython(VENV, join(import.meta.dirname, 'requirements.txt'));
+const work = await mkdtemp(join(tmpdir(), 'keep-edge-clients-'));
+const state = join(work, 'state');
+await mkdir(state);
+const log = createWriteStream(join(work, 'service.log'));
+const service = await serve({
+  port: 0,
+  state,
+  devVars: false,
+  vars: { SYSTEM_ROOT_TOKEN: 'r'.repeat(40), BLOB_SIGNING_KEY: 's'.repeat(40), MANAGEMENT_TOKEN: 'm'.repeat(40) },
+  tls: await localCertificate(state),
+  onLog: (line) => log.write(`${line}\n`),
+});
+const code = await runTests();
+await service.stop();
+if (code === 0) await rm(work, { recursive: true });
+else console.log(`The service's log is ${join(work, 'service.log')}`);
+process.exit(code);
+
+async function runTests(): Promise<number> {
+  const admin = await createFirstAdmin(state, service.api);
+  const user = (await service.api('users', { user: { username: 'client', first_name: 'Client' } })) as { uuid: string };
+  const made = (await service.api('api_client_authorizations', {
+    api_client_authorization: { owner_uuid: user.uuid },
+  })) as { uuid: string; api_token: string };
+  const child = spawn(python, ['-m', 'unittest', ...(process.argv.length > 2 ? process.argv.slice(2) : ['-v'])], {
+    cwd: import.meta.dirname,
+    stdio: 'inherit',
+    env: {
+      PATH: `${join(VENV, 'bin')}:${process.env.PATH ?? ''}`,
+      HOME: work,
+      TMPDIR: work,
+      LANG: 'C.UTF-8',
+      PYTHONDONTWRITEBYTECODE: '1',
+      ARVADOS_API_HOST: new URL(service.url).host,
+      ARVADOS_API_TOKEN: `v2/${made.uuid}/${made.api_token}`,
+      ARVADOS_API_HOST_INSECURE: '1',
+      KEEP_EDGE_ADMIN_TOKEN: admin.token ?? '',
+    },
+  });
+  const [exit] = (await once(child, 'exit')) as [number | null];
+  return exit ?? 1;
+}
