@@ -47,7 +47,8 @@ export function createEdgeCache(): BlockCache {
     if (seal === null) return false;
     if (seal === WHOLE || seals.get(key) === seal) return true;
     const response = await (await opened).match(sealKey(key));
-    if (response === undefined || (await response.text()) !== seal) return false;
+    await response?.body?.cancel();
+    if (response?.headers.get(SEAL_HEADER) !== seal) return false;
     if (seals.size >= MAX_REMEMBERED_SEALS) seals.clear();
     seals.set(key, seal);
     return true;
@@ -81,7 +82,7 @@ export function createEdgeCache(): BlockCache {
       ignoreFailure(stored);
       const onClosed = () =>
         ignoreFailure(
-          Promise.all([opened, stored]).then(([cache]) => cache.put(sealKey(key), entry(seal, seal.length, WHOLE))),
+          Promise.all([opened, stored]).then(([cache]) => cache.put(sealKey(key), entry('.', 1, seal))),
         );
       return { writable, required: false, onClosed };
     },

@@ -5,6 +5,7 @@ import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
+import { PIECE_BYTES } from '../streams/pieces.ts';
 import { copyBody, SMALL_BLOCK_BYTES, verifiedBytes, verifyBody } from '../streams/verify.ts';
 import { type BlockCache, NO_CACHE } from './block-cache.ts';
 
@@ -130,7 +131,8 @@ async function bodyOf(
   vouched: BlockFound['vouched'],
 ): Promise<Pick<BlockRead, 'body' | 'done'>> {
   const isHashed = vouched === 'hashed';
-  if (size <= SMALL_BLOCK_BYTES && (isHashed || cache !== NO_CACHE)) {
+  const isSmall = size <= (isHashed ? PIECE_BYTES : SMALL_BLOCK_BYTES);
+  if (isSmall && (isHashed || cache !== NO_CACHE)) {
     const bytes = await verifiedBytes(body, size, isHashed ? hash : null);
     cache.put(hash, bytes);
     return { body: streamOf(bytes) };

@@ -24,11 +24,11 @@ export function copyBody(body: ReadableStream<Uint8Array>, size: number, copyTo:
   return pumped(body, size, copyTo);
 }
 
-/** Up to this size a block is judged in memory before its answer starts. */
+/** Up to this size a block is read whole before its answer starts, to be kept by the cache in one piece. */
 export const SMALL_BLOCK_BYTES = 256 * 1024;
 
 /**
- * The bytes of a small block.
+ * The bytes of a block of at most one piece.
  * @throws KeepError `corrupt` when there are more or fewer, or with another MD5 if `hash` is given
  */
 export async function verifiedBytes(

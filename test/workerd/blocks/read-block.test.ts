@@ -1,0 +1,245 @@
+import { describe, expect, test } from 'vitest';
+import { createEdgeCache, NO_CACHE } from '../../../src/blocks/block-cache.ts';
+import { type BlockSource, readBlock, readBlockRange, vouchForBlock } from '../../../src/blocks/read-block.ts';
+import { isKeepError } from '../../../src/keep/errors.ts';
+import { mountOrder } from '../../../src/keep/rendezvous.ts';
+import type { Mount } from '../../../src/storage/mounts.ts';
+import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
+import { putInParts, testMount } from '../support/mounts.ts';
+
+const PIECE = 1 << 20;
+const BIG = 3 * PIECE + 17;
+const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
+const codeOf = (work: Promise<unknown>) => work.then(() => 'success', (error) => (isKeepError(error) ? error.code : error));
+
+function source(mounts: Mount[], extra: Partial<BlockSource> = {}): BlockSource {
+  return { mounts, cache: NO_CACHE, verifyReads: 'attested', ...extra };
+}
+
+async function put({ mount }: { mount: Mount }, { hash, data }: TestBlock): Promise<void> {
+  await mount.volume.write(hash, bodyOf(data), { size: data.length });
+}
+
+/** Two mounts with the one that this block is read from first in front. */
+function pairFor(hash: string) {
+  const pair = [testMount(), testMount()];
+  const [first] = mountOrder(hash, pair.map(({ mount }) => mount));
+  return pair[0]?.mount === first ? pair : pair.reverse();
+}
+
+async function damaged({ data }: TestBlock): Promise<Uint8Array<ArrayBuffer>> {
+  const wrong = data.slice();
+  const last = wrong.length - 1;
+  wrong[last] = (wrong[last] ?? 0) ^ 0xff;
+  return wrong;
+}
+
+describe('a block whose MD5 the store vouches for', () => {
+  test.each([1, 1000, BIG])('of %d bytes is passed on as it is', async (size) => {
+    const at = testMount();
+    const block = await randomBlock(size);
+    await put(at, block);
+    const found = await readBlock(source([at.mount]), block.hash, { size });
+    expect(found).toMatchObject({ size, vouched: 'attested', from: at.mount.uuid });
+    expect(await bytesOf(found.body)).toEqual(block.data);
+    expect(await vouchForBlock(source([at.mount]), block.hash)).toMatchObject({ size, vouched: 'attested' });
+  });
+
+  test('is vouched for on HEAD without moving a byte', async () => {
+    const at = testMount();
+    const block = await randomBlock(BIG);
+    await put(at, block);
+    at.calls.length = 0;
+    await vouchForBlock(source([at.mount]), block.hash, { size: BIG });
+    expect(at.calls).toEqual([`head ${dataKey(block.hash)}`]);
+  });
+
+  test('but is another one: 502 before the first byte, on GET and HEAD', async () => {
+    const at = testMount();
+    const block = await randomBlock(BIG);
+    await at.raw.put(dataKey(block.hash), await damaged(block), { size: BIG });
+    expect(await codeOf(readBlock(source([at.mount]), block.hash))).toBe('corrupt');
+    expect(await codeOf(vouchForBlock(source([at.mount]), block.hash))).toBe('corrupt');
+  });
+
+  test('but has another size than the locator says: 502', async () => {
+    const at = testMount();
+    const block = await randomBlock(1000);
+    await put(at, block);
+    for (const size of [999, 1001]) {
+      expect(await codeOf(readBlock(source([at.mount]), block.hash, { size }))).toBe('corrupt');
+      expect(await codeOf(vouchForBlock(source([at.mount]), block.hash, { size }))).toBe('corrupt');
+    }
+  });
+
+  test('is read in part from just there', async () => {
+    const at = testMount();
+    const block = await randomBlock(BIG);
+    await put(at, block);
+    const range = { offset: PIECE + 3, length: 1000 };
+    const part = await readBlockRange(source([at.mount]), block.hash, range, { size: BIG });
+    expect(await bytesOf(part.body)).toEqual(block.data.slice(PIECE + 3, PIECE + 1003));
+  });
+
+  test('is hashed all the same when reads are always verified', async () => {
+    const at = testMount();
+    const block = await randomBlock(BIG);
+    await put(at, block);
+    const found = await readBlock(source([at.mount], { verifyReads: 'always' }), block.hash);
+    expect(found.vouched).toBe('hashed');
+    expect(await bytesOf(found.body)).toEqual(block.data);
+  });
+});
+
+describe('a block stored in parts, for which the store has no MD5', () => {
+  const sizes = [1000, 256 * 1024, 256 * 1024 + 1, PIECE, 2 * PIECE, BIG];
+
+  test.each(sizes)('of %d bytes is hashed on its way and arrives whole', async (size) => {
+    const at = testMount();
+    const block = await randomBlock(size);
+    await putInParts(at, dataKey(block.hash), block.data);
+    const found = await readBlock(source([at.mount]), block.hash, { size });
+    expect(found.vouched).toBe('hashed');
+    expect(await bytesOf(found.body)).toEqual(block.data);
+    expect(await vouchForBlock(source([at.mount]), block.hash)).toMatchObject({ size, vouched: 'hashed' });
+  });
+
+  test.each(sizes)('of %d bytes and corrupt is never a complete body', async (size) => {
+    const at = testMount();
+    const block = await randomBlock(size);
+    await putInParts(at, dataKey(block.hash), await damaged(block));
+    expect(await codeOf(vouchForBlock(source([at.mount]), block.hash))).toBe('corrupt');
+    if (size <= PIECE) {
+      expect(await codeOf(readBlock(source([at.mount]), block.hash))).toBe('corrupt');
+    } else {
+      const { body, done } = await readBlock(source([at.mount]), block.hash);
+      const [{ bytes, error }] = await Promise.all([readUntilBroken(body), done?.catch(() => undefined)]);
+      expect(error).not.toBeNull();
+      expect(bytes).toBeLessThan(size);
+    }
+  });
+
+  test('is hashed whole before a part of it is given out', async () => {
+    const at = testMount();
+    const good = await randomBlock(BIG);
+    const bad = await randomBlock(BIG);
+    await putInParts(at, dataKey(good.hash), good.data);
+    await putInParts(at, dataKey(bad.hash), await damaged(bad));
+    const range = { offset: 5, length: 100 };
+    const part = await readBlockRange(source([at.mount]), good.hash, range, { size: BIG });
+    expect(await bytesOf(part.body)).toEqual(good.data.slice(5, 105));
+    expect(await codeOf(readBlockRange(source([at.mount]), bad.hash, range, { size: BIG }))).toBe('corrupt');
+  });
+});
+
+describe('over several mounts', () => {
+  test('a miss or a broken store leads to the next mount', async () => {
+    const block = await randomBlock(100);
+    const [first, second] = pairFor(block.hash);
+    await put(second!, block);
+    const blocks = source([first!.mount, second!.mount]);
+    expect((await readBlock(blocks, block.hash)).from).toBe(second!.mount.uuid);
+    first!.faults.push({ operation: 'get', when: 'before' }, { operation: 'head', when: 'before' });
+    expect((await readBlock(blocks, block.hash)).from).toBe(second!.mount.uuid);
+    expect((await vouchForBlock(blocks, block.hash)).from).toBe(second!.mount.uuid);
+  });
+
+  test('a copy that is known to be bad does not hide a good one (T10)', async () => {
+    const block = await randomBlock(BIG);
+    const [first, second] = pairFor(block.hash);
+    await first!.raw.put(dataKey(block.hash), await damaged(block), { size: BIG });
+    await put(second!, block);
+    const blocks = source([first!.mount, second!.mount]);
+    const found = await readBlock(blocks, block.hash);
+    expect(found.from).toBe(second!.mount.uuid);
+    expect(await bytesOf(found.body)).toEqual(block.data);
+    expect((await vouchForBlock(blocks, block.hash)).from).toBe(second!.mount.uuid);
+  });
+
+  test('404 only when every mount says so; an outage is not an absence', async () => {
+    const block = await randomBlock(100);
+    const [first, second] = pairFor(block.hash);
+    const blocks = source([first!.mount, second!.mount]);
+    expect(await codeOf(readBlock(blocks, block.hash))).toBe('not_found');
+    expect(await codeOf(vouchForBlock(blocks, block.hash))).toBe('not_found');
+    second!.faults.push({ operation: 'get', when: 'before' });
+    expect(String(await codeOf(readBlock(blocks, block.hash)))).toContain('injected');
+  });
+});
+
+test('the empty block is always there', async () => {
+  const empty = await randomBlock(0);
+  const found = await readBlock(source([]), empty.hash, { size: 0 });
+  expect(await bytesOf(found.body)).toEqual(new Uint8Array(0));
+  expect((await vouchForBlock(source([]), empty.hash)).size).toBe(0);
+});
+
+describe('the edge cache', () => {
+  const cached = (mounts: Mount[]) => source(mounts, { cache: createEdgeCache() });
+  /** The entry is completed after the reader has its bytes. */
+  const settled = async (blocks: BlockSource, { hash, data }: TestBlock) => {
+    for (let tries = 0; tries < 50; tries++) {
+      const hit = await blocks.cache.match(hash, { size: data.length });
+      if (hit !== null) return hit;
+      await scheduler.wait(20);
+    }
+    return null;
+  };
+
+  test.each([1000, BIG])('serves a block of %d bytes again, and parts of it, without asking a store', async (size) => {
+    for (const inParts of [false, true]) {
+      const at = testMount();
+      const block = await randomBlock(size);
+      if (inParts) await putInParts(at, dataKey(block.hash), block.data);
+      else await put(at, block);
+      const blocks = cached([at.mount]);
+      const miss = await readBlock(blocks, block.hash, { size });
+      expect(miss.from).toBe(at.mount.uuid);
+      expect(await bytesOf(miss.body)).toEqual(block.data);
+      await (await settled(blocks, block))?.body.cancel();
+      at.calls.length = 0;
+      const hit = await readBlock(blocks, block.hash, { size });
+      expect(hit.from).toBe('cache');
+      expect(await bytesOf(hit.body)).toEqual(block.data);
+      const part = await readBlockRange(blocks, block.hash, { offset: 10, length: 20 }, { size });
+      expect(await bytesOf(part.body)).toEqual(block.data.slice(10, 30));
+      expect(at.calls).toEqual([]);
+    }
+  });
+
+  test('never keeps a corrupt block', async () => {
+    const at = testMount();
+    const block = await randomBlock(BIG);
+    await putInParts(at, dataKey(block.hash), await damaged(block));
+    const blocks = cached([at.mount]);
+    const { body, done } = await readBlock(blocks, block.hash, { size: BIG });
+    await Promise.all([readUntilBroken(body), done?.catch(() => undefined)]);
+    await scheduler.wait(100);
+    expect(await blocks.cache.match(block.hash, { size: BIG })).toBeNull();
+  });
+
+  test('never keeps what a reader left in the middle', async () => {
+    const at = testMount();
+    const block = await randomBlock(BIG);
+    await put(at, block);
+    const blocks = cached([at.mount]);
+    const { body, done } = await readBlock(blocks, block.hash, { size: BIG });
+    const reader = body.getReader();
+    await reader.read();
+    await reader.cancel('gone');
+    await done?.catch(() => undefined);
+    await scheduler.wait(100);
+    expect(await blocks.cache.match(block.hash, { size: BIG })).toBeNull();
+    expect(await bytesOf((await readBlock(blocks, block.hash, { size: BIG })).body)).toEqual(block.data);
+  });
+
+  test('does not answer for a size that is not the block’s', async () => {
+    const at = testMount();
+    const block = await randomBlock(1000);
+    await put(at, block);
+    const blocks = cached([at.mount]);
+    await bytesOf((await readBlock(blocks, block.hash, { size: 1000 })).body);
+    await (await settled(blocks, block))?.body.cancel();
+    expect(await codeOf(readBlock(blocks, block.hash, { size: 999 }))).toBe('corrupt');
+  });
+});

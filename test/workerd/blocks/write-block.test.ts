@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'vitest';
+import { type WriteRequest, type WriteResult, writeBlock } from '../../../src/blocks/write-block.ts';
+import { isKeepError } from '../../../src/keep/errors.ts';
+import type { Mount } from '../../../src/storage/mounts.ts';
+import collision from '../../vectors/md5-collision.json';
+import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
+import { testMount } from '../support/mounts.ts';
+
+const PIECE = 1 << 20;
+
+function write(mounts: Mount[], { hash, data }: TestBlock, extra: Partial<WriteRequest> = {}): Promise<WriteResult> {
+  return writeBlock(mounts, { hash, size: data.length, body: bodyOf(data), desired: 1, storageClasses: [], ...extra });
+}
+
+async function stored(mount: Mount, hash: string): Promise<Uint8Array | null> {
+  const object = await mount.volume.read(hash);
+  return object === null ? null : bytesOf(object.body);
+}
+
+const codeOf = (work: Promise<unknown>) => work.then(() => 'success', (error) => (isKeepError(error) ? error.code : error));
+const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
+
+describe('storage classes and replicas follow keepstore’s rules (3.8)', () => {
+  const A = testMount({ classes: ['default'] });
+  const B = testMount({ classes: ['special', 'extra'] });
+  const C = testMount({ classes: ['readonly'], readOnly: true });
+  const mounts = [A.mount, B.mount, C.mount];
+
+  test.each<[string[], string, number, Record<string, number>]>([
+    [['default'], 'success', 1, { default: 1 }],
+    [['default', 'default'], 'success', 1, { default: 1 }],
+    [['special'], 'success', 1, { special: 1, extra: 1 }],
+    [['special', 'readonly'], 'success', 1, { special: 1, extra: 1 }],
+    [['special', 'nonexistent'], 'success', 1, { special: 1, extra: 1 }],
+    [['default', 'special'], 'success', 2, { default: 1, special: 1, extra: 1 }],
+    [['readonly'], 'full', 0, {}],
+    [['nonexistent'], 'full', 0, {}],
+    [['readonly', 'nonexistent'], 'full', 0, {}],
+  ])('asking for %j', async (storageClasses, outcome, replicas, classes) => {
+    const work = write(mounts, await randomBlock(100), { storageClasses });
+    expect(await codeOf(work)).toBe(outcome);
+    if (outcome !== 'success') return;
+    const result = await work;
+    expect(result.replicas).toBe(replicas);
+    expect(Object.fromEntries(result.classes)).toEqual(classes);
+  });
+
+  test('nothing is asked for: the first mount ends the request', async () => {
+    expect((await write(mounts, await randomBlock(100))).replicas).toBe(1);
+  });
+
+  test('no mount is writable: 507', async () => {
+    expect(await codeOf(write([C.mount], await randomBlock(100)))).toBe('full');
+  });
+
+  test('several replicas are spread over several mounts in one pass, and a mount’s own replication counts', async () => {
+    const block = await randomBlock(3 * PIECE + 5);
+    const pair = [testMount(), testMount()];
+    const result = await write(pair.map(({ mount }) => mount), block, { desired: 2 });
+    expect(result.replicas).toBe(2);
+    for (const { mount } of pair) expect(await stored(mount, block.hash)).toEqual(block.data);
+    const double = testMount({ replication: 2 });
+    const other = testMount();
+    expect((await write([double.mount, other.mount].sort(), block, { desired: 2 })).replicas).toBeGreaterThanOrEqual(2);
+  });
+
+  test('more replicas than there are places is a success that says what was reached', async () => {
+    expect((await write([A.mount], await randomBlock(10), { desired: 5 })).replicas).toBe(1);
+  });
+});
+
+describe('a body that is not the block', () => {
+  test.each([100, 3 * PIECE])('of %d bytes stores nothing, on one mount or on two', async (size) => {
+    for (const mounts of [[testMount()], [testMount(), testMount()]]) {
+      const block = await randomBlock(size);
+      const wrong = (await randomBlock(size)).data;
+      const work = write(mounts.map(({ mount }) => mount), block, { body: bodyOf(wrong), desired: mounts.length });
+      expect(await codeOf(work)).toBe('body_mismatch');
+      for (const { raw } of mounts) expect((await raw.list({ prefix: '' })).objects).toEqual([]);
+    }
+  });
+
+  test('is refused against an existing block too, which stays as it was', async () => {
+    const { mount } = testMount();
+    const block = await randomBlock(2 * PIECE);
+    await write([mount], block);
+    for (const at of [0, PIECE + 7, block.data.length - 1]) {
+      const wrong = block.data.slice();
+      wrong[at] = (wrong[at] ?? 0) ^ 1;
+      expect(await codeOf(write([mount], block, { body: bodyOf(wrong) }))).toBe('body_mismatch');
+    }
+    expect(await codeOf(write([mount], block, { body: bodyOf(block.data.slice(0, 9)), size: 9 }))).toBe('body_mismatch');
+    expect(await stored(mount, block.hash)).toEqual(block.data);
+  });
+});
+
+describe('a block that is already there', () => {
+  test('is not stored again: the data object stays, the marker is renewed', async () => {
+    const { mount, raw, calls } = testMount();
+    const block = await randomBlock(2 * PIECE + 1);
+    await write([mount], block);
+    const before = await raw.head(dataKey(block.hash));
+    calls.length = 0;
+    expect((await write([mount], block)).replicas).toBe(1);
+    expect(calls.filter((call) => call.startsWith('put'))).toEqual([`put recent/${dataKey(block.hash)}`]);
+    expect(await raw.head(dataKey(block.hash))).toEqual(before);
+  });
+
+  test('is copied to a further mount that is wanted, although the body is spent by then', async () => {
+    const [one, two] = [testMount(), testMount()];
+    const block = await randomBlock(PIECE + 1);
+    await write([one.mount], block);
+    expect((await write([one.mount, two.mount], block, { desired: 2 })).replicas).toBe(2);
+    expect(await stored(two.mount, block.hash)).toEqual(block.data);
+  });
+
+  test('with another content of the same MD5 is refused as a collision', async () => {
+    const { mount } = testMount();
+    const [first, second] = [collision.first, collision.second].map(fromHex);
+    const hash = collision.md5;
+    await write([mount], { hash, data: first! });
+    expect(await codeOf(write([mount], { hash, data: second! }))).toBe('hash_collision');
+    expect(await stored(mount, hash)).toEqual(first);
+  });
+});
+
+describe('a stored copy that is corrupt is healed by a correct write', () => {
+  const sizes = [10, 2 * PIECE + 3];
+
+  test.each(sizes)('whose MD5 the store knows to be wrong (%d bytes)', async (size) => {
+    const { mount, raw } = testMount();
+    const block = await randomBlock(size);
+    await raw.put(dataKey(block.hash), (await randomBlock(size)).data, { size });
+    expect((await write([mount], block)).replicas).toBe(1);
+    expect(await stored(mount, block.hash)).toEqual(block.data);
+  });
+
+  test.each(sizes)('on one of two mounts while the other copy is good (%d bytes)', async (size) => {
+    const [one, two] = [testMount(), testMount()];
+    const block = await randomBlock(size);
+    await write([one.mount], block);
+    await two.raw.put(dataKey(block.hash), (await randomBlock(size)).data, { size });
+    expect((await write([one.mount, two.mount], block, { desired: 2 })).replicas).toBe(2);
+    expect(await stored(two.mount, block.hash)).toEqual(block.data);
+  });
+});
+
+describe('a store that fails', () => {
+  test('before the write: the next mount is used', async () => {
+    const broken = testMount({ faults: [{ operation: 'head', when: 'before' }] });
+    const good = testMount();
+    const block = await randomBlock(100);
+    const result = await write([broken.mount, good.mount], block);
+    expect(result.mounts).toEqual([good.mount.uuid]);
+  });
+
+  test('in the data or in the marker, alone: 503 and no acknowledgement', async () => {
+    for (const key of [/^[0-9a-f]{3}\//, /^recent\//]) {
+      const { mount } = testMount({ faults: [{ operation: 'put', key, when: 'before' }] });
+      expect(await codeOf(write([mount], await randomBlock(100)))).toBe('unavailable');
+    }
+  });
+
+  test('after storing: 503, and the same write succeeds when it comes again', async () => {
+    const { mount } = testMount({ faults: [{ operation: 'put', key: /^[0-9a-f]{3}\//, when: 'after', times: 1 }] });
+    const block = await randomBlock(100);
+    expect(await codeOf(write([mount], block))).toBe('unavailable');
+    expect((await write([mount], block)).replicas).toBe(1);
+  });
+
+  test('at one of two mounts while the body flows: the other is acknowledged, and the broken one is not counted', async () => {
+    const broken = testMount({ faults: [{ operation: 'put', key: /^[0-9a-f]{3}\//, when: 'before' }] });
+    const good = testMount();
+    const block = await randomBlock(3 * PIECE);
+    const result = await write([broken.mount, good.mount], block, { desired: 2 });
+    expect(result.mounts).toEqual([good.mount.uuid]);
+    expect(result.replicas).toBe(1);
+    expect(await stored(good.mount, block.hash)).toEqual(block.data);
+  });
+
+  test('and has its copy made up by a third mount, from one that succeeded', async () => {
+    const broken = testMount({ faults: [{ operation: 'put', key: /^[0-9a-f]{3}\//, when: 'before' }] });
+    const good = [testMount(), testMount()];
+    const block = await randomBlock(3 * PIECE);
+    const result = await write([broken, ...good].map(({ mount }) => mount), block, { desired: 2 });
+    expect(result.replicas).toBe(2);
+    for (const { mount } of good) expect(await stored(mount, block.hash)).toEqual(block.data);
+  });
+});
+
+test('many writers of one block at once all succeed, and one good copy is there', async () => {
+  const { mount } = testMount();
+  const block = await randomBlock(PIECE + 11);
+  const results = await Promise.all(Array.from({ length: 8 }, () => write([mount], block)));
+  expect(results.map(({ replicas }) => replicas)).toEqual(Array(8).fill(1));
+  expect(await stored(mount, block.hash)).toEqual(block.data);
+});
+
+test('the empty block is stored like any other', async () => {
+  const { mount } = testMount();
+  expect((await write([mount], await randomBlock(0))).replicas).toBe(1);
+});
+
+function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
