@@ -81,9 +81,7 @@ export function createEdgeCache(): BlockCache {
       const stored = opened.then((cache) => cache.put(key, entry(readable, size, seal)));
       ignoreFailure(stored);
       const onClosed = () =>
-        ignoreFailure(
-          Promise.all([opened, stored]).then(([cache]) => cache.put(sealKey(key), entry('.', 1, seal))),
-        );
+        ignoreFailure(Promise.all([opened, stored]).then(([cache]) => cache.put(sealKey(key), entry('.', 1, seal))));
       return { writable, required: false, onClosed };
     },
   };

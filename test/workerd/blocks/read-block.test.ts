@@ -10,7 +10,11 @@ import { putInParts, testMount } from '../support/mounts.ts';
 const PIECE = 1 << 20;
 const BIG = 3 * PIECE + 17;
 const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
-const codeOf = (work: Promise<unknown>) => work.then(() => 'success', (error) => (isKeepError(error) ? error.code : error));
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'success',
+    (error) => (isKeepError(error) ? error.code : error),
+  );
 
 function source(mounts: Mount[], extra: Partial<BlockSource> = {}): BlockSource {
   return { mounts, cache: NO_CACHE, verifyReads: 'attested', ...extra };
@@ -23,7 +27,10 @@ async function put({ mount }: { mount: Mount }, { hash, data }: TestBlock): Prom
 /** Two mounts with the one that this block is read from first in front. */
 function pairFor(hash: string) {
   const pair = [testMount(), testMount()];
-  const [first] = mountOrder(hash, pair.map(({ mount }) => mount));
+  const [first] = mountOrder(
+    hash,
+    pair.map(({ mount }) => mount),
+  );
   return pair[0]?.mount === first ? pair : pair.reverse();
 }
 

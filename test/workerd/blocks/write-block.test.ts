@@ -17,7 +17,11 @@ async function stored(mount: Mount, hash: string): Promise<Uint8Array | null> {
   return object === null ? null : bytesOf(object.body);
 }
 
-const codeOf = (work: Promise<unknown>) => work.then(() => 'success', (error) => (isKeepError(error) ? error.code : error));
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'success',
+    (error) => (isKeepError(error) ? error.code : error),
+  );
 const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
 
 describe('storage classes and replicas follow keepstore’s rules (3.8)', () => {
@@ -56,7 +60,11 @@ describe('storage classes and replicas follow keepstore’s rules (3.8)', () => 
   test('several replicas are spread over several mounts in one pass, and a mount’s own replication counts', async () => {
     const block = await randomBlock(3 * PIECE + 5);
     const pair = [testMount(), testMount()];
-    const result = await write(pair.map(({ mount }) => mount), block, { desired: 2 });
+    const result = await write(
+      pair.map(({ mount }) => mount),
+      block,
+      { desired: 2 },
+    );
     expect(result.replicas).toBe(2);
     for (const { mount } of pair) expect(await stored(mount, block.hash)).toEqual(block.data);
     const double = testMount({ replication: 2 });
@@ -74,7 +82,11 @@ describe('a body that is not the block', () => {
     for (const mounts of [[testMount()], [testMount(), testMount()]]) {
       const block = await randomBlock(size);
       const wrong = (await randomBlock(size)).data;
-      const work = write(mounts.map(({ mount }) => mount), block, { body: bodyOf(wrong), desired: mounts.length });
+      const work = write(
+        mounts.map(({ mount }) => mount),
+        block,
+        { body: bodyOf(wrong), desired: mounts.length },
+      );
       expect(await codeOf(work)).toBe('body_mismatch');
       for (const { raw } of mounts) expect((await raw.list({ prefix: '' })).objects).toEqual([]);
     }
@@ -89,7 +101,9 @@ describe('a body that is not the block', () => {
       wrong[at] = (wrong[at] ?? 0) ^ 1;
       expect(await codeOf(write([mount], block, { body: bodyOf(wrong) }))).toBe('body_mismatch');
     }
-    expect(await codeOf(write([mount], block, { body: bodyOf(block.data.slice(0, 9)), size: 9 }))).toBe('body_mismatch');
+    expect(await codeOf(write([mount], block, { body: bodyOf(block.data.slice(0, 9)), size: 9 }))).toBe(
+      'body_mismatch',
+    );
     expect(await stored(mount, block.hash)).toEqual(block.data);
   });
 });
@@ -182,7 +196,11 @@ describe('a store that fails', () => {
     const broken = testMount({ faults: [{ operation: 'put', key: /^[0-9a-f]{3}\//, when: 'before' }] });
     const good = [testMount(), testMount()];
     const block = await randomBlock(3 * PIECE);
-    const result = await write([broken, ...good].map(({ mount }) => mount), block, { desired: 2 });
+    const result = await write(
+      [broken, ...good].map(({ mount }) => mount),
+      block,
+      { desired: 2 },
+    );
     expect(result.replicas).toBe(2);
     for (const { mount } of good) expect(await stored(mount, block.hash)).toEqual(block.data);
   });

@@ -41,7 +41,11 @@ export interface Fault {
 /** The real store, failing where it is told to. `calls` counts what was asked of it. */
 export function faultyStore(store: ObjectStore, faults: Fault[] = []) {
   const calls: string[] = [];
-  const run = async <Result>(operation: keyof ObjectStore, key: string, act: () => Promise<Result>): Promise<Result> => {
+  const run = async <Result>(
+    operation: keyof ObjectStore,
+    key: string,
+    act: () => Promise<Result>,
+  ): Promise<Result> => {
     calls.push(`${operation} ${key}`);
     const fault = faults.find(
       (candidate) => candidate.operation === operation && (candidate.key?.test(key) ?? true) && candidate.times !== 0,
@@ -95,7 +99,12 @@ export function testMount(options: TestMountOptions = {}) {
     replication,
     storageClasses: Object.fromEntries(classes.map((name) => [name, true])),
     priority: 0,
-    volume: createBucketVolume(store, { ...times, prefixLength, unsafeDelete: false, clock: options.clock ?? Date.now }),
+    volume: createBucketVolume(store, {
+      ...times,
+      prefixLength,
+      unsafeDelete: false,
+      clock: options.clock ?? Date.now,
+    }),
     store,
     prefixLength,
     raceWindowSeconds: times.raceWindowSeconds,
