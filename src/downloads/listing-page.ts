@@ -111,7 +111,8 @@ function commandLines({ url, depth, collection }: Listing): string {
   const needsToken = !/\/t=|\/collections\/download\//.test(url);
   const header = needsToken ? ` --header="Authorization: Bearer $ARVADOS_API_TOKEN"` : '';
   const safeUrl = url.replaceAll("'", '%27');
-  const wget = `wget${header} --continue --mirror --no-parent --no-host --cut-dirs=${depth} '${safeUrl}'`;
+  // What has a question mark is this page in another order, or the archive.
+  const wget = `wget${header} --reject-regex='\\?' --mirror --no-parent --no-host --cut-dirs=${depth} '${safeUrl}'`;
   const curl = `curl${header.replace('--header=', '-H ')} -C - -o files.zip '${safeUrl}?accept=application/zip&disposition=attachment'`;
   const lines = [line('wget-example', 'All files, one by one:', wget)];
   if (collection !== null)

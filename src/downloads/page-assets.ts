@@ -2,7 +2,7 @@
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6775;--line:#e3e7ec;--back:#fff;--band:#f5f7f9;--link:#0a58a6;--warm:#b7791f;--on:#fff}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaef;--soft:#9aa6b4;--line:#2c343e;--back:#14181d;--band:#1b2027;--link:#7db8f5;--warm:#e0b15e;--on:#10151b}}
-*{box-sizing:border-box}
+*{box-sizing:border-box}svg[hidden]{display:none}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 main{max-width:64rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
@@ -24,7 +24,7 @@ td.size{color:var(--soft)}
 .bar{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:1rem 0}
 button,.button{font:inherit;font-size:.95rem;padding:.5rem .95rem;border-radius:.45rem;border:1px solid var(--line);background:var(--band);color:var(--ink);cursor:pointer}
 .button.main,button.main{background:var(--link);border-color:var(--link);color:var(--on)}
-.button:hover{text-decoration:none;filter:brightness(.97)}
+button:disabled{opacity:.55;cursor:default}.button:hover{text-decoration:none;filter:brightness(.97)}
 a:focus-visible,button:focus-visible,summary:focus-visible,input:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 details{margin-top:1.5rem;border:1px solid var(--line);border-radius:.45rem}summary{padding:.7rem .9rem;cursor:pointer}
 details>div{padding:0 .9rem .9rem}details p{margin:.4rem 0;color:var(--soft);font-size:.9rem}
@@ -40,6 +40,6 @@ export const PAGE_SCRIPT = `
 for(const b of document.querySelectorAll('[data-copy]')){b.hidden=false;b.onclick=async()=>{await navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent);b.textContent='Copied';setTimeout(()=>{b.textContent='Copy'},1500)}}
 const form=document.getElementById('files');
 if(form){const boxes=[...form.querySelectorAll('input[name=files]')],all=document.getElementById('all'),go=document.getElementById('zip');
-const show=()=>{const n=boxes.filter(b=>b.checked).length;all.checked=n===boxes.length;all.indeterminate=n>0&&n<boxes.length;go.textContent=n?'Download '+n+' selected as ZIP':'Download selected as ZIP'};
+const show=()=>{const n=boxes.filter(b=>b.checked).length;all.checked=n===boxes.length;all.indeterminate=n>0&&n<boxes.length;go.disabled=!n;go.textContent=n?'Download '+n+' selected as ZIP':'Download selected as ZIP'};
 all.hidden=false;all.onchange=()=>{for(const b of boxes)b.checked=all.checked;show()};form.addEventListener('change',show);addEventListener('pageshow',show);show()}
 `;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
@@ -14,6 +14,8 @@ let directory: string;
 const large = randomBlock(3 << 20);
 const small = blockOf('small file');
 const ODD = `o'dd & <"na%20me"> ä☃.txt`;
+/** wget decodes the names of its files once more. */
+const WGET_ODD = ODD.replace('%20', ' ');
 
 beforeAll(async () => {
   service = await startService();
@@ -181,11 +183,23 @@ describe('a client of Debian', () => {
     await expect(tool('rclone', [...config, '--retries', '1', 'touch', `${remote}new`])).rejects.toThrow();
   });
 
+  test.runIf(hasTool('wget'))('wget mirrors a tree with the line that the page offers', async () => {
+    const page = await request(`${service.url}/c=${collection.uuid}/`);
+    const line = /<pre id="wget-example">([^<]*)</.exec(page.text)?.[1] ?? '';
+    const command = line.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
+    const copy = join(directory, 'mirror');
+    await mkdir(copy);
+    await tool('sh', ['-c', command], { cwd: copy, env: { ARVADOS_API_TOKEN: ROOT_TOKEN, LC_ALL: 'C.UTF-8' } });
+    const found = (await readdir(copy, { recursive: true })).filter((path) => !path.endsWith('index.html'));
+    expect(found.sort()).toEqual(['a', 'a/b', 'a/b/sma', `a/b/${WGET_ODD}`, 'empty', 'large.bin'].sort());
+    expect(md5(await readFile(join(copy, 'large.bin')))).toBe(large.hash);
+  });
+
   test.runIf(hasTool('cadaver'))('cadaver walks about and gets a file', async () => {
     const target = new URL(`${service.url}/c=${collection.uuid}/t=${ROOT_TOKEN}/`);
     const output = await tool('cadaver', [target.href], {
       cwd: directory,
-      input: 'ls\ncd a/b\nls\ncd ..\ncd ..\nget large.bin got.bin\nput got.bin new.bin\nquit\n',
+      input: 'ls\ncd a/b\nls\ncd ..\ncd ..\nget large.bin got.bin\nget a/b/sma small\nput small new.bin\nquit\n',
       env: { LC_ALL: 'C.UTF-8', HOME: directory },
     });
     expect(output).toMatch(/large\.bin\s+3145728/);

@@ -25,8 +25,8 @@ export async function openRaw(url: string, { method = 'GET', path, headers = {},
   const { hostname, port, host } = new URL(url);
   const socket = connect(Number(port), hostname);
   await once(socket, 'connect');
-  const lines = [`${method} ${path} HTTP/1.1`, `host: ${host}`, 'connection: close'];
-  for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
+  const lines = [`${method} ${path} HTTP/1.1`, `host: ${headers.host ?? host}`, 'connection: close'];
+  for (const [name, value] of Object.entries(headers)) if (name !== 'host') lines.push(`${name}: ${value}`);
   if (body !== undefined && headers['content-length'] === undefined) lines.push(`content-length: ${body.length}`);
   socket.write(`${lines.join('\r\n')}\r\n\r\n`);
   if (body !== undefined) socket.write(body);
