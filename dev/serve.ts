@@ -141,7 +141,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
     url,
     workerdPid: () => workerdPidOf(process.pid),
     scheduled: async () => {
-      const response = await miniflare.dispatchFetch(`${proxyUrl}/cdn-cgi/handler/scheduled`);
+      const response = await miniflare.dispatchFetch(`${proxyUrl}/cdn-cgi/local/scheduled`);
       const body = await response.text();
       if (!response.ok) throw new Error(`the cron handler failed: ${response.status} ${body}`);
     },

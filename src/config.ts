@@ -20,6 +20,8 @@ export interface Config {
   blobTrashConcurrency: number;
   blobDeleteConcurrency: number;
   blobReplicateConcurrency: number;
+  /** Hosts, with a port if that matters, that blocks may be pulled from; empty for all. */
+  pullHosts: string[];
   /** attested: trust an MD5 that the store keeps; always: hash every block on its way out. */
   verifyReads: 'attested' | 'always';
   edgeCache: boolean;
@@ -109,6 +111,27 @@ const origin = v.optional(
   '',
 );
 
+/** `keep0.example.org keep1.example.org:25107`, or the same as an array. */
+const hostList = v.optional(
+  v.pipe(
+    v.union([
+      v.array(v.string()),
+      v.pipe(
+        v.string(),
+        v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
+      ),
+    ]),
+    v.array(
+      v.pipe(
+        v.string(),
+        v.regex(/^[a-z0-9.:[\]_-]+$/i, 'write host names such as "keep0.example.org" or "keep0.example.org:25107"'),
+        v.toLowerCase(),
+      ),
+    ),
+  ),
+  [],
+);
+
 const Vars = v.object({
   CLUSTER_ID: v.pipe(
     v.string('missing: five letters or digits'),
@@ -131,6 +154,7 @@ const Vars = v.object({
   BLOB_TRASH_CONCURRENCY: count(4),
   BLOB_DELETE_CONCURRENCY: count(4),
   BLOB_REPLICATE_CONCURRENCY: count(4),
+  PULL_HOSTS: hostList,
   VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
   EDGE_CACHE: flag(true),
   DEFAULT_REPLICATION: count(2),
@@ -199,6 +223,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     blobTrashConcurrency: o.BLOB_TRASH_CONCURRENCY,
     blobDeleteConcurrency: o.BLOB_DELETE_CONCURRENCY,
     blobReplicateConcurrency: o.BLOB_REPLICATE_CONCURRENCY,
+    pullHosts: o.PULL_HOSTS,
     verifyReads: o.VERIFY_READS,
     edgeCache: o.EDGE_CACHE,
     volumes,

@@ -2,7 +2,9 @@ import { waitUntil } from 'cloudflare:workers';
 import { type AccountParts, createAccountParts } from './account-parts.ts';
 import type { LifecycleParts } from './block-api/lifecycle.ts';
 import type { OperationsParts } from './block-api/operations.ts';
+import { queueGauges } from './block-api/queue-gauges.ts';
 import type { ReadParts } from './block-api/read.ts';
+import type { WorkListParts } from './block-api/work-lists.ts';
 import type { WriteParts } from './block-api/write.ts';
 import { type BlockCache, createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
 import { type Config, parseConfig } from './config.ts';
@@ -10,6 +12,7 @@ import { createDownloadParts } from './download-parts.ts';
 import type { DownloadParts } from './downloads/needs.ts';
 import type { Env } from './env.ts';
 import { count } from './http/metrics.ts';
+import { createQueues } from './queues/queue-handles.ts';
 import { createDirectory, type ServiceDirectory } from './services/directory.ts';
 import { createFederation, type Federation } from './services/federation.ts';
 import { SDK_TRANSFER_LIMITS } from './services/transfer-limits.ts';
@@ -22,7 +25,7 @@ import { createS3ObjectStore } from './storage/s3-object-store.ts';
 import { deviceId, type VolumeConfig } from './storage/volume-config.ts';
 
 /** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
-export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, AccountParts {
+export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, WorkListParts, AccountParts {
   config: Config;
   mounts: Mount[];
   directory: ServiceDirectory;
@@ -53,6 +56,7 @@ function build(env: Env): PartsResult {
   const blocks = { mounts, cache, verifyReads: config.verifyReads };
   const accounts = createAccountParts(config, env);
   const directory = createServiceDirectory(config, env);
+  const queues = createQueues(env);
   const parts: Parts = {
     config,
     mounts,
@@ -63,7 +67,8 @@ function build(env: Env): PartsResult {
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
     downloads: createDownloadParts(config, env, accounts, blocks),
-    gauges: async () => [],
+    queues,
+    gauges: async () => (queues === null ? [] : queueGauges(queues)),
   };
   return { ok: true, parts };
 }

@@ -3,6 +3,7 @@ import { arvadosApi } from './arvados-api/api.ts';
 import { index, mountIndex, mountList, touch, trash, untrash } from './block-api/lifecycle.ts';
 import { metrics, ping } from './block-api/operations.ts';
 import { getBlock } from './block-api/read.ts';
+import { listStatus, replaceList } from './block-api/work-lists.ts';
 import { postBlock, putBlock } from './block-api/write.ts';
 import { idOfHost } from './downloads/address.ts';
 import { download, preflight } from './downloads/handler.ts';
@@ -41,6 +42,11 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['GET HEAD', /^\/index(\/[0-9a-f]{0,32})?$/, block(index)],
   ['GET HEAD', /^\/mounts$/, block(mountList)],
   ['GET HEAD', /^\/mounts\/[^/]+\/blocks(\/[0-9a-f]{0,32})?$/, block(mountIndex)],
+
+  ['PUT', /^\/pull$/, block((context, parts) => replaceList('pull', context, parts))],
+  ['PUT', /^\/trash$/, block((context, parts) => replaceList('trash', context, parts))],
+  ['GET', /^\/pull$/, block((context, parts) => listStatus('pull', context, parts))],
+  ['GET', /^\/trash$/, block((context, parts) => listStatus('trash', context, parts))],
 
   // Anything else, a known path with the wrong method included, is 400 on a keepstore (T4).
   ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],

@@ -2,12 +2,12 @@ import type { Env } from './env.ts';
 import { logResponse } from './http/access-log.ts';
 import { createContext, type RequestContext } from './http/context.ts';
 import { textError } from './http/errors.ts';
+import { runJobs } from './jobs.ts';
 import { KeepError } from './keep/errors.ts';
 import { partsOf } from './parts.ts';
 import { route } from './routes.ts';
 
-export { PullQueue } from './queues/pull-queue.ts';
-export { TrashQueue } from './queues/trash-queue.ts';
+export { PullQueue, TrashQueue } from './queue-objects.ts';
 
 export default {
   async fetch(request: Request, env: Env, execution: ExecutionContext): Promise<Response> {
@@ -21,6 +21,12 @@ export default {
     const response = await answer(context, env);
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);
     return logResponse(context, response, started);
+  },
+
+  async scheduled(_controller: ScheduledController, env: Env): Promise<void> {
+    const built = partsOf(env);
+    if (!built.ok) throw new Error(built.problems.join('; '));
+    await runJobs(built.parts);
   },
 } satisfies ExportedHandler<Env>;
 

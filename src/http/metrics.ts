@@ -23,6 +23,8 @@ export interface Gauge {
   name: string;
   labels?: Record<string, string>;
   value: number;
+  /** counter: a sum that is kept somewhere durable. */
+  type?: 'gauge' | 'counter';
 }
 
 /** Prometheus text format 0.0.4. */
@@ -36,7 +38,7 @@ export function renderMetrics(gauges: Gauge[]): string {
     lines.push(`${key} ${value}`);
     names.set(name, lines);
   }
-  const gaugeNames = new Set(gauges.map((gauge) => gauge.name));
+  const gaugeNames = new Set(gauges.filter(({ type }) => type !== 'counter').map(({ name }) => name));
   return [...names]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, lines]) => `# TYPE ${name} ${gaugeNames.has(name) ? 'gauge' : 'counter'}\n${lines.join('\n')}\n`)

@@ -11,7 +11,7 @@ export interface EmptyTrashResult {
   remainingBytes: number;
   /** What could not be judged or done, one line each; those entries stay for the next run. */
   problems: string[];
-  /** Where to go on when `until` came first; null when the whole trash was seen. */
+  /** Where to go on when time was up first; null when the whole trash was seen. */
   resumeAfter: string | null;
 }
 
@@ -19,8 +19,8 @@ export interface EmptyTrashOptions
   extends Pick<BucketVolumeOptions, 'prefixLength' | 'ttlSeconds' | 'lifetimeSeconds' | 'raceWindowSeconds' | 'clock'> {
   /** How many entries are worked on at once. */
   concurrency: number;
-  /** Unix milliseconds at which to stop and report where to go on. */
-  until: number;
+  /** Asked between entries: whether to stop and report where to go on. */
+  isTimeUp: () => boolean;
   resumeAfter: string | null;
 }
 
@@ -46,7 +46,7 @@ export async function emptyTrash(store: ObjectStore, options: EmptyTrashOptions)
     for (let i = 0; i < page.length; i += options.concurrency) {
       const batch = page.slice(i, i + options.concurrency);
       await Promise.all(batch.map((object) => emptyOne(store, object, options, startedAt, result)));
-      if (options.clock() >= options.until) return { ...result, resumeAfter: batch.at(-1)?.key ?? null };
+      if (options.isTimeUp()) return { ...result, resumeAfter: batch.at(-1)?.key ?? null };
     }
   }
   return result;

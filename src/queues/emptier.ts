@@ -1,0 +1,139 @@
+import { UNNAMED } from '../blocks/name-block.ts';
+import { listAll } from '../storage/bucket-index.ts';
+import { type EmptyTrashResult, emptyTrash } from '../storage/empty-trash.ts';
+import { instrumentStore } from '../storage/instrumented-store.ts';
+import type { Mount } from '../storage/mounts.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './limits.ts';
+
+export interface EmptierContext {
+  mounts: Mount[];
+  /** False: nothing is deleted. */
+  isEnabled: boolean;
+  intervalSeconds: number;
+  ttlSeconds: number;
+  lifetimeSeconds: number;
+  /** Entries judged at once, at least 1. */
+  concurrency: number;
+  /** Unix milliseconds now. */
+  clock: () => number;
+  log: (line: Record<string, unknown>) => void;
+}
+
+/** One run over all volumes, kept in storage: the process may end at any time. */
+interface Run {
+  /** Unix milliseconds. */
+  startedAt: number;
+  /** UUIDs of the mounts that have not been gone through, the one at work first. */
+  ahead: string[];
+  /** What has been done to the first of them so far. */
+  sofar: EmptyTrashResult | null;
+}
+
+const RUN_KEY = 'emptying';
+const SLICE_MS = 30_000;
+const MAX_PROBLEMS = 20;
+/** A block whose writer has not come back for it in a day has no writer any more. */
+const UNNAMED_MAX_AGE_MS = 86_400_000;
+
+/**
+ * Does a slice of emptying the trash: what one invocation can do. A run begins when the interval has passed since the
+ * last one began, and goes on where the slice before it stopped.
+ * @returns whether there is more to do now
+ */
+export async function emptySlice(storage: DurableObjectStorage, context: EmptierContext): Promise<boolean> {
+  if (!context.isEnabled) return false;
+  const run = await currentRun(storage, context);
+  const uuid = run.ahead[0];
+  if (uuid === undefined) return false;
+  const mount = context.mounts.find((candidate) => candidate.uuid === uuid);
+  if (mount !== undefined) {
+    try {
+      const result = await emptySome(mount, run.sofar, context);
+      if (result.resumeAfter !== null) {
+        await storage.put<Run>(RUN_KEY, { ...run, sofar: result });
+        return true;
+      }
+      report(mount, result, context);
+    } catch (error) {
+      // The other volumes must not wait for this one; it has its next turn in the next run.
+      context.log({
+        level: 'error',
+        msg: `trash of ${mount.deviceId}: not emptied`,
+        mount: uuid,
+        error: describe(error),
+      });
+    }
+  }
+  const ahead = run.ahead.slice(1);
+  await storage.put<Run>(RUN_KEY, { ...run, ahead, sofar: null });
+  return ahead.length > 0;
+}
+
+const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+async function currentRun(
+  storage: DurableObjectStorage,
+  { mounts, intervalSeconds, clock }: EmptierContext,
+): Promise<Run> {
+  const last = await storage.get<Run>(RUN_KEY);
+  if (last !== undefined && (last.ahead.length > 0 || clock() - last.startedAt < intervalSeconds * 1000)) return last;
+  const ahead = mounts.filter(({ allowTrash }) => allowTrash).map(({ uuid }) => uuid);
+  return { startedAt: clock(), ahead, sofar: null };
+}
+
+async function emptySome(
+  mount: Mount,
+  sofar: EmptyTrashResult | null,
+  context: EmptierContext,
+): Promise<EmptyTrashResult> {
+  const { ttlSeconds, lifetimeSeconds, concurrency, clock } = context;
+  const { prefixLength, raceWindowSeconds } = mount;
+  let requests = 0;
+  const store = instrumentStore(mount.store, () => {
+    requests++;
+  });
+  const until = clock() + SLICE_MS;
+  if (sofar === null && mount.allowWrite) await clearUnnamed(store, clock());
+  const result = await emptyTrash(store, {
+    ttlSeconds,
+    lifetimeSeconds,
+    prefixLength,
+    raceWindowSeconds,
+    concurrency: Math.min(concurrency, MAX_CONNECTIONS),
+    clock,
+    isTimeUp: () => requests >= STORE_REQUESTS_PER_ALARM || clock() >= until,
+    resumeAfter: sofar?.resumeAfter ?? null,
+  });
+  if (sofar === null) return result;
+  return {
+    deletedBlocks: sofar.deletedBlocks + result.deletedBlocks,
+    deletedBytes: sofar.deletedBytes + result.deletedBytes,
+    remainingBlocks: sofar.remainingBlocks + result.remainingBlocks,
+    remainingBytes: sofar.remainingBytes + result.remainingBytes,
+    problems: [...sofar.problems, ...result.problems].slice(0, MAX_PROBLEMS),
+    resumeAfter: result.resumeAfter,
+  };
+}
+
+/** Deletes what nameBlock set aside and a crash kept it from clearing away. */
+async function clearUnnamed(store: ObjectStore, now: number): Promise<void> {
+  for await (const page of listAll(store, UNNAMED)) {
+    const old = page.filter(({ modified }) => now - modified >= UNNAMED_MAX_AGE_MS);
+    if (old.length > 0) await store.delete(old.map(({ key }) => key));
+  }
+}
+
+function report({ uuid, deviceId }: Mount, result: EmptyTrashResult, { log }: EmptierContext): void {
+  const { deletedBytes, deletedBlocks, remainingBytes, remainingBlocks, problems } = result;
+  log({
+    level: problems.length > 0 ? 'warn' : 'info',
+    msg: `trash of ${deviceId}: deleted ${deletedBytes} bytes in ${deletedBlocks} blocks, kept ${remainingBytes} bytes in ${remainingBlocks} blocks`,
+    mount: uuid,
+    deletedBytes,
+    deletedBlocks,
+    remainingBytes,
+    remainingBlocks,
+    ...(problems.length === 0 ? {} : { problems }),
+  });
+}

@@ -1,0 +1,94 @@
+import { EMPTY_HASH, MAX_BLOCK_BYTES } from '../keep/limits.ts';
+import { type Locator, parseLocator } from '../keep/locator.ts';
+import { mountOrder } from '../keep/rendezvous.ts';
+import { type SigningKey, signLocator } from '../keep/signature.ts';
+import type { PullItem } from '../keep/work-lists.ts';
+import type { KeepClient } from '../services/keep-client.ts';
+import type { Mount } from '../storage/mounts.ts';
+import { done, failed, type Outcome } from './outcome.ts';
+import { pullServers } from './pull-servers.ts';
+
+export interface PullContext {
+  mounts: Mount[];
+  /** Null: blocks are not signed. */
+  signing: SigningKey | null;
+  /** Hosts that may be pulled from; empty for all. */
+  hosts: readonly string[];
+  /** A client of one server that shows PULL_TOKEN and asks once. */
+  clientOf: (server: string) => Pick<KeepClient, 'transfer'>;
+  /** Unix milliseconds now. */
+  clock: () => number;
+}
+
+/** What keepstores show each other when they pull. No database knows it: signatures alone open the blocks (T36). */
+export const PULL_TOKEN = 'keepstore-token-used-for-pulling-data-from-same-cluster';
+
+/** One entry may take this long in all; with what a slice may take before it, that is less than an alarm's 15 minutes. */
+const ENTRY_TIMEOUT_MS = 600_000;
+
+/**
+ * Fetches a block from the first server that has a good copy and writes it to one mount (keep-block-api.md 4.1). The
+ * body passes straight to the store, which refuses what is not the block; then the next server is asked (T66). A mount
+ * that has the block already only gets its time renewed, as by any write.
+ */
+export async function pullEntry(item: PullItem, context: PullContext): Promise<Outcome> {
+  const locator = parsed(item.locator);
+  if (locator === null) return failed('invalid_locator', 'not a locator of a block that Keep could hold');
+  const mount = destination(locator, item.mountUuid, context.mounts);
+  if ('result' in mount) return mount;
+  const signal = AbortSignal.timeout(ENTRY_TIMEOUT_MS);
+  const { hash } = locator;
+  if ((await mount.volume.head(hash, signal))?.md5 === hash) {
+    await mount.volume.touch(hash);
+    return done('present');
+  }
+  if (hash === EMPTY_HASH) {
+    await mount.volume.write(hash, new Uint8Array(0), { size: 0 });
+    return done('pulled');
+  }
+  return fetchInto(mount, locator, item.servers, context, signal);
+}
+
+async function fetchInto(
+  { volume }: Mount,
+  { hash, size }: Locator,
+  servers: string[],
+  { hosts, signing, clientOf, clock }: PullContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { usable, refused } = pullServers(hash, servers, hosts);
+  const problems = [...refused];
+  const bare = `${hash}+${size}`;
+  for (const server of usable) {
+    const expiry = Math.floor(clock() / 1000) + (signing?.ttlSeconds ?? 0);
+    const signed = signing === null ? bare : signLocator(bare, PULL_TOKEN, expiry, signing);
+    try {
+      await clientOf(server).transfer(signed, (body, length) => volume.write(hash, body, { size: length, signal }), {
+        signal,
+      });
+      return done('pulled');
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  if (usable.length === 0) return failed('no_source', problems.join('; ') || 'the list names no server');
+  return failed('not_delivered', problems.join('; '));
+}
+
+/** The named mount, or the first writable one in the block's order. */
+function destination({ hash }: Locator, uuid: string, mounts: Mount[]): Mount | Outcome {
+  const writable = mounts.filter(({ allowWrite }) => allowWrite);
+  if (uuid === '') return mountOrder(hash, writable)[0] ?? failed('read_only', 'no mount is writable');
+  const named = mounts.find((mount) => mount.uuid === uuid);
+  if (named === undefined) return failed('unknown_mount', `no mount ${uuid} here`);
+  return named.allowWrite ? named : failed('read_only', `${uuid} is read-only`);
+}
+
+function parsed(text: string): Locator | null {
+  try {
+    const locator = parseLocator(text);
+    return locator.size === null || locator.size > MAX_BLOCK_BYTES ? null : locator;
+  } catch {
+    return null;
+  }
+}

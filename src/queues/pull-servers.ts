@@ -1,0 +1,42 @@
+import { serviceOrder } from '../keep/rendezvous.ts';
+
+export interface PullServers {
+  /** Base URLs without a trailing slash, best first. */
+  usable: string[];
+  /** Why the others are not asked, one line each. */
+  refused: string[];
+}
+
+/**
+ * The servers of a pull, in the order in which keepstore asks them (keep-block-api.md 4.1). An address must be plain
+ * http or https, without credentials; `hosts` narrows them down, each a host name, with a port if that matters.
+ * @param hosts empty: all
+ */
+export function pullServers(hash: string, servers: readonly string[], hosts: readonly string[]): PullServers {
+  const refused: string[] = [];
+  const usable = servers.filter((server) => {
+    const problem = problemWith(server, hosts);
+    if (problem !== null) refused.push(`${hostOf(server)}: ${problem}`);
+    return problem === null;
+  });
+  const ordered = serviceOrder(
+    hash,
+    [...new Set(usable)].map((uuid) => ({ uuid })),
+  );
+  return { usable: ordered.map(({ uuid }) => uuid.replace(/\/+$/, '')), refused };
+}
+
+function problemWith(server: string, hosts: readonly string[]): string | null {
+  const url = URL.parse(server);
+  if (url === null) return 'not a URL';
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'neither http nor https';
+  if (url.username !== '' || url.password !== '') return 'credentials have no place in an address';
+  if (server.includes('?') || server.includes('#')) return 'not a base address';
+  if (hosts.length > 0 && !hosts.includes(url.host) && !hosts.includes(url.hostname)) return 'not in PULL_HOSTS';
+  return null;
+}
+
+/** What may be shown of an address. */
+function hostOf(server: string): string {
+  return URL.parse(server)?.host || 'server';
+}

@@ -1,0 +1,35 @@
+import type { QueueStatus, Replaced } from './work-queue.ts';
+
+/** A work queue as the rest of the service sees it: a Durable Object's methods, called from elsewhere. */
+export interface QueueHandle {
+  replace(body: ReadableStream<Uint8Array>): Promise<Replaced>;
+  status(): Promise<QueueStatus>;
+  wake(): Promise<void>;
+}
+
+export interface TrashQueueHandle extends QueueHandle {
+  emptyTrash(): Promise<boolean>;
+}
+
+/** There is one queue of each kind for the whole service. */
+export interface Queues {
+  pull: QueueHandle;
+  trash: TrashQueueHandle;
+}
+
+/** Null without the Durable Objects' bindings. A stub is good until its first failure: each use gets a new one. */
+export function createQueues(env: {
+  PULL_QUEUE?: DurableObjectNamespace;
+  TRASH_QUEUE?: DurableObjectNamespace;
+}): Queues | null {
+  const { PULL_QUEUE, TRASH_QUEUE } = env;
+  if (PULL_QUEUE === undefined || TRASH_QUEUE === undefined) return null;
+  return {
+    get pull() {
+      return PULL_QUEUE.getByName('pull') as unknown as QueueHandle;
+    },
+    get trash() {
+      return TRASH_QUEUE.getByName('trash') as unknown as TrashQueueHandle;
+    },
+  };
+}

@@ -1,0 +1,221 @@
+import { DurableObject } from 'cloudflare:workers';
+import { isKeepError } from '../keep/errors.ts';
+import { failed, type Outcome } from './outcome.ts';
+import { type Claim, createWorkRows, type Problem, type Tally, type WorkRows } from './work-rows.ts';
+
+/** What is done with the entries of one kind of list. */
+export interface Work<Item> {
+  kind: 'pull' | 'trash';
+  /** Reads a request's body. @throws KeepError `invalid_list` */
+  read(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Item>;
+  /** An entry as JSON, and back. */
+  encode(item: Item): string;
+  decode(text: string): Item;
+  /** The block's bare locator, for logs. */
+  locatorOf(item: Item): string;
+  /** Entries worked on at once; 0 keeps the list and does nothing with it. */
+  concurrency: number;
+  /** Entries that one alarm may begin: each costs requests to stores, and an invocation may only make so many. */
+  entriesPerAlarm: number;
+  /** Does it. Safe to repeat. What it throws counts as a failure. */
+  run(item: Item): Promise<Outcome>;
+}
+
+export type Replaced = { ok: true; entries: number } | { ok: false; message: string };
+
+/** State of a queue, for people and for metrics. */
+export interface QueueStatus {
+  /** False: switched off by configuration, lists are only kept. */
+  isWorking: boolean;
+  list: { entries: number; receivedAt: string | null; startedAt: string | null; lastSettledAt: string | null };
+  pending: number;
+  inProgress: number;
+  /** Of this list. */
+  tallies: Tally[];
+  /** Entries settled per second since the list was begun; 0 before. */
+  ratePerSecond: number;
+  lastErrors: (Omit<Problem, 'at'> & { at: string })[];
+  /** Since the queue came to be. */
+  totals: Tally[];
+}
+
+/** Staged in one statement: it takes one crossing into SQLite, and a string there may hold 2 MB. */
+const BATCH_ENTRIES = 500;
+const BATCH_CHARS = 256 * 1024;
+/** An alarm may take 15 minutes: no new entry is begun after this, and the longest ones have time to end. */
+const SLICE_MS = 240_000;
+/** An entry that was begun this often and never came to an end takes the process down with it. */
+const MAX_STARTS = 5;
+
+/**
+ * A work list in a Durable Object: rows are the truth, the alarm is only the wake-up. Entries run at least once and
+ * are not tried again when they fail: the next list will ask for what is still to be done.
+ */
+export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<Bindings> {
+  readonly #rows: WorkRows;
+  readonly #running = new Set<Claim>();
+  #isAwake = false;
+
+  constructor(state: DurableObjectState, env: Bindings) {
+    super(state, env);
+    this.#rows = createWorkRows(state.storage);
+  }
+
+  /** Null when the configuration does not allow any work. */
+  protected abstract work(): Work<Item> | null;
+
+  /** Takes the body of `PUT /pull` or `/trash`: the list is replaced as a whole, or not at all. */
+  async replace(body: ReadableStream<Uint8Array>): Promise<Replaced> {
+    const work = this.work();
+    if (work === null) throw new Error('not configured');
+    const reader = body.getReader();
+    const generation = this.#rows.stage();
+    try {
+      const entries = await this.#stage(work, generation, chunksOf(reader));
+      // What follows the list is of no interest, but a sender that is not heard out may take the answer for a failure.
+      while (!(await reader.read()).done);
+      this.#rows.enforce(generation, entries, Date.now());
+      await this.#arm();
+      return { ok: true, entries };
+    } catch (error) {
+      this.#rows.abandon(generation);
+      await this.#arm();
+      await reader.cancel(error).catch(() => undefined);
+      if (isKeepError(error, 'invalid_list')) return { ok: false, message: error.message };
+      throw error;
+    }
+  }
+
+  status(): QueueStatus {
+    const { generation, entries, settled, receivedAt, startedAt, lastSettledAt } = this.#rows.facts();
+    // An entry of the list before may still be in progress.
+    const running = [...this.#running].filter((claim) => claim.generation === generation).length;
+    const seconds = ((lastSettledAt ?? 0) - (startedAt ?? 0)) / 1000;
+    const timeOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+    return {
+      isWorking: (this.work()?.concurrency ?? 0) > 0,
+      list: {
+        entries,
+        receivedAt: timeOf(receivedAt),
+        startedAt: timeOf(startedAt),
+        lastSettledAt: timeOf(lastSettledAt),
+      },
+      pending: entries - settled - running,
+      inProgress: this.#running.size,
+      tallies: this.#rows.tallies('list'),
+      ratePerSecond: lastSettledAt === null ? 0 : Math.round((settled / Math.max(seconds, 0.001)) * 10) / 10,
+      lastErrors: this.#rows.problems().map(({ at, ...problem }) => ({ at: new Date(at).toISOString(), ...problem })),
+      totals: this.#rows.tallies('total'),
+    };
+  }
+
+  /** The watchdog's call: a queue with work and no alarm ahead gets one. An alarm in the past may never ring. */
+  async wake(): Promise<void> {
+    if (this.#isAwake || !this.#hasWork()) return;
+    const alarm = await this.ctx.storage.getAlarm();
+    if (alarm === null || alarm <= Date.now()) await this.#arm();
+  }
+
+  override async alarm(): Promise<void> {
+    const work = this.work();
+    this.#isAwake = true;
+    try {
+      while (this.#rows.sweep()) await scheduler.wait(0);
+      if (work !== null) await this.#workOff(work);
+    } finally {
+      this.#isAwake = false;
+      if (this.#hasWork()) await this.#arm();
+    }
+  }
+
+  async #stage(work: Work<Item>, generation: number, chunks: AsyncIterable<Uint8Array>): Promise<number> {
+    let staged = 0;
+    let batch: string[] = [];
+    let chars = 0;
+    const flush = () => {
+      this.#rows.add(generation, staged, batch);
+      staged += batch.length;
+      batch = [];
+      chars = 0;
+    };
+    for await (const item of work.read(chunks)) {
+      const entry = work.encode(item);
+      chars += entry.length;
+      if (batch.push(entry) >= BATCH_ENTRIES || chars >= BATCH_CHARS) flush();
+    }
+    flush();
+    return staged;
+  }
+
+  #hasWork(): boolean {
+    const { entries, settled } = this.#rows.facts();
+    return settled < entries && (this.work()?.concurrency ?? 0) > 0;
+  }
+
+  /** An alarm for the very moment that the running one was set for would be taken for that one, and never ring. */
+  #arm(): Promise<void> {
+    return this.ctx.storage.setAlarm(Date.now() + 1);
+  }
+
+  /** Only a failure of our own storage gets out of here: the platform repeats the alarm then. */
+  async #workOff(work: Work<Item>): Promise<void> {
+    const until = Date.now() + SLICE_MS;
+    let left = work.entriesPerAlarm;
+    const lane = async () => {
+      while (left > 0 && Date.now() < until) {
+        // Settling one entry and claiming the next are one write: there is no wait between them.
+        const claim = this.#rows.claim(Date.now());
+        if (claim === null) return;
+        left--;
+        await this.#settle(work, claim);
+      }
+    };
+    this.#rows.begin();
+    const lanes = await Promise.allSettled(Array.from({ length: work.concurrency }, lane));
+    for (const result of lanes) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #settle(work: Work<Item>, claim: Claim): Promise<void> {
+    const item = work.decode(claim.entry);
+    const locator = work.locatorOf(item);
+    this.#running.add(claim);
+    let outcome: Outcome;
+    try {
+      outcome =
+        claim.unsettledStarts >= MAX_STARTS
+          ? failed('interrupted', `begun ${claim.unsettledStarts} times, and the process ended each time`)
+          : await work.run(item);
+    } catch (error) {
+      outcome = failed('error', error instanceof Error ? error.message : String(error));
+    }
+    this.#running.delete(claim);
+    this.#rows.settle(claim, outcome, locator, Date.now());
+    logOutcome(work.kind, locator, outcome);
+  }
+}
+
+/** The chunks of a stream, for a consumer that may stop early without cancelling it. */
+function chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        const { done, value } = await reader.read();
+        return done ? { done, value: undefined } : { done, value };
+      },
+    }),
+  };
+}
+
+function logOutcome(kind: string, locator: string, { result, reason, message }: Outcome): void {
+  const line = {
+    level: result === 'failed' ? 'warn' : 'info',
+    time: new Date().toISOString(),
+    msg: kind,
+    locator,
+    result,
+    reason,
+    ...(message === undefined ? {} : { error: message }),
+  };
+  // biome-ignore lint/suspicious/noConsole: this is the log
+  console.log(JSON.stringify(line));
+}
