@@ -16,6 +16,7 @@ import { createGroups } from './collections/groups.ts';
 import type { CollectionSource } from './collections/source.ts';
 import type { Config } from './config.ts';
 import type { Env } from './env.ts';
+import type { ServiceDirectory } from './services/directory.ts';
 
 /** Who is asking, what they may do, and what collections there are. */
 export interface AccountParts extends ApiParts, Pick<WriteParts, 'requireWriter' | 'recordUpload'> {
@@ -32,14 +33,14 @@ const NOBODY: Authority = { identify: () => Promise.resolve(null) };
  * The cluster's API server is the authority where there is one (API_HOST); otherwise our own database is; without
  * either only the root token opens anything.
  */
-export function createAccountParts(config: Config, env: Env): AccountParts {
+export function createAccountParts(config: Config, env: Env, directory: ServiceDirectory): AccountParts {
   const uploads = env.DB === undefined ? null : createUploadLog(env.DB, (ms) => scheduler.wait(ms));
   if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
   if (db === undefined || manifests === undefined || uploads === null) {
     return { ...guard(config, NOBODY, null), api: null, collectionSource: null, sweepCollections: async () => {} };
   }
-  return embedded(config, db, manifests, uploads);
+  return embedded(config, { db, manifests, uploads, directory });
 }
 
 function besideCluster(config: Config, apiUrl: string, uploads: UploadLog | null): AccountParts {
@@ -54,7 +55,15 @@ function besideCluster(config: Config, apiUrl: string, uploads: UploadLog | null
   };
 }
 
-function embedded(config: Config, db: D1Database, manifests: R2Bucket, uploads: UploadLog): AccountParts {
+function embedded(
+  config: Config,
+  {
+    db,
+    manifests,
+    uploads,
+    directory,
+  }: { db: D1Database; manifests: R2Bucket; uploads: UploadLog; directory: ServiceDirectory },
+): AccountParts {
   const { clusterId } = config;
   const facts = factsOf(config);
   const setup = {
@@ -80,6 +89,7 @@ function embedded(config: Config, db: D1Database, manifests: R2Bucket, uploads: 
       collections,
       groups: createGroups(setup),
       uploads,
+      directory,
       signing: {
         key: { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds },
         required: config.blobSigning,

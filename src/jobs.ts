@@ -8,6 +8,7 @@ const EMPTYING_MS = 600_000;
 const JOBS: [name: string, run: (parts: Parts) => Promise<void>][] = [
   ['wake queues', wakeQueues],
   ['empty trash', emptyTrash],
+  ['refresh the service directory', (parts) => parts.directory.refresh()],
   ['sweep collections', (parts) => parts.sweepCollections()],
 ];
 

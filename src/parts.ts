@@ -54,9 +54,9 @@ function build(env: Env): PartsResult {
   const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
   const cache = config.edgeCache ? createEdgeCache() : NO_CACHE;
   const blocks = { mounts, cache, verifyReads: config.verifyReads };
-  const accounts = createAccountParts(config, env);
   const directory = createServiceDirectory(config, env);
   const queues = createQueues(env);
+  const accounts = createAccountParts(config, env, directory);
   const parts: Parts = {
     config,
     mounts,

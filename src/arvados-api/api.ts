@@ -40,14 +40,21 @@ import {
   untrashGroup,
   updateGroup,
 } from './group-handlers.ts';
-import { accessibleServices } from './keep-services-handler.ts';
+import {
+  accessibleServices,
+  createService,
+  deleteService,
+  getService,
+  listServices,
+  updateService,
+} from './keep-services-handler.ts';
 import { queryParameters } from './parameters.ts';
 import { BodyReader } from './request-body.ts';
 
 type Handler = (call: ApiCall, api: EmbeddedApi) => Promise<Response>;
 
 /** Answered without a token, like upstream. */
-const OPEN: Record<string, (context: RequestContext, api: EmbeddedApi) => Response> = {
+const OPEN: Record<string, (context: RequestContext, api: EmbeddedApi) => Response | Promise<Response>> = {
   '/discovery/v1/apis/arvados/v1/rest': discoveryDocument,
   '/arvados/v1/config': configDocument,
   '/arvados/v1/keep_services/accessible': accessibleServices,
@@ -69,6 +76,12 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['GET', 'api_client_authorizations/*', 'api_client_authorization', getToken],
   ['PATCH', 'api_client_authorizations/*', 'api_client_authorization', updateToken],
   ['DELETE', 'api_client_authorizations/*', 'api_client_authorization', deleteToken],
+
+  ['GET', 'keep_services', 'keep_service', listServices],
+  ['POST', 'keep_services', 'keep_service', createService],
+  ['GET', 'keep_services/*', 'keep_service', getService],
+  ['PATCH', 'keep_services/*', 'keep_service', updateService],
+  ['DELETE', 'keep_services/*', 'keep_service', deleteService],
 
   ['GET', 'collections', 'collection', listCollections],
   ['POST', 'collections', 'collection', createCollection],

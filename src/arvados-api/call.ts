@@ -9,6 +9,7 @@ import type { Signing } from '../collections/sign-manifest.ts';
 import type { RequestContext } from '../http/context.ts';
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
+import type { ServiceDirectory } from '../services/directory.ts';
 import type { Body, BodyReader } from './request-body.ts';
 
 /** The embedded API: everything that its handlers ask. */
@@ -21,6 +22,7 @@ export interface EmbeddedApi {
   collections: Collections;
   groups: Groups;
   uploads: UploadLog;
+  directory: ServiceDirectory;
   signing: Signing;
   facts: ClusterFacts;
 }

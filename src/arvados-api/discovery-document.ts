@@ -93,7 +93,14 @@ const RESOURCES: Record<string, Resource> = {
   keep_services: {
     schema: null,
     record: 'keep_service',
-    methods: [['accessible', 'GET', 'keep_services/accessible'], LIST_METHOD('keep_services')],
+    methods: [
+      ['accessible', 'GET', 'keep_services/accessible'],
+      LIST_METHOD('keep_services'),
+      GET_METHOD('keep_services'),
+      ['create', 'POST', 'keep_services', SELECT, true],
+      UPDATE_METHOD('keep_services'),
+      DELETE_METHOD('keep_services'),
+    ],
   },
   collections: {
     schema: 'Collection',

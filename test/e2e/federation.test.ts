@@ -19,7 +19,6 @@ const remoteLocator = (block: TestBlock, clusterId = 'xfar0', options: { token?:
 
 let home: TestService;
 let far: TestService;
-let farApi: KeepServer;
 let faultyApis: KeepServer[];
 let blocks: { small: TestBlock; large: TestBlock };
 
@@ -51,7 +50,6 @@ const clusterFor = ({ hash }: TestBlock, ...urls: string[]): string => {
 
 beforeAll(async () => {
   far = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: FAR_KEY } });
-  farApi = await startKeepServer(() => listing('', [far.url]));
   faultyApis = await Promise.all(FAULTY_IDS.map((id) => startKeepServer(() => faulty[id] ?? { status: 503 })));
   const remotes = Object.fromEntries(
     FAULTY_IDS.map((id, index) => [id, { Host: `127.0.0.1:${faultyApis[index]?.port}`, Scheme: 'http' }]),
@@ -63,7 +61,7 @@ beforeAll(async () => {
       TRANSFER_WINDOW: '2s',
       KEEP_HINT_URL: 'http://*.localhost:1',
       REMOTE_CLUSTERS: {
-        xfar0: { Host: `127.0.0.1:${farApi.port}`, Scheme: 'http' },
+        xfar0: { Host: new URL(far.url).host, Scheme: 'http' },
         xdown: { Host: new URL(await deadUrl()).host, Scheme: 'http' },
         ...remotes,
       },
@@ -73,7 +71,7 @@ beforeAll(async () => {
   for (const block of Object.values(blocks)) await putBlock(far.url, block);
 });
 
-afterAll(() => Promise.all([home, far, farApi, ...faultyApis].map((one) => one.stop())));
+afterAll(() => Promise.all([home, far, ...faultyApis].map((one) => one.stop())));
 
 const get = (locator: string, options: Parameters<typeof request>[1] = {}) =>
   request(`${home.url}/${locator}`, { token: TOKEN, ...options });
