@@ -20,7 +20,7 @@ const HASH = '[0-9a-f]{32}';
 /** Every route there is, first match wins. Paths are matched after percent-decoding, slashes as sent. */
 const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   // Operations: ahead of everything, without CORS.
-  ['GET', /^\/_health\/ping$/, plain(ping)],
+  ['ALL', /^\/_health\/ping$/, plain(ping)],
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
 
   // The Arvados API, or the way to the cluster's: arvados-api/api.ts lists what is in there, because a request may say
@@ -29,10 +29,10 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
 
   // keep-web's addresses (keep-web.md 2.2); a collection's own host has no others.
   ['GET HEAD PROPFIND', /^\/$/, downloads],
+  ['OPTIONS', /^\/$/, rootOptions],
   ['ALL', /^\/+(c=[^/]*|by_id|users|collections)(\/.*)?$/s, downloads],
 
   // keepstore's routes (keep-block-api.md 3.2) and keepproxy's POST (6.1).
-  ['OPTIONS', new RegExp(`^(/|/${HASH}.*|/(index|mounts|pull|trash|untrash)(/.*)?)$`), block(() => new Response(null))],
   ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(vary(getBlock))],
   ['PUT', new RegExp(`^/${HASH}.*$`, 's'), block(putBlock)],
   ['POST', /^\/$/, block(postBlock)],
@@ -47,6 +47,8 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['PUT', /^\/trash$/, block((context, parts) => replaceList('trash', context, parts))],
   ['GET', /^\/pull$/, block((context, parts) => listStatus('pull', context, parts))],
   ['GET', /^\/trash$/, block((context, parts) => listStatus('trash', context, parts))],
+
+  ['OPTIONS', /.*/s, block(() => new Response(null))],
 
   // Anything else, a known path with the wrong method included, is 400 on a keepstore (T4).
   ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],
@@ -71,7 +73,7 @@ const router = IttyRouter({
 export function route(context: RequestContext, parts: Parts): Promise<Response> {
   // The URL parser would fold dot segments into other paths.
   if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return Promise.resolve(textError(new KeepError('bad_request')));
-  if (idOfHost(context.url.host) !== null) return Promise.resolve(downloads(context, parts));
+  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return Promise.resolve(downloads(context, parts));
   const url = `http://route${encodeURI(context.path).replace(/[?#]/g, encodeURIComponent)}`;
   // itty-router only looks at method and url; the request itself travels in the context.
   return router.fetch({ method: context.method, url, context } as unknown as IRequest, parts);
@@ -95,6 +97,12 @@ async function downloads(context: RequestContext, parts: Parts): Promise<Respons
     return download(context, parts.downloads);
   };
   return withHeaders(await attempt(handle, context, parts), DOWNLOAD_CORS);
+}
+
+/** A file manager asks what WebDAV there is; a browser, before a script's POST of a block, what it may send. */
+function rootOptions(context: RequestContext, parts: Parts): Response | Promise<Response> {
+  if (!context.request.headers.has('Access-Control-Request-Method')) return downloads(context, parts);
+  return withHeaders(new Response(null), BLOCK_CORS);
 }
 
 /** On errors too (3.5). */

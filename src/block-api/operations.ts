@@ -10,7 +10,10 @@ export interface OperationsParts {
 }
 
 /** Only the exact form `Authorization: Bearer <management token>` will do (keep-block-api.md 3.3). */
-export function ping({ request }: RequestContext, { config }: OperationsParts): Response {
+export function ping({ request, method }: RequestContext, { config }: OperationsParts): Response {
+  const headers = { Allow: 'GET, OPTIONS' };
+  if (method === 'OPTIONS') return new Response(null, { headers });
+  if (method !== 'GET') throw new KeepError('method_not_allowed', { headers });
   const header = request.headers.get('Authorization');
   if (config.managementToken === null)
     throw new KeepError('not_found', { message: 'disabled: MANAGEMENT_TOKEN is not set' });
