@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { ROOT } from './serve.ts';
 
 /**
@@ -16,6 +17,8 @@ interface Step {
 }
 
 const WITH_S3 = [join(ROOT, 'test/support/s3/with-s3'), '--auto', '--'];
+/** workerd tells of every connection that a test breaks off, with a stack of bare addresses. */
+const RUNTIME_NOISE = /^(uncaught )?exception(;| =)|^stack: \S*\/workerd@/;
 const reports = await mkdtemp(join(tmpdir(), 'keep-edge-test-'));
 
 const withS3 = await s3IsToBeHad();
@@ -75,7 +78,10 @@ function run([command = '', ...args]: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     // Colours are for a terminal only; vitest would put them into a file as well.
     const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
-    const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', env });
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['inherit', 'inherit', 'pipe'], env });
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (!RUNTIME_NOISE.test(line)) process.stderr.write(`${line}\n`);
+    });
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
