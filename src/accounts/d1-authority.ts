@@ -16,7 +16,10 @@ interface TokenRow {
   last_name: string;
 }
 
-const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, is_active, username, first_name, last_name
+/** An uploader account is only as active as the user who owns it. */
+const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
+    is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
+      WHERE owners.uuid = users.owner_uuid AND users.is_uploader = 1 AND owners.is_active = 0) AS is_active
   FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE secret_sha256 = ?`;
 
 /** The embedded authority: tokens are rows, found by the hash of their secret. A v2 token must name its own row. */

@@ -13,7 +13,7 @@ import { TextStream } from './json-text.ts';
 import { isSet } from './parameters.ts';
 
 /** Manifest bytes in one page of a list; a page that would hold more is cut short, as upstream does. */
-const LIST_MANIFEST_BYTES = 64 * 1024 * 1024;
+const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
 
 export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const id = pathPart(call);

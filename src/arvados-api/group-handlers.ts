@@ -1,11 +1,12 @@
+import { recordEvent } from '../collections/log-record.ts';
 import { NOT_TRASHED, ownedBy } from '../collections/permission.ts';
 import { COLLECTIONS, GROUPS, LOGS } from '../collections/tables.ts';
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
-import { columnOf, type Table, toRecord } from '../records/columns.ts';
-import { createUuid, INFIX, isUuid } from '../records/ids.ts';
+import { columnOf, type Table } from '../records/columns.ts';
+import { isUuid } from '../records/ids.ts';
 import { DEFAULT_LIMIT, type ListParameters, type ListResult, listRecords, MAX_LIMIT } from '../records/list-query.ts';
-import { formatTime, normaliseTime } from '../records/times.ts';
+import { normaliseTime } from '../records/times.ts';
 import { answer, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { isSet } from './parameters.ts';
@@ -118,31 +119,18 @@ function filtersFor(table: Table, filters: unknown): unknown[] | null {
   return own;
 }
 
-/** POST logs: who did it and when are ours to say. */
+/** POST logs. */
 export async function createLog(call: ApiCall, { db, facts }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
   const text = (name: string) => (typeof record[name] === 'string' ? record[name] : null);
-  const time = formatTime(call.context.now * 1000);
-
-  const row: Row = {
-    uuid: createUuid(facts.clusterId, INFIX.log),
-    owner_uuid: call.user.uuid,
-    object_uuid: text('object_uuid'),
-    object_owner_uuid: null,
+  const event = {
     event_type: text('event_type'),
+    object_uuid: text('object_uuid'),
     summary: text('summary'),
-    properties: JSON.stringify(record.properties ?? {}),
-    event_at: normaliseTime(text('event_at') ?? '') ?? time,
-    created_at: time,
-    modified_at: time,
-    modified_by_user_uuid: call.user.uuid,
+    properties: (record.properties ?? {}) as Record<string, unknown>,
+    event_at: normaliseTime(text('event_at') ?? ''),
   };
-  const names = Object.keys(row);
-  const made = await db
-    .prepare(`INSERT INTO logs (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) RETURNING id`)
-    .bind(...Object.values(row))
-    .first<{ id: number }>();
-  return answer({ kind: LOGS.kind, id: made?.id ?? null, ...toRecord(LOGS, row) });
+  return answer(await recordEvent(db, facts.clusterId, call.user.uuid, event, call.context.now * 1000));
 }
 
 /** Everybody sees what they reported themselves; an admin sees all. */

@@ -1,23 +1,27 @@
-import type { Row } from '../records/columns.ts';
+import { type Row, toRecord } from '../records/columns.ts';
 import { createUuid, INFIX } from '../records/ids.ts';
 import { formatTime } from '../records/times.ts';
-import { insertRow } from '../records/write.ts';
+import { insertStatement } from '../records/write.ts';
+import { LOGS } from './tables.ts';
 
 /** What happened, as POST /arvados/v1/logs would record it (keep-web.md 8.5). */
 export interface LoggedEvent {
-  event_type: string;
-  object_uuid: string;
+  event_type: string | null;
+  object_uuid: string | null;
+  summary?: string | null;
   properties: Record<string, unknown>;
+  /** In the stored form; now unless given. */
+  event_at?: string | null;
 }
 
-/** Writes an event of the service's own into the cluster's log, on D1. @param now Unix milliseconds */
+/** Writes an event into the cluster's log, on D1. Who it was and when are never the reporter's to say. @param now Unix milliseconds */
 export async function recordEvent(
   db: D1Database,
   clusterId: string,
   userUuid: string,
   event: LoggedEvent,
   now: number,
-): Promise<void> {
+): Promise<Row> {
   const time = formatTime(now);
   const row: Row = {
     uuid: createUuid(clusterId, INFIX.log),
@@ -25,12 +29,13 @@ export async function recordEvent(
     object_uuid: event.object_uuid,
     object_owner_uuid: null,
     event_type: event.event_type,
-    summary: null,
+    summary: event.summary ?? null,
     properties: JSON.stringify(event.properties),
-    event_at: time,
+    event_at: event.event_at ?? time,
     created_at: time,
     modified_at: time,
     modified_by_user_uuid: userUuid,
   };
-  await insertRow(db, 'logs', row);
+  const { meta } = await insertStatement(db, 'logs', row).run();
+  return { kind: LOGS.kind, id: meta.last_row_id, ...toRecord(LOGS, row) };
 }

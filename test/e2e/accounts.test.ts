@@ -239,6 +239,15 @@ describe('uploader accounts', () => {
     expect((await api(service, 'users/current', { token: uploader.api_token })).status).toBe(403);
   });
 
+  test('can do nothing while their owner is deactivated', async () => {
+    const owner = await newUser();
+    const uploader = await create(owner);
+    await api(service, `users/${owner.uuid}`, { method: 'PUT', body: { user: { is_active: false } } });
+    expect((await put(uploader.api_token, 'x')).status).toBe(403);
+    await api(service, `users/${owner.uuid}`, { method: 'PUT', body: { user: { is_active: true } } });
+    expect((await put(uploader.api_token, 'x')).status).toBe(200);
+  });
+
   test('are made for oneself only, unless by an admin', async () => {
     const [one, two] = [await newUser(), await newUser()];
     const body = { uploader_account: { owner_uuid: two.uuid } };

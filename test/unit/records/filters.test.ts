@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { COLLECTIONS } from '../../../src/collections/tables.ts';
+import { isKeepError } from '../../../src/keep/errors.ts';
+import { parseFilters } from '../../../src/records/filters.ts';
+import { formatTime, normaliseTime } from '../../../src/records/times.ts';
+
+describe('parseFilters', () => {
+  test('lets nothing that a client writes into the SQL: whatever it sends is refused or bound', () => {
+    const names = fc.oneof(fc.constantFrom(...Object.keys(COLLECTIONS.columns), 'any', 'properties.x'), fc.string());
+    const operators = fc.oneof(
+      fc.constantFrom('=', '!=', '<', 'like', 'ilike', 'in', 'not in', 'is_a', 'exists', 'contains'),
+      fc.string(),
+    );
+    const marker = "x'); DROP TABLE users; --";
+    const operands = fc.oneof(fc.jsonValue(), fc.constant(marker), fc.constant([marker]), fc.constant(`%${marker}%`));
+    fc.assert(
+      fc.property(fc.tuple(names, operators, operands), (filter) => {
+        try {
+          for (const { sql, values } of parseFilters(COLLECTIONS, [filter])) {
+            expect(sql).not.toContain('DROP');
+            expect(sql.match(/\?/g)?.length ?? 0).toBe(values.length);
+            expect(sql.replace(/'array'|'\[\]'|'%Y-%m-%dT%H:%M:%fZ'|'now'/g, '')).not.toMatch(/'/);
+          }
+        } catch (error) {
+          if (!isKeepError(error, 'invalid_record')) throw error;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('refuses more filters than a statement has room for', () => {
+    expect(() => parseFilters(COLLECTIONS, Array(21).fill(['uuid', '=', 'x']))).toThrow(/at most 20/);
+  });
+});
+
+describe('times', () => {
+  test.each([
+    ['2025-04-28T19:50:49.093166Z', '2025-04-28T19:50:49.093166000Z'],
+    ['2025-04-28T19:50:49Z', '2025-04-28T19:50:49.000000000Z'],
+    ['2025-04-28T21:50:49+02:00', '2025-04-28T19:50:49.000000000Z'],
+    ['2025-04-28 19:50', '2025-04-28T19:50:00.000000000Z'],
+    ['2025-04-28', '2025-04-28T00:00:00.000000000Z'],
+    ['yesterday', null],
+    ['2025-13-01', null],
+    ['', null],
+  ])('%s is %s', (text, expected) => {
+    expect(normaliseTime(text)).toBe(expected);
+  });
+
+  test('are written so that the order of texts is the order of times', () => {
+    fc.assert(
+      fc.property(fc.nat(4e12), fc.nat(4e12), (a, b) => {
+        expect(formatTime(a) < formatTime(b)).toBe(a < b);
+        expect(normaliseTime(formatTime(a))).toBe(formatTime(a));
+      }),
+    );
+  });
+});
