@@ -1,10 +1,29 @@
 /** Where a manifest's text is kept: in the collection's row, or in the bucket when a row could not hold it. */
 export type StoredManifest = { inline: string; key: null } | { inline: null; key: string };
 
+/** What is asked of the bucket that holds large texts; an R2Bucket is one. */
+export interface ManifestBucket {
+  put(key: string, value: Uint8Array): Promise<unknown>;
+  get(key: string): Promise<{ body: ReadableStream<Uint8Array> } | null>;
+  delete(keys: string | string[]): Promise<void>;
+  createMultipartUpload(key: string): Promise<PartsUpload>;
+}
+
+export interface UploadedPart {
+  partNumber: number;
+  etag: string;
+}
+
+export interface PartsUpload {
+  uploadPart(partNumber: number, value: Uint8Array): Promise<UploadedPart>;
+  complete(parts: UploadedPart[]): Promise<unknown>;
+  abort(): Promise<void>;
+}
+
 /** D1's rows hold 2 MB in all. */
 const MAX_INLINE_BYTES = 1_000_000;
 /** Parts of a multipart upload: R2 wants them equal, and at least 5 MiB. */
-const PART_BYTES = 8 * 1024 * 1024;
+const PART_BYTES = 5 * 1024 * 1024;
 const KEY_PREFIX = 'manifests/';
 
 /**
@@ -12,15 +31,15 @@ const KEY_PREFIX = 'manifests/';
  * `abort`, always.
  */
 export class ManifestWriter {
-  readonly #bucket: R2Bucket;
+  readonly #bucket: ManifestBucket;
   readonly #key = `${KEY_PREFIX}${crypto.randomUUID()}`;
   #buffer = new Uint8Array(64 * 1024);
   #length = 0;
   #bytes = 0;
-  #upload: R2MultipartUpload | null = null;
-  readonly #parts: R2UploadedPart[] = [];
+  #upload: PartsUpload | null = null;
+  readonly #parts: UploadedPart[] = [];
 
-  constructor(bucket: R2Bucket) {
+  constructor(bucket: ManifestBucket) {
     this.#bucket = bucket;
   }
 
@@ -73,7 +92,7 @@ export class ManifestWriter {
 
 /** The text of a stored manifest, unsigned; null when the bucket does not have it (any more). */
 export async function readManifest(
-  bucket: R2Bucket,
+  bucket: ManifestBucket,
   stored: StoredManifest,
 ): Promise<ReadableStream<Uint8Array> | null> {
   if (stored.key === null) return new Blob([stored.inline]).stream();
@@ -81,6 +100,6 @@ export async function readManifest(
 }
 
 /** Gives up what a manifest holds in the bucket. */
-export async function deleteManifest(bucket: R2Bucket, stored: StoredManifest): Promise<void> {
+export async function deleteManifest(bucket: ManifestBucket, stored: StoredManifest): Promise<void> {
   if (stored.key !== null) await bucket.delete(stored.key);
 }

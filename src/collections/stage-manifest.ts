@@ -5,7 +5,7 @@ import { PortableDataHasher } from '../keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../keep/manifest/rules.ts';
 import type { Chunks } from '../keep/manifest/tokens.ts';
-import { deleteManifest, ManifestWriter, type StoredManifest } from './manifest-store.ts';
+import { deleteManifest, type ManifestBucket, ManifestWriter, type StoredManifest } from './manifest-store.ts';
 
 /** A manifest that was checked and is kept, but that no collection refers to yet. */
 export interface StagedManifest {
@@ -28,7 +28,11 @@ export type LocatorCheck = ((locator: string) => void) | null;
  * stores the text, all in one pass: a 50 MB manifest never stands in memory.
  * @throws KeepError invalid_record (422) for a bad manifest, forbidden (403) for a block without a good signature
  */
-export async function stageManifest(bucket: R2Bucket, chunks: Chunks, check: LocatorCheck): Promise<StagedManifest> {
+export async function stageManifest(
+  bucket: ManifestBucket,
+  chunks: Chunks,
+  check: LocatorCheck,
+): Promise<StagedManifest> {
   const writer = new ManifestWriter(bucket);
   const counter = createCounter();
   const parser = new ManifestParser(counter, STORE_RULES);
@@ -63,7 +67,7 @@ export async function stageManifest(bucket: R2Bucket, chunks: Chunks, check: Loc
 }
 
 /** Forgets a staged manifest that no collection came to refer to. */
-export function discardManifest(bucket: R2Bucket, { stored }: StagedManifest): Promise<void> {
+export function discardManifest(bucket: ManifestBucket, { stored }: StagedManifest): Promise<void> {
   return deleteManifest(bucket, stored);
 }
 
