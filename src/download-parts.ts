@@ -1,5 +1,5 @@
 import type { AccountParts } from './account-parts.ts';
-import { type BlockSource, readBlockRange } from './blocks/read-block.ts';
+import { readStretch, type StretchSource } from './blocks/read-stretch.ts';
 import { createFileTrees } from './collections/file-trees.ts';
 import { recordEvent } from './collections/log-record.ts';
 import type { Config } from './config.ts';
@@ -11,17 +11,15 @@ export function createDownloadParts(
   config: Config,
   env: Env,
   { authority, collectionSource, api }: AccountParts,
-  blocks: BlockSource,
+  stretches: StretchSource,
 ): DownloadParts | null {
   if (collectionSource === null) return null;
   return {
     downloads: settingsOf(config),
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache),
-    async openBlock({ hash, size }, range, _token, signal) {
-      const { body, done } = await readBlockRange(blocks, hash, range, { size, signal });
-      return { stream: body, pumped: done !== undefined };
-    },
+    openBlock: ({ hash, size, hints }, range, caller) =>
+      readStretch(stretches, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
     async downloader(token) {
       const user = (await authority.identify(token))?.user ?? null;
       return user === null ? null : { uuid: user.uuid, fullName: user.fullName };

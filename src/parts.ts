@@ -57,16 +57,17 @@ function build(env: Env): PartsResult {
   const directory = createServiceDirectory(config, env);
   const queues = createQueues(env);
   const accounts = createAccountParts(config, env, directory);
+  const far = { mounts, cache, federation: federate(config, directory, cache) };
   const parts: Parts = {
     config,
     mounts,
     blocks,
     directory,
-    far: { mounts, cache, federation: federate(config, directory, cache) },
+    far,
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
-    downloads: createDownloadParts(config, env, accounts, blocks),
+    downloads: createDownloadParts(config, env, accounts, { blocks, far, signing }),
     queues,
     gauges: async () => (queues === null ? [] : queueGauges(queues)),
   };

@@ -30,8 +30,8 @@ export const downloads: Subject = {
     await upload(`${floor.url}/${block.hash}`, block.data);
     const manifest = (blocks: number) =>
       `. ${Array.from({ length: blocks }, () => block.locator).join(' ')} 0:${blocks * BLOCK_BYTES}:file\n`;
-    const file = await createCollection(edge.url, manifest(FILE_BLOCKS));
-    const long = await createCollection(edge.url, manifest(LONG_FILE_BLOCKS));
+    const file = await createCollection(edge, manifest(FILE_BLOCKS));
+    const long = await createCollection(edge, manifest(LONG_FILE_BLOCKS));
     const fileUrl = `${edge.url}/c=${file.uuid}/file`;
     const bareUrl = `${floor.url}/${Array.from({ length: FILE_BLOCKS }, () => block.hash).join(',')}?bytes=${FILE_BLOCKS * BLOCK_BYTES}`;
     return [
@@ -138,7 +138,7 @@ async function largeManifest({ say }: BenchContext): Promise<Row[]> {
   say('a manifest of 1.28 million segments');
   await using edge = await startService();
   const text = manyFiles();
-  const { uuid } = await createCollection(edge.url, text);
+  const { uuid } = await createCollection(edge, text);
   const url = `${edge.url}/c=${uuid}/dir007/file47`;
   const timed = async () => {
     const started = performance.now();

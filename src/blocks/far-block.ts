@@ -100,6 +100,15 @@ export function vouchForHintedBlock(
   });
 }
 
+/**
+ * A block from this cluster's Keep services, for a service that has no mounts of its own.
+ * @param locator signed for the caller
+ * @throws KeepError no_token; ServicesError
+ */
+export function readHomeBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockRead> {
+  return read(source, source.federation.home(caller), formatLocator(locator), locator, 'services', caller);
+}
+
 async function followHints<Result>(
   { federation }: FarSource,
   locator: Locator,

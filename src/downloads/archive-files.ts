@@ -1,7 +1,7 @@
 import { type BlockSegment, type FileTree, fileSegments, nodeSize } from '../collections/file-tree.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
 import { combineCrc32 } from '../streams/crc32.ts';
-import { crc32OfStream, tapCrc32 } from '../streams/crc32-stream.ts';
+import { crc32OfPart, tapCrc32 } from '../streams/crc32-stream.ts';
 import type { LazyPart } from '../streams/part.ts';
 import type { ZipFiles } from '../streams/zip-archive.ts';
 import type { ChecksumBook } from './checksum-book.ts';
@@ -49,13 +49,13 @@ export function archiveFiles(tree: FileTree, nodes: number[], open: OpenBlock, b
     return {
       length: segment.length,
       open: async (signal) => {
-        const { stream, pumped } = await openSegment(tree, segment, open, signal);
-        const checked = known === null || pumped ? tapCrc32(stream, onChecksum) : stream;
+        const body = await openSegment(tree, segment, open, signal);
+        const checked = known === null ? tapCrc32(body, onChecksum) : body;
         return {
           async pipeTo(to, options) {
             try {
               await checked.pipeTo(to, options);
-              if (checked === stream && known !== null) onChecksum(known);
+              if (known !== null) onChecksum(known);
             } finally {
               onSent();
             }
@@ -87,8 +87,7 @@ export function archiveFiles(tree: FileTree, nodes: number[], open: OpenBlock, b
   async function segmentChecksum(segment: BlockSegment, signal: AbortSignal): Promise<number> {
     const known = isWhole(segment) ? book.block(segment.block) : null;
     if (known !== null) return known;
-    const { stream } = await openSegment(tree, segment, open, signal);
-    const crc = await crc32OfStream(stream, signal);
+    const crc = await crc32OfPart(await openSegment(tree, segment, open, signal), signal);
     if (isWhole(segment)) book.noteBlock(segment.block, crc);
     return crc;
   }

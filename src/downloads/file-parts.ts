@@ -9,23 +9,16 @@ import {
   nodeSize,
 } from '../collections/file-tree.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
-import type { LazyPart } from '../streams/part.ts';
-import { pipePieces } from '../streams/pipe-pieces.ts';
-import type { BlockBody, WantedBlock } from './needs.ts';
+import type { LazyPart, Pipeable } from '../streams/part.ts';
+import type { WantedBlock } from './needs.ts';
 
 /** Opens a stretch of a block for the request at hand. */
-export type OpenBlock = (block: WantedBlock, range: ByteRange, signal: AbortSignal) => Promise<BlockBody>;
+export type OpenBlock = (block: WantedBlock, range: ByteRange, signal: AbortSignal) => Promise<Pipeable>;
 
 /** The parts that a stretch of a file is made of: one for each stretch of a block. */
 export function* fileParts(tree: FileTree, file: number, range: ByteRange, open: OpenBlock): Generator<LazyPart> {
   for (const segment of fileSegments(tree, file, range)) {
-    yield {
-      length: segment.length,
-      open: async (signal) => {
-        const { stream, pumped } = await openSegment(tree, segment, open, signal);
-        return pumped ? pipePieces(stream) : stream;
-      },
-    };
+    yield { length: segment.length, open: (signal) => openSegment(tree, segment, open, signal) };
   }
 }
 
@@ -34,7 +27,7 @@ export function openSegment(
   { block, blockSize, offset, length }: BlockSegment,
   open: OpenBlock,
   signal: AbortSignal,
-): Promise<BlockBody> {
+): Promise<Pipeable> {
   const wanted = { hash: blockHash(tree, block), size: blockSize, hints: blockHints(tree, block) };
   return open(wanted, { offset, length }, signal);
 }

@@ -194,6 +194,7 @@ function contentHeaders({ collection }: TreeTarget): Record<string, string> {
   };
 }
 
-function blockOpener({ parts }: Asked, { token }: TreeTarget): OpenBlock {
-  return (block, range, signal) => parts.openBlock(block, range, token, signal);
+function blockOpener({ context, parts }: Asked, { token }: TreeTarget): OpenBlock {
+  const { requestId, now } = context;
+  return (block, range, signal) => parts.openBlock(block, range, { token, requestId, now, signal });
 }

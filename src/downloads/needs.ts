@@ -1,6 +1,8 @@
 import type { FileTrees } from '../collections/file-trees.ts';
 import type { CollectionSource } from '../collections/source.ts';
+import type { Caller } from '../services/federation.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
+import type { Pipeable } from '../streams/part.ts';
 import type { OriginSettings } from './origin-policy.ts';
 
 /** What an operator can set about downloads. Times are seconds. */
@@ -33,13 +35,6 @@ export interface WantedBlock {
   hints: string;
 }
 
-/** An opened stretch of a block. */
-export interface BlockBody {
-  stream: ReadableStream<Uint8Array>;
-  /** True when script moves the bytes: the runtime does not pipe such a stream into a transform stream. */
-  pumped: boolean;
-}
-
 /** Who downloads. */
 export interface Downloader {
   uuid: string;
@@ -59,11 +54,11 @@ export interface DownloadParts {
   collections: CollectionSource;
   trees: FileTrees;
   /**
-   * A stretch of a block, verified or vouched for. The caller has proved that `token` may read a collection that the
-   * block is in.
+   * A stretch of a block, verified or vouched for. The caller's token has been proved to open a collection that
+   * the block is in.
    * @throws KeepError not_found, corrupt, unavailable, bad_gateway
    */
-  openBlock(block: WantedBlock, range: ByteRange, token: string, signal: AbortSignal): Promise<BlockBody>;
+  openBlock(block: WantedBlock, range: ByteRange, caller: Caller): Promise<Pipeable>;
   /** Whose token it is; null when its scopes do not tell. */
   downloader(token: string): Promise<Downloader | null>;
   /** Writes to the log; must not throw for a log that is out of order. */

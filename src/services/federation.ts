@@ -31,6 +31,8 @@ export interface Federation {
    * @throws KeepError no_token, unknown_remote, obsolete_token, bad_request
    */
   cluster(clusterId: string, caller: Caller): Far;
+  /** This cluster's own services, with the caller's own token. @throws KeepError no_token */
+  home(caller: Caller): Far;
   /** Where a `+K@xxxxx` hint leads; null when it is not followed: for lack of an address, or of a token fit to be shown there. */
   hintedCluster(clusterId: string, caller: Caller): Far | null;
   /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null when nobody knows it. */
@@ -75,6 +77,10 @@ export function createFederation(options: FederationOptions): Federation {
       if (!options.remoteClusterIds.includes(id)) throw new KeepError('unknown_remote');
       const token = saltToken(caller.token, id);
       return { token, client: clientOf(directory.services(id), token, caller, false) };
+    },
+    home(caller) {
+      if (caller.token === '') throw new KeepError('no_token');
+      return { token: caller.token, client: clientOf(directory.services(home), caller.token, caller, false) };
     },
     hintedCluster(id, caller) {
       if (id === home || hintUrl === null || !/^[a-z0-9]{5}$/.test(id)) return null;

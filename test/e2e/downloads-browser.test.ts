@@ -25,10 +25,10 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
     directory = await mkdtemp(join(tmpdir(), 'keep-edge-browser-'));
     if (shots !== undefined) await mkdir(shots, { recursive: true });
     service = await startService();
-    await stored(service.url, reads, report);
+    await stored(service, reads, report);
     const size = reads.data.length;
     collection = await createCollection(
-      service.url,
+      service,
       `. ${reads.locator} ${report.locator} 0:${size}:sample-0042.bam 0:86912:sample-0042.bam.bai 0:1234567:reads_R1.fastq.gz 5:700:variants.vcf ` +
         `${size}:${report.data.length}:report.html 0:40000:coverage.png 10:400:README.md 0:0:done 7:90000:a-rather-long-name-without-any-space-in-it_${'x'.repeat(70)}.tsv\n` +
         `./Logs\\040of\\040run\\0407 ${reads.locator} 0:500:stderr.txt 0:600:stdout.txt\n./références/hg38 ${reads.locator} 0:900000:chr21.fa\n` +
@@ -163,7 +163,7 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
   test('opens a page of names that try to be more than names, as text', async () => {
     const evil = `"><img src=x onerror=document.title='owned'>`;
     const { uuid } = await createCollection(
-      service.url,
+      service,
       `. ${report.locator} 0:5:${evil.replaceAll(' ', '\\040').replaceAll('/', '')}\n`,
       { name: `<script>document.title='owned'<script>` },
     );

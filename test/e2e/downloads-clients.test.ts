@@ -50,9 +50,9 @@ describe('a genome browser', () => {
     const cuts = [0, 100_000, 333_333, 700_001, bam.length];
     const blocks = cuts.slice(1).map((end, i) => blockOf(bam.subarray(cuts[i], end)));
     const index = blockOf(bai);
-    await stored(service.url, ...blocks, index);
+    await stored(service, ...blocks, index);
     const collection = await createCollection(
-      service.url,
+      service,
       `. ${[...blocks, index].map(({ locator }) => locator).join(' ')} 0:${bam.length}:reads.bam ${bam.length}:${bai.length}:reads.bam.bai\n`,
     );
     const base = `${service.url}/c=${collection.uuid}/t=${ROOT_TOKEN}/_`;
@@ -83,9 +83,9 @@ describe('a large file', () => {
   let url: string;
 
   beforeAll(async () => {
-    await stored(service.url, block);
+    await stored(service, block);
     const locators = Array.from({ length: blocks }, () => block.locator).join(' ');
-    const { uuid } = await createCollection(service.url, `. ${locators} 0:${blocks * BLOCK_BYTES}:big\n`);
+    const { uuid } = await createCollection(service, `. ${locators} 0:${blocks * BLOCK_BYTES}:big\n`);
     url = `${service.url}/c=${uuid}/big`;
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { api, createCollection, stored, type TestCollection } from '../support/collections.ts';
+import { createUser } from '../support/api.ts';
+import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf } from '../support/keep.ts';
 import { type RawAnswer, rawRequest } from '../support/raw-http.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
@@ -20,20 +21,12 @@ let anonymous: string;
 beforeAll(async () => {
   service = await startService();
   const foo = blockOf('foo');
-  await stored(service.url, foo);
-  const userWithToken = async (username: string) => {
-    const user = { username, email: `${username}@example.org`, first_name: username, last_name: 'X', is_active: true };
-    const { uuid } = (await api(service.url, 'POST', 'users', { user })) as unknown as { uuid: string };
-    const made = (await api(service.url, 'POST', 'api_client_authorizations', {
-      api_client_authorization: { owner_uuid: uuid, scopes: ['all'] },
-    })) as unknown as { uuid: string; api_token: string };
-    return { uuid, token: made.api_token.startsWith('v2/') ? made.api_token : `v2/${made.uuid}/${made.api_token}` };
-  };
-  stranger = (await userWithToken('stranger')).token;
-  const visitor = await userWithToken('visitor');
+  await stored(service, foo);
+  stranger = (await createUser(service, 'stranger')).token;
+  const visitor = await createUser(service, 'visitor');
   anonymous = visitor.token;
-  collection = await createCollection(service.url, `. ${foo.locator} 0:3:foo\n./d ${foo.locator} 0:3:bar\n`);
-  publicCollection = await createCollection(service.url, `. ${foo.locator} 0:3:pub\n`, { owner_uuid: visitor.uuid });
+  collection = await createCollection(service, `. ${foo.locator} 0:3:foo\n./d ${foo.locator} 0:3:bar\n`);
+  publicCollection = await createCollection(service, `. ${foo.locator} 0:3:pub\n`, { owner_uuid: visitor.uuid });
   await service.restart({
     WEBDAV_DOWNLOAD: `https://${DOWNLOAD}`,
     WORKBENCH2: WORKBENCH,

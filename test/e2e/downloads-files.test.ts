@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { api, createCollection, stored, type TestCollection } from '../support/collections.ts';
+import { api } from '../support/api.ts';
+import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf, request } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
@@ -16,8 +17,8 @@ let url: string;
 
 beforeAll(async () => {
   service = await startService();
-  await stored(service.url, A, B);
-  collection = await createCollection(service.url, MANIFEST, { name: 'Ranges' });
+  await stored(service, A, B);
+  collection = await createCollection(service, MANIFEST, { name: 'Ranges' });
   url = `${service.url}/c=${collection.uuid}`;
 });
 afterAll(() => service?.stop());
@@ -106,7 +107,7 @@ describe('a file', () => {
 
   test('has the same ETag at every address, also in another collection; by content it may be kept for long', async () => {
     const other = await createCollection(
-      service.url,
+      service,
       `./elsewhere ${A.locator} ${B.locator} ${A.locator} ${B.locator} 7:26:g\n`,
     );
     const etags = new Set<string | null>();
@@ -165,12 +166,8 @@ describe('a file', () => {
 
 describe('a block that is lost or bad', () => {
   test('breaks the answer off: it never ends as a complete short file', async () => {
-    const [first, second] = await stored(
-      service.url,
-      blockOf('first block, good'),
-      blockOf('second block, to be lost'),
-    );
-    const made = await createCollection(service.url, `. ${first.locator} ${second.locator} 0:41:both\n`);
+    const [first, second] = await stored(service, blockOf('first block, good'), blockOf('second block, to be lost'));
+    const made = await createCollection(service, `. ${first.locator} ${second.locator} 0:41:both\n`);
     await service.r2('BLOCKS').delete(`${second.hash.slice(0, 3)}/${second.hash}`);
     await expect(request(`${service.url}/c=${made.uuid}/both`)).rejects.toThrow();
     const good = await request(`${service.url}/c=${made.uuid}/both`, { headers: { range: 'bytes=0-16' } });
@@ -182,7 +179,7 @@ describe('a block that is lost or bad', () => {
     const block = blockOf(data);
     const key = `${block.hash.slice(0, 3)}/${block.hash}`;
     await service.r2('BLOCKS').putInParts(key, data);
-    const made = await createCollection(service.url, `. ${block.locator} 0:${data.length}:big\n`);
+    const made = await createCollection(service, `. ${block.locator} 0:${data.length}:big\n`);
     const path = `${service.url}/c=${made.uuid}/big`;
     const range = await request(path, { headers: { range: 'bytes=5242879-5242880' } });
     expect([range.status, [...range.body]]).toEqual([206, [7, 7]]);
@@ -191,24 +188,22 @@ describe('a block that is lost or bad', () => {
     wrong[3] = 8;
     const badBlock = { ...blockOf(new Uint8Array(6 << 20).fill(9)) };
     await service.r2('BLOCKS').putInParts(`${badBlock.hash.slice(0, 3)}/${badBlock.hash}`, wrong);
-    const bad = await createCollection(service.url, `. ${badBlock.locator} 0:100:start\n`);
+    const bad = await createCollection(service, `. ${badBlock.locator} 0:100:start\n`);
     await expect(request(`${service.url}/c=${bad.uuid}/start`)).rejects.toThrow();
   });
 });
 
 describe('a download', () => {
   test('is written to the log with who, what and from where, once for a burst of ranges, and without the token', async () => {
-    const { uuid } = (await api(service.url, 'GET', 'users/current')) as unknown as { uuid: string };
-    const made = await createCollection(service.url, `. ${A.locator} 0:10:logged\n`);
+    const { uuid } = (await api(service, 'users/current')).json;
+    const made = await createCollection(service, `. ${A.locator} 0:10:logged\n`);
     const address = `/c=${made.uuid}/t=${ROOT_TOKEN}/logged`;
     for (const range of ['bytes=3-4', 'bytes=5-6', 'bytes=0-1', 'bytes=7-8']) {
       await request(service.url + address, { headers: { range } });
     }
     expect((await request(`${service.url}/c=${made.uuid}/nothing`)).status).toBe(404);
     const events = async () => {
-      const { items } = (await api(service.url, 'GET', 'logs?limit=1000')) as unknown as {
-        items: Record<string, unknown>[];
-      };
+      const items: Record<string, unknown>[] = (await api(service, 'logs', { query: { limit: 1000 } })).json.items;
       return items.filter(({ properties }) => (properties as Record<string, unknown>).collection_uuid === made.uuid);
     };
     await expect.poll(async () => (await events()).length).toBe(2);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { api, createCollection, stored, type TestCollection } from '../support/collections.ts';
+import { api, createUser } from '../support/api.ts';
+import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf, md5, randomBlock, request } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 import { hasTool, tool } from '../support/tools.ts';
@@ -20,10 +21,10 @@ const WGET_ODD = ODD.replace('%20', ' ');
 beforeAll(async () => {
   service = await startService();
   directory = await mkdtemp(join(tmpdir(), 'keep-edge-dav-'));
-  await stored(service.url, large, small);
+  await stored(service, large, small);
   const escaped = ODD.replaceAll(' ', '\\040').replaceAll('\\"', '"');
   collection = await createCollection(
-    service.url,
+    service,
     `. ${large.locator} 0:${large.data.length}:large.bin 0:0:empty\n./a/b ${small.locator} 0:10:${escaped} 0:5:sma\n`,
     { name: 'Dav files' },
   );
@@ -131,15 +132,11 @@ describe('WebDAV', () => {
   });
 
   test('shows homes, projects and collections below /users and /by_id as the token may see them', async () => {
-    const { uuid: me, username } = (await api(service.url, 'POST', 'users', {
-      user: { username: 'ada', email: 'ada@example.org', first_name: 'Ada', last_name: 'L', is_active: true },
-    })) as unknown as { uuid: string; username: string };
-    const { items } = { items: [me, username] };
-    expect(items).toEqual([me, 'ada']);
-    const project = (await api(service.url, 'POST', 'groups', {
-      group: { name: 'Plans', group_class: 'project', owner_uuid: me },
-    })) as unknown as { uuid: string };
-    const made = await createCollection(service.url, `. ${small.locator} 0:10:note.txt\n`, {
+    const { uuid: me } = await createUser(service, 'ada');
+    const project = (
+      await api(service, 'groups', { body: { group: { name: 'Plans', group_class: 'project', owner_uuid: me } } })
+    ).json;
+    const made = await createCollection(service, `. ${small.locator} 0:10:note.txt\n`, {
       name: 'Notes',
       owner_uuid: project.uuid,
     });

@@ -23,14 +23,14 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keep-edge-zip-'));
   const small = blockOf('one two three');
   big = [randomBlock(8 << 20), randomBlock(8 << 20), randomBlock((4 << 20) + 1)];
-  await stored(service.url, small, ...big);
+  await stored(service, small, ...big);
   const [b0, b1, b2] = big as [TestBlock, TestBlock, TestBlock];
   const all = Buffer.concat(big.map(({ data }) => data));
   const size = all.length;
   const manifest =
     `. ${b0.locator} ${b1.locator} ${b2.locator} ${small.locator} 0:${size}:big.bin ${size}:3:a.txt 5:0:zero 100:9000000:middle.bin\n` +
     `./dir1/dir ${small.locator} 4:3:x\\040ä\\040☃.txt\n./dir1 ${small.locator} 8:5:y\n./empty d41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056\n`;
-  collection = await createCollection(service.url, manifest, { name: 'Sue "Q"' });
+  collection = await createCollection(service, manifest, { name: 'Sue "Q"' });
   expected = {
     'a.txt': md5('one'),
     'big.bin': md5(all),
@@ -229,15 +229,15 @@ describe('an archive of a part of a collection', () => {
 
 describe('an archive that cannot be made whole', () => {
   test('breaks off in the middle: it never ends as a valid one', async () => {
-    const [good, lost] = await stored(service.url, blockOf('good'), blockOf('lost block'));
-    const made = await createCollection(service.url, `. ${good.locator} ${lost.locator} 0:4:a 4:10:b 0:2:c\n`);
+    const [good, lost] = await stored(service, blockOf('good'), blockOf('lost block'));
+    const made = await createCollection(service, `. ${good.locator} ${lost.locator} 0:4:a 4:10:b 0:2:c\n`);
     await service.r2('BLOCKS').delete(`${lost.hash.slice(0, 3)}/${lost.hash}`);
     await expect(zipOf(`/c=${made.uuid}/${ZIP}`)).rejects.toThrow();
     expect((await zipOf(`/c=${made.uuid}/${ZIP}&files=a`)).status).toBe(200);
   });
 
   test('of an empty collection is valid and empty', async () => {
-    const made = await createCollection(service.url, '');
+    const made = await createCollection(service, '');
     const file = join(directory, 'nothing.zip');
     await writeFile(file, (await zipOf(`/c=${made.uuid}/${ZIP}`)).body);
     expect((await readWithPython(file)).order).toEqual([]);
