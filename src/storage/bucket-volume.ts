@@ -108,6 +108,8 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
         });
       }
       if ((await store.copy(data, trash)) === null) throw new KeepError('not_found');
+      // Copying takes its time: who wrote or touched the block meanwhile keeps it, and the copy is the emptier's (B6).
+      if ((await mtime(hash)) !== modified) return 'too_young';
       await store.delete([data]);
       return 'trashed';
     },
