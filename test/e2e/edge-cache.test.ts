@@ -1,0 +1,88 @@
+import { setTimeout } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { getBlock, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
+import { rawRequest } from '../support/raw-http.ts';
+import { startService, type TestService } from '../support/service.ts';
+import { dataKey } from '../support/volumes.ts';
+
+/** What the edge keeps, and who gets it. `attested` blocks stream past the cache, ones in parts are hashed on the way. */
+const SIZES = [1000, 300_000, 5 << 20];
+
+async function storeInParts(service: TestService, size: number): Promise<TestBlock> {
+  const block = randomBlock(size);
+  await putBlock(service.url, block);
+  await service.r2('BLOCKS').putInParts(dataKey(block.hash), block.data);
+  return block;
+}
+
+/** Reads until the answer comes from the cache: an entry is finished after the answer that filled it. */
+async function readUntilHit(service: TestService, block: TestBlock): Promise<void> {
+  for (;;) {
+    const answer = await getBlock(service.url, block);
+    expect([answer.status, md5(answer.body)]).toEqual([200, block.hash]);
+    if (answer.headers.get('keep-edge-status') === 'hit') return;
+    await setTimeout(20);
+  }
+}
+
+test('a block that was read once is there without the store, whole and for HEAD, but still needs its signature', async () => {
+  await using service = await startService();
+  for (const size of SIZES) {
+    for (const block of [randomBlock(size), await storeInParts(service, size)]) {
+      if ((await service.r2('BLOCKS').get(dataKey(block.hash))) === null) await putBlock(service.url, block);
+      expect((await getBlock(service.url, block)).headers.get('keep-edge-status')).toMatch(/^miss; mount=/);
+      await readUntilHit(service, block);
+      await service.r2('BLOCKS').delete(dataKey(block.hash));
+      const hit = await getBlock(service.url, block);
+      expect([hit.status, md5(hit.body), hit.headers.get('keep-edge-status')]).toEqual([200, block.hash, 'hit']);
+      expect(hit.headers.get('cache-control')).toContain('private');
+      for (const [locator, token, status] of [
+        [block.locator, undefined, 400],
+        [sign(block.locator), null, 401],
+        [sign(block.locator), 'another', 400],
+        [sign(block.locator, { key: 'another' }), undefined, 400],
+        [sign(block.locator, { expiry: 1 }), undefined, 401],
+      ] as const) {
+        const refused = await request(`${service.url}/${locator}`, token === undefined ? {} : { token });
+        expect(refused.status).toBe(status);
+      }
+    }
+  }
+});
+
+test('what turns out corrupt, is not there, or breaks off is never kept', async () => {
+  await using service = await startService();
+  const missing = randomBlock(100);
+  expect((await getBlock(service.url, missing)).status).toBe(404);
+  await putBlock(service.url, missing);
+  expect((await getBlock(service.url, missing)).status).toBe(200);
+  for (const size of SIZES) {
+    const block = await storeInParts(service, size);
+    const damaged = Uint8Array.from(block.data);
+    damaged[size - 1] = (damaged[size - 1] ?? 0) ^ 1;
+    await service.r2('BLOCKS').putInParts(dataKey(block.hash), damaged);
+    const headers = { authorization: `Bearer ${service.rootToken}` };
+    const path = `/${sign(block.locator)}`;
+    for (let round = 0; round < 3; round++) {
+      const answer = await rawRequest(service.url, { path, headers });
+      expect(answer.status === 502 || !answer.complete).toBe(true);
+    }
+    await service.r2('BLOCKS').put(dataKey(block.hash), block.data);
+    await readUntilHit(service, block);
+  }
+});
+
+test('EDGE_CACHE = false keeps nothing', async () => {
+  await using service = await startService({ vars: { EDGE_CACHE: false } });
+  for (const size of SIZES) {
+    const block = randomBlock(size);
+    await putBlock(service.url, block);
+    for (let round = 0; round < 3; round++) {
+      expect((await getBlock(service.url, block)).headers.get('keep-edge-status')).toMatch(
+        /^miss; mount=.*; attested$/,
+      );
+    }
+    await service.r2('BLOCKS').delete(dataKey(block.hash));
+    expect((await getBlock(service.url, block)).status).toBe(404);
+  }
+});
