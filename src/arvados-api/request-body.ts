@@ -1,8 +1,8 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
+import { RecordScanner } from '../streams/record-scanner.ts';
 import { FormDecoder } from './form-decoder.ts';
 import { typedParameter } from './parameters.ts';
-import { RecordScanner } from './record-scanner.ts';
 
 const MAX_VALUE_BYTES = 1024 * 1024;
 

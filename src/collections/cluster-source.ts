@@ -1,5 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { isUuid } from '../records/ids.ts';
+import { RecordScanner } from '../streams/record-scanner.ts';
 import type { CollectionSource, Entry, Home } from './source.ts';
 
 interface ApiRecord {
@@ -9,7 +10,6 @@ interface ApiRecord {
   username?: string | null;
   modified_at?: string | null;
   portable_data_hash?: string;
-  manifest_text?: string;
 }
 interface ApiList {
   items: ApiRecord[];
@@ -53,16 +53,16 @@ export function createClusterSource(apiUrl: string): CollectionSource {
 
   return {
     async open(id, token, signal) {
-      const parameters = { select: ['uuid', 'name', 'modified_at', 'portable_data_hash', 'manifest_text'] };
-      const record = await get<ApiRecord>(`collections/${encodeURIComponent(id)}`, parameters, token, signal);
+      const path = `collections/${encodeURIComponent(id)}`;
+      // The text is asked for on its own, and only by who needs it: it may be larger than all else together.
+      const record = await get<ApiRecord>(path, { select: FIELDS }, token, signal);
       if (record === null) return null;
-      const text = record.manifest_text ?? '';
       return {
         uuid: isUuid(id) ? id : null,
         portableDataHash: record.portable_data_hash ?? id,
         name: record.name ?? '',
         modifiedAt: record.modified_at ?? '',
-        manifest: () => Promise.resolve(new Blob([text]).stream()),
+        manifest: () => manifestOf(`${apiUrl}/arvados/v1/${path}`, token, record.portable_data_hash ?? id),
       };
     },
     async project(uuid, token, signal) {
@@ -109,11 +109,38 @@ function encode(parameters: Record<string, unknown>): URLSearchParams {
   return new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, text(value)]));
 }
 
+/** The text of a manifest as it comes, never whole in memory. */
+async function manifestOf(url: string, token: string, hash: string): Promise<AsyncIterable<Uint8Array>> {
+  const response = await ask(`${url}?${encode({ select: ['portable_data_hash', 'manifest_text'] })}`, token, undefined);
+  if (response === null) throw new KeepError('not_found', { message: 'Not Found' });
+  return manifestPieces(response.body ?? [], hash);
+}
+
+async function* manifestPieces(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  hash: string,
+): AsyncGenerator<Uint8Array> {
+  const scanner = new RecordScanner('collection');
+  for await (const chunk of body) {
+    const piece = scanner.push(chunk);
+    if (piece !== null) yield piece;
+  }
+  // Fails for an answer that was cut short, too.
+  const { portable_data_hash: found } = scanner.rest() as ApiRecord;
+  if (found !== hash)
+    throw new KeepError('unavailable', { message: 'the collection has just been changed: ask again' });
+}
+
 /**
  * Null for what is not there or may not be seen.
  * @throws KeepError unauthorized, bad_gateway
  */
 async function request<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
+  const response = await ask(url, token, signal);
+  return response === null ? null : ((await response.json()) as T);
+}
+
+async function ask(url: string, token: string, signal: AbortSignal | undefined): Promise<Response | null> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
@@ -125,7 +152,7 @@ async function request<T>(url: string, token: string, signal: AbortSignal | unde
   } catch (cause) {
     throw new KeepError('bad_gateway', { message: "the cluster's API server cannot be reached", cause });
   }
-  if (response.status === 200) return (await response.json()) as T;
+  if (response.status === 200) return response;
   await response.body?.cancel();
   if (response.status === 401)
     throw new KeepError('unauthorized', { message: 'Not logged in: the cluster refuses the token' });

@@ -6,7 +6,7 @@ import { readTree, TREE_FORMAT } from './file-tree-format.ts';
 /** What is needed of a collection to know its files. */
 export interface TreeSource {
   portableDataHash: string;
-  manifest: () => Promise<ReadableStream<Uint8Array>>;
+  manifest: () => Promise<AsyncIterable<Uint8Array>>;
 }
 
 export interface FileTrees {

@@ -10,7 +10,7 @@ export interface OpenCollection {
    * The manifest's text. Its blocks may be read by whoever may read the collection: locators are signed for the token
    * only where they come from a cluster.
    */
-  manifest: () => Promise<ReadableStream<Uint8Array>>;
+  manifest: () => Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** Something with a name in a project or a home. */
