@@ -2,11 +2,13 @@ import { waitUntil } from 'cloudflare:workers';
 import { type AccountParts, createAccountParts } from './account-parts.ts';
 import type { LifecycleParts } from './block-api/lifecycle.ts';
 import type { OperationsParts } from './block-api/operations.ts';
+import type { KeepProxy } from './block-api/proxy.ts';
 import { queueGauges } from './block-api/queue-gauges.ts';
 import type { ReadParts } from './block-api/read.ts';
 import type { WorkListParts } from './block-api/work-lists.ts';
 import type { WriteParts } from './block-api/write.ts';
 import { type BlockCache, createEdgeCache, NO_CACHE } from './blocks/block-cache.ts';
+import { createCacheAside } from './blocks/cache-aside.ts';
 import { type Config, parseConfig } from './config.ts';
 import { createDownloadParts } from './download-parts.ts';
 import type { DownloadParts } from './downloads/needs.ts';
@@ -29,6 +31,8 @@ export interface Parts extends ReadParts, WriteParts, LifecycleParts, Operations
   config: Config;
   mounts: Mount[];
   directory: ServiceDirectory;
+  /** For a cluster without volumes here; null where this service keeps blocks itself. */
+  proxy: KeepProxy | null;
   /** Null: no collections are bound. */
   downloads: DownloadParts | null;
 }
@@ -55,15 +59,17 @@ function build(env: Env): PartsResult {
   const cache = config.edgeCache ? createEdgeCache() : NO_CACHE;
   const blocks = { mounts, cache, verifyReads: config.verifyReads };
   const directory = createServiceDirectory(config, env);
+  const federation = federate(config, directory, cache);
   const queues = createQueues(env);
   const accounts = createAccountParts(config, env, directory);
-  const far = { mounts, cache, federation: federate(config, directory, cache) };
+  const far = { mounts, cache, federation };
   const parts: Parts = {
     config,
     mounts,
     blocks,
     directory,
     far,
+    proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, cache) : null,
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
@@ -95,6 +101,18 @@ function federate(config: Config, directory: ServiceDirectory, keeper: BlockCach
     keeper,
     limits,
   });
+}
+
+/** keepproxy's part (keep-block-api.md 6). */
+function createProxy(config: Config, federation: Federation, cache: BlockCache): KeepProxy {
+  return {
+    clientFor: (caller, service) => federation.home(caller, service).client,
+    proofs: federation.proofs,
+    cache,
+    aside: createCacheAside(),
+    defaultReplication: config.defaultReplication,
+    defaultClasses: Object.keys(config.storageClasses).filter((name) => config.storageClasses[name]?.default),
+  };
 }
 
 /** A volume as this service mounts it (keep-block-api.md 5.1). */

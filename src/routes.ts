@@ -2,6 +2,9 @@ import { type IRequest, IttyRouter, type RouteEntry } from 'itty-router';
 import { arvadosApi } from './arvados-api/api.ts';
 import { index, mountIndex, mountList, touch, trash, untrash } from './block-api/lifecycle.ts';
 import { metrics, ping } from './block-api/operations.ts';
+import type { KeepProxy } from './block-api/proxy.ts';
+import { proxyGet } from './block-api/proxy-read.ts';
+import { proxyPost, proxyPut } from './block-api/proxy-write.ts';
 import { getBlock } from './block-api/read.ts';
 import { listStatus, replaceList } from './block-api/work-lists.ts';
 import { postBlock, putBlock } from './block-api/write.ts';
@@ -13,6 +16,7 @@ import { textError } from './http/errors.ts';
 import { KeepError } from './keep/errors.ts';
 import type { Parts } from './parts.ts';
 
+type ProxyingParts = Parts & { proxy: KeepProxy };
 type Handler = (context: RequestContext, parts: Parts) => Response | Promise<Response>;
 
 const HASH = '[0-9a-f]{32}';
@@ -33,9 +37,9 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['ALL', /^\/+(c=[^/]*|by_id|users|collections)(\/.*)?$/s, downloads],
 
   // keepstore's routes (keep-block-api.md 3.2) and keepproxy's POST (6.1).
-  ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(vary(getBlock))],
-  ['PUT', new RegExp(`^/${HASH}.*$`, 's'), block(putBlock)],
-  ['POST', /^\/$/, block(postBlock)],
+  ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(volumesOr(proxyGet, vary(getBlock)))],
+  ['PUT', new RegExp(`^/${HASH}.*$`, 's'), block(volumesOr(proxyPut, putBlock))],
+  ['POST', /^\/$/, block(volumesOr(proxyPost, postBlock))],
   ['POST', new RegExp(`^/${HASH}.*$`, 's'), block(override('TOUCH', touch))],
   ['DELETE', new RegExp(`^/${HASH}.*$`, 's'), block(trash)],
   ['PUT', new RegExp(`^/untrash/${HASH}.*$`, 's'), block(untrash)],
@@ -103,6 +107,17 @@ async function downloads(context: RequestContext, parts: Parts): Promise<Respons
 function rootOptions(context: RequestContext, parts: Parts): Response | Promise<Response> {
   if (!context.request.headers.has('Access-Control-Request-Method')) return downloads(context, parts);
   return withHeaders(new Response(null), BLOCK_CORS);
+}
+
+/** Without volumes a cluster's keepstores do the work (keep-block-api.md 6). */
+function volumesOr(
+  proxied: (context: RequestContext, parts: ProxyingParts) => Promise<Response>,
+  own: Handler,
+): Handler {
+  return (context, parts) => {
+    const { proxy } = parts;
+    return proxy === null ? own(context, parts) : proxied(context, { ...parts, proxy });
+  };
 }
 
 /** On errors too (3.5). */

@@ -32,7 +32,8 @@ export async function putBlock(context: RequestContext, parts: WriteParts): Prom
 export async function postBlock(context: RequestContext, parts: WriteParts): Promise<Response> {
   const size = announcedLength(context.request);
   const user = await parts.requireWriter(context);
-  const named = await nameBlock(parts.mounts, bodyOf(context.request), size);
+  const aside = parts.mounts.find((mount) => mount.allowWrite)?.store;
+  const named = await nameBlock(aside, bodyOf(context.request), size);
   context.log.locator = named.hash;
   const response = await store(context, parts, named.hash, size, named.body).finally(named.discard);
   parts.recordUpload(context, named.hash, size, user);
@@ -69,7 +70,7 @@ async function store(
 }
 
 /** @throws KeepError `length_required`, `too_large`: before a byte of the body is asked for */
-function announcedLength({ headers }: Request): number {
+export function announcedLength({ headers }: Request): number {
   const text = headers.get('Content-Length');
   if (text === null || !/^\d+$/.test(text)) throw new KeepError('length_required');
   const size = Number(text);
@@ -77,11 +78,11 @@ function announcedLength({ headers }: Request): number {
   return size;
 }
 
-function bodyOf(request: Request): ReadableStream<Uint8Array> {
+export function bodyOf(request: Request): ReadableStream<Uint8Array> {
   return request.body ?? new Response(new Uint8Array(0)).body ?? new ReadableStream();
 }
 
-function listOf(header: string | null): string[] {
+export function listOf(header: string | null): string[] {
   return (header ?? '')
     .split(',')
     .map((name) => name.trim())

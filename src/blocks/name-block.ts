@@ -1,6 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { md5Hex } from '../keep/md5.ts';
-import type { Mount } from '../storage/mounts.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import { piecesOf } from '../streams/pieces.ts';
@@ -16,18 +16,24 @@ export interface NamedBlock {
   discard: () => Promise<void>;
 }
 
+/** Where a block is set aside; undefined when there is no such place. */
+export type AsideStore = Pick<ObjectStore, 'put' | 'get' | 'delete'> | undefined;
+
 /**
- * Finds the name of a block that came without one. A small one is hashed in memory; a larger one is set aside in the
- * first writable mount's bucket while it is hashed, because it must be named before it can be stored.
- * @throws KeepError `full` when no mount is writable
+ * Finds the name of a block that came without one. A small one is hashed in memory; a larger one is set aside (in the
+ * first writable mount's bucket) while it is hashed, because it must be named before it can be stored.
+ * @throws KeepError `full` when there is nowhere to set it aside
  */
-export async function nameBlock(mounts: Mount[], body: ReadableStream<Uint8Array>, size: number): Promise<NamedBlock> {
+export async function nameBlock(
+  store: AsideStore,
+  body: ReadableStream<Uint8Array>,
+  size: number,
+): Promise<NamedBlock> {
   if (size <= SMALL_BLOCK_BYTES) {
     const bytes = (await piecesOf(body).next()) ?? new Uint8Array(0);
     if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
     return { hash: md5Hex(bytes), body: new Response(bytes).body ?? body, discard: () => Promise.resolve() };
   }
-  const store = mounts.find((mount) => mount.allowWrite)?.store;
   if (store === undefined) throw new KeepError('full');
   const key = `${UNNAMED}${crypto.randomUUID()}`;
   const discard = () => store.delete([key]);

@@ -31,8 +31,8 @@ export interface Federation {
    * @throws KeepError no_token, unknown_remote, obsolete_token, bad_request
    */
   cluster(clusterId: string, caller: Caller): Far;
-  /** This cluster's own services, with the caller's own token. @throws KeepError no_token */
-  home(caller: Caller): Far;
+  /** This cluster's own services, or the one at that address, with the caller's own token. @throws KeepError no_token */
+  home(caller: Caller, service?: string): Far;
   /** Where a `+K@xxxxx` hint leads; null when it is not followed: for lack of an address, or of a token fit to be shown there. */
   hintedCluster(clusterId: string, caller: Caller): Far | null;
   /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null when nobody knows it. */
@@ -52,6 +52,8 @@ export interface FederationOptions {
 
 /** Told to whom we ask, so that services which follow hints never ask each other in circles. */
 export const VIA = '1.1 keep-edge';
+/** As a proxy we have to be known by keepproxy's name: that is what others like it look for. */
+export const PROXY_VIA = 'HTTP/1.1 keepproxy';
 
 const MAX_PROOFS = 10_000;
 /** Behind a hint there is always somebody else to ask. */
@@ -60,14 +62,14 @@ const NO_RETRIES = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
 export function createFederation(options: FederationOptions): Federation {
   const { clusterId: home, directory, hintUrl } = options;
   const platform = createWorkerPlatform(options.keeper);
-  const clientOf = (services: ServiceSource, token: string, { requestId }: Caller, isHinted: boolean) =>
+  const clientOf = (services: ServiceSource, token: string, { requestId }: Caller, isHinted: boolean, via = VIA) =>
     createKeepClient({
       services,
       token,
       platform,
       requestId,
       limits: options.limits,
-      headers: { Via: VIA },
+      headers: { Via: via },
       ...(isHinted ? { retry: NO_RETRIES } : {}),
     });
   const only = (url: string, uuid: string) => fixedServices([{ uuid, url, type: 'proxy', readOnly: false }]);
@@ -78,9 +80,13 @@ export function createFederation(options: FederationOptions): Federation {
       const token = saltToken(caller.token, id);
       return { token, client: clientOf(directory.services(id), token, caller, false) };
     },
-    home(caller) {
+    home(caller, service) {
       if (caller.token === '') throw new KeepError('no_token');
-      return { token: caller.token, client: clientOf(directory.services(home), caller.token, caller, false) };
+      const services = service === undefined ? directory.services(home) : only(service, service);
+      return {
+        token: caller.token,
+        client: clientOf(services, caller.token, caller, service !== undefined, PROXY_VIA),
+      };
     },
     hintedCluster(id, caller) {
       if (id === home || hintUrl === null || !/^[a-z0-9]{5}$/.test(id)) return null;

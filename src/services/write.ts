@@ -30,6 +30,8 @@ export interface BlockSource {
    * a source that can be read only once may get the bytes again. Null when there is nothing left to send.
    */
   open(count: number, copy: StoredCopy | null): Promise<OutgoingBody[] | null>;
+  /** The exchange that this body went into has ended, well or not: nobody will read it any more. */
+  ended?(body: OutgoingBody): void;
 }
 
 export interface PutResult extends PutProgress {
@@ -80,6 +82,8 @@ export async function storeBlock(
       return { service, locator, headers: answer.response.headers };
     } catch (error) {
       return { service, answer: failure(service.url, error) };
+    } finally {
+      source.ended?.(body);
     }
   };
 
@@ -94,12 +98,14 @@ export async function storeBlock(
       const useful = copiesPerService === null ? 1 : Math.ceil(Math.max(1, missing) / copiesPerService);
       const starting = open.splice(0, Math.max(0, useful - running.size));
       if (starting.length > 0) {
-        const bodies = await source.open(starting.length, copy);
-        if (bodies === null) round.giveUp();
-        for (const [index, body] of (bodies ?? []).entries()) {
+        const bodies = (await source.open(starting.length, copy)) ?? [];
+        for (const [index, body] of bodies.entries()) {
           const service = starting[index];
           if (service !== undefined) running.set(service, send(service, body, round));
         }
+        open.unshift(...starting.slice(bodies.length));
+        // A source that was read already has nothing to send, unless one that is under way becomes a copy to send from.
+        if (running.size === 0) round.giveUp();
       }
       if (running.size === 0) return null;
       const outcome = await Promise.race(running.values());

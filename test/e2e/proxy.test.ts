@@ -1,0 +1,258 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createUser, type TestUser } from '../support/api.ts';
+import { blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
+import { answering, type KeepServer, serving, startKeepServer, storing } from '../support/keep-server.ts';
+import { rawRequest } from '../support/raw-http.ts';
+import { startService, type TestService } from '../support/service.ts';
+
+const NO_VOLUMES = { VOLUMES: {} };
+
+describe('A proxy before a cluster of ours', () => {
+  let cluster: TestService;
+  let proxy: TestService;
+  let user: TestUser;
+  const put = (block: TestBlock, options: Parameters<typeof request>[1] = {}) =>
+    request(`${proxy.url}/${block.hash}`, { method: 'PUT', token: user.token, body: block.data, ...options });
+  const get = (locator: string, options: Parameters<typeof request>[1] = {}) =>
+    request(`${proxy.url}/${locator}`, { token: user.token, ...options });
+
+  beforeAll(async () => {
+    cluster = await startService({ vars: { CLUSTER_ID: 'xclus' } });
+    proxy = await startService({
+      vars: { CLUSTER_ID: 'xclus', API_HOST: cluster.url, DEFAULT_REPLICATION: 1, ...NO_VOLUMES },
+    });
+    user = await createUser(cluster, 'proxied');
+  });
+  afterAll(() => Promise.all([cluster, proxy].map((one) => one.stop())));
+
+  test.each([0, 11, 5_000_000])('stores and reads a block of %i bytes', async (size) => {
+    const block = randomBlock(size);
+    const stored = await put(block);
+    expect(stored.status).toBe(200);
+    expect(stored.text).toMatch(new RegExp(`^${block.hash}\\+${size}\\+A[0-9a-f]{40}@[0-9a-f]{8}$`));
+    expect(stored.headers.get('x-keep-replicas-stored')).toBe('2');
+    expect(stored.headers.get('via')).toBe('HTTP/1.1 keepproxy');
+    const read = await get(stored.text);
+    expect([read.status, Buffer.compare(read.body, block.data)]).toEqual([200, 0]);
+    expect(read.headers.get('content-length')).toBe(String(size));
+    expect(read.headers.get('via')).toBe('HTTP/1.1 keepproxy');
+    const head = await get(stored.text, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(size)]);
+  });
+
+  test.each([100, 3_000_000])('finds the name of a POSTed block of %i bytes', async (size) => {
+    const block = randomBlock(size);
+    const stored = await request(`${proxy.url}/`, { method: 'POST', token: user.token, body: block.data });
+    expect([stored.status, stored.text.split('+A')[0]]).toEqual([200, block.locator]);
+    expect(Buffer.compare((await get(stored.text)).body, block.data)).toBe(0);
+  });
+
+  test('the cache answers whom a keepstore has let in with that signature, and nobody else', async () => {
+    const block = randomBlock(400_000);
+    const { text: locator } = await put(block);
+    const seen = () => cluster.logs.filter((line) => typeof line === 'object' && line.locator === block.hash).length;
+    await expect.poll(async () => (await get(locator)).headers.get('keep-edge-status')).toBe('hit');
+    const before = seen();
+    expect((await get(locator)).headers.get('keep-edge-status')).toBe('hit');
+    expect(seen()).toBe(before);
+    const other = await createUser(cluster, 'curious');
+    expect((await get(locator, { token: other.token })).status).toBe(422);
+    expect((await get(block.locator)).status).toBe(422);
+  });
+
+  test.each([
+    ['no token', null],
+    [
+      'a token that the cluster does not know',
+      'v2/xclus-gj3su-000000000000000/nosuchtokennosuchtokennosuchtoken000000000000000000',
+    ],
+  ])('%s is 403, for reading and writing', async (_why, token) => {
+    const block = blockOf('who are you?');
+    expect((await put(block, { token })).status).toBe(403);
+    expect((await get(sign(block.locator, { token: token ?? '' }), { token })).status).toBe(403);
+  });
+
+  test('a block that is not there is 404, a bad or expired signature 422 without addresses', async () => {
+    const block = blockOf('nobody has this');
+    expect(await get(sign(block.locator, { token: user.token }))).toMatchObject({
+      status: 404,
+      text: 'Block not found\n',
+    });
+    const bad = await get(block.locator);
+    expect(bad).toMatchObject({ status: 422, text: expect.stringContaining('400 invalid signature') });
+    expect(bad.text).not.toContain('127.0.0.1');
+    const expired = await get(sign(block.locator, { token: user.token, expiry: 0x50000000 }));
+    expect(expired).toMatchObject({ status: 422, text: expect.stringContaining('401 expired signature') });
+    expect((await get(sign(block.hash, { token: user.token }))).status).toBe(422);
+  });
+
+  test('the empty block needs no keepstore', async () => {
+    expect(await get('d41d8cd98f00b204e9800998ecf8427e+0')).toMatchObject({ status: 200, text: '' });
+  });
+
+  test('a request that came through a proxy already is a loop', async () => {
+    const headers = { Via: 'HTTP/1.1 keepproxy' };
+    expect(await get(blockOf('loop').locator, { headers })).toMatchObject({
+      status: 500,
+      text: expect.stringContaining('loop'),
+    });
+    expect((await put(blockOf('loop'), { headers })).status).toBe(500);
+  });
+
+  test('what cannot be a block is refused before it is read', async () => {
+    const block = blockOf('a block');
+    const authorization = `Bearer ${user.token}`;
+    const chunked = await rawRequest(proxy.url, {
+      method: 'PUT',
+      path: `/${block.hash}`,
+      headers: { authorization, 'transfer-encoding': 'chunked' },
+    });
+    expect(chunked.status).toBe(411);
+    expect(
+      (await request(`${proxy.url}/${block.hash}+6`, { method: 'PUT', token: user.token, body: block.data })).status,
+    ).toBe(400);
+    expect(
+      (await request(`${proxy.url}/${block.hash}+7`, { method: 'PUT', token: user.token, body: block.data })).status,
+    ).toBe(200);
+    const large = await rawRequest(proxy.url, {
+      method: 'PUT',
+      path: `/${block.hash}`,
+      headers: { authorization, 'content-length': String((64 << 20) + 1) },
+    });
+    expect([large.status, large.headers['x-keep-replicas-stored']]).toEqual([413, '0']);
+  });
+
+  test('a body that is not the block is 502, and nothing is stored', async () => {
+    const answer = await put({ ...blockOf('the body'), hash: md5('another') });
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([502, '0']);
+  });
+
+  test('no copies wanted: nothing is written', async () => {
+    const block = blockOf('nobody wants me');
+    expect(await put(block, { headers: { 'X-Keep-Desired-Replicas': '0' } })).toMatchObject({ status: 200, text: '' });
+    expect((await get(sign(block.locator, { token: user.token }))).status).toBe(404);
+  });
+});
+
+describe('A proxy before several keepstores', () => {
+  const TOKEN = 'v2/xmany-gj3su-0123456789abcde/4kp0spec5ecret00000000000000000000000000000000abcd';
+  const block = randomBlock(3_000_000);
+  let keepstores: KeepServer[];
+  let api: KeepServer;
+  let proxy: TestService;
+
+  beforeAll(async () => {
+    keepstores = await Promise.all([1, 2, 3, 4].map(() => startKeepServer()));
+    const weight = (tail: string) => md5(block.hash + tail);
+    const tails = keepstores
+      .map((_, index) => String(index).padStart(15, '0'))
+      .sort((a, b) => (weight(a) < weight(b) ? 1 : -1));
+    const items = keepstores.map(({ host, port }, index) => ({
+      uuid: `xmany-bi6l4-${tails[index]}`,
+      service_host: host,
+      service_port: port,
+      service_ssl_flag: false,
+      service_type: 'disk',
+    }));
+    api = await startKeepServer(({ url }) => {
+      const records: Record<string, unknown> = {
+        '/arvados/v1/users/current': { uuid: 'xmany-tpzed-000000000000001', is_active: true },
+        '/arvados/v1/api_client_authorizations/current': { uuid: TOKEN.split('/')[1], scopes: ['all'] },
+        '/arvados/v1/keep_services/accessible': { items },
+      };
+      const record = records[url?.split('?')[0] ?? ''];
+      return record === undefined ? { status: 404 } : { status: 200, body: JSON.stringify(record) };
+    });
+    proxy = await startService({ vars: { CLUSTER_ID: 'xmany', API_HOST: api.url, ...NO_VOLUMES } });
+  });
+  afterAll(() => Promise.all([proxy, api, ...keepstores].map((one) => one.stop())));
+  beforeEach(() => {
+    for (const keepstore of keepstores) {
+      keepstore.seen.length = 0;
+      keepstore.behave(storing({ 'X-Keep-Storage-Classes-Confirmed': 'default=1' }));
+    }
+  });
+
+  const put = (headers: Record<string, string> = {}) =>
+    request(`${proxy.url}/${block.hash}`, { method: 'PUT', token: TOKEN, body: block.data, headers });
+  const received = () =>
+    keepstores.map(({ seen }) => seen.filter(({ method }) => method === 'PUT').map(({ bodyBytes }) => bodyBytes));
+
+  test('one upload goes to two of them, in their order, with the caller’s token', async () => {
+    const answer = await put();
+    expect(answer).toMatchObject({ status: 200, text: `${block.locator}+Asigned` });
+    expect(answer.headers.get('x-keep-replicas-stored')).toBe('2');
+    expect(received()).toEqual([[3_000_000], [3_000_000], [], []]);
+    expect(keepstores[0]!.seen[0]!.headers).toMatchObject({
+      authorization: `Bearer ${TOKEN}`,
+      'x-keep-desired-replicas': '2',
+      'content-length': '3000000',
+    });
+  });
+
+  test('as many copies as the client wants, with the classes it asks for', async () => {
+    const answer = await put({ 'X-Keep-Desired-Replicas': '3', 'X-Keep-Storage-Classes': 'default' });
+    expect(answer.headers.get('x-keep-replicas-stored')).toBe('3');
+    expect(answer.headers.get('x-keep-storage-classes-confirmed')).toBe('default=3');
+    expect(received().map(({ length }) => length)).toEqual([1, 1, 1, 0]);
+    expect(keepstores[2]!.seen[0]!.headers['x-keep-storage-classes']).toBe('default');
+  });
+
+  test('for one that failed the next takes over, with the bytes of one that has them', async () => {
+    keepstores[0]!.behave(answering(503));
+    keepstores[1]!.behave((...exchange) =>
+      (exchange[0].method === 'GET' ? serving(block.data) : storing())(...exchange),
+    );
+    const answer = await put();
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([200, '2']);
+    expect(received()).toEqual([[0], [3_000_000], [3_000_000], []]);
+    expect(keepstores[1]!.seen.map(({ method, path }) => [method, path])).toEqual([
+      ['PUT', `/${block.hash}`],
+      ['GET', `/${block.locator}+Asigned`],
+    ]);
+  });
+
+  test('too few copies are 503, and it says how many there are', async () => {
+    for (const keepstore of keepstores.slice(1)) keepstore.behave(answering(507));
+    keepstores[0]!.behave((...exchange) =>
+      (exchange[0].method === 'GET' ? serving(block.data) : storing())(...exchange),
+    );
+    const answer = await put();
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([503, '1']);
+    expect(answer.text).not.toContain('127.0.0.1');
+  });
+
+  test('a keepstore that is out of order makes a read 502, once all others have said no', async () => {
+    for (const keepstore of keepstores) keepstore.behave(answering(404));
+    keepstores[3]!.behave(answering(500));
+    const locator = sign(block.locator, { token: TOKEN });
+    expect((await request(`${proxy.url}/${locator}`, { token: TOKEN })).status).toBe(502);
+    expect(keepstores.map(({ seen }) => seen.length)).toEqual([1, 1, 1, 3]);
+  });
+
+  test('+K@ hints to clusters are taken off, hints to services stay', async () => {
+    const other = blockOf('somewhere');
+    for (const keepstore of keepstores) keepstore.behave(serving(other.data));
+    const locator = `${sign(other.locator, { token: TOKEN })}+K@xmany-bi6l4-zzzzzzzzzzzzzzz`;
+    expect((await request(`${proxy.url}/${locator}+K@abcde`, { token: TOKEN })).text).toBe('somewhere');
+    expect(keepstores.flatMap(({ seen }) => seen.map(({ path }) => path))).toEqual([`/${locator}`]);
+  });
+
+  test('X-Keep-Signature: local reaches a keepstore, and its new locator comes back', async () => {
+    const other = blockOf('of another cluster');
+    const local = sign(other.locator, { token: TOKEN });
+    const remote = local.replace('+A', '+Rzzzzz-');
+    for (const keepstore of keepstores) {
+      keepstore.behave(() => ({
+        status: 200,
+        headers: { 'X-Keep-Locator': local, 'Content-Length': String(other.data.length) },
+        body: other.data,
+      }));
+    }
+    for (const method of ['HEAD', 'GET']) {
+      const headers = { 'X-Keep-Signature': 'local, time=2026-01-01T00:00:00Z' };
+      const answer = await request(`${proxy.url}/${remote}`, { method, token: TOKEN, headers });
+      expect([answer.status, answer.headers.get('x-keep-locator')]).toEqual([200, local]);
+    }
+  });
+});
