@@ -1,4 +1,5 @@
-import type { Change, Collection } from '../collections/collections.ts';
+import type { Collection } from '../collections/collection-row.ts';
+import { type Change, changedMeanwhile, textOf } from '../collections/collections.ts';
 import { NOT_TRASHED, ownedBy } from '../collections/permission.ts';
 import { replaceFiles } from '../collections/replace-files.ts';
 import { signatureCheck, signManifest } from '../collections/sign-manifest.ts';
@@ -19,6 +20,7 @@ export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Re
   const id = pathPart(call);
   const collection = await api.collections.find(id, call.user, {
     includeTrash: isSet(call.parameters, 'include_trash'),
+    withText: true,
   });
   return show(call, api, collection, isUuid(id) ? null : String(collection.record.portable_data_hash));
 }
@@ -63,7 +65,7 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   const items: Row[] = [];
   let bytes = 0;
   for (const { uuid } of page.items) {
-    const collection = await api.collections.find(String(uuid), call.user, { includeTrash: true });
+    const collection = await api.collections.find(String(uuid), call.user, { includeTrash: true, withText: true });
     bytes += collection.manifestBytes;
     if (items.length > 0 && bytes > LIST_MANIFEST_BYTES) break;
     items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
@@ -137,23 +139,23 @@ async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh
   if (!wanted.some((name) => name.endsWith('manifest_text')))
     return answer(pick({ ...collection.record, ...(pdh === null ? {} : { uuid: pdh }) }, wanted));
   const record = await withManifest(call, api, collection);
+  if (pdh !== null && record.portable_data_hash !== pdh) throw changedMeanwhile();
   return answerStreamed(pick(pdh === null ? record : { ...record, uuid: pdh }, wanted));
 }
 
-async function withManifest(call: ApiCall, api: EmbeddedApi, collection: Collection): Promise<Row> {
+async function withManifest(call: ApiCall, api: EmbeddedApi, known: Collection): Promise<Row> {
+  const { collection, text } = await api.collections.read(known, call.user);
   const { record } = collection;
-  const { now } = call.context;
-  const text = await api.collections.text(collection, call.user);
   const trashAt = typeof record.trash_at === 'string' ? Date.parse(record.trash_at) / 1000 : Number.POSITIVE_INFINITY;
-  const expiry = Math.floor(Math.min(now + api.signing.key.ttlSeconds, trashAt));
+  const expiry = Math.floor(Math.min(call.context.now + api.signing.key.ttlSeconds, trashAt));
   const signed = record.is_trashed === true ? text : signManifest(text, call.token, expiry, api.signing);
-  const wantsUnsigned =
-    Array.isArray(call.parameters.select) && call.parameters.select.includes('unsigned_manifest_text');
-  if (!wantsUnsigned) return { ...record, manifest_text: new TextStream(signed) };
+  const { select } = call.parameters;
+  const wantsUnsigned = Array.isArray(select) && select.includes('unsigned_manifest_text');
+  const unsigned = wantsUnsigned ? await textOf(api.collections, collection, call.user) : null;
   return {
     ...record,
     manifest_text: new TextStream(signed),
-    unsigned_manifest_text: new TextStream(await api.collections.text(collection, call.user)),
+    ...(unsigned === null ? {} : { unsigned_manifest_text: new TextStream(unsigned) }),
   };
 }
 

@@ -1,15 +1,15 @@
 import type { User } from '../accounts/account.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
-import { type Row, toRecord } from '../records/columns.ts';
+import type { Row } from '../records/columns.ts';
 import { createUuid, INFIX, isUuid } from '../records/ids.ts';
-import { selectColumns } from '../records/list-query.ts';
+import { insertNamed, uniqueName } from '../records/named-insert.ts';
 import { formatTime } from '../records/times.ts';
-import { insertStatement, isDuplicate, updateRow } from '../records/write.ts';
+import { updateRow } from '../records/write.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
-import { deleteManifest, readManifest, type StoredManifest } from './manifest-store.ts';
+import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
+import { deleteManifest, readManifest } from './manifest-store.ts';
 import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
-import { COLLECTIONS } from './tables.ts';
 
 /** What the collections room needs from the outside. */
 export interface CollectionsSetup {
@@ -24,16 +24,6 @@ export interface CollectionsSetup {
   now: () => number;
 }
 
-/** A collection's record and where its text is. */
-export interface Collection {
-  record: Row;
-  stored: StoredManifest;
-  /** Of the text. */
-  manifestBytes: number;
-  /** Grows with every change. */
-  revision: number;
-}
-
 export interface Change {
   attributes: Row;
   /** Null: the text stays as it is (or is empty). */
@@ -45,27 +35,25 @@ export interface Change {
 
 export interface GetOptions {
   includeTrash?: boolean;
+  /** Read a text that is in the row along with it: up to a megabyte. */
+  withText?: boolean;
 }
 
 export type Collections = ReturnType<typeof createCollections>;
 
-const COLUMNS = [
-  ...selectColumns(COLLECTIONS, undefined),
-  'manifest_inline',
-  'manifest_key',
-  'manifest_bytes',
-  'revision',
-].join(', ');
 /** How often a reader looks again when the text was replaced between its row and its bytes. */
-const READ_ATTEMPTS = 3;
-const UNIQUE_NAME_LENGTH = 237;
-const UUID_TAIL = 12;
+const READ_ATTEMPTS = 4;
+const WHOLE: GetOptions = { includeTrash: true, withText: true };
 
 /** Collections on D1. A user sees and changes what they own, directly or through projects and uploader accounts. */
 export function createCollections(setup: CollectionsSetup) {
   const { db, manifests, now } = setup;
 
-  async function find(id: string, user: User, { includeTrash = false }: GetOptions = {}): Promise<Collection> {
+  async function find(
+    id: string,
+    user: User,
+    { includeTrash = false, withText = false }: GetOptions = {},
+  ): Promise<Collection> {
     const byUuid = isUuid(id, INFIX.collection);
     const pdh = /^([0-9a-f]{32}\+\d+)/.exec(id)?.[1];
     if (!byUuid && pdh === undefined) throw notFound();
@@ -76,7 +64,7 @@ export function createCollections(setup: CollectionsSetup) {
     ];
     const row = await db
       .prepare(
-        `SELECT ${COLUMNS} FROM collections WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')} ORDER BY trash_at IS NOT NULL, modified_at DESC LIMIT 1`,
+        `SELECT ${columnsToRead(withText)} FROM collections WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')} ORDER BY trash_at IS NOT NULL, modified_at DESC LIMIT 1`,
       )
       .bind(...conditions.flatMap(({ values }) => values))
       .first<Row>();
@@ -147,7 +135,7 @@ export function createCollections(setup: CollectionsSetup) {
         };
         await insertNamed(db, 'collections', row, change.ensureUniqueName === true);
       });
-      return find(uuid, user, { includeTrash: true });
+      return find(uuid, user, WHOLE);
     },
 
     /**
@@ -165,8 +153,8 @@ export function createCollections(setup: CollectionsSetup) {
           message: 'somebody else changed the collection at the same time: try again',
         });
       });
-      if (change.manifest !== null) await deleteManifest(manifests, before.stored);
-      return find(uuid, user, { includeTrash: true });
+      if (change.manifest !== null && before.stored !== null) await deleteManifest(manifests, before.stored);
+      return find(uuid, user, WHOLE);
     },
 
     /** Puts a collection into the trash, from where it can be brought back for the trash lifetime. */
@@ -180,7 +168,7 @@ export function createCollections(setup: CollectionsSetup) {
           revision: revision + 1,
         });
       }
-      return find(uuid, user, { includeTrash: true });
+      return find(uuid, user, WHOLE);
     },
 
     /** @throws KeepError invalid_record when it is not trashed or its name is taken by now */
@@ -201,19 +189,22 @@ export function createCollections(setup: CollectionsSetup) {
         if (!ensureUniqueName || !(error instanceof KeepError)) throw error;
         await updateRow(db, 'collections', uuid, { ...row, name: uniqueName(String(record.name), uuid) });
       }
-      return find(uuid, user);
+      return find(uuid, user, WHOLE);
     },
 
-    /** The text without signatures. A text that is replaced meanwhile is looked up again. */
-    async text(collection: Collection, user: User): Promise<ReadableStream<Uint8Array>> {
-      let current = collection;
+    /**
+     * The text without signatures, and the record that belongs to it: a newer one when the text was replaced meanwhile.
+     * @throws KeepError not_found when the collection went away meanwhile
+     */
+    async read(known: Collection, user: User): Promise<{ collection: Collection; text: ReadableStream<Uint8Array> }> {
+      let collection = known;
       for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-        const stream = await readManifest(manifests, current.stored);
-        if (stream !== null) return stream;
-        current = await find(String(collection.record.uuid), user, { includeTrash: true });
+        const text = collection.stored === null ? null : await readManifest(manifests, collection.stored);
+        if (text !== null) return { collection, text };
+        collection = await find(String(known.record.uuid), user, WHOLE);
       }
       throw new KeepError('internal', {
-        cause: new Error(`the manifest of ${collection.record.uuid} is not in the bucket`),
+        cause: new Error(`the manifest of ${known.record.uuid} is not in the bucket`),
       });
     },
 
@@ -231,50 +222,22 @@ export function createCollections(setup: CollectionsSetup) {
 }
 
 /**
- * Inserts a record whose name may be taken: then, if asked, the name gets the UUID's end in parentheses.
- * @throws KeepError invalid_record
+ * The text of a collection that was found by its portable data hash, and of no other.
+ * @throws KeepError unavailable when it was changed meanwhile
  */
-export async function insertNamed(db: D1Database, table: string, row: Row, ensureUniqueName: boolean): Promise<void> {
-  try {
-    await insertStatement(db, table, row).run();
-  } catch (cause) {
-    if (!isDuplicate(cause)) throw cause;
-    if (!ensureUniqueName)
-      throw new KeepError('invalid_record', {
-        message: 'Name has already been taken (UniqueViolation: duplicate key)',
-        cause,
-      });
-    await insertStatement(db, table, { ...row, name: uniqueName(String(row.name), String(row.uuid)) }).run();
-  }
+export async function textOf(
+  collections: Collections,
+  found: Collection,
+  user: User,
+): Promise<ReadableStream<Uint8Array>> {
+  const { collection, text } = await collections.read(found, user);
+  if (collection.record.portable_data_hash === found.record.portable_data_hash) return text;
+  await text.cancel();
+  throw changedMeanwhile();
 }
 
-function uniqueName(name: string, uuid: string): string {
-  return `${name.slice(0, UNIQUE_NAME_LENGTH)} (${uuid.slice(UUID_TAIL)})`;
-}
-
-function manifestColumns({ stored, bytes, portableDataHash, fileCount, fileSizeTotal }: StagedManifest): Row {
-  return {
-    portable_data_hash: portableDataHash,
-    manifest_inline: stored.inline,
-    manifest_key: stored.key,
-    manifest_bytes: bytes,
-    file_count: fileCount,
-    file_size_total: fileSizeTotal,
-  };
-}
-
-function toCollection({ manifest_inline, manifest_key, manifest_bytes, revision, ...row }: Row): Collection {
-  const record = { kind: COLLECTIONS.kind, etag: `${revision}`, ...toRecord(COLLECTIONS, row) };
-  const stored: StoredManifest =
-    typeof manifest_key === 'string'
-      ? { inline: null, key: manifest_key }
-      : { inline: String(manifest_inline ?? ''), key: null };
-  return {
-    record: { ...record, name: row.name ?? '' },
-    stored,
-    manifestBytes: Number(manifest_bytes),
-    revision: Number(revision),
-  };
+export function changedMeanwhile(): KeepError {
+  return new KeepError('unavailable', { message: 'the collection was changed while it was read: try again' });
 }
 
 function notFound(): KeepError {

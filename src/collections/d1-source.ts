@@ -4,7 +4,7 @@ import { isKeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid, systemUserUuid } from '../records/ids.ts';
-import type { Collections, CollectionsSetup } from './collections.ts';
+import { type Collections, type CollectionsSetup, textOf } from './collections.ts';
 import { NOT_TRASHED, ownedBy } from './permission.ts';
 import type { CollectionSource, Entry, OpenCollection } from './source.ts';
 
@@ -103,7 +103,7 @@ export function createD1Source(
       portableDataHash: String(record.portable_data_hash),
       name: String(record.name),
       modifiedAt: String(record.modified_at),
-      manifest: () => collections.text(collection, user),
+      manifest: () => textOf(collections, collection, user),
     };
   }
 }

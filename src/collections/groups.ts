@@ -3,10 +3,11 @@ import { KeepError } from '../keep/errors.ts';
 import { type Row, toRecord } from '../records/columns.ts';
 import { createUuid, INFIX } from '../records/ids.ts';
 import { type ListParameters, type ListResult, listRecords, selectColumns } from '../records/list-query.ts';
+import { insertNamed } from '../records/named-insert.ts';
 import { formatTime } from '../records/times.ts';
 import { updateRow } from '../records/write.ts';
 import { checkAttributes, GroupAttributes, trashTimes } from './attributes.ts';
-import { type CollectionsSetup, insertNamed } from './collections.ts';
+import type { CollectionsSetup } from './collections.ts';
 import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';
 import { GROUPS } from './tables.ts';
 

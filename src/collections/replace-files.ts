@@ -3,7 +3,8 @@ import { isKeepError, KeepError } from '../keep/errors.ts';
 import { readTree } from '../keep/manifest/normalise.ts';
 import { printManifest } from '../keep/manifest/print.ts';
 import { directoryAt, emptyDirectory, type ManifestDirectory, type ManifestFile } from '../keep/manifest/tree.ts';
-import type { Change, Collection, Collections } from './collections.ts';
+import type { Collection } from './collection-row.ts';
+import { type Change, type Collections, textOf } from './collections.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 
 /** Trees are built in memory, about ten times the size of their texts. */
@@ -73,7 +74,7 @@ async function apply(
   const loadCurrent = () =>
     current === null
       ? Promise.resolve(emptyDirectory())
-      : load(current.manifestBytes, () => collections.text(current, user));
+      : load(current.manifestBytes, async () => (await collections.read(current, user)).text);
   const sources = new Map<string, ManifestDirectory>();
   for (const [, source] of entries) {
     const name = root(source);
@@ -81,7 +82,7 @@ async function apply(
     if (name === 'current') sources.set(name, await loadCurrent());
     else if (name !== 'manifest_text') {
       const other = await collections.find(name, user);
-      sources.set(name, await load(other.manifestBytes, () => collections.text(other, user)));
+      sources.set(name, await load(other.manifestBytes, () => textOf(collections, other, user)));
     } else if (submitted !== null) sources.set(name, await load(submitted.bytes, () => collections.staged(submitted)));
     else throw refused('an entry of replace_files uses manifest_text, which was not sent');
   }

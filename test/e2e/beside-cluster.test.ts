@@ -57,6 +57,19 @@ describe('beside a cluster', () => {
     );
   });
 
+  test('files are read from the cluster’s collections with the blocks that are here, by those who may', async () => {
+    const locator = (await put(user.token, 'file content')).text.trim();
+    const collection = { manifest_text: `. ${locator} 0:12:f\n./d ${locator} 5:7:g\n` };
+    const made = await api(cluster, 'collections', { token: user.token, body: { collection } });
+    const file = (path: string, token = user.token) => request(`${edge.url}/c=${made.json.uuid}/${path}`, { token });
+    expect((await file('f')).text).toBe('file content');
+    expect((await file('d/g')).text).toBe('content');
+    const stranger = await createUser(cluster, 'stranger');
+    expect((await file('f', stranger.token)).status).toBe(404);
+    const scopes = [`GET /arvados/v1/collections/${made.json.uuid}`, `GET /arvados/v1/collections/${made.json.uuid}/`];
+    expect((await file('f', await createToken(cluster, user.uuid, { scopes }))).text).toBe('file content');
+  });
+
   test('or refused, when so configured', async () => {
     await using closed = await startService({ vars: { API_HOST: cluster.url, API_FORWARD: false } });
     const answer = await api(closed, 'users/current', { token: user.token });

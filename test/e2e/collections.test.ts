@@ -142,6 +142,31 @@ describe('manifests', () => {
   });
 });
 
+test('a reader never sees a text with the hash of another, while it is replaced over and over', async () => {
+  const text = (name: string) =>
+    `. ${foo}${Array.from({ length: 60_000 }, (_, i) => ` 0:3:directory/${name}-${i}`).join('')}\n`;
+  const texts = [text('one'), text('two'), `. ${foo} 0:3:small\n`];
+  const made = await create({ manifest_text: texts[0] });
+  const path = `collections/${made.uuid}`;
+  let writing = true;
+  const write = async () => {
+    for (let i = 1; i <= 12; i++) {
+      expect((await call(path, { method: 'PATCH', body: { manifest_text: texts[i % 3] } })).status).toBe(200);
+    }
+    writing = false;
+  };
+  const read = async () => {
+    while (writing) {
+      const { status, json } = await call(path);
+      expect(status).toBe(200);
+      expect(pdh(json.manifest_text.replace(UNSIGN, ''))).toBe(json.portable_data_hash);
+    }
+  };
+  await Promise.all([write(), read(), read()]);
+  expect(await service.r2('MANIFESTS').list()).toHaveLength(1);
+  await call(path, { method: 'PATCH', body: { manifest_text: '' } });
+});
+
 describe('records', () => {
   test('are found by portable data hash, hints ignored, by those who may read them', async () => {
     const made = await create({ manifest_text: `. ${foo} 0:3:by-pdh\n` });

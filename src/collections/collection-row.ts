@@ -1,0 +1,47 @@
+import { type Row, toRecord } from '../records/columns.ts';
+import { selectColumns } from '../records/list-query.ts';
+import type { StoredManifest } from './manifest-store.ts';
+import type { StagedManifest } from './stage-manifest.ts';
+import { COLLECTIONS } from './tables.ts';
+
+/** A collection's record and where its text is. */
+export interface Collection {
+  record: Row;
+  /** Null: the text is in the row and was not read with it. */
+  stored: StoredManifest | null;
+  /** Of the text. */
+  manifestBytes: number;
+  /** Grows with every change. */
+  revision: number;
+}
+
+/** What is read of a row; its text, if it is in there, only with `withText`. */
+export function columnsToRead(withText: boolean): string {
+  return [...BASIC_COLUMNS, ...(withText ? ['manifest_inline'] : [])].join(', ');
+}
+
+const BASIC_COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_key', 'manifest_bytes', 'revision'];
+
+/** Columns that a manifest fills. */
+export function manifestColumns({ stored, bytes, portableDataHash, fileCount, fileSizeTotal }: StagedManifest): Row {
+  return {
+    portable_data_hash: portableDataHash,
+    manifest_inline: stored.inline,
+    manifest_key: stored.key,
+    manifest_bytes: bytes,
+    file_count: fileCount,
+    file_size_total: fileSizeTotal,
+  };
+}
+
+export function toCollection({ manifest_inline, manifest_key, manifest_bytes, revision, ...row }: Row): Collection {
+  const record = { kind: COLLECTIONS.kind, etag: `${revision}`, ...toRecord(COLLECTIONS, row) };
+  const inline = typeof manifest_inline === 'string' ? { inline: manifest_inline, key: null } : null;
+  const stored = typeof manifest_key === 'string' ? { inline: null, key: manifest_key } : inline;
+  return {
+    record: { ...record, name: row.name ?? '' },
+    stored,
+    manifestBytes: Number(manifest_bytes),
+    revision: Number(revision),
+  };
+}
