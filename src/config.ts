@@ -55,6 +55,7 @@ export interface DownloadConfig {
   logEvents: boolean;
   logIntervalSeconds: number;
   slashSubstitution: string;
+  mayDownload: { user: boolean; admin: boolean };
 }
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
@@ -198,6 +199,9 @@ const StorageClasses = v.record(
   v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }),
 );
 
+const MayDownload = v.optional(v.object({ Download: v.optional(v.boolean(), true) }), {});
+const WebdavPermission = v.object({ User: MayDownload, Admin: MayDownload });
+
 /** Judges vars and secrets. All problems come at once, each as `NAME: what to write`. Never echoes a value: it may be a secret. */
 export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const problems: string[] = [];
@@ -205,10 +209,12 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
   if (!vars.success) problems.push(...vars.issues.map(problemOf));
   const classes = v.safeParse(StorageClasses, table(env, 'STORAGE_CLASSES', problems));
   if (!classes.success) problems.push(...classes.issues.map((issue) => `STORAGE_CLASSES.${problemOf(issue)}`));
+  const permission = v.safeParse(WebdavPermission, table(env, 'WEBDAV_PERMISSION', problems));
+  if (!permission.success) problems.push(...permission.issues.map((issue) => `WEBDAV_PERMISSION.${problemOf(issue)}`));
   const volumes = parseVolumes(table(env, 'VOLUMES', problems), env, problems);
   const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
   problems.push(...conflicts(volumes, classes.success ? classes.output : {}));
-  if (!vars.success || !classes.success || problems.length > 0) return { ok: false, problems };
+  if (!vars.success || !classes.success || !permission.success || problems.length > 0) return { ok: false, problems };
   const o = vars.output;
   const config: Config = {
     clusterId: o.CLUSTER_ID,
@@ -241,6 +247,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       logEvents: o.WEBDAV_LOG_EVENTS,
       logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
       slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
+      mayDownload: { user: permission.output.User.Download, admin: permission.output.Admin.Download },
     },
     remoteClusters,
     transferWindowSeconds: o.TRANSFER_WINDOW,

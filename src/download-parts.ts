@@ -22,7 +22,7 @@ export function createDownloadParts(
       readStretch(stretches, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
     async downloader(token) {
       const user = (await authority.identify(token))?.user ?? null;
-      return user === null ? null : { uuid: user.uuid, fullName: user.fullName };
+      return user === null ? null : { uuid: user.uuid, fullName: user.fullName, isAdmin: user.isAdmin };
     },
     async recordDownload(event, token) {
       if (api?.mode === 'cluster') await reportToCluster(api.apiUrl, event, token);

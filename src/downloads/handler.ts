@@ -18,7 +18,7 @@ import { listingPage } from './listing-page.ts';
 import type { DownloadParts } from './needs.ts';
 import { createOpener, type Opener } from './open-memory.ts';
 import { type OriginPolicy, originPolicy } from './origin-policy.ts';
-import { denied, inlineRefused, notFound } from './refusals.ts';
+import { denied, inlineRefused, notFound, text } from './refusals.ts';
 import { type RequestFields, readFields } from './request-fields.ts';
 import { type Finder, findTarget, type Target, type TreeTarget } from './target.ts';
 import { textStream } from './text-stream.ts';
@@ -85,9 +85,10 @@ async function firstTarget({ context, parts, address }: Asked, tokens: string[],
   return { target: null, hadGoodToken };
 }
 
-function answer(asked: Asked, target: Target): Response | Promise<Response> {
+async function answer(asked: Asked, target: Target): Promise<Response> {
   const { context, address, policy, fields } = asked;
   const { method, request } = context;
+  if (await isBarred(asked, target)) return text(403, 'Not permitted\n');
   if (wantsArchive(request.headers, fields, policy.attachment)) {
     if (!['GET', 'HEAD', 'POST'].includes(method) || target.kind !== 'tree' || !isDirectory(target.tree, target.node)) {
       throw new KeepError('bad_request', { message: 'a ZIP archive can be had of a collection or a directory in one' });
@@ -99,6 +100,16 @@ function answer(asked: Asked, target: Target): Response | Promise<Response> {
   if (method === 'OPTIONS') return davOptions();
   if (method === 'PROPFIND') return propfind(request, target);
   return directory ? listing(asked, target) : file(asked, target as TreeTarget);
+}
+
+/** Content may be closed to users, or to admins, as a whole; looking at names and sizes is not (keep-web.md 8.5). */
+async function isBarred({ context, parts, policy, fields }: Asked, target: Target): Promise<boolean> {
+  const { user, admin } = parts.downloads.mayDownload;
+  if ((user && admin) || target.kind === 'virtual') return false;
+  const isContent = ['GET', 'POST'].includes(context.method) && !isDirectory(target.tree, target.node);
+  if (!isContent && !wantsArchive(context.request.headers, fields, policy.attachment)) return false;
+  const downloader = await parts.downloader(target.token);
+  return downloader?.isAdmin ? !admin : !user;
 }
 
 async function listing({ context, address, fields }: Asked, target: Target): Promise<Response> {

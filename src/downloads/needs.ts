@@ -24,6 +24,8 @@ export interface DownloadSettings extends OriginSettings {
   logIntervalSeconds: number;
   /** FORWARD_SLASH_NAME_SUBSTITUTION: stands for slashes in names of projects and collections; '' hides those. */
   slashSubstitution: string;
+  /** WEBDAV_PERMISSION: whether users, and admins, may get content of files at all. */
+  mayDownload: { user: boolean; admin: boolean };
 }
 
 /** A block as a file tree knows it. */
@@ -39,6 +41,7 @@ export interface WantedBlock {
 export interface Downloader {
   uuid: string;
   fullName: string;
+  isAdmin: boolean;
 }
 
 /** One download, as the cluster's log keeps it (keep-web.md 8.5). */

@@ -275,3 +275,25 @@ describe('dot segments', () => {
     },
   );
 });
+
+describe('content that is closed', () => {
+  test('to users is refused without a word in the log, while names can still be seen, and admins get it', async () => {
+    await service.restart({ WEBDAV_PERMISSION: { User: { Download: false } } });
+    const member = await createUser(service, 'member');
+    const made = await createCollection(service, `. ${blockOf('foo').locator} 0:3:foo\n`, { owner_uuid: member.uuid });
+    const auth = { authorization: `Bearer ${member.token}` };
+    const path = `/c=${made.uuid}`;
+    for (const [headers, to] of [
+      [auth, `${path}/foo`],
+      [{ ...auth, accept: 'application/zip' }, `${path}/`],
+    ] as const) {
+      const answer = await ask(DOWNLOAD, to, headers);
+      expect([to, answer.status, text(answer)]).toEqual([to, 403, 'Not permitted\n']);
+    }
+    expect((await ask(DOWNLOAD, `${path}/`, auth)).status).toBe(200);
+    expect((await ask(DOWNLOAD, `${path}/foo`, auth, 'HEAD')).status).toBe(200);
+    expect((await ask(DOWNLOAD, `${path}/foo`, { authorization: `Bearer ${ROOT_TOKEN}` })).status).toBe(200);
+    const lines = service.logs.filter((line) => typeof line === 'object' && line.collection_uuid === made.uuid);
+    expect(lines).toEqual([expect.objectContaining({ respStatusCode: 200 })]);
+  });
+});
