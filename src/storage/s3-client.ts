@@ -66,7 +66,8 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     });
     const signed = await signer.sign();
     const init = { method, headers: signed.headers, redirect: 'manual', cache: 'no-store' } as const;
-    if (body !== undefined) return fetch(signed.url, { ...init, body, ...(signal === undefined ? {} : { signal }) });
+    if (body !== undefined)
+      return fetch(signed.url, { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) });
     // Cleared once headers are there: the body may take its time.
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
@@ -98,13 +99,18 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
 }
 
 /** Where the bucket answers, without a slash at the end. */
-function bucketAddress({ endpoint, region, bucket, usePathStyle }: S3DriverConfig): string {
+export function bucketAddress({
+  endpoint,
+  region,
+  bucket,
+  usePathStyle,
+}: Pick<S3DriverConfig, 'endpoint' | 'region' | 'bucket' | 'usePathStyle'>): string {
   const server = new URL(endpoint === '' ? `https://s3.${region}.amazonaws.com` : endpoint);
   return usePathStyle ? `${server.origin}/${bucket}` : `${server.protocol}//${bucket}.${server.host}`;
 }
 
 /** Each segment in the strict encoding that SigV4 signs. */
-function encodeKey(key: string): string {
+export function encodeKey(key: string): string {
   const strict = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
   return key
     .split('/')
