@@ -1,0 +1,132 @@
+import http from 'node:http';
+import https from 'node:https';
+import { text as textOf } from 'node:stream/consumers';
+import { pauseBefore, type RetryPolicy, SDK_RETRIES, sleep } from '../services/retry.ts';
+import { CliError } from './cli-error.ts';
+import type { Settings } from './settings.ts';
+
+/** A record as the API gives it. */
+export type Row = Record<string, unknown>;
+
+export interface ApiRequest {
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Arrays and objects go as JSON text. */
+  query?: Record<string, unknown>;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+/** Asks the Arvados API; `path` is below the origin, such as `arvados/v1/users/current`. */
+export type Api = (path: string, request?: ApiRequest) => Promise<Row>;
+
+/** The API server said no. */
+export class ApiError extends CliError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const TIMEOUT_MS = 300_000;
+const RETRIED = new Set([408, 409, 423, 429]);
+
+/**
+ * The Arvados API over HTTP/1.1. Outages are sat out as the SDK does it; refusals are thrown at once.
+ * @throws ApiError, CliError
+ */
+export function createApi(
+  { apiUrl, token, insecure }: Pick<Settings, 'apiUrl' | 'token' | 'insecure'>,
+  { requestId, retry = SDK_RETRIES }: { requestId?: string; retry?: RetryPolicy } = {},
+): Api & { close(): void } {
+  const secure = apiUrl.startsWith('https:');
+  const agent = secure
+    ? new https.Agent({ keepAlive: true, rejectUnauthorized: !insecure })
+    : new http.Agent({ keepAlive: true });
+  const once = (url: URL, { method = 'GET', body, signal }: ApiRequest): Promise<{ status: number; text: string }> =>
+    new Promise((resolve, reject) => {
+      const payload = body === undefined ? null : Buffer.from(JSON.stringify(body));
+      const request = (secure ? https : http).request(
+        url,
+        {
+          method,
+          agent,
+          timeout: TIMEOUT_MS,
+          ...(signal === undefined ? {} : { signal }),
+          headers: {
+            Authorization: `Bearer ${token}`,
+            Accept: 'application/json',
+            'User-Agent': 'keep-edge',
+            ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
+            ...(payload === null ? {} : { 'Content-Type': 'application/json', 'Content-Length': payload.byteLength }),
+          },
+        },
+        (response) => {
+          textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+        },
+      );
+      request.on('timeout', () => request.destroy(new Error('no answer')));
+      request.on('error', reject);
+      request.end(payload);
+    });
+
+  const ask: Api = async (path, options = {}) => {
+    const url = new URL(`${apiUrl}/${path}`);
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+    }
+    for (let round = 1; ; round++) {
+      const answer = await once(url, options).catch((error: unknown) => {
+        options.signal?.throwIfAborted();
+        return error instanceof Error ? error : new Error(String(error));
+      });
+      const failed = answer instanceof Error;
+      if (!failed && answer.status >= 200 && answer.status < 300) return parseAnswer(answer.text, path);
+      const mayPass = failed ? isPassing(answer) : answer.status >= 500 || RETRIED.has(answer.status);
+      if (!mayPass || round >= retry.rounds) throw refusal(answer, url);
+      await sleep(pauseBefore(round, retry), options.signal);
+    }
+  };
+  return Object.assign(ask, { close: () => agent.destroy() });
+}
+
+/** A wrong certificate or an unknown name will not be better in a minute. */
+function isPassing(error: NodeJS.ErrnoException): boolean {
+  const code = error.code ?? '';
+  return !(code === 'ENOTFOUND' || code.startsWith('ERR_TLS') || /CERT|SIGNATURE|EPROTO/.test(code));
+}
+
+function parseAnswer(text: string, path: string): Row {
+  if (text === '') return {};
+  try {
+    return JSON.parse(text) as Row;
+  } catch {
+    throw new CliError(`The answer to ${path} is not JSON: is ARVADOS_API_HOST an Arvados API server?`);
+  }
+}
+
+function refusal(answer: Error | { status: number; text: string }, url: URL): CliError {
+  if (answer instanceof Error) {
+    const { code = '' } = answer as NodeJS.ErrnoException;
+    const advice = /CERT|SIGNATURE/.test(code)
+      ? ' (a self-signed certificate is accepted with ARVADOS_API_HOST_INSECURE=1)'
+      : '';
+    return new CliError(`No answer from ${url.origin}: ${answer.message || code}${advice}`);
+  }
+  const { status } = answer;
+  const said = errorsIn(answer.text);
+  const what = `${url.pathname.replace('/arvados/v1/', '')}: ${status}${said === '' ? '' : ` ${said}`}`;
+  const advice = status === 401 ? ' (check ARVADOS_API_TOKEN: it may be wrong or expired)' : '';
+  return new ApiError(status, `${what}${advice}`);
+}
+
+function errorsIn(text: string): string {
+  try {
+    const { errors } = JSON.parse(text) as { errors?: unknown };
+    if (Array.isArray(errors)) return errors.map(String).join('; ');
+  } catch {
+    // not JSON: the first line is better than nothing
+  }
+  return (text.split('\n')[0] ?? '').slice(0, 200);
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+
+/**
+ * What block workers do: files are read and written, and hashed, without waiting and away from the thread that talks
+ * to the network. Buffers go back and forth without being copied.
+ */
+export type BlockJob =
+  | { verb: 'read'; buffer: ArrayBuffer; pieces: FilePiece[] }
+  | { verb: 'write'; buffer: ArrayBuffer; size: number; hash: string; pieces: BlockPiece[] };
+
+/** Bytes of a file that are read to follow one another in a block. */
+export interface FilePiece {
+  file: string;
+  offset: number;
+  length: number;
+  /** What the file must be for its bytes to count, see stampOf; null for whatever it is. */
+  stamp: string | null;
+}
+
+/** Bytes of a block that belong into a file. */
+export interface BlockPiece {
+  file: string;
+  /** In the block. */
+  from: number;
+  length: number;
+  /** In the file. */
+  offset: number;
+  /** Made anew, and complete with these bytes: it needs no room and is cut where they end. */
+  whole: boolean;
+}
+
+export interface PieceProblem {
+  /** Index of the piece. */
+  piece: number;
+  what: string;
+}
+
+export type BlockResult =
+  /** MD5 of all that was read; null when some piece could not be. */
+  | { verb: 'read'; buffer: ArrayBuffer; hash: string | null; problems: PieceProblem[] }
+  /** False, with nothing written, when the bytes are not the block's. */
+  | { verb: 'write'; buffer: ArrayBuffer; intact: boolean };
+
+/** Tells two states of a file apart: its size and times. */
+export function stampOf({ size, mtimeMs, ctimeMs }: Stats): string {
+  return `${size} ${mtimeMs} ${ctimeMs}`;
+}
+
+export function runBlockJob(job: BlockJob): BlockResult {
+  return job.verb === 'read' ? readPieces(job) : writePieces(job);
+}
+
+function readPieces({ buffer, pieces }: BlockJob & { verb: 'read' }): BlockResult {
+  const bytes = new Uint8Array(buffer);
+  const problems: PieceProblem[] = [];
+  let at = 0;
+  for (const [index, piece] of pieces.entries()) {
+    const what = readPiece(piece, bytes.subarray(at, at + piece.length));
+    if (what !== null) problems.push({ piece: index, what });
+    at += piece.length;
+  }
+  const hash = problems.length > 0 ? null : createHash('md5').update(bytes.subarray(0, at)).digest('hex');
+  return { verb: 'read', buffer, hash, problems };
+}
+
+/** @returns what is wrong, or null */
+function readPiece({ file, offset, stamp }: FilePiece, target: Uint8Array): string | null {
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(file, 'r');
+    for (let done = 0; done < target.byteLength; ) {
+      const count = readSync(descriptor, target, done, target.byteLength - done, offset + done);
+      if (count === 0) return 'it became shorter while it was read';
+      done += count;
+    }
+    // Looked at afterwards: whatever came before the bytes were read shows too.
+    return stamp === null || stampOf(fstatSync(descriptor)) === stamp ? null : 'it changed while it was read';
+  } catch (error) {
+    return reasonOf(error);
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+function writePieces({ buffer, size, hash, pieces }: BlockJob & { verb: 'write' }): BlockResult {
+  const bytes = new Uint8Array(buffer, 0, size);
+  if (createHash('md5').update(bytes).digest('hex') !== hash) return { verb: 'write', buffer, intact: false };
+  for (const { file, from, length, offset, whole } of pieces) {
+    const descriptor = openSync(file, whole ? 'w' : 'r+');
+    try {
+      for (let done = 0; done < length; )
+        done += writeSync(descriptor, bytes, from + done, length - done, offset + done);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+  return { verb: 'write', buffer, intact: true };
+}
+
+const REASONS: Record<string, string> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENOENT: 'it is not there any more',
+  EISDIR: 'it is a directory now',
+  EIO: 'the disk cannot read it',
+  ELOOP: 'its symbolic links lead in a circle',
+  ENAMETOOLONG: 'its path is too long',
+};
+
+/** An error of the file system, for people. */
+export function reasonOf(error: unknown): string {
+  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? message;
+}

@@ -1,0 +1,28 @@
+import type { Command } from './command.ts';
+import { put } from './put/put-command.ts';
+
+export const COMMANDS: readonly Command[] = [put];
+
+export function findCommand(name: string): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
+
+/** `keep-edge --help` */
+export function overview(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2;
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
+  return `keep-edge: large data into Arvados Keep and out of it, resumable
+
+Usage: keep-edge COMMAND ...
+
+${lines.join('\n')}
+
+keep-edge COMMAND --help says more about each.
+
+Settings are those of other Arvados programs, from the environment or ~/.config/arvados/settings.conf:
+  ARVADOS_API_HOST           host[:port], or with a scheme for a local service: http://127.0.0.1:8787
+  ARVADOS_API_TOKEN          who you are
+  ARVADOS_API_HOST_INSECURE  1 accepts any certificate
+  ARVADOS_KEEP_SERVICES      base URLs of Keep services, in place of those that the API server lists
+`;
+}

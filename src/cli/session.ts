@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { createKeepClient, type KeepClient } from '../services/keep-client.ts';
+import { type KeepService, serviceFromRecord, servicesFromUrls } from '../services/keep-service.ts';
+import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
+import { fixedServices, parseServiceRecords, type ServiceSource } from '../services/service-source.ts';
+import { type Api, createApi, type Row } from './api-client.ts';
+import { createNodePlatform } from './node-platform.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+/** The cluster's own choices, as far as uploads follow them. */
+export interface ClusterFacts {
+  clusterId: string;
+  replication: number;
+  signatureTtlSeconds: number;
+  /** Classes that blocks go to when nobody says otherwise; empty when the cluster does not say. */
+  defaultClasses: string[];
+}
+
+/** One connection to a cluster: its API and its Keep services. */
+export interface Session {
+  settings: Settings;
+  api: Api;
+  keep: KeepClient;
+  services: ServiceSource;
+  facts(): Promise<ClusterFacts>;
+  /** Ends idle connections, so that the process can exit. */
+  close(): void;
+}
+
+const DEFAULT_REPLICATION = 2;
+const DEFAULT_TTL_SECONDS = 14 * 24 * 3600;
+const HINTED_CLUSTERS = 'https://keep.*.arvadosapi.com';
+
+export function openSession(settings = readSettings(), retry: RetryPolicy = SDK_RETRIES): Session {
+  const requestId = `req-${randomBytes(10).toString('hex')}`;
+  const api = createApi(settings, { requestId, retry });
+  const platform = createNodePlatform({ insecure: settings.insecure });
+  const services = serviceSource(settings, api);
+  const { token } = settings;
+  const keep = createKeepClient({
+    services,
+    token,
+    platform,
+    retry,
+    requestId,
+    hintedCluster: (id) => ({ url: HINTED_CLUSTERS.replace('*', id), token }),
+  });
+  let facts: Promise<ClusterFacts> | null = null;
+  return {
+    settings,
+    api,
+    keep,
+    services,
+    facts() {
+      facts ??= readFacts(settings, api);
+      return facts;
+    },
+    close() {
+      api.close();
+      platform.close();
+    },
+  };
+}
+
+/** ARVADOS_KEEP_SERVICES, or what the API server lists; asked again when nothing else helps. */
+function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
+  if (keepServices.length > 0) return fixedServices(servicesFromUrls(keepServices));
+  let known: Promise<KeepService[]> | null = null;
+  const ask = async () => {
+    const list = await api('arvados/v1/keep_services/accessible');
+    return parseServiceRecords(list).map(serviceFromRecord);
+  };
+  return {
+    async list(refresh = false) {
+      if (refresh) known = null;
+      known ??= ask().catch((error: unknown) => {
+        known = null;
+        throw error;
+      });
+      return known;
+    },
+  };
+}
+
+async function readFacts({ keepServices }: Settings, api: Api): Promise<ClusterFacts> {
+  const [discovery, config] = await Promise.all([
+    api('discovery/v1/apis/arvados/v1/rest'),
+    // Services by address get no class header, as with the SDK.
+    keepServices.length > 0 ? ({} as Row) : api('arvados/v1/config').catch((): Row => ({})),
+  ]);
+  const classes = (config.StorageClasses ?? {}) as Record<string, { Default?: boolean }>;
+  return {
+    clusterId: String(discovery.uuidPrefix ?? ''),
+    replication: Number(discovery.defaultCollectionReplication ?? DEFAULT_REPLICATION),
+    signatureTtlSeconds: Number(discovery.blobSignatureTtl ?? DEFAULT_TTL_SECONDS),
+    defaultClasses: Object.keys(classes)
+      .filter((name) => classes[name]?.Default === true)
+      .sort(),
+  };
+}
