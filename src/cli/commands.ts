@@ -1,7 +1,8 @@
 import type { Command } from './command.ts';
+import { get } from './get/get-command.ts';
 import { put } from './put/put-command.ts';
 
-export const COMMANDS: readonly Command[] = [put];
+export const COMMANDS: readonly Command[] = [put, get];
 
 export function findCommand(name: string): Command | undefined {
   return COMMANDS.find((command) => command.name === name);

@@ -1,0 +1,81 @@
+import { availableParallelism } from 'node:os';
+import { KeepError } from '../../keep/errors.ts';
+import { parseLocator } from '../../keep/locator.ts';
+import type { KeepClient } from '../../services/keep-client.ts';
+import type { BlockPiece } from '../block-jobs.ts';
+import { createBlockPool } from '../block-pool.ts';
+import type { BlockUse } from './plan.ts';
+
+const MAX_THREADS = 2;
+
+export interface FetchOptions {
+  keep: KeepClient;
+  blocks: readonly BlockUse[];
+  /** Blocks on their way at once. */
+  jobs: number;
+  signal: AbortSignal;
+  /** Where a piece's file is at the moment. */
+  fileOf(target: number): string;
+  /** The block's bytes are in their files. */
+  onBlock(block: BlockUse): void;
+}
+
+/** Fetches blocks and writes them where they belong, once their hash is right. @throws ServicesError, file system errors */
+export async function fetchBlocks({ keep, blocks, jobs, signal, fileOf, onBlock }: FetchOptions): Promise<void> {
+  const pool = createBlockPool({
+    threads: Math.min(MAX_THREADS, availableParallelism()),
+    buffers: jobs + 1,
+    bufferBytes: blocks.reduce((most, { size }) => Math.max(most, size), 0),
+  });
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const remaining = blocks[Symbol.iterator]();
+  const lane = async () => {
+    for (const block of remaining) {
+      either.throwIfAborted();
+      const { hash } = parseLocator(block.locator);
+      const pieces = block.pieces.map(({ target, ...piece }): BlockPiece => ({ ...piece, file: fileOf(target) }));
+      let buffer = await pool.takeBuffer();
+      try {
+        await keep.transfer(
+          block.locator,
+          async (body, announced) => {
+            const size = await fill(new Uint8Array(buffer), body, Math.min(announced, block.size));
+            const written = await pool.run({ verb: 'write', buffer, size, hash, pieces });
+            buffer = written.buffer;
+            if (!written.intact) throw new KeepError('corrupt', { message: 'checksum mismatch' });
+          },
+          { signal: either },
+        );
+      } finally {
+        pool.giveBuffer(buffer);
+      }
+      onBlock(block);
+    }
+  };
+  const lanes = Array.from({ length: jobs }, () =>
+    lane().catch((error: unknown) => {
+      stop.abort(error);
+      throw error;
+    }),
+  );
+  try {
+    await Promise.allSettled(lanes);
+    signal.throwIfAborted();
+    if (stop.signal.aborted) throw stop.signal.reason;
+  } finally {
+    await pool.close();
+  }
+}
+
+/** @throws KeepError corrupt when the body has more or fewer bytes */
+async function fill(target: Uint8Array, body: ReadableStream<Uint8Array>, size: number): Promise<number> {
+  let length = 0;
+  for await (const chunk of body) {
+    if (length + chunk.byteLength > size) throw new KeepError('corrupt', { message: 'more data than the block has' });
+    target.set(chunk, length);
+    length += chunk.byteLength;
+  }
+  if (length !== size) throw new KeepError('corrupt', { message: `${length} bytes instead of ${size}` });
+  return length;
+}

@@ -1,0 +1,146 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.ts';
+import { CliError, usageError } from '../cli-error.ts';
+import { entryAt, type FoundFile, filesBelow, loadCollection, parseAddress } from '../collection.ts';
+import type { Command, Given } from '../command.ts';
+import { formatBytes, formatSeconds, plural, showName } from '../format.ts';
+import { onInterrupt } from '../interrupt.ts';
+import { showProgress } from '../progress.ts';
+import { openSession, type Session } from '../session.ts';
+import { type DownloadCounts, download } from './download.ts';
+import { type GetPlan, planFiles } from './plan.ts';
+import { printFile } from './print-file.ts';
+import { verify } from './verify.ts';
+
+const DEFAULT_JOBS = 4;
+const MAX_JOBS = 64;
+const STDOUT = '-';
+
+export const get: Command = {
+  name: 'get',
+  summary: 'fetch a collection, a directory or a file of one',
+  usage: 'COLLECTION[/PATH] [DEST] [options]',
+  options: {
+    verify: { value: null, help: 'compare what is in DEST with the collection; fetch no files' },
+    force: { value: null, short: 'f', help: 'replace files that are there with other contents' },
+    jobs: { value: 'N', short: 'j', help: `blocks fetched at once (${DEFAULT_JOBS}); each needs 64 MiB of memory` },
+    json: { value: null, help: 'the result as JSON on standard output' },
+    quiet: { value: null, short: 'q', help: 'no progress' },
+  },
+  help: `
+COLLECTION is a UUID or a portable data hash. What is in a collection or directory goes into DEST, which is made if
+needed (here, if not given); a file becomes DEST, or a file in it if it is a directory; DEST - is standard output.
+
+Every block is checked against its hash before anything of it is written. Interrupted? Run the same command again: what
+is on disk is checked and only the rest is fetched.
+
+Exit codes: 0 all is there; 1 it is not; 2 the command makes no sense; 130 interrupted.
+
+Examples:
+  keep-edge get xedge-4zz18-000000000000000 run-42/
+  keep-edge get xedge-4zz18-000000000000000/reads/a.bam - | samtools view -
+  keep-edge get --verify xedge-4zz18-000000000000000 run-42/`,
+  run: runGet,
+};
+
+async function runGet(given: Given): Promise<number> {
+  const [source, destination = '', ...more] = given.arguments;
+  if (source === undefined || more.length > 0)
+    throw usageError('One collection and one destination, please. See: keep-edge get --help');
+  const { id, path } = parseAddress(source);
+  const session = openSession();
+  try {
+    const { tree } = await loadCollection(session.api, id);
+    const entry = entryAt(tree, path);
+    if (destination === STDOUT) {
+      if (entry.kind === 'directory') throw new CliError('Only a file can go to standard output.');
+      await printFile(session.keep, entry, process.stdout);
+      return 0;
+    }
+    const { plan, directories } = planEntry(entry, path, destination);
+    if (given.has('verify')) return await runVerify(given, session, plan);
+    for (const directory of directories) mkdirSync(directory, { recursive: true });
+    return await runDownload(given, session, plan);
+  } finally {
+    session.close();
+  }
+}
+
+function planEntry(entry: ManifestDirectory | ManifestFile, path: string, destination: string) {
+  if (entry.kind === 'file') {
+    const into = destination === '' || destination.endsWith('/') || isDirectory(destination);
+    const target = into ? join(destination || '.', basename(path)) : destination;
+    return { plan: planFiles([{ path: '', file: entry }], target), directories: [] };
+  }
+  const root = destination || '.';
+  const files: FoundFile[] = [];
+  const directories: string[] = [root];
+  for (const found of filesBelow(entry)) {
+    if (found.file === null) directories.push(join(root, found.path));
+    else files.push(found);
+  }
+  return { plan: planFiles(files, root), directories };
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+async function runVerify(given: Given, { keep }: Session, plan: GetPlan): Promise<number> {
+  const problems = await verify(plan, keep);
+  const files = plan.targets.length;
+  if (given.has('json')) console.log(JSON.stringify({ files, problems }));
+  else {
+    for (const { path, what } of problems) console.log(`${showName(path)}: ${what}`);
+    console.error(`${plural(files - problems.length, 'file')} of ${files} as in the collection`);
+  }
+  return problems.length > 0 ? 1 : 0;
+}
+
+async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Promise<number> {
+  const started = Date.now();
+  const bytes = plan.targets.reduce((sum, { size }) => sum + size, 0);
+  const counts: DownloadCounts = { bytesDone: 0, bytesFetched: 0, blocksFetched: 0, filesSkipped: 0 };
+  const interruption = onInterrupt();
+  const progress = showProgress(
+    () => ({
+      bytesDone: counts.bytesDone,
+      bytesTotal: bytes,
+      bytesMoved: counts.bytesFetched,
+      note: `${plural(counts.blocksFetched, 'block')} fetched`,
+    }),
+    { quiet: given.has('quiet') },
+  );
+  try {
+    const jobs = Math.min(given.count('jobs') ?? DEFAULT_JOBS, MAX_JOBS);
+    await download(plan, { keep, jobs, force: given.has('force'), signal: interruption.signal, counts });
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    progress.stop();
+    console.error('Interrupted. Run the same command again to go on.');
+    return interruption.exitCode;
+  } finally {
+    progress.stop();
+    interruption.end();
+  }
+  const files = plan.targets.length;
+  const seconds = (Date.now() - started) / 1000;
+  const { blocksFetched, bytesFetched, filesSkipped } = counts;
+  if (given.has('json')) {
+    const facts = {
+      files,
+      bytes,
+      blocks_fetched: blocksFetched,
+      bytes_fetched: bytesFetched,
+      files_skipped: filesSkipped,
+    };
+    console.log(JSON.stringify({ ...facts, seconds }));
+  } else if (!given.has('quiet')) {
+    const fetched = `${plural(blocksFetched, 'block')} fetched (${formatBytes(bytesFetched)})`;
+    console.error(
+      `${plural(files, 'file')}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}: ${fetched}, ${plural(filesSkipped, 'file')} there already`,
+    );
+  }
+  return 0;
+}
