@@ -7,7 +7,8 @@ import type { LocatorCheck, StagedManifest } from '../collections/stage-manifest
 import { COLLECTIONS } from '../collections/tables.ts';
 import type { Row } from '../records/columns.ts';
 import { isUuid } from '../records/ids.ts';
-import { listRecords, selectNames } from '../records/list-query.ts';
+import { selectNames } from '../records/list-parameters.ts';
+import { listRecords } from '../records/list-query.ts';
 import { answer, answerStreamed, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { TextStream } from './json-text.ts';

@@ -5,6 +5,9 @@ const EQUALS = 0x3d;
 const PERCENT = 0x25;
 const PLUS = 0x2b;
 const SPACE = 0x20;
+/** A form names parameters and one record: longer names, and more of them, mean nothing here. */
+const MAX_NAME_BYTES = 1024;
+const MAX_FIELDS = 1000;
 
 /** A piece of a form's value; `last` when the value is complete. */
 export interface FormPiece {
@@ -18,6 +21,7 @@ export class FormDecoder {
   #name: string | null = null;
   #nameBytes: number[] = [];
   #escape: number[] | null = null;
+  #fields = 0;
 
   *push(chunk: Uint8Array): Generator<FormPiece, void, undefined> {
     let out = new Uint8Array(chunk.length);
@@ -36,10 +40,11 @@ export class FormDecoder {
       }
       const decoded = this.#byte(byte);
       if (decoded === null) continue;
-      if (this.#name === null) this.#nameBytes.push(decoded);
+      if (this.#name === null) this.#keepName(decoded);
       else out[length++] = decoded;
     }
-    if (length > 0 && this.#name !== null) yield { name: this.#name, bytes: out.subarray(0, length), last: false };
+    if (length > 0 && this.#name !== null && this.#name !== '')
+      yield { name: this.#name, bytes: out.subarray(0, length), last: false };
   }
 
   *end(): Generator<FormPiece, void, undefined> {
@@ -51,7 +56,15 @@ export class FormDecoder {
     const name = this.#name ?? decode(this.#nameBytes);
     this.#name = null;
     this.#nameBytes = [];
-    if (name !== '') yield { name, bytes, last: true };
+    if (name === '') return;
+    if (++this.#fields > MAX_FIELDS) throw tooLarge(`a form has at most ${MAX_FIELDS} parameters`);
+    yield { name, bytes, last: true };
+  }
+
+  #keepName(byte: number): void {
+    if (this.#nameBytes.length === MAX_NAME_BYTES)
+      throw tooLarge(`a parameter's name holds at most ${MAX_NAME_BYTES} bytes`);
+    this.#nameBytes.push(byte);
   }
 
   #byte(byte: number): number | null {
@@ -75,4 +88,8 @@ function decode(bytes: number[]): string {
 
 function malformed(): KeepError {
   return new KeepError('bad_request', { message: 'the form in the request body is not well-formed' });
+}
+
+function tooLarge(message: string): KeepError {
+  return new KeepError('too_large', { message });
 }

@@ -5,6 +5,8 @@ import { FormDecoder } from './form-decoder.ts';
 import { typedParameter } from './parameters.ts';
 
 const MAX_VALUE_BYTES = 1024 * 1024;
+/** Of all parameters beside the record. */
+const MAX_FORM_BYTES = 4 * MAX_VALUE_BYTES;
 
 /** What a request's body says. */
 export interface Body {
@@ -26,6 +28,7 @@ export class BodyReader {
   readonly #name: string;
   readonly #scanner: RecordScanner;
   readonly #form: Row = {};
+  #formBytes = 0;
 
   /** @param name of the record: `collection`, `group`, … */
   constructor(request: Request, name: string) {
@@ -89,8 +92,11 @@ export class BodyReader {
       const value = values.get(name) ?? { pieces: [], bytes: 0 };
       values.set(name, value);
       value.bytes += bytes.length;
-      if (value.bytes > MAX_VALUE_BYTES)
-        throw new KeepError('too_large', { message: `a parameter holds at most ${MAX_VALUE_BYTES} bytes` });
+      this.#formBytes += bytes.length;
+      if (value.bytes > MAX_VALUE_BYTES || this.#formBytes > MAX_FORM_BYTES)
+        throw new KeepError('too_large', {
+          message: `a parameter holds at most ${MAX_VALUE_BYTES} bytes, all together ${MAX_FORM_BYTES}`,
+        });
       if (bytes.length > 0) value.pieces.push(bytes);
       if (!last) continue;
       this.#form[name] = typedParameter(name, new TextDecoder().decode(concatenated(value.pieces, value.bytes)));

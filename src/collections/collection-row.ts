@@ -1,5 +1,5 @@
 import { type Row, toRecord } from '../records/columns.ts';
-import { selectColumns } from '../records/list-query.ts';
+import { selectColumns } from '../records/list-parameters.ts';
 import type { StoredManifest } from './manifest-store.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 import { COLLECTIONS } from './tables.ts';

@@ -16,16 +16,21 @@ export interface S3Listing {
 /** Field values are text; what is missing is undefined. */
 type Fields = Record<string, string | undefined>;
 
-/** A page of ListObjectsV2. Times are cut to whole seconds, which is all that HEAD and GET say: the same object has one time. */
+/**
+ * A page of ListObjectsV2. A page that was cut off, or an entry without key, size or time, is an error: what is missing
+ * from a list counts as lost to those who read it. Times are cut to whole seconds, which is all that HEAD and GET say: the same object has one
+ * time.
+ */
 export function parseListing(xml: string): S3Listing {
-  const page = parser.parse(xml).ListBucketResult as Fields & { Contents?: Fields[] };
+  const page = parser.parse(xml, true).ListBucketResult as (Fields & { Contents?: Fields[] }) | undefined;
   if (page === undefined) throw new Error('the S3 server did not answer with a listing');
   const decode = page.EncodingType === 'url' ? decodeUrlEncoded : (key: string) => key;
-  const objects = (page.Contents ?? []).map(({ Key = '', Size, LastModified = '' }) => ({
-    key: decode(Key),
-    size: Number(Size),
-    modified: wholeSeconds(Date.parse(LastModified)),
-  }));
+  const objects = (page.Contents ?? []).map(({ Key, Size, LastModified }) => {
+    const modified = typeof LastModified === 'string' ? wholeSeconds(Date.parse(LastModified)) : Number.NaN;
+    if (typeof Key !== 'string' || Key === '' || !isSize(Size) || Number.isNaN(modified))
+      throw new Error('the S3 server listed an object without key, size or time');
+    return { key: decode(Key), size: Number(Size), modified };
+  });
   const more = page.IsTruncated === 'true';
   if (more && !page.NextContinuationToken)
     throw new Error('the S3 server cut its listing short without a token to go on');
@@ -42,7 +47,9 @@ export function errorsOf(xml: string): string[] {
   if (!xml.includes('<Error>')) return [];
   try {
     const document = parser.parse(xml) as { Error?: Fields[]; DeleteResult?: { Error?: Fields[] } };
-    return (document.Error ?? document.DeleteResult?.Error ?? []).map(({ Code = 'unknown' }) => Code);
+    return (document.Error ?? document.DeleteResult?.Error ?? []).map(({ Code }) =>
+      typeof Code === 'string' ? Code : 'unknown',
+    );
   } catch {
     return ['unreadable'];
   }
@@ -52,6 +59,10 @@ export function errorsOf(xml: string): string[] {
 export function deleteRequest(keys: string[]): string {
   const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join('');
   return `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>${objects}</Delete>`;
+}
+
+function isSize(text: unknown): boolean {
+  return typeof text === 'string' && /^[0-9]{1,15}$/.test(text);
 }
 
 function wholeSeconds(milliseconds: number): number {

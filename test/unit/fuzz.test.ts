@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { fuzz } from '../fuzz/target.ts';
+import { TARGETS } from '../fuzz/targets/all.ts';
+
+/** A glimpse of `npm run test:fuzz`, which tries a million inputs each. */
+const INPUTS = 1500;
+const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
+
+test.each(TARGETS)(
+  '$name: takes or refuses whatever comes',
+  async (target) => {
+    const result = await fuzz(target, { seed, inputs: INPUTS, limitMs: 30_000 });
+    expect(result.inputs, `seed ${seed}`).toBeGreaterThan(target.seeds.length);
+  },
+  60_000,
+);
