@@ -29,18 +29,19 @@ const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 /** @param edgeCache whether trees are also kept by the Cache API */
 export function createFileTrees(edgeCache: boolean): FileTrees {
   const kept = createMemory(MAX_KEPT_BYTES);
-  const building = new Set<string>();
-  const opened = edgeCache ? caches.open(CACHE_NAME) : null;
+  /** Since when, in Unix milliseconds. A request that is cut off may leave its entry behind. */
+  const building = new Map<string, number>();
+  const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
   const urlOf = (hash: string) => `https://keep-file-trees.invalid/${TREE_FORMAT}/${encodeURIComponent(hash)}`;
 
   async function fromCache(hash: string): Promise<FileTree | null> {
-    const response = await (await opened)?.match(urlOf(hash)).catch(() => undefined);
+    const response = await (await openCache())?.match(urlOf(hash)).catch(() => undefined);
     return response === undefined ? null : readTree(await response.arrayBuffer());
   }
   async function toCache(hash: string, tree: FileTree): Promise<void> {
     const headers = { 'Cache-Control': CACHE_CONTROL, 'Content-Type': 'application/octet-stream' };
     // A cache that cannot take an entry is no reason to fail.
-    await (await opened)?.put(urlOf(hash), new Response(tree.buffer, { headers })).catch(() => undefined);
+    await (await openCache())?.put(urlOf(hash), new Response(tree.buffer, { headers })).catch(() => undefined);
   }
   /** A tree whose blocks are signed for one token is kept under that token, in this isolate only. */
   async function privateKey(hash: string, token: string): Promise<string> {
@@ -63,17 +64,16 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
       const find = () => kept.get(collection.portableDataHash) ?? kept.get(key);
       // Parsing the same large manifest several times at once would not fit into memory. Requests cannot wait for each
       // other's promises, so they look again from time to time.
-      for (let waited = 0; building.has(key) && waited < MAX_WAIT_MS; waited += WAIT_STEP_MS) {
+      while (find() === null && Date.now() - (building.get(key) ?? 0) < MAX_WAIT_MS) {
         await scheduler.wait(WAIT_STEP_MS);
       }
       const found = find();
       if (found !== null) return found;
-      building.add(key);
-      try {
-        return await make(collection, token);
-      } finally {
-        building.delete(key);
-      }
+      building.set(key, Date.now());
+      const made = make(collection, token).finally(() => building.delete(key));
+      // A client that does not wait for it has started it for the next one.
+      waitUntil(made.catch(() => undefined));
+      return made;
     },
   };
 }

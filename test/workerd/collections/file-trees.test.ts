@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { filesBelow, nodePath } from '../../../src/collections/file-tree.ts';
+import { createFileTrees, type FileTrees } from '../../../src/collections/file-trees.ts';
+
+const F = 'acbd18db4cc2f85cedef654fccc4a4d8+3';
+const REMOTE = '+Rzzzzz-0123456789abcdef0123456789abcdef01234567@7fffffff';
+let serial = 0;
+
+/** A collection that counts how often its manifest is read. */
+function collectionOf(text: string, read: () => Promise<void> = async () => undefined) {
+  const collection = {
+    portableDataHash: `${(++serial).toString(16).padStart(32, '0')}+${text.length}`,
+    reads: 0,
+    async manifest() {
+      collection.reads++;
+      await read();
+      return [new TextEncoder().encode(text)] as unknown as AsyncIterable<Uint8Array>;
+    },
+  };
+  return collection;
+}
+
+const names = async (trees: FileTrees, collection: ReturnType<typeof collectionOf>, token = 'token') => {
+  const tree = await trees.treeOf(collection, token);
+  return [...filesBelow(tree, 0)].map((node) => nodePath(tree, node));
+};
+
+describe('file trees', () => {
+  test('are parsed once for everyone, and found by other isolates of the data centre', async () => {
+    const collection = collectionOf(`. ${F} 0:3:a 0:1:b\n`);
+    const trees = createFileTrees(true);
+    expect(await names(trees, collection)).toEqual(['a', 'b']);
+    expect(await names(trees, collection, 'another token')).toEqual(['a', 'b']);
+    await scheduler.wait(50);
+    expect(await names(createFileTrees(true), collection)).toEqual(['a', 'b']);
+    expect(collection.reads).toBe(1);
+    expect(await names(createFileTrees(false), collection)).toEqual(['a', 'b']);
+    expect(collection.reads).toBe(2);
+  });
+
+  test('are parsed once by requests at the same time', async () => {
+    const collection = collectionOf(`. ${F} 0:3:a\n`, () => scheduler.wait(60));
+    const trees = createFileTrees(false);
+    expect(await Promise.all([1, 2, 3].map(() => names(trees, collection)))).toEqual([['a'], ['a'], ['a']]);
+    expect(collection.reads).toBe(1);
+  });
+
+  test('with blocks of other clusters belong to one token, in one isolate', async () => {
+    const collection = collectionOf(`. ${F}${REMOTE} 0:3:a\n`);
+    const trees = createFileTrees(true);
+    await names(trees, collection, 'one');
+    await names(trees, collection, 'one');
+    expect(collection.reads).toBe(1);
+    await names(trees, collection, 'two');
+    expect(collection.reads).toBe(2);
+    await names(createFileTrees(true), collection, 'one');
+    expect(collection.reads).toBe(3);
+  });
+
+  test('that cannot be made fail for each who asks, and hold nobody up', async () => {
+    const collection = collectionOf('rubbish\n');
+    const trees = createFileTrees(true);
+    await expect(names(trees, collection)).rejects.toMatchObject({ code: 'unreadable_manifest' });
+    await expect(names(trees, collection)).rejects.toMatchObject({ code: 'unreadable_manifest' });
+    expect(collection.reads).toBe(2);
+  });
+});
