@@ -10,6 +10,7 @@ import { startService, type TestService } from '../support/service.ts';
 const SECRET = '4kp0spec5ecret00000000000000000000000000000000abcd';
 const TOKEN = `v2/xhome-gj3su-0123456789abcde/${SECRET}`;
 const HOME_KEY = 'homekeyhomekeyhomekeyhomekeyhomekeyhome';
+const THIRD_KEY = 'thirdkeythirdkeythirdkeythirdkeythirdkey';
 const FAR_KEY = 'farkeyfarkeyfarkeyfarkeyfarkeyfarkeyfar';
 const saltedFor = (clusterId: string, secret = SECRET) =>
   `v2/xhome-gj3su-0123456789abcde/${createHmac('sha1', secret).update(clusterId).digest('hex')}`;
@@ -19,6 +20,7 @@ const remoteLocator = (block: TestBlock, clusterId = 'xfar0', options: { token?:
 
 let home: TestService;
 let far: TestService;
+let third: TestService;
 let faultyApis: KeepServer[];
 let blocks: { small: TestBlock; large: TestBlock };
 
@@ -50,6 +52,7 @@ const clusterFor = ({ hash }: TestBlock, ...urls: string[]): string => {
 
 beforeAll(async () => {
   far = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: FAR_KEY } });
+  third = await startService({ vars: { CLUSTER_ID: 'xthrd', BLOB_SIGNING_KEY: THIRD_KEY } });
   faultyApis = await Promise.all(FAULTY_IDS.map((id) => startKeepServer(() => faulty[id] ?? { status: 503 })));
   const remotes = Object.fromEntries(
     FAULTY_IDS.map((id, index) => [id, { Host: `127.0.0.1:${faultyApis[index]?.port}`, Scheme: 'http' }]),
@@ -62,6 +65,7 @@ beforeAll(async () => {
       KEEP_HINT_URL: 'http://*.localhost:1',
       REMOTE_CLUSTERS: {
         xfar0: { Host: new URL(far.url).host, Scheme: 'http' },
+        xthrd: { Host: new URL(third.url).host, Scheme: 'http' },
         xdown: { Host: new URL(await deadUrl()).host, Scheme: 'http' },
         ...remotes,
       },
@@ -71,7 +75,7 @@ beforeAll(async () => {
   for (const block of Object.values(blocks)) await putBlock(far.url, block);
 });
 
-afterAll(() => Promise.all([home, far, ...faultyApis].map((one) => one.stop())));
+afterAll(() => Promise.all([home, far, third, ...faultyApis].map((one) => one.stop())));
 
 const get = (locator: string, options: Parameters<typeof request>[1] = {}) =>
   request(`${home.url}/${locator}`, { token: TOKEN, ...options });
@@ -115,6 +119,17 @@ describe('A +R locator', () => {
     expect((await logged(ids[1])).respStatusCode).toBe(400);
     expect(JSON.stringify([...far.logs, ...home.logs])).not.toContain(SECRET);
     expect(JSON.stringify([...far.logs, ...home.logs])).not.toContain(saltedFor('xfar0').slice(-40));
+  });
+
+  test('of a third cluster is read with the third’s key and salt, and nobody else’s', async () => {
+    const block = blockOf('in the third cluster');
+    await putBlock(third.url, block);
+    const signed = (salt: string, key: string) =>
+      sign(block.locator, { token: saltedFor(salt), key }).replace('+A', '+Rxthrd-');
+    const good = await get(signed('xthrd', THIRD_KEY));
+    expect([good.status, good.text]).toEqual([200, 'in the third cluster']);
+    expect((await get(signed('xfar0', THIRD_KEY))).status).toBe(404);
+    expect((await get(signed('xthrd', FAR_KEY))).status).toBe(404);
   });
 
   test('HEAD tells the size, asked of the far side', async () => {
