@@ -69,7 +69,7 @@ function build(env: Env): PartsResult {
     blocks,
     directory,
     far,
-    proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, cache) : null,
+    proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache) : null,
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
@@ -104,9 +104,15 @@ function federate(config: Config, directory: ServiceDirectory, keeper: BlockCach
 }
 
 /** keepproxy's part (keep-block-api.md 6). */
-function createProxy(config: Config, federation: Federation, cache: BlockCache): KeepProxy {
+function createProxy(
+  config: Config,
+  federation: Federation,
+  directory: ServiceDirectory,
+  cache: BlockCache,
+): KeepProxy {
   return {
     clientFor: (caller, service) => federation.home(caller, service).client,
+    services: directory.services(config.clusterId),
     proofs: federation.proofs,
     cache,
     aside: createCacheAside(),

@@ -3,6 +3,7 @@ import { arvadosApi } from './arvados-api/api.ts';
 import { index, mountIndex, mountList, touch, trash, untrash } from './block-api/lifecycle.ts';
 import { metrics, ping } from './block-api/operations.ts';
 import type { KeepProxy } from './block-api/proxy.ts';
+import { proxyIndex } from './block-api/proxy-index.ts';
 import { proxyGet } from './block-api/proxy-read.ts';
 import { proxyPost, proxyPut } from './block-api/proxy-write.ts';
 import { getBlock } from './block-api/read.ts';
@@ -43,7 +44,7 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['POST', new RegExp(`^/${HASH}.*$`, 's'), block(override('TOUCH', touch))],
   ['DELETE', new RegExp(`^/${HASH}.*$`, 's'), block(trash)],
   ['PUT', new RegExp(`^/untrash/${HASH}.*$`, 's'), block(untrash)],
-  ['GET HEAD', /^\/index(\/[0-9a-f]{0,32})?$/, block(index)],
+  ['GET HEAD', /^\/index(\/[0-9a-f]{0,32})?$/, block(volumesOr(proxyIndex, index))],
   ['GET HEAD', /^\/mounts$/, block(mountList)],
   ['GET HEAD', /^\/mounts\/[^/]+\/blocks(\/[0-9a-f]{0,32})?$/, block(mountIndex)],
 

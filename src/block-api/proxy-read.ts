@@ -7,10 +7,7 @@ import { formatLocator, type Locator, parseLocator, remoteHint } from '../keep/l
 import type { Caller } from '../services/federation.ts';
 import { ServicesError } from '../services/services-error.ts';
 import { blockHeaders, bodyAnswer, callerOf } from './block-answer.ts';
-import { type KeepProxy, permitted, refuseLoops, viaHeader } from './proxy.ts';
-
-/** The smallest scope that a sharing link's token has (keep-block-api.md 6.2). */
-const READER_SCOPE = '/arvados/v1/keep_services/accessible';
+import { type KeepProxy, permitted, READER_SCOPE, refuseLoops, viaHeader } from './proxy.ts';
 
 /** GET and HEAD through the proxy (keep-block-api.md 6.3): the keepstores judge the signature. */
 export async function proxyGet(

@@ -5,11 +5,13 @@ import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Caller } from '../services/federation.ts';
 import type { KeepClient } from '../services/keep-client.ts';
 import type { Proofs } from '../services/proofs.ts';
+import type { ServiceSource } from '../services/service-source.ts';
 
 /** Without volumes this service is the cluster's keepproxy: it forwards to the cluster's keepstores. */
 export interface KeepProxy {
   /** A client of the cluster's Keep services, or of a single one, with the caller's own token. */
   clientFor(caller: Caller, service?: string): KeepClient;
+  services: ServiceSource;
   proofs: Proofs;
   cache: BlockCache;
   /** For POST. */
@@ -19,6 +21,8 @@ export interface KeepProxy {
 }
 
 const NAME = 'keepproxy';
+/** The smallest scope that a sharing link's token has (keep-block-api.md 6.2). */
+export const READER_SCOPE = '/arvados/v1/keep_services/accessible';
 
 /** A request that went through a proxy like this already would go round for ever. @throws KeepError internal */
 export function refuseLoops({ request }: RequestContext): void {

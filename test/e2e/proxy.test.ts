@@ -230,6 +230,24 @@ describe('A proxy before several keepstores', () => {
     expect(keepstores.map(({ seen }) => seen.length)).toEqual([1, 1, 1, 3]);
   });
 
+  test('the index is that of all keepstores with one end marker, and breaks off when one of them does', async () => {
+    const lines = ['a+1 1\n', '', 'b+2 2\nc+3 3\n', 'd+4 4\n'];
+    for (const [index, keepstore] of keepstores.entries()) {
+      keepstore.behave(() => ({ status: 200, body: `${lines[index]}\n` }));
+    }
+    const answer = await request(`${proxy.url}/index/a0`, { token: TOKEN });
+    expect([answer.status, answer.text.split('\n').sort().join(' ')]).toEqual([200, '  a+1 1 b+2 2 c+3 3 d+4 4']);
+    expect(answer.text).toMatch(/[^\n]\n\n$/);
+    expect(keepstores.map(({ seen }) => seen[0]?.path)).toEqual(Array(4).fill('/index/a0'));
+    expect(keepstores[0]!.seen[0]!.headers.authorization).toBe(`Bearer ${TOKEN}`);
+    for (const keepstore of keepstores) keepstore.behave(() => ({ status: 200, body: 'a+1 1\n' }));
+    const broken = await rawRequest(proxy.url, { path: '/index', headers: { authorization: `Bearer ${TOKEN}` } });
+    expect([broken.complete, broken.body.toString().includes('\n\n')]).toEqual([false, false]);
+    for (const keepstore of keepstores) keepstore.behave(answering(403));
+    expect((await request(`${proxy.url}/index`, { token: TOKEN })).status).toBe(502);
+    expect((await request(`${proxy.url}/index`, { method: 'HEAD', token: TOKEN })).status).toBe(405);
+  });
+
   test('+K@ hints to clusters are taken off, hints to services stay', async () => {
     const other = blockOf('somewhere');
     for (const keepstore of keepstores) keepstore.behave(serving(other.data));
