@@ -10,6 +10,7 @@ const JOBS: [name: string, run: (parts: Parts) => Promise<void>][] = [
   ['empty trash', emptyTrash],
   ['refresh the service directory', (parts) => parts.directory.refresh()],
   ['sweep collections', (parts) => parts.sweepCollections()],
+  ['refresh directory', (parts) => parts.directory.refresh()],
 ];
 
 /** @throws the first failure, when all jobs have ended */

@@ -63,9 +63,9 @@ async function fetchInto(
     const expiry = Math.floor(clock() / 1000) + (signing?.ttlSeconds ?? 0);
     const signed = signing === null ? bare : signLocator(bare, PULL_TOKEN, expiry, signing);
     try {
-      await clientOf(server).transfer(signed, (body, length) => volume.write(hash, body, { size: length, signal }), {
-        signal,
-      });
+      const store = (body: ReadableStream<Uint8Array>, length: number) =>
+        volume.write(hash, body, { size: length, signal });
+      await clientOf(server).transfer(signed, store, { signal });
       return done('pulled');
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));

@@ -44,6 +44,8 @@ const BATCH_ENTRIES = 500;
 const BATCH_CHARS = 256 * 1024;
 /** An alarm may take 15 minutes: no new entry is begun after this, and the longest ones have time to end. */
 const SLICE_MS = 240_000;
+/** Of one alarm: a server that is down fails every entry alike, and the counts tell how many. */
+const MAX_FAILURES_LOGGED = 20;
 /** An entry that was begun this often and never came to an end takes the process down with it. */
 const MAX_STARTS = 5;
 
@@ -55,6 +57,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   readonly #rows: WorkRows;
   readonly #running = new Set<Claim>();
   #isAwake = false;
+  #failuresLogged = 0;
 
   constructor(state: DurableObjectState, env: Bindings) {
     super(state, env);
@@ -157,6 +160,15 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     return this.ctx.storage.setAlarm(Date.now() + 1);
   }
 
+  /** A line for each failure, up to a number, and one when the list is through. */
+  #report({ kind }: Work<Item>, locator: string, { result, reason, message }: Outcome): void {
+    if (result === 'failed' && this.#failuresLogged++ < MAX_FAILURES_LOGGED)
+      log({ level: 'warn', msg: `${kind} failed`, locator, reason, error: message });
+    const { entries, settled } = this.#rows.facts();
+    if (settled === entries)
+      log({ level: 'info', msg: `${kind} list done`, entries, tallies: this.#rows.tallies('list') });
+  }
+
   /** Only a failure of our own storage gets out of here: the platform repeats the alarm then. */
   async #workOff(work: Work<Item>): Promise<void> {
     const until = Date.now() + SLICE_MS;
@@ -171,6 +183,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
       }
     };
     this.#rows.begin();
+    this.#failuresLogged = 0;
     const lanes = await Promise.allSettled(Array.from({ length: work.concurrency }, lane));
     for (const result of lanes) if (result.status === 'rejected') throw result.reason;
   }
@@ -190,7 +203,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     }
     this.#running.delete(claim);
     this.#rows.settle(claim, outcome, locator, Date.now());
-    logOutcome(work.kind, locator, outcome);
+    this.#report(work, locator, outcome);
   }
 }
 
@@ -206,16 +219,7 @@ function chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterabl
   };
 }
 
-function logOutcome(kind: string, locator: string, { result, reason, message }: Outcome): void {
-  const line = {
-    level: result === 'failed' ? 'warn' : 'info',
-    time: new Date().toISOString(),
-    msg: kind,
-    locator,
-    result,
-    reason,
-    ...(message === undefined ? {} : { error: message }),
-  };
+function log(line: Record<string, unknown>): void {
   // biome-ignore lint/suspicious/noConsole: this is the log
-  console.log(JSON.stringify(line));
+  console.log(JSON.stringify({ time: new Date().toISOString(), ...line }));
 }
