@@ -78,10 +78,17 @@ function run([command = '', ...args]: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     // Colours are for a terminal only; vitest would put them into a file as well.
     const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
-    const child = spawn(command, args, { cwd: ROOT, stdio: ['inherit', 'inherit', 'pipe'], env });
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      if (!RUNTIME_NOISE.test(line)) process.stderr.write(`${line}\n`);
-    });
+    const { isTTY } = process.stdout;
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['inherit', isTTY ? 'inherit' : 'pipe', 'pipe'], env });
+    for (const [from, to] of [
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ] as const) {
+      if (from === null) continue;
+      createInterface({ input: from }).on('line', (line) => {
+        if (!RUNTIME_NOISE.test(line)) to.write(`${line}\n`);
+      });
+    }
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
