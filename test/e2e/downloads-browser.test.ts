@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, devices, type Page } from 'playwright-core';
@@ -158,6 +161,32 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
     await shoot(page, 'dark-1-root');
     await page.goto(address());
     await shoot(page, 'dark-2-listing');
+  });
+
+  test('lets a script of another site read ranges with a token of its own, after the file was opened in a tab', async () => {
+    await using context = await browser.newContext();
+    await signIn(context);
+    const page = await context.newPage();
+    const url = `${service.url}/c=${collection.portable_data_hash}/variants.vcf`;
+    await save(page, () =>
+      page.goto(url).then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
+    const site = createServer((_, answer) => answer.end('a genome browser')).listen(0, '127.0.0.1');
+    await once(site, 'listening');
+    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+    const script = `(async () => {
+      const answer = await fetch(${JSON.stringify(url)}, {
+        headers: { Authorization: 'Bearer ${ROOT_TOKEN}', Range: 'bytes=10-19' },
+      });
+      const { length } = new Uint8Array(await answer.arrayBuffer());
+      return [answer.status, length, ...['content-range', 'etag', 'content-length'].map((name) => answer.headers.get(name))];
+    })()`;
+    const seen = await page.evaluate(script);
+    site.close();
+    expect(seen).toEqual([206, 10, 'bytes 10-19/700', expect.stringMatching(/^"/), '10']);
   });
 
   test('opens a page of names that try to be more than names, as text', async () => {

@@ -164,6 +164,11 @@ describe('a file', () => {
   });
 });
 
+async function storeReads(): Promise<number> {
+  const { text } = await request(`${service.url}/metrics`, { token: service.managementToken });
+  return Number(/^arvados_keepstore_volume_operations\{[^}]*operation="get"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
 describe('a block that is lost or bad', () => {
   test('breaks the answer off: it never ends as a complete short file', async () => {
     const [first, second] = await stored(service, blockOf('first block, good'), blockOf('second block, to be lost'));
@@ -183,7 +188,11 @@ describe('a block that is lost or bad', () => {
     const path = `${service.url}/c=${made.uuid}/big`;
     const range = await request(path, { headers: { range: 'bytes=5242879-5242880' } });
     expect([range.status, [...range.body]]).toEqual([206, [7, 7]]);
+    // Verified once, it comes from the edge cache from then on.
+    const reads = await storeReads();
+    expect((await request(path, { headers: { range: 'bytes=100-199' } })).body).toEqual(new Uint8Array(100).fill(7));
     expect((await request(path)).body.length).toBe(data.length);
+    expect(await storeReads()).toBe(reads);
     const wrong = data.slice();
     wrong[3] = 8;
     const badBlock = { ...blockOf(new Uint8Array(6 << 20).fill(9)) };
