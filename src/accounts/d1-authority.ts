@@ -1,4 +1,5 @@
 import { equalInConstantTime } from '../keep/constant-time.ts';
+import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
 import type { Account, Authority } from './account.ts';
 import { hashSecret } from './token-hash.ts';
@@ -28,7 +29,13 @@ export function createD1Authority(db: D1Database, now: () => number): Authority 
     async identify(token) {
       const { uuid, secret } = parseToken(token);
       const hash = await hashSecret(secret);
-      const row = await db.prepare(FIND).bind(hash).first<TokenRow>();
+      const row = await db
+        .prepare(FIND)
+        .bind(hash)
+        .first<TokenRow>()
+        .catch((cause: unknown) => {
+          throw new KeepError('unavailable', { message: 'the account database does not answer: try again', cause });
+        });
       if (row === null || !equalInConstantTime(hash, row.secret_sha256)) return null;
       if (uuid !== null && uuid !== row.uuid) return null;
       const expiresAt = row.expires_at === null ? null : Date.parse(row.expires_at);

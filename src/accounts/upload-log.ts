@@ -23,6 +23,11 @@ export interface Upload {
   at: number;
 }
 
+/** What is asked of the database; a D1Database is one. */
+export interface UploadDatabase {
+  prepare(sql: string): { bind(...values: unknown[]): { run(): Promise<unknown> } };
+}
+
 export interface UploadLog {
   /** Notes an upload and returns at once; the row is written within about FLUSH_DELAY_MS, together with others. */
   record(upload: Upload, waitUntil: (work: Promise<unknown>) => void): void;
@@ -44,7 +49,7 @@ const INSERT = `INSERT INTO uploads (hash, size, user_uuid, uploaded_at)
  * The upload log (D1). Every request that notes a block keeps itself alive (`waitUntil`) until a flush after it is
  * done, so an isolate that ends in order has written everything; a flush that fails puts its rows back.
  */
-export function createUploadLog(db: D1Database, sleep: (milliseconds: number) => Promise<void>): UploadLog {
+export function createUploadLog(db: UploadDatabase, sleep: (milliseconds: number) => Promise<void>): UploadLog {
   let waiting: Upload[] = [];
   /** Statements under way, also those of other requests: their promises cannot be awaited here. */
   let writing = 0;
