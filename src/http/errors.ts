@@ -1,4 +1,4 @@
-import { ERRORS, isKeepError, type KeepError } from '../keep/errors.ts';
+import { ERRORS, isKeepError, KeepError } from '../keep/errors.ts';
 
 /** What a failure looks like on the wire and in the log. */
 export interface Failure {
@@ -8,12 +8,19 @@ export interface Failure {
   headers: Record<string, string>;
 }
 
+/**
+ * What D1 and R2 throw when they are out of order for the moment (R2's 10001, 10043 and 10058). A statement that is
+ * wrong says SQLITE: that is a mistake of ours.
+ */
+const STORE_OUT_OF_ORDER = /^D1_ERROR: (?!.*SQLITE)|\(100(?:01|43|58)\)$/s;
+
 const GENERIC: Failure = { ...ERRORS.internal, headers: {} };
 
 /** The single mapper from whatever was thrown to what the client is told: an unknown error becomes a bare 500. */
 export function failureOf(error: unknown): Failure {
   if (isKeepError(error)) return { ...ERRORS[error.code], message: error.message, headers: headersOf(error) };
   if (error instanceof DOMException && error.name === 'AbortError') return { ...ERRORS.client_gone, headers: {} };
+  if (error instanceof Error && STORE_OUT_OF_ORDER.test(error.message)) return failureOf(new KeepError('unavailable'));
   return GENERIC;
 }
 

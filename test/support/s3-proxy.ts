@@ -24,7 +24,9 @@ export type Fault =
   /** Passes the request on, then answers this instead of what the server said. */
   | { lieAfterwards: { status: number; body?: string | Uint8Array; headers?: Record<string, string> } }
   /** Closes the connection without an answer. */
-  | { hangUp: true };
+  | { hangUp: true }
+  /** Says nothing for a while; then goes on, or hangs up. */
+  | { stallMs: number; hangsUp: boolean };
 
 export interface S3Proxy {
   server: S3Server;
@@ -48,7 +50,12 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
     handle.seen.push(seen);
     outgoing.once('close', () => finish(outgoing.writableFinished));
     const fault = handle.fault(seen);
-    if (fault !== undefined && 'hangUp' in fault) {
+    if (fault !== undefined && 'stallMs' in fault) {
+      setTimeout(() => {
+        if (fault.hangsUp) incoming.socket.destroy();
+        else pass(target, incoming, outgoing, seen, undefined);
+      }, fault.stallMs);
+    } else if (fault !== undefined && 'hangUp' in fault) {
       incoming.socket.destroy();
     } else if (fault !== undefined && 'status' in fault) {
       incoming.resume();
@@ -78,7 +85,7 @@ function pass(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   seen: SeenRequest,
-  fault: Exclude<Fault, { status: number } | { hangUp: true }> | undefined,
+  fault: Exclude<Fault, { status: number } | { hangUp: true } | { stallMs: number }> | undefined,
 ): void {
   const cutAfter = fault !== undefined && 'cutAnswerAfter' in fault ? fault.cutAnswerAfter : Number.POSITIVE_INFINITY;
   const flipAt = fault !== undefined && 'flipBitAt' in fault ? fault.flipBitAt : -1;
