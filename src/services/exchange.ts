@@ -13,17 +13,22 @@ const MAX_REASON_BYTES = 1024;
 const MAX_REASON_CHARS = 160;
 const MAX_LOCATOR_BYTES = 4096;
 
-/** Sends one request that is broken off when it stalls. @throws whatever the transport throws, or the signal's reason */
+/**
+ * Sends one request that is broken off when it stalls.
+ * @param onWatch gets the watch before anything is sent, to tell it of the upload's progress
+ * @throws whatever the transport throws, or the signal's reason */
 export async function exchange(
   transport: Transport,
   request: Omit<TransportRequest, 'signal' | 'onSent'>,
   limits: TransferLimits,
   signal: AbortSignal | undefined,
+  onWatch?: (watch: TransferWatch) => void,
 ): Promise<Exchange> {
   const stalled = new AbortController();
   const watch = watchTransfer(limits, () =>
     stalled.abort(new Error(`slower than ${limits.bytesPerSecond} bytes/s for ${limits.windowMs / 1000} s`)),
   );
+  onWatch?.(watch);
   try {
     const response = await transport.send({
       ...request,

@@ -45,8 +45,12 @@ export function writeOrder(hash: string, services: readonly KeepService[]): Keep
   );
 }
 
-/** Heaviest first, weighed by the last 15 characters of the uuid whatever its length (trap T22: as the Python SDK). */
+/**
+ * Heaviest first, weighed by the last 15 characters of the uuid whatever its length (trap T22: as the Python SDK). Two
+ * records of one address are one service.
+ */
 function byWeight(hash: string, services: readonly KeepService[]): KeepService[] {
-  const weighed = services.map((service) => ({ uuid: service.uuid.slice(-UUID_TAIL_LENGTH), service }));
+  const byUrl = new Map([...services].reverse().map((service) => [service.url, service]));
+  const weighed = [...byUrl.values()].map((service) => ({ uuid: service.uuid.slice(-UUID_TAIL_LENGTH), service }));
   return serviceOrder(hash, weighed).map(({ service }) => service);
 }

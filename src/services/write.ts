@@ -13,7 +13,7 @@ import {
 } from './put-progress.ts';
 import { inRounds, type Round } from './rounds.ts';
 import { type ServiceAnswer, writeError } from './services-error.ts';
-import { limitsBySize } from './transfer-limits.ts';
+import { limitsBySize, type TransferWatch } from './transfer-limits.ts';
 import type { OutgoingBody } from './transport.ts';
 
 /** A copy that a service has confirmed. */
@@ -30,6 +30,8 @@ export interface BlockSource {
    * a source that can be read only once may get the bytes again. Null when there is nothing left to send.
    */
   open(count: number, copy: StoredCopy | null): Promise<OutgoingBody[] | null>;
+  /** Where the source sees how fast a body leaves: it tells this watch, from when the exchange begins. */
+  watch?(body: OutgoingBody, watch: TransferWatch): void;
   /** The exchange that this body went into has ended, well or not: nobody will read it any more. */
   ended?(body: OutgoingBody): void;
 }
@@ -61,6 +63,7 @@ export async function storeBlock(
   const over = new AbortController();
   const transferSignal = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
 
+  const seesProgress = context.transport.showsProgress || source.watch !== undefined;
   const send = async (service: KeepService, body: OutgoingBody, round: Round): Promise<Outcome> => {
     try {
       const answer = await exchange(
@@ -73,8 +76,9 @@ export async function storeBlock(
           size: source.size,
           connectTimeoutMs: context.connectTimeoutMs(round),
         },
-        context.transport.showsProgress ? context.limits : limitsBySize(context.limits, source.size),
+        seesProgress ? context.limits : limitsBySize(context.limits, source.size),
         transferSignal,
+        (watch) => source.watch?.(body, watch),
       );
       if (!answer.response.ok) return { service, answer: await refusal(service.url, answer) };
       const locator = await readLocator(answer);

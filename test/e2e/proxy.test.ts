@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createUser, type TestUser } from '../support/api.ts';
 import { blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
-import { answering, type KeepServer, serving, startKeepServer, storing } from '../support/keep-server.ts';
+import { answering, hanging, type KeepServer, serving, startKeepServer, storing } from '../support/keep-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
 
@@ -163,7 +163,9 @@ describe('A proxy before several keepstores', () => {
       const record = records[url?.split('?')[0] ?? ''];
       return record === undefined ? { status: 404 } : { status: 200, body: JSON.stringify(record) };
     });
-    proxy = await startService({ vars: { CLUSTER_ID: 'xmany', API_HOST: api.url, ...NO_VOLUMES } });
+    proxy = await startService({
+      vars: { CLUSTER_ID: 'xmany', API_HOST: api.url, TRANSFER_WINDOW: '2s', ...NO_VOLUMES },
+    });
   });
   afterAll(() => Promise.all([proxy, api, ...keepstores].map((one) => one.stop())));
   beforeEach(() => {
@@ -210,6 +212,22 @@ describe('A proxy before several keepstores', () => {
       ['PUT', `/${block.hash}`],
       ['GET', `/${block.locator}+Asigned`],
     ]);
+  });
+
+  test('one that takes nothing is left behind, and does not take the upload with it', async () => {
+    const large = randomBlock(40_000_000);
+    // Which one that is depends on the hash: whoever comes first.
+    let first: KeepServer | null = null;
+    for (const keepstore of keepstores) {
+      keepstore.behave((...exchange) => {
+        first ??= keepstore;
+        if (first === keepstore) return hanging(...exchange);
+        return (exchange[0].method === 'GET' ? serving(large.data) : storing())(...exchange);
+      });
+    }
+    const answer = await request(`${proxy.url}/${large.hash}`, { method: 'PUT', token: TOKEN, body: large.data });
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([200, '2']);
+    expect(received().flat().sort()).toEqual([0, 40_000_000, 40_000_000]);
   });
 
   test('too few copies are 503, and it says how many there are', async () => {

@@ -57,6 +57,11 @@ describe('The order in which services are asked', () => {
     expect(spell(writeOrder(hash, services))).toBe('3');
   });
 
+  test('two records of one address are one service, which cannot store two copies', () => {
+    const { hash } = vectors.reference[0]!;
+    expect(writeOrder(hash, [service('1'), { ...service('2'), url: 'http://1' }])).toEqual([service('1')]);
+  });
+
   test('a service that is named and known is asked once', () => {
     const { hash } = vectors.reference[0]!;
     const twice = { hash, size: 3, hints: [`K@${SIXTEEN[4]!.uuid}`, `K@${SIXTEEN[4]!.uuid}`] };
