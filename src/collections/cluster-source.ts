@@ -10,6 +10,14 @@ interface ApiRecord {
   username?: string | null;
   modified_at?: string | null;
   portable_data_hash?: string;
+  description?: string | null;
+  properties?: Record<string, unknown>;
+  created_at?: string | null;
+  modified_by_user_uuid?: string | null;
+  email?: string;
+  first_name?: string;
+  last_name?: string;
+  full_name?: string;
 }
 interface ApiList {
   items: ApiRecord[];
@@ -63,6 +71,25 @@ export function createClusterSource(apiUrl: string): CollectionSource {
         name: record.name ?? '',
         modifiedAt: record.modified_at ?? '',
         manifest: () => manifestOf(`${apiUrl}/arvados/v1/${path}`, token, record.portable_data_hash ?? id),
+      };
+    },
+    async describe(uuid, token, signal) {
+      const select = ['description', 'properties', 'created_at', 'modified_by_user_uuid'];
+      const record = await get<ApiRecord>(`collections/${encodeURIComponent(uuid)}`, { select }, token, signal);
+      if (record === null) return null;
+      const by = record.modified_by_user_uuid ?? '';
+      const fields = ['uuid', 'email', 'username', 'first_name', 'last_name', 'full_name'];
+      const user = isUuid(by) ? await get<ApiRecord>(`users/${by}`, { select: fields }, token, signal) : null;
+      return {
+        description: record.description ?? null,
+        properties: record.properties ?? {},
+        created_at: record.created_at ?? null,
+        modified_by_user: user && {
+          email: user.email ?? '',
+          full_name: user.full_name ?? `${user.first_name ?? ''} ${user.last_name ?? ''}`.trim(),
+          username: user.username ?? '',
+          uuid: by,
+        },
       };
     },
     async project(uuid, token, signal) {

@@ -50,6 +50,31 @@ export function createD1Source(
       return user === null ? null : nullIfMissing(async () => toOpen(id, user, await collections.find(id, user)));
     },
 
+    async describe(uuid, token, signal) {
+      const user = await userFor(token, `/arvados/v1/collections/${uuid}`, signal);
+      const found = user && (await nullIfMissing(() => collections.find(uuid, user)));
+      if (!found) return null;
+      const { description, properties, created_at, modified_by_user_uuid: by } = found.record;
+      const mayKnow = user.isAdmin || by === user.uuid;
+      const row = mayKnow
+        ? await db
+            .prepare('SELECT uuid, email, username, first_name, last_name FROM users WHERE uuid = ?')
+            .bind(String(by))
+            .first<Record<'uuid' | 'email' | 'username' | 'first_name' | 'last_name', string>>()
+        : null;
+      return {
+        description: typeof description === 'string' ? description : null,
+        properties: typeof properties === 'string' ? JSON.parse(properties) : ((properties as unknown as object) ?? {}),
+        created_at: typeof created_at === 'string' ? created_at : null,
+        modified_by_user: row && {
+          email: row.email,
+          full_name: `${row.first_name} ${row.last_name}`.trim(),
+          username: row.username ?? '',
+          uuid: row.uuid,
+        },
+      };
+    },
+
     async project(uuid, token, signal) {
       if (!isUuid(uuid, INFIX.group)) return null;
       const user = await userFor(token, `/arvados/v1/groups/${uuid}`, signal);

@@ -13,6 +13,15 @@ export interface OpenCollection {
   manifest: () => Promise<AsyncIterable<Uint8Array>>;
 }
 
+/** What else there is to say about a collection. Times are RFC 3339. */
+export interface CollectionDescription {
+  description: string | null;
+  properties: Record<string, unknown>;
+  created_at: string | null;
+  /** Null when the token may not see who it was. */
+  modified_by_user: { email: string; full_name: string; username: string; uuid: string } | null;
+}
+
 /** Something with a name in a project or a home. */
 export interface Entry {
   kind: 'project' | 'collection';
@@ -37,6 +46,8 @@ export interface Home {
 export interface CollectionSource {
   /** @param id UUID, or portable data hash */
   open(id: string, token: string, signal?: AbortSignal): Promise<OpenCollection | null>;
+  /** @param uuid of a collection */
+  describe(uuid: string, token: string, signal?: AbortSignal): Promise<CollectionDescription | null>;
   /** The project of a UUID; a user's UUID is no project but has contents. */
   project(uuid: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
   /** What is directly in a project or a home, in the order of the UUIDs. */

@@ -1,4 +1,5 @@
 import { nodeSize } from '../collections/file-tree.ts';
+import type { CollectionDescription } from '../collections/source.ts';
 import { nameBytes } from '../keep/manifest/names.ts';
 import { md5Hex } from '../keep/md5.ts';
 import { crc32 } from '../streams/crc32.ts';
@@ -19,12 +20,18 @@ export function archiveContent(
   target: TreeTarget,
   request: ArchiveRequest,
   files: ChosenFile[],
-  { open, book, downloadUrl }: { open: OpenBlock; book: ChecksumBook; downloadUrl: string | null },
+  {
+    open,
+    book,
+    downloadUrl,
+    description,
+  }: { open: OpenBlock; book: ChecksumBook; downloadUrl: string | null; description: CollectionDescription | null },
 ): Content {
   const { collection, tree } = target;
   const id = collection.uuid ?? collection.portableDataHash;
   const comment = downloadUrl === null ? '' : `Downloaded from ${downloadUrl}/by_id/${id}/`;
-  const metadata = request.metadata ? new TextEncoder().encode(metadataText(target)) : null;
+  const metadataText = request.metadata ? describe(target, description) : '';
+  const metadata = request.metadata ? new TextEncoder().encode(metadataText) : null;
   const contents = archiveFiles(
     tree,
     files.map(({ node }) => node),
@@ -34,7 +41,7 @@ export function archiveContent(
   const entries = files.map(({ node, name }) => ({ name: nameBytes(name), size: nodeSize(tree, node) }));
   if (metadata !== null) entries.unshift({ name: nameBytes('collection.json'), size: metadata.byteLength });
   const archive = zipArchive(entries, comment, metadata === null ? contents : withFirst(metadata, contents));
-  const identity = [collection.portableDataHash, comment, metadata === null ? '' : metadataText(target)];
+  const identity = [collection.portableDataHash, comment, metadataText];
   const names = files.map(({ node, name }) => `${node} ${name}`);
   const filename = archiveName(target, request, files);
   return {
@@ -46,10 +53,14 @@ export function archiveContent(
   };
 }
 
-function metadataText({ collection }: TreeTarget): string {
+/** `collection.json` (keep-web.md 5.2): by content there is nothing to say but the content's own name. */
+function describe({ collection }: TreeTarget, description: CollectionDescription | null): string {
   const { uuid, portableDataHash, name, modifiedAt } = collection;
   const hash = { portable_data_hash: portableDataHash };
-  return `${JSON.stringify(uuid === null ? hash : { ...hash, uuid, name, modified_at: modifiedAt })}\n`;
+  if (uuid === null) return `${JSON.stringify(hash)}\n`;
+  const { modified_by_user, ...rest } = description ?? { modified_by_user: null };
+  const by = modified_by_user === null ? {} : { modified_by_user };
+  return `${JSON.stringify({ ...hash, uuid, name, modified_at: modifiedAt, ...rest, ...by })}\n`;
 }
 
 /** Files with one more in front whose bytes are at hand. */

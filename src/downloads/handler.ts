@@ -180,7 +180,11 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
   const book = await checksumBook(tree, collection.portableDataHash, parts.downloads.edgeCache);
   const open = blockOpener(asked, target);
   const { downloadUrl } = parts.downloads;
-  const content = archiveContent(target, request, files, { open, book, downloadUrl });
+  const description =
+    request.metadata && collection.uuid !== null
+      ? await parts.collections.describe(collection.uuid, target.token, context.signal)
+      : null;
+  const content = archiveContent(target, request, files, { open, book, downloadUrl, description });
   const headers = { ...contentHeaders(target), ...content.headers };
   const { response, done, range } = contentResponse(context.request, context.signal, { ...content, headers });
   if (done === null) return response;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Part } from '../../src/streams/part.ts';
 import { zipArchive } from '../../src/streams/zip-archive.ts';
+import { api, createUser } from '../support/api.ts';
 import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf, md5, randomBlock, request, type TestBlock } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
@@ -30,7 +31,7 @@ beforeAll(async () => {
   const manifest =
     `. ${b0.locator} ${b1.locator} ${b2.locator} ${small.locator} 0:${size}:big.bin ${size}:3:a.txt 5:0:zero 100:9000000:middle.bin\n` +
     `./dir1/dir ${small.locator} 4:3:x\\040ä\\040☃.txt\n./dir1 ${small.locator} 8:5:y\n./empty d41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056\n`;
-  collection = await createCollection(service, manifest, { name: 'Sue "Q"' });
+  collection = await createCollection(service, manifest, { name: 'Sue "Q"', properties: { sample: 'S1' } });
   expected = {
     'a.txt': md5('one'),
     'big.bin': md5(all),
@@ -199,10 +200,29 @@ describe('an archive of a part of a collection', () => {
     expect(await names(answer)).toEqual(['collection.json', 'a.txt']);
     const file = join(directory, 'part.zip');
     const metadata = JSON.parse(await tool('unzip', ['-p', file, 'collection.json']));
-    expect(metadata).toMatchObject({
+    expect(metadata).toEqual({
       uuid: collection.uuid,
       portable_data_hash: collection.portable_data_hash,
       name: 'Sue "Q"',
+      description: '',
+      properties: { sample: 'S1' },
+      created_at: expect.stringMatching(/^\d{4}-.*\.\d{9}Z$/),
+      modified_at: expect.stringMatching(/^\d{4}-.*\.\d{9}Z$/),
+    });
+    const ada = await createUser(service, 'ada');
+    const made = await api(service, 'collections', { token: ada.token, body: { collection: { name: 'hers' } } });
+    const hers = await zipOf(`/c=${made.json.uuid}/${ZIP}&include_collection_metadata=1`, { token: ada.token });
+    await writeFile(file, hers.body);
+    expect(JSON.parse(await tool('unzip', ['-p', file, 'collection.json']))).toMatchObject({
+      name: 'hers',
+      modified_by_user: { uuid: ada.uuid, username: 'ada' },
+    });
+    const byContent = await zipOf(
+      `/c=${collection.portable_data_hash}/${ZIP}&files=a.txt&include_collection_metadata=1`,
+    );
+    await writeFile(file, byContent.body);
+    expect(JSON.parse(await tool('unzip', ['-p', file, 'collection.json']))).toEqual({
+      portable_data_hash: collection.portable_data_hash,
     });
   });
 
