@@ -130,7 +130,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   let stopped: Promise<void> | null = null;
   const drainAndEnd = async () => {
     // Who asks for the upload log gets it complete: nothing of it is left in the Worker's memory then.
-    if (!vars.API_HOST) await api('upload_log?limit=0').catch(() => {});
+    await api('upload_log?limit=0').catch(() => {});
     await miniflare.dispose();
   };
   const stop = () => {

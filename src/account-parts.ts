@@ -35,7 +35,7 @@ const NOBODY: Authority = { identify: () => Promise.resolve(null) };
  */
 export function createAccountParts(config: Config, env: Env, directory: ServiceDirectory): AccountParts {
   const uploads = env.DB === undefined ? null : createUploadLog(env.DB, (ms) => scheduler.wait(ms));
-  if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, uploads);
+  if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env.DB, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
   if (db === undefined || manifests === undefined || uploads === null) {
     return { ...guard(config, NOBODY, null), api: null, collectionSource: null, sweepCollections: async () => {} };
@@ -43,11 +43,23 @@ export function createAccountParts(config: Config, env: Env, directory: ServiceD
   return embedded(config, { db, manifests, uploads, directory });
 }
 
-function besideCluster(config: Config, apiUrl: string, uploads: UploadLog | null): AccountParts {
+function besideCluster(
+  config: Config,
+  apiUrl: string,
+  db: D1Database | undefined,
+  uploads: UploadLog | null,
+): AccountParts {
   const remembered = withMemory(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
+  const guarded = guard(config, remembered, uploads);
   return {
-    ...guard(config, remembered, uploads),
-    api: { mode: 'cluster', apiUrl, forward: config.apiForward },
+    ...guarded,
+    api: {
+      mode: 'cluster',
+      apiUrl,
+      forward: config.apiForward,
+      uploadLog: db === undefined || uploads === null ? null : { db, uploads },
+      authority: guarded.authority,
+    },
     collectionSource: createClusterSource(apiUrl),
     sweepCollections: async () => {
       await uploads?.flush();

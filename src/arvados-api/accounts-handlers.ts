@@ -124,9 +124,12 @@ export async function createUploaderAccount(call: ApiCall, api: EmbeddedApi): Pr
 }
 
 /** Our own: the upload log, for admins. What this isolate still holds is written first, so one sees one's own uploads. */
-export async function listUploads(call: ApiCall, { db, uploads }: EmbeddedApi): Promise<Response> {
-  requireAdmin(call.user);
+export async function listUploads(
+  { user, parameters }: Pick<ApiCall, 'user' | 'parameters'>,
+  { db, uploads }: Pick<EmbeddedApi, 'db' | 'uploads'>,
+): Promise<Response> {
+  requireAdmin(user);
   await uploads.flush();
-  const { order = ['uploaded_at desc', 'id desc'], ...parameters } = call.parameters;
+  const { order = ['uploaded_at desc', 'id desc'] } = parameters;
   return answer(listOf(UPLOADS.kind, await listRecords(db, UPLOADS, { ...parameters, order }, [])));
 }

@@ -1,4 +1,4 @@
-import { requireAccount } from '../accounts/access.ts';
+import { requireAccount, requireUser } from '../accounts/access.ts';
 import type { RequestContext } from '../http/context.ts';
 import { KeepError } from '../keep/errors.ts';
 import {
@@ -17,7 +17,7 @@ import {
   updateUser,
 } from './accounts-handlers.ts';
 import { API_CORS, errorAnswer } from './answer.ts';
-import type { ApiCall, ApiParts, EmbeddedApi } from './call.ts';
+import type { ApiCall, ApiParts, ClusterApi, EmbeddedApi } from './call.ts';
 import {
   createCollection,
   getCollection,
@@ -120,12 +120,20 @@ async function attempt(context: RequestContext, api: ApiParts['api']): Promise<R
       throw new KeepError('not_found', {
         message: 'Path not found: this service has neither a database (DB, MANIFESTS) nor an API_HOST',
       });
-    if (api.mode === 'cluster') return await forwardToCluster(context, api);
+    if (api.mode === 'cluster') return await besideCluster(context, api);
     return await dispatch(context, api);
   } catch (error) {
     context.error = error;
     return errorAnswer(error, context.requestId);
   }
+}
+
+/** All but the upload log is the cluster's business. */
+async function besideCluster(context: RequestContext, api: ClusterApi): Promise<Response> {
+  const { tokens, method, path, url, signal } = context;
+  if (path !== `${BASE}upload_log` || method !== 'GET' || api.uploadLog === null) return forwardToCluster(context, api);
+  const user = await requireUser(api.authority, { tokens, method, path, signal });
+  return listUploads({ user, parameters: queryParameters(url.searchParams) }, api.uploadLog);
 }
 
 async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Response> {

@@ -1,4 +1,4 @@
-import type { Account, User } from '../accounts/account.ts';
+import type { Account, Authority, User } from '../accounts/account.ts';
 import type { RememberingAuthority } from '../accounts/memory.ts';
 import type { TokenStore } from '../accounts/tokens.ts';
 import type { UploadLog } from '../accounts/upload-log.ts';
@@ -33,6 +33,9 @@ export interface ClusterApi {
   /** Origin, without a trailing slash. */
   apiUrl: string;
   forward: boolean;
+  /** The upload log is ours in this mode too; null without a database. */
+  uploadLog: Pick<EmbeddedApi, 'db' | 'uploads'> | null;
+  authority: Authority;
 }
 
 /** What the discovery document and the public config tell. */

@@ -70,7 +70,17 @@ describe('beside a cluster', () => {
     expect((await file('f', await createToken(cluster, user.uuid, { scopes }))).text).toBe('file content');
   });
 
-  test('or refused, when so configured', async () => {
+  test('the upload log is kept and told here, to the cluster’s admins', async () => {
+    const admin = await createUser(cluster, 'cluster-admin', { is_admin: true });
+    expect((await put(user.token, 'logged here')).status).toBe(200);
+    const query = { filters: [['hash', '=', blockOf('logged here').hash]] };
+    const found = await api(edge, 'upload_log', { token: admin.token, query });
+    expect(found.json.items).toMatchObject([{ user_uuid: user.uuid, size: 11 }]);
+    expect((await api(edge, 'upload_log', { token: user.token })).status).toBe(403);
+    expect((await api(cluster, 'upload_log', { query })).json.items).toEqual([]);
+  });
+
+  test('API requests are refused, when so configured', async () => {
     await using closed = await startService({ vars: { API_HOST: cluster.url, API_FORWARD: false } });
     const answer = await api(closed, 'users/current', { token: user.token });
     expect(answer.status).toBe(404);
