@@ -1,0 +1,69 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { isKeepError } from '../../keep/errors.ts';
+import { bareLocator } from '../../keep/locator.ts';
+import { normalise } from '../../keep/manifest/normalise.ts';
+import { parseManifest } from '../../keep/manifest/parse.ts';
+import { portableDataHash } from '../../keep/manifest/portable-data-hash.ts';
+import { rewriteLocators } from '../../keep/manifest/rewrite.ts';
+import { STORE_RULES } from '../../keep/manifest/rules.ts';
+import type { Chunks } from '../../keep/manifest/tokens.ts';
+import { CliError, usageError } from '../cli-error.ts';
+import { parseAddress } from '../collection.ts';
+import type { Command, Given } from '../command.ts';
+import { openSession } from '../session.ts';
+
+export const manifest: Command = {
+  name: 'manifest',
+  summary: "print a manifest, its normal form or its portable data hash",
+  usage: 'FILE|COLLECTION|- [options]',
+  completes: 'files',
+  options: {
+    normalise: { value: null, short: 'n', help: 'in normal form: streams and files in order, segments joined' },
+    strip: { value: null, short: 's', help: 'without signatures and other hints' },
+    pdh: { value: null, help: 'only the portable data hash (of the normal form, with --normalise)' },
+    check: { value: null, help: 'print nothing; say whether an API server would take it' },
+  },
+  help: `
+- reads standard input. The portable data hash does not depend on signatures, but on the order and the spelling of the
+text: two spellings of the same files have two hashes.`,
+  run: runManifest,
+};
+
+async function runManifest(given: Given): Promise<number> {
+  const [source, ...more] = given.arguments;
+  if (source === undefined || more.length > 0)
+    throw usageError('One manifest, please: a file, a collection or -. See: keep-edge manifest --help');
+  try {
+    let chunks = await open(source);
+    if (given.has('check')) {
+      await parseManifest(chunks, {}, STORE_RULES);
+      console.error('The manifest is valid.');
+      return 0;
+    }
+    if (given.has('strip') || given.has('pdh')) chunks = rewriteLocators(chunks, bareLocator);
+    if (given.has('normalise')) chunks = normalise(chunks);
+    if (given.has('pdh')) console.log(await portableDataHash(chunks));
+    else for await (const chunk of chunks) if (!process.stdout.write(chunk)) await drained();
+    return 0;
+  } catch (error) {
+    if (isKeepError(error)) throw new CliError(error.message);
+    throw error;
+  }
+}
+
+async function open(source: string): Promise<Chunks> {
+  if (source === '-') return process.stdin;
+  if (existsSync(source)) return createReadStream(source);
+  const session = openSession();
+  try {
+    const { id } = parseAddress(source);
+    const record = await session.api(`arvados/v1/collections/${encodeURIComponent(id)}`);
+    return [new TextEncoder().encode(String(record.manifest_text ?? ''))];
+  } finally {
+    session.close();
+  }
+}
+
+function drained(): Promise<void> {
+  return new Promise((resolve) => process.stdout.once('drain', resolve));
+}

@@ -1,0 +1,24 @@
+import type { Command, Given } from '../command.ts';
+import { openSession } from '../session.ts';
+
+export const services: Command = {
+  name: 'services',
+  summary: 'list the Keep services that are used',
+  usage: '[options]',
+  options: { json: { value: null, help: 'records as JSON' } },
+  help: 'What the API server lists for you, or what ARVADOS_KEEP_SERVICES says.',
+  run: runServices,
+};
+
+async function runServices(given: Given): Promise<number> {
+  const session = openSession();
+  try {
+    for (const service of await session.services.list()) {
+      const { uuid, type, readOnly, url } = service;
+      console.log(given.has('json') ? JSON.stringify(service) : [uuid, type, readOnly ? 'read-only' : 'writable', url].join('\t'));
+    }
+    return 0;
+  } finally {
+    session.close();
+  }
+}

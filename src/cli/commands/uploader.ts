@@ -1,0 +1,64 @@
+import type { Api, Row } from '../api-client.ts';
+import { usageError } from '../cli-error.ts';
+import type { Command, Given } from '../command.ts';
+import { openSession } from '../session.ts';
+
+export const uploader: Command = {
+  name: 'uploader',
+  summary: 'accounts that may only upload: create, list, deactivate',
+  usage: 'create NAME | list | deactivate UUID',
+  completes: ['create', 'list', 'deactivate'],
+  options: {
+    owner: { value: 'UUID', help: 'create: the user to whom its uploads belong; you otherwise' },
+    json: { value: null, help: 'records as JSON' },
+  },
+  help: `
+"create" prints the account's token, once: nobody can ask for it again. With it, keep-edge put and arv-put work, and
+nothing else does. "deactivate" makes the token useless; what was uploaded stays.
+
+Only services that keep their own accounts know uploaders; a cluster's API server does not.`,
+  run: runUploader,
+};
+
+async function runUploader(given: Given): Promise<number> {
+  const [verb = '', argument, ...more] = given.arguments;
+  const act = VERBS[verb];
+  if (act === undefined || more.length > 0 || (verb === 'list') !== (argument === undefined))
+    throw usageError(`Write: keep-edge uploader ${uploader.usage}`);
+  const session = openSession();
+  try {
+    const rows = await act(session.api, argument ?? '', given);
+    for (const row of rows) console.log(given.has('json') ? JSON.stringify(row) : describe(row));
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+const VERBS: Record<string, (api: Api, argument: string, given: Given) => Promise<Row[]>> = {
+  async create(api, name, given) {
+    const record = { name, owner_uuid: given.text('owner') };
+    const made = await api('arvados/v1/uploader_accounts', { method: 'POST', body: { uploader_account: record } });
+    if (!given.has('json')) console.error('The last column is its token. It is not shown again.');
+    return [made];
+  },
+  async list(api) {
+    const rows: Row[] = [];
+    for (let offset = 0; ; ) {
+      const filters = [['is_uploader', '=', true]];
+      const page = await api('arvados/v1/users', { query: { filters, order: ['created_at', 'uuid'], offset } });
+      const items = (page.items ?? []) as Row[];
+      rows.push(...items);
+      offset += items.length;
+      if (items.length === 0 || offset >= Number(page.items_available)) return rows;
+    }
+  },
+  async deactivate(api, uuid) {
+    return [await api(`arvados/v1/users/${encodeURIComponent(uuid)}`, { method: 'PUT', body: { user: { is_active: false } } })];
+  },
+};
+
+function describe({ uuid, full_name, first_name, is_active, api_token }: Row): string {
+  const state = is_active === false ? 'deactivated' : 'active';
+  return [uuid, state, full_name ?? first_name, ...(api_token === undefined ? [] : [api_token])].join('\t');
+}
