@@ -1,8 +1,29 @@
 import type { Command } from './command.ts';
+import { cat } from './commands/cat.ts';
+import { completionCommand } from './commands/completion.ts';
+import { deployConfig } from './commands/deploy-config.ts';
+import { doctor } from './commands/doctor.ts';
+import { ls } from './commands/ls.ts';
+import { manifest } from './commands/manifest.ts';
+import { services } from './commands/services.ts';
+import { sign } from './commands/sign.ts';
+import { uploader } from './commands/uploader.ts';
 import { get } from './get/get-command.ts';
 import { put } from './put/put-command.ts';
 
-export const COMMANDS: readonly Command[] = [put, get];
+export const COMMANDS: readonly Command[] = [
+  put,
+  get,
+  ls,
+  cat,
+  manifest,
+  sign,
+  uploader,
+  services,
+  doctor,
+  deployConfig,
+  completionCommand(() => COMMANDS),
+];
 
 export function findCommand(name: string): Command | undefined {
   return COMMANDS.find((command) => command.name === name);

@@ -1,5 +1,5 @@
 import { usageError } from '../cli-error.ts';
-import { entryAt, filesBelow, fileSize, loadCollection, parseAddress } from '../collection.ts';
+import { entryAt, fileSize, filesBelow, loadCollection, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { showName } from '../format.ts';
 import { openSession } from '../session.ts';
@@ -30,7 +30,8 @@ async function runLs(given: Given): Promise<number> {
     const lines: string[] = [];
     for (const { path: below, file } of filesBelow(tree)) {
       const name = entry.kind === 'file' ? path : below;
-      if (given.has('json')) lines.push(JSON.stringify(file === null ? { path: name } : { path: name, size: fileSize(file) }));
+      if (given.has('json'))
+        lines.push(JSON.stringify(file === null ? { path: name } : { path: name, size: fileSize(file) }));
       else if (file !== null || isEmpty(entryAt(tree, below))) {
         const shown = given.has('null') ? name : showName(name);
         const size = given.has('long') ? `${String(file === null ? '-' : fileSize(file)).padStart(15)} ` : '';

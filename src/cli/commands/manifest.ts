@@ -14,7 +14,7 @@ import { openSession } from '../session.ts';
 
 export const manifest: Command = {
   name: 'manifest',
-  summary: "print a manifest, its normal form or its portable data hash",
+  summary: 'print a manifest, its normal form or its portable data hash',
   usage: 'FILE|COLLECTION|- [options]',
   completes: 'files',
   options: {

@@ -15,7 +15,9 @@ async function runServices(given: Given): Promise<number> {
   try {
     for (const service of await session.services.list()) {
       const { uuid, type, readOnly, url } = service;
-      console.log(given.has('json') ? JSON.stringify(service) : [uuid, type, readOnly ? 'read-only' : 'writable', url].join('\t'));
+      console.log(
+        given.has('json') ? JSON.stringify(service) : [uuid, type, readOnly ? 'read-only' : 'writable', url].join('\t'),
+      );
     }
     return 0;
   } finally {

@@ -54,7 +54,12 @@ const VERBS: Record<string, (api: Api, argument: string, given: Given) => Promis
     }
   },
   async deactivate(api, uuid) {
-    return [await api(`arvados/v1/users/${encodeURIComponent(uuid)}`, { method: 'PUT', body: { user: { is_active: false } } })];
+    return [
+      await api(`arvados/v1/users/${encodeURIComponent(uuid)}`, {
+        method: 'PUT',
+        body: { user: { is_active: false } },
+      }),
+    ];
   },
 };
 
