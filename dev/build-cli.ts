@@ -20,7 +20,10 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  banner: { js: '#!/usr/bin/env node' },
+  // CommonJS packages within ask for Node's modules with require.
+  banner: {
+    js: `#!/usr/bin/env node\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`,
+  },
   logLevel: 'warning',
 });
 chmodSync(join(OUT, 'keep-edge.mjs'), 0o755);

@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { stringify } from 'smol-toml';
-import { parse } from 'yaml';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { convertConfig } from '../deploy/convert-config.ts';
@@ -27,7 +26,7 @@ async function runDeployConfig(given: Given): Promise<number> {
   if (file === undefined || more.length > 0)
     throw usageError('One config.yml, please. See: keep-edge deploy-config --help');
   const text = file === '-' ? await textOf(process.stdin) : readFileSync(file, 'utf8');
-  const { vars, secrets, notes } = convertConfig(parseYaml(text), given.text('cluster'));
+  const { vars, secrets, notes } = convertConfig(await parseYaml(text), given.text('cluster'));
   console.log(stringify({ vars }));
   for (const note of notes) console.error(`note: ${note}`);
   const names = Object.keys(secrets);
@@ -41,7 +40,9 @@ async function runDeployConfig(given: Given): Promise<number> {
   return 0;
 }
 
-function parseYaml(text: string): unknown {
+async function parseYaml(text: string): Promise<unknown> {
+  // Large, and no other command needs it.
+  const { parse } = await import('yaml');
   try {
     return parse(text);
   } catch (error) {

@@ -74,6 +74,8 @@ export function convertConfig(document: unknown, wanted?: string): Converted {
   }
   const classes = tableAt(cluster, 'StorageClasses');
   if (Object.keys(classes).length > 0) vars.STORAGE_CLASSES = classes;
+  const permission = tableAt(cluster, 'Collections.WebDAVPermission');
+  if (Object.keys(permission).length > 0) vars.WEBDAV_PERMISSION = permission;
   const remotes = convertRemotes(tableAt(cluster, 'RemoteClusters'), notes);
   if (Object.keys(remotes).length > 0) vars.REMOTE_CLUSTERS = remotes;
   const volumes = convertVolumes(tableAt(cluster, 'Volumes'), secrets, notes);
