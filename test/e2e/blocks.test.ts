@@ -180,18 +180,6 @@ describe.each(LAYOUTS.filter(({ needsS3 }) => !needsS3 || s3IsRequired))('with $
   }
 });
 
-test('10,000 small blocks go in and come back', async () => {
-  await using service = await startService();
-  const blocks = Array.from({ length: 10_000 }, (_, index) => blockOf(`small block number ${index}`));
-  await eachOf(blocks, 16, async (block) => void (await putBlock(service.url, block)));
-  await eachOf(blocks, 16, async (block) => {
-    const answer = await getBlock(service.url, block);
-    if (answer.status !== 200 || md5(answer.body) !== block.hash) throw new Error(`${block.hash}: ${answer.status}`);
-  });
-  const index = await request(`${service.url}/index`);
-  expect(index.text.trimEnd().split('\n')).toHaveLength(blocks.length);
-}, 240_000);
-
 describe('with two R2 volumes of different classes', () => {
   test('a write goes to the classes it asks for, and says how often it was stored', async () => {
     const { options } = await LAYOUTS[1]!.prepare();
