@@ -9,7 +9,7 @@ export interface RemoteCluster {
 /** The cluster's RemoteClusters entry. What does not matter here (Proxy, ActivateUsers) is accepted. */
 const Remote = v.pipe(
   v.looseObject({
-    Host: v.pipe(v.string('missing: the host of its API server'), v.regex(/^[^/@\s]+$/, 'write host or host:port')),
+    Host: v.pipe(v.optional(v.string(), ''), v.regex(/^[^/@\s]+$/, 'write host or host:port of its API server')),
     Scheme: v.optional(
       v.picklist(['https', 'http', ''], 'write "https" (or "http" for tests on one machine)'),
       'https',
