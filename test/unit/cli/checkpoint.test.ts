@@ -1,0 +1,115 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkpointFile, openCheckpoint } from '../../../src/cli/put/checkpoint.ts';
+
+let directory: string;
+let path: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keep-edge-checkpoint-'));
+  path = join(directory, 'one.log');
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const signed = (hash: string, expiry = '7fffffff') => `${hash.repeat(32)}+10+A${'0'.repeat(40)}@${expiry}`;
+const file = { path: 'a', source: '/data/a', size: 4, stamp: '4 1 1' };
+const part = { file: 0, offset: 0, length: 4 };
+const other = { path: 'b', source: '/data/b', size: 6, stamp: '6 1 1' };
+const otherPart = { file: 1, offset: 0, length: 6 };
+
+function recorded() {
+  const checkpoint = openCheckpoint(path, { resume: true });
+  checkpoint.addBlock(signed('a'), [
+    { file, part },
+    { file: other, part: otherPart },
+  ]);
+  checkpoint.setCollection('xedge-4zz18-000000000000000');
+  return checkpoint;
+}
+
+test('what was recorded is found again, at its place in the block', () => {
+  recorded().close();
+  const again = openCheckpoint(path, { resume: true });
+  expect(again.find(file, part)).toEqual({ block: `${'a'.repeat(32)}+10`, offset: 0 });
+  expect(again.find(other, otherPart)).toEqual({ block: `${'a'.repeat(32)}+10`, offset: 4 });
+  expect(again.locators.get(`${'a'.repeat(32)}+10`)).toBe(signed('a'));
+  expect(again.collection).toBe('xedge-4zz18-000000000000000');
+  again.close();
+});
+
+test('a file that has changed is not found', () => {
+  const checkpoint = recorded();
+  expect(checkpoint.find({ ...file, stamp: '4 2 2' }, part)).toBeNull();
+  expect(checkpoint.find({ ...file, source: '/data/c' }, part)).toBeNull();
+  expect(checkpoint.find(file, { ...part, offset: 67_108_864 })).toBeNull();
+  checkpoint.close();
+});
+
+test('a record is in the file before anything else happens, so that SIGKILL loses nothing', () => {
+  const checkpoint = recorded();
+  expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(3);
+  checkpoint.close();
+});
+
+test('a line that was cut off anywhere costs only itself, also when the upload goes on behind it', {
+  timeout: 60_000,
+}, () => {
+  recorded().close();
+  const whole = readFileSync(path, 'latin1');
+  for (let length = 0; length <= whole.length; length += 5) {
+    writeFileSync(path, whole);
+    truncateSync(path, length);
+    const broken = openCheckpoint(path, { resume: true });
+    broken.addBlock(signed('b'), []);
+    broken.close();
+    const again = openCheckpoint(path, { resume: true });
+    expect(again.locators.has(`${'b'.repeat(32)}+10`)).toBe(true);
+    const firstLine = whole.indexOf('\n');
+    expect(again.find(file, part) !== null).toBe(length >= firstLine);
+    again.close();
+  }
+});
+
+test('what a power failure leaves, zeros and halves, is passed over', () => {
+  recorded().close();
+  appendFileSync(path, `${'\0'.repeat(4096)}\n{"block":"half\n[]\nnull\n"text"\n`);
+  const again = openCheckpoint(path, { resume: true });
+  expect(again.find(file, part)).not.toBeNull();
+  again.close();
+});
+
+test('the latest signature of a block counts', () => {
+  const checkpoint = recorded();
+  checkpoint.addRenewed([signed('a', '7ffffffe')]);
+  checkpoint.close();
+  const again = openCheckpoint(path, { resume: true });
+  expect(again.locators.get(`${'a'.repeat(32)}+10`)).toBe(signed('a', '7ffffffe'));
+  again.close();
+});
+
+test('a finished upload keeps its blocks and forgets its collection', () => {
+  const checkpoint = recorded();
+  checkpoint.finish();
+  checkpoint.close();
+  const again = openCheckpoint(path, { resume: true });
+  expect(again.collection).toBeNull();
+  expect(again.find(file, part)).not.toBeNull();
+  again.close();
+});
+
+test('nobody else may have it open, unless whoever had it is dead', () => {
+  const dead = 2 ** 22 + 1;
+  writeFileSync(`${path}.lock`, String(dead));
+  openCheckpoint(path, { resume: true }).close();
+  writeFileSync(`${path}.lock`, String(process.ppid));
+  expect(() => openCheckpoint(path, { resume: true })).toThrow(String(process.ppid));
+});
+
+test('the same upload finds the same file, another one another, and names no path', () => {
+  const env = { XDG_CACHE_HOME: '/cache' };
+  const one = checkpointFile(['https://a', '/data'], env);
+  expect(one).toBe(checkpointFile(['https://a', '/data'], env));
+  expect(one).not.toBe(checkpointFile(['https://b', '/data'], env));
+  expect(one).toMatch(/^\/cache\/keep-edge\/put\/[0-9a-f]{32}\.log$/);
+});
