@@ -1,6 +1,7 @@
 import { requireAccount, requireUser } from '../accounts/access.ts';
 import type { RequestContext } from '../http/context.ts';
 import { KeepError } from '../keep/errors.ts';
+import { requestTokens } from '../keep/token.ts';
 import {
   createToken,
   createUploaderAccount,
@@ -128,9 +129,18 @@ async function attempt(context: RequestContext, api: ApiParts['api']): Promise<R
   }
 }
 
+/**
+ * The request's credentials but for the cookie: a browser adds that one unasked, also to what another site or a file
+ * that somebody uploaded makes it send.
+ */
+function statedTokens({ request: { headers, url } }: RequestContext): string[] {
+  return requestTokens({ headers: { get: (name) => (name === 'Cookie' ? null : headers.get(name)) }, url });
+}
+
 /** All but the upload log is the cluster's business. */
 async function besideCluster(context: RequestContext, api: ClusterApi): Promise<Response> {
-  const { tokens, method, path, url, signal } = context;
+  const { method, path, url, signal } = context;
+  const tokens = statedTokens(context);
   if (path !== `${BASE}upload_log` || method !== 'GET' || api.uploadLog === null) return forwardToCluster(context, api);
   const user = await requireUser(api.authority, { tokens, method, path, signal });
   return listUploads({ user, parameters: queryParameters(url.searchParams) }, api.uploadLog);
@@ -141,7 +151,8 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   const open = Object.hasOwn(OPEN, path) ? OPEN[path] : undefined;
   if (open !== undefined && (context.method === 'GET' || context.method === 'HEAD')) return open(context, api);
   const { method, request, form } = await settleMethod(context);
-  const account = await requireAccount(api.authority, { tokens: context.tokens, method, path, signal: context.signal });
+  const tokens = statedTokens(context);
+  const account = await requireAccount(api.authority, { tokens, method, path, signal: context.signal });
   const { user } = account;
   if (user === null) throw new KeepError('forbidden');
   context.log.userUUID = user.uuid;
@@ -155,7 +166,7 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
     body: new BodyReader(request, found.record),
     account,
     user,
-    token: context.tokens[0] ?? '',
+    token: tokens[0] ?? '',
   };
   return found.handler(call, api);
 }

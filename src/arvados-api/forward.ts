@@ -2,9 +2,10 @@ import type { RequestContext } from '../http/context.ts';
 import { KeepError } from '../keep/errors.ts';
 import type { ClusterApi } from './call.ts';
 
-/** Headers that belong to one connection, or that name this host. */
+/** Headers that belong to one connection, that name this host, or that a browser adds unasked. */
 const NOT_PASSED_ON = [
   'host',
+  'cookie',
   'connection',
   'keep-alive',
   'transfer-encoding',

@@ -138,6 +138,13 @@ describe('scopes over the wire', () => {
   });
 });
 
+test('the API takes no token from a cookie, which browsers send unasked', async () => {
+  const user = await newUser();
+  const headers = { cookie: `arvados_api_token=${Buffer.from(user.token).toString('base64url')}` };
+  expect((await api(service, 'users/current', { token: null, headers })).status).toBe(401);
+  expect((await api(service, 'users/current', { token: null, query: { api_token: user.token } })).status).toBe(200);
+});
+
 test('a token is kept as a hash: no answer ever shows its secret again', async () => {
   const user = await newUser();
   const [, uuid, secret = ''] = user.token.split('/');
