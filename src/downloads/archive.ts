@@ -1,5 +1,6 @@
 import { nodeSize } from '../collections/file-tree.ts';
 import type { CollectionDescription } from '../collections/source.ts';
+import { KeepError } from '../keep/errors.ts';
 import { nameBytes } from '../keep/manifest/names.ts';
 import { md5Hex } from '../keep/md5.ts';
 import { crc32 } from '../streams/crc32.ts';
@@ -11,6 +12,8 @@ import { contentDisposition } from './content-disposition.ts';
 import type { Content } from './content-response.ts';
 import type { OpenBlock } from './file-parts.ts';
 import type { TreeTarget } from './target.ts';
+
+const MAX_NAME_BYTES = 0xffff;
 
 /**
  * An archive of chosen files. Its bytes depend on nothing but the collection's content and the request, so it has an
@@ -39,6 +42,9 @@ export function archiveContent(
     book,
   );
   const entries = files.map(({ node, name }) => ({ name: nameBytes(name), size: nodeSize(tree, node) }));
+  if (entries.some(({ name }) => name.byteLength > MAX_NAME_BYTES)) {
+    throw new KeepError('bad_request', { message: `a ZIP archive cannot hold paths over ${MAX_NAME_BYTES} bytes` });
+  }
   if (metadata !== null) entries.unshift({ name: nameBytes('collection.json'), size: metadata.byteLength });
   const archive = zipArchive(entries, comment, metadata === null ? contents : withFirst(metadata, contents));
   const identity = [collection.portableDataHash, comment, metadataText];

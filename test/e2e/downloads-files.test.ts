@@ -215,7 +215,7 @@ describe('a download', () => {
       const items: Record<string, unknown>[] = (await api(service, 'logs', { query: { limit: 1000 } })).json.items;
       return items.filter(({ properties }) => (properties as Record<string, unknown>).collection_uuid === made.uuid);
     };
-    await expect.poll(async () => (await events()).length).toBe(2);
+    await expect.poll(async () => (await events()).length, { timeout: 20_000 }).toBe(2);
     const [event] = await events();
     expect(event).toMatchObject({
       event_type: 'file_download',

@@ -108,7 +108,7 @@ describe.each([
       body: JSON.stringify({ collection: { manifest_text: `. ${near[1]?.locator} 4:6:after\n` } }),
     });
     expect((await ask('after', { 'cache-control': 'no-cache' })).text).toBe('second');
-    await expect.poll(async () => (await ask('before')).status).toBe(404);
+    await expect.poll(async () => (await ask('before')).status, { timeout: 20_000 }).toBe(404);
   });
 });
 

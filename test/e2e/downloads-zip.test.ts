@@ -128,7 +128,7 @@ describe('an archive of a whole collection', () => {
     const args = ['-sf', '-H', `Authorization: Bearer ${ROOT_TOKEN}`, '-o', file, '-C', '-', url];
     const first = spawn('curl', ['--limit-rate', '8M', ...args]);
     await expect
-      .poll(async () => (await stat(file).catch(() => ({ size: 0 }))).size, { interval: 20 })
+      .poll(async () => (await stat(file).catch(() => ({ size: 0 }))).size, { interval: 20, timeout: 30_000 })
       .toBeGreaterThan(3 << 20);
     first.kill('SIGKILL');
     await once(first, 'close');
