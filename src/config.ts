@@ -202,10 +202,13 @@ const StorageClasses = v.record(
 const MayDownload = v.optional(v.object({ Download: v.optional(v.boolean(), true) }), {});
 const WebdavPermission = v.object({ User: MayDownload, Admin: MayDownload });
 
+/** A key that is there without a value is told its own advice; one that is absent would only be "invalid". */
+const ABSENT = Object.fromEntries(Object.keys(Vars.entries).map((name) => [name, undefined]));
+
 /** Judges vars and secrets. All problems come at once, each as `NAME: what to write`. Never echoes a value: it may be a secret. */
 export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const problems: string[] = [];
-  const vars = v.safeParse(Vars, env);
+  const vars = v.safeParse(Vars, { ...ABSENT, ...env });
   if (!vars.success) problems.push(...vars.issues.map(problemOf));
   const classes = v.safeParse(StorageClasses, table(env, 'STORAGE_CLASSES', problems));
   if (!classes.success) problems.push(...classes.issues.map((issue) => `STORAGE_CLASSES.${problemOf(issue)}`));

@@ -63,6 +63,10 @@ export function parseVolumes(table: unknown, env: Record<string, unknown>, probl
     .flatMap(([uuid, entry]) => parseVolume(uuid, entry, env, problems) ?? []);
 }
 
+function isTable(entry: unknown): entry is Record<string, unknown> {
+  return typeof entry === 'object' && entry !== null && !Array.isArray(entry);
+}
+
 function parseVolume(
   uuid: string,
   entry: unknown,
@@ -76,7 +80,8 @@ function parseVolume(
   };
   if (!/^[a-z0-9]{5}-nyw5e-[a-z0-9]{15}$/.test(uuid))
     problems.push(`VOLUMES.${uuid}: the name is not a volume UUID (ccccc-nyw5e-…)`);
-  const volume = v.safeParse(Volume, entry);
+  // A key that is there without a value is told its own advice; one that is absent would only be "invalid".
+  const volume = v.safeParse(Volume, isTable(entry) ? { Driver: undefined, ...entry } : entry);
   if (!volume.success) return report(volume.issues);
   const { Driver, DriverParameters, Replication, StorageClasses, ReadOnly, AllowTrashWhenReadOnly } = volume.output;
   const common = {
@@ -87,7 +92,7 @@ function parseVolume(
     allowTrashWhenReadOnly: AllowTrashWhenReadOnly,
   };
   if (Driver === 'R2') {
-    const parameters = v.safeParse(R2, DriverParameters);
+    const parameters = v.safeParse(R2, { Binding: undefined, ...DriverParameters });
     if (!parameters.success) return report(parameters.issues, 'DriverParameters.');
     const p = parameters.output;
     if (typeof env[p.Binding] !== 'object') {
@@ -101,7 +106,7 @@ function parseVolume(
       driver: { kind: 'R2', binding: p.Binding, endpoint: p.Endpoint, bucket: p.Bucket },
     };
   }
-  const parameters = v.safeParse(S3, DriverParameters);
+  const parameters = v.safeParse(S3, { Bucket: undefined, ...DriverParameters });
   if (!parameters.success) return report(parameters.issues, 'DriverParameters.');
   const p = parameters.output;
   const accessKeyId = secretOf(env, p.AccessKeyIDSecret, uuid, problems);

@@ -111,3 +111,24 @@ describe('what is wrong', () => {
     expect(told).not.toContain('hunter2');
   });
 });
+
+test('what is missing altogether is named with what to do about it', () => {
+  expect(problems({})).toEqual([
+    'CLUSTER_ID: missing: five letters or digits',
+    'SYSTEM_ROOT_TOKEN: missing: set it with `wrangler secret put`, or in .dev.vars for local runs',
+    expect.stringMatching(/^BLOB_SIGNING_KEY: missing: set it with/),
+  ]);
+  const VOLUMES = { [UUID]: {}, [OTHER]: { Driver: 'R2' } };
+  expect(problems({ ...sound(), VOLUMES })).toEqual([
+    `VOLUMES.${UUID}.Driver: write "R2" or "S3"`,
+    `VOLUMES.${OTHER}.DriverParameters.Binding: missing: the name of an R2 binding`,
+  ]);
+});
+
+test('the API server and the addresses of hints are origins, whatever way they are written', () => {
+  expect(accepted(sound())).toMatchObject({ apiUrl: null, keepHintUrl: 'https://keep.*.arvadosapi.com' });
+  expect(accepted({ ...sound(), API_HOST: 'zzzzz.example.org' }).apiUrl).toBe('https://zzzzz.example.org');
+  expect(accepted({ ...sound(), API_HOST: 'http://127.0.0.1:8000/' }).apiUrl).toBe('http://127.0.0.1:8000');
+  expect(accepted({ ...sound(), KEEP_HINT_URL: '' }).keepHintUrl).toBeNull();
+  expect(problems({ ...sound(), API_HOST: 'https://a/b', KEEP_HINT_URL: 'arvadosapi.com' })).toHaveLength(2);
+});
