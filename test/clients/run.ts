@@ -53,6 +53,7 @@ async function runTests(): Promise<number> {
       ARVADOS_API_HOST: new URL(service.url).host,
       ARVADOS_API_TOKEN: `v2/${made.uuid}/${made.api_token}`,
       ARVADOS_API_HOST_INSECURE: '1',
+      KEEP_EDGE_CLI: JSON.stringify([process.execPath, join(ROOT, 'src/cli/keep-edge.ts')]),
       KEEP_EDGE_ADMIN_TOKEN: admin.token ?? '',
     },
   });
