@@ -124,7 +124,7 @@ test('an uploader is made, puts files and nothing else, and is deactivated', asy
   await writeFile(file, 'from the lab');
   const collection = await lab.ok('put', file);
   expect(await cli.ok('cat', `${collection}/data`)).toBe('from the lab');
-  expect((await lab.run('cat', `${collection}/data`)).code).toBe(1);
+  expect((await lab.run('uploader', 'list')).code).toBe(1);
   const root = await cliFor(service, 'admin');
   root.env.ARVADOS_API_TOKEN = ROOT_TOKEN;
   expect(await root.ok('uploader', 'list')).toContain(uuid);
