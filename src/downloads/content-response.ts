@@ -1,7 +1,8 @@
+import { isKeepError, KeepError } from '../keep/errors.ts';
 import { type ByteRange, contentRange, parseRange, type RangeRequest } from '../streams/byte-range.ts';
-import { concatenate } from '../streams/concat.ts';
+import { type Concatenation, concatenate } from '../streams/concat.ts';
 import { multipartRanges } from '../streams/multipart-ranges.ts';
-import type { Part } from '../streams/part.ts';
+import type { LazyPart, OpenPart, Part } from '../streams/part.ts';
 import { judgeConditions, rangeApplies, type Validators } from './conditions.ts';
 
 /** Bytes that can be had in part: a file, or an archive. */
@@ -23,8 +24,17 @@ export interface ContentResponse {
   range: RangeRequest;
 }
 
-/** Answers GET and HEAD: conditions, then ranges, then bytes (keep-web.md 3.3, 3.4). */
-export function contentResponse(request: Request, signal: AbortSignal, content: Content): ContentResponse {
+/**
+ * Answers GET and HEAD: conditions, then ranges, then bytes (keep-web.md 3.3, 3.4). The first part is opened before
+ * the answer begins, while a status can still say that it is not to be had.
+ *
+ * @throws KeepError bad_gateway when the first part is missing; what opening it throws
+ */
+export async function contentResponse(
+  request: Request,
+  signal: AbortSignal,
+  content: Content,
+): Promise<ContentResponse> {
   const { size, validators } = content;
   const head = {
     ...content.headers,
@@ -44,8 +54,33 @@ export function contentResponse(request: Request, signal: AbortSignal, content: 
   const { status, headers, length, parts } = bodyFor(content, range);
   const init = { status, headers: { ...head, ...headers, 'Content-Length': String(length) } };
   if (request.method === 'HEAD') return { response: new Response(null, init), done: null, range };
-  const { body, done } = concatenate(parts, length, signal);
+  const { body, done } = await startBody(parts, length, signal);
   return { response: new Response(body, init), done, range };
+}
+
+/** A body of one native stream is handed over as it is; the others are put together. */
+async function startBody(parts: Iterable<Part>, length: number, signal: AbortSignal): Promise<Concatenation> {
+  const rest = parts[Symbol.iterator]();
+  const first = rest.next();
+  if (first.done === true) return concatenate([], length, signal);
+  const opened = first.value instanceof Uint8Array ? first.value : await openFirst(first.value, signal);
+  const second = rest.next();
+  if (second.done === true && opened instanceof ReadableStream) return { body: opened, done: Promise.resolve() };
+  function* all(): Iterable<Part> {
+    yield opened instanceof Uint8Array ? opened : { length, open: async () => opened };
+    for (let next = second; next.done !== true; next = rest.next()) yield next.value;
+  }
+  return concatenate(all(), length, signal);
+}
+
+/** To whoever asks for a file, a block that nobody has is not a file that is not there. */
+async function openFirst(part: LazyPart, signal: AbortSignal): Promise<OpenPart> {
+  try {
+    return await part.open(signal);
+  } catch (cause) {
+    if (!isKeepError(cause) || cause.status >= 500 || cause.code === 'client_gone') throw cause;
+    throw new KeepError('bad_gateway', { message: 'the data of this file cannot be read', cause });
+  }
 }
 
 function without(status: number, headers: Record<string, string>): ContentResponse {

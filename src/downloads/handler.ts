@@ -144,7 +144,7 @@ function wantsJson(headers: Headers): boolean {
   return accept.includes('application/json') && !accept.includes('text/html');
 }
 
-function file(asked: Asked, target: TreeTarget): Response {
+async function file(asked: Asked, target: TreeTarget): Promise<Response> {
   const { context, policy } = asked;
   const { tree, node, path, collection } = target;
   const name = path.at(-1) ?? '';
@@ -167,7 +167,7 @@ function file(asked: Asked, target: TreeTarget): Response {
     },
     slice: (range) => fileParts(tree, node, range, blockOpener(asked, target)),
   };
-  const { response, done, range } = contentResponse(context.request, context.signal, content);
+  const { response, done, range } = await contentResponse(context.request, context.signal, content);
   if (done !== null) logDownload(context, asked.parts, target, { path: path.join('/'), files: 1, range, done });
   return response;
 }
@@ -186,7 +186,7 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
       : null;
   const content = archiveContent(target, request, files, { open, book, downloadUrl, description });
   const headers = { ...contentHeaders(target), ...content.headers };
-  const { response, done, range } = contentResponse(context.request, context.signal, { ...content, headers });
+  const { response, done, range } = await contentResponse(context.request, context.signal, { ...content, headers });
   if (done === null) return response;
   saveWhenDone(book, done);
   const [only] = files;

@@ -95,30 +95,39 @@ describe('a large file', () => {
     url = `${service.url}/c=${uuid}/big`;
   });
 
-  test.runIf(hasTool('curl'))('of 2 GiB goes on in the middle with curl -C -, and is whole', async () => {
-    const file = join(directory, 'big');
-    const args = ['-sf', '-H', `Authorization: Bearer ${ROOT_TOKEN}`, '-o', file, '-C', '-', url];
-    const first = spawn('curl', ['--limit-rate', '400M', ...args]);
-    await expect
-      .poll(async () => (await stat(file).catch(() => ({ size: 0 }))).size, { interval: 20, timeout: 30_000 })
-      .toBeGreaterThan(150 << 20);
-    first.kill('SIGKILL');
-    await once(first, 'close');
-    const stopped = (await stat(file)).size;
-    expect(stopped).toBeLessThan(blocks * BLOCK_BYTES);
-    await tool('curl', args);
-    expect((await stat(file)).size).toBe(blocks * BLOCK_BYTES);
-    const sum = await tool('md5sum', [file]);
-    const script =
-      'import hashlib,sys; d=open(sys.argv[1],"rb"); h=hashlib.md5()\nb=sys.stdin.buffer.read()\nfor i in range(32): h.update(b)\nprint(h.hexdigest())';
-    const expected = await tool('sh', ['-c', `head -c ${BLOCK_BYTES} "$1" | python3 -c '${script}' "$1"`, 'sh', file]);
-    expect(sum.slice(0, 32)).toBe(expected.trim());
-    expect(md5(block.data)).toBe(
-      (await tool('sh', ['-c', `head -c ${BLOCK_BYTES} "$1" | md5sum`, 'sh', file])).slice(0, 32),
-    );
-    const resumed = logged('big').at(-1);
-    expect(resumed).toMatchObject({ respStatusCode: 206, respBytes: blocks * BLOCK_BYTES - stopped });
-  });
+  test.runIf(hasTool('curl'))(
+    'of 2 GiB goes on in the middle with curl -C -, and is whole',
+    async () => {
+      const file = join(directory, 'big');
+      const args = ['-sf', '-H', `Authorization: Bearer ${ROOT_TOKEN}`, '-o', file, '-C', '-', url];
+      const first = spawn('curl', ['--limit-rate', '400M', ...args]);
+      await expect
+        .poll(async () => (await stat(file).catch(() => ({ size: 0 }))).size, { interval: 20, timeout: 30_000 })
+        .toBeGreaterThan(150 << 20);
+      first.kill('SIGKILL');
+      await once(first, 'close');
+      const stopped = (await stat(file)).size;
+      expect(stopped).toBeLessThan(blocks * BLOCK_BYTES);
+      await tool('curl', args);
+      expect((await stat(file)).size).toBe(blocks * BLOCK_BYTES);
+      const sum = await tool('md5sum', [file]);
+      const script =
+        'import hashlib,sys; d=open(sys.argv[1],"rb"); h=hashlib.md5()\nb=sys.stdin.buffer.read()\nfor i in range(32): h.update(b)\nprint(h.hexdigest())';
+      const expected = await tool('sh', [
+        '-c',
+        `head -c ${BLOCK_BYTES} "$1" | python3 -c '${script}' "$1"`,
+        'sh',
+        file,
+      ]);
+      expect(sum.slice(0, 32)).toBe(expected.trim());
+      expect(md5(block.data)).toBe(
+        (await tool('sh', ['-c', `head -c ${BLOCK_BYTES} "$1" | md5sum`, 'sh', file])).slice(0, 32),
+      );
+      const resumed = logged('big').at(-1);
+      expect(resumed).toMatchObject({ respStatusCode: 206, respBytes: blocks * BLOCK_BYTES - stopped });
+    },
+    240_000,
+  );
 
   test('is not read on for a client that has gone', async () => {
     const before = await storeReads();

@@ -177,6 +177,9 @@ describe('a block that is lost or bad', () => {
     await expect(request(`${service.url}/c=${made.uuid}/both`)).rejects.toThrow();
     const good = await request(`${service.url}/c=${made.uuid}/both`, { headers: { range: 'bytes=0-16' } });
     expect(good.text).toBe('first block, good');
+    // Known before the first byte, it is an error with a status.
+    const lost = await request(`${service.url}/c=${made.uuid}/both`, { headers: { range: 'bytes=17-20' } });
+    expect([lost.status, lost.text]).toEqual([502, 'the data of this file cannot be read\n']);
   });
 
   test('that was stored in parts is hashed before any range of it is served', async () => {
@@ -198,7 +201,7 @@ describe('a block that is lost or bad', () => {
     const badBlock = { ...blockOf(new Uint8Array(6 << 20).fill(9)) };
     await service.r2('BLOCKS').putInParts(`${badBlock.hash.slice(0, 3)}/${badBlock.hash}`, wrong);
     const bad = await createCollection(service, `. ${badBlock.locator} 0:100:start\n`);
-    await expect(request(`${service.url}/c=${bad.uuid}/start`)).rejects.toThrow();
+    expect((await request(`${service.url}/c=${bad.uuid}/start`)).status).toBe(502);
   });
 });
 
