@@ -32,7 +32,12 @@ export default {
 
 async function answer(context: RequestContext, env: Env): Promise<Response> {
   const built = partsOf(env);
-  if (built.ok) return route(context, built.parts);
+  if (built.ok) {
+    return route(context, built.parts).catch((error: unknown) => {
+      context.error = error;
+      return textError(error);
+    });
+  }
   context.error = new KeepError('not_configured', { message: built.problems.join('; ') });
   // The load balancer may still learn that somebody is there; nobody else gets anywhere without a configuration.
   if (context.path === '/_health/ping') return Response.json({ health: 'ERROR', error: 'not configured' });

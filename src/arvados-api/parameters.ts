@@ -30,7 +30,7 @@ export function typedParameter(name: string, text: string): unknown {
   if (text === '' || text === 'null') return undefined;
   if (!/^[[{"]/.test(text)) return text;
   try {
-    return JSON.parse(text) as unknown;
+    return parseShallowJson(text);
   } catch {
     throw new KeepError('bad_request', { message: `${name} is not valid JSON` });
   }
@@ -42,4 +42,19 @@ export function isSet(parameters: Row, name: string): boolean {
   return (
     value === true || (typeof value === 'string' && value !== '' && value !== 'false' && value !== '0') || value === 1
   );
+}
+
+/** Deeper than any record, and far from where the database (1000) or the runtime's stack would give up. */
+const MAX_JSON_DEPTH = 64;
+
+/** JSON as long as it is not too deep. @throws SyntaxError */
+export function parseShallowJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (isDeeper(value, MAX_JSON_DEPTH)) throw new SyntaxError('too deep');
+  return value;
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((part) => isDeeper(part, depth - 1));
 }

@@ -2,7 +2,7 @@ import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import { RecordScanner } from '../streams/record-scanner.ts';
 import { FormDecoder } from './form-decoder.ts';
-import { typedParameter } from './parameters.ts';
+import { parseShallowJson, typedParameter } from './parameters.ts';
 
 const MAX_VALUE_BYTES = 1024 * 1024;
 /** Of all parameters beside the record. */
@@ -117,7 +117,7 @@ function concatenated(pieces: Uint8Array[], bytes: number): Uint8Array {
 
 function parseObject(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseShallowJson(text);
   } catch {
     throw new KeepError('bad_request', { message: 'the record is not valid JSON' });
   }

@@ -104,8 +104,12 @@ export function* entriesOf(tree: FileTree, directory: number): Generator<number>
 
 /** All files at or below a node, each directory's files and directories in the order of their names. */
 export function* filesBelow(tree: FileTree, node: number): Generator<number> {
-  if (!isDirectory(tree, node)) yield node;
-  else for (const entry of entriesOf(tree, node)) yield* filesBelow(tree, entry);
+  // Not recursive: a manifest may be a hundred thousand directories deep.
+  const pending = [node];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (!isDirectory(tree, next)) yield next;
+    else for (const entry of [...entriesOf(tree, next)].reverse()) pending.push(entry);
+  }
 }
 
 /** The blocks behind a stretch of a file, in order. `offset + length` must not exceed the file's size. */

@@ -19,7 +19,8 @@ export function htmlPage(title: string, body: string, status = 200, headers: Rec
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': policy,
       'X-Content-Type-Options': 'nosniff',
-      'Referrer-Policy': 'no-referrer',
+      // Not none at all: a form's Origin would then be hidden from this very service.
+      'Referrer-Policy': 'same-origin',
       'Cache-Control': 'private, no-cache',
       ...headers,
     },

@@ -14,6 +14,8 @@ export const WRITE_METHODS = ['PUT', 'DELETE', 'MKCOL', 'MOVE', 'COPY', 'LOCK', 
 
 /** Resources that one PROPFIND of infinite depth may list. */
 export const MAX_INFINITE_RESOURCES = 20_000;
+/** Components of all their paths together: deep trees have long ones. */
+const MAX_INFINITE_COMPONENTS = 1_000_000;
 const XML_TYPE = 'application/xml; charset=utf-8';
 
 /** OPTIONS of something that is there: class 1, because nothing can be locked or written. */
@@ -39,14 +41,25 @@ export async function propfind(request: Request, target: Target): Promise<Respon
   if (!['0', '1', 'infinity'].includes(depth))
     throw new KeepError('bad_request', { message: 'Depth: 0, 1 or infinity' });
   if (Number(request.headers.get('Content-Length') ?? 0) > MAX_PROPFIND_BYTES) throw tooLarge();
-  const body = await request.text();
-  if (body.length > MAX_PROPFIND_BYTES) throw tooLarge();
+  const body = await limitedText(request);
   const wanted = parsePropfind(body);
   if (depth === 'infinity' && !isBounded(target)) {
     return new Response(davError('propfind-finite-depth'), { status: 403, headers: { 'Content-Type': XML_TYPE } });
   }
   const headers = { 'Content-Type': XML_TYPE, 'Cache-Control': 'private, no-cache' };
   return new Response(textStream(multistatus(resourcesOf(target, depth), wanted)), { status: 207, headers });
+}
+
+/** The body, which may come without a length: no more of it is kept than may be. */
+async function limitedText(request: Request): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ['', 0];
+  for await (const piece of request.body ?? []) {
+    bytes += piece.byteLength;
+    if (bytes > MAX_PROPFIND_BYTES) throw tooLarge();
+    text += decoder.decode(piece, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function tooLarge(): KeepError {
@@ -56,13 +69,16 @@ function tooLarge(): KeepError {
 /** Whole trees only of what has been counted already. */
 function isBounded(target: Target): boolean {
   if (target.kind === 'virtual') return false;
-  return !isDirectory(target.tree, target.node) || resourceCount(target) <= MAX_INFINITE_RESOURCES;
-}
-
-function resourceCount({ tree, node }: TreeTarget): number {
-  let count = 0;
-  for (const _ of nodesBelow(tree, node)) if (++count > MAX_INFINITE_RESOURCES) break;
-  return count;
+  const { tree, node } = target;
+  const pending = [{ at: node, depth: 1 }];
+  let [resources, components] = [0, 0];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { at, depth } = next;
+    components += depth;
+    if (++resources > MAX_INFINITE_RESOURCES || components > MAX_INFINITE_COMPONENTS) return false;
+    if (isDirectory(tree, at)) for (const entry of entriesOf(tree, at)) pending.push({ at: entry, depth: depth + 1 });
+  }
+  return true;
 }
 
 function resourcesOf(target: Target, depth: string): AsyncIterable<Resource> | Iterable<Resource> {
@@ -90,11 +106,6 @@ function* resourcesBelow(
     yield treeResource(tree, entry, below, modified);
     if (deep && isDirectory(tree, entry)) yield* resourcesBelow(tree, entry, below, modified, deep);
   }
-}
-
-function* nodesBelow(tree: FileTree, node: number): Generator<number> {
-  yield node;
-  if (isDirectory(tree, node)) for (const entry of entriesOf(tree, node)) yield* nodesBelow(tree, entry);
 }
 
 function treeResource(tree: FileTree, node: number, components: string[], modified: number | null): Resource {

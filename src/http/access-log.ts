@@ -70,6 +70,7 @@ export function redactPath(path: string): string {
   return path
     .replace(/^\/+/, '')
     .replace(/([0-9a-f]{32}(?:\+\d+)?)\+[^/]*/gi, '$1')
+    .replace(/[0-9a-f]{40}@[0-9a-f]{8}/gi, '…')
     .replace(/v2\/[^/]+\/[^/]+/g, 'v2/…')
     .replace(/(^|\/)t=[^/]*/g, '$1t=…')
     .replace(/^(collections\/download\/[^/]+\/)[^/]*/, '$1…');

@@ -1,4 +1,8 @@
+import { KeepError } from '../keep/errors.ts';
 import { requestTokens } from '../keep/token.ts';
+
+/** Methods that change nothing here, whatever else a request says (POST may say that it is another). */
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND']);
 
 /** What every handler gets about the request it answers. Built once in worker.ts. */
 export interface RequestContext {
@@ -32,12 +36,13 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
     method: request.method,
     // Parsing is dear next to answering a small block: only who needs more than the path pays for it.
     get url() {
-      url ??= new URL(request.url);
+      url ??= URL.parse(request.url);
+      if (url === null) throw new KeepError('bad_request', { message: 'the Host header is not the name of a host' });
       return url;
     },
     path: decodeURIComponent(rawPath(request.url)),
     requestId: request.headers.get('X-Request-Id') || createRequestId(),
-    tokens: requestTokens(request),
+    tokens: requestTokens(request, { cookie: !isFromOtherSite(request) }),
     now: Date.now() / 1000,
     signal: request.signal,
     log: {},
@@ -56,4 +61,16 @@ function rawPath(url: string): string {
 function createRequestId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(20));
   return `req-${Array.from(bytes, (byte) => (byte % 36).toString(36)).join('')}`;
+}
+
+/**
+ * Whether a browser sends this for a page of another origin, which must not act with its visitor's cookie. Browsers say
+ * so with requests that may change something; no other client does. An origin that is hidden counts as another.
+ */
+function isFromOtherSite({ method, headers }: Request): boolean {
+  if (SAFE_METHODS.has(method)) return false;
+  const site = headers.get('Sec-Fetch-Site');
+  if (site !== null) return site !== 'same-origin' && site !== 'none';
+  const origin = headers.get('Origin');
+  return origin !== null && URL.parse(origin)?.host !== headers.get('Host');
 }

@@ -26,7 +26,7 @@ const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
  * cookie. For block reads only the first one counts; on admin routes any may match. An empty `api_token` or an empty
  * Basic password counts as a token and stays in the list as '' (trap T69).
  */
-export function requestTokens({ headers, url }: TokenBearer): string[] {
+export function requestTokens({ headers, url }: TokenBearer, count = { cookie: true }): string[] {
   const tokens: string[] = [];
   const authorization = headers.get('Authorization');
   if (authorization !== null) {
@@ -35,7 +35,7 @@ export function requestTokens({ headers, url }: TokenBearer): string[] {
   }
   const query = url.indexOf('?');
   if (query >= 0) tokens.push(...new URLSearchParams(withoutFragment(url.slice(query))).getAll('api_token'));
-  const cookie = tokenCookie(headers.get('Cookie'));
+  const cookie = count.cookie ? tokenCookie(headers.get('Cookie')) : null;
   if (cookie !== null) tokens.push(cookie);
   return tokens;
 }

@@ -1,3 +1,4 @@
+import { KeepError } from '../keep/errors.ts';
 import { type Row, type Table, toRecord } from './columns.ts';
 import { type Condition, parseFilters } from './filters.ts';
 import { orderBy, selectColumns, wantsCount, wholeNumber } from './list-parameters.ts';
@@ -23,6 +24,8 @@ export interface ListResult {
 
 export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 1000;
+/** D1 takes a hundred in one statement; limit and offset are two. */
+const MAX_VALUES = 98;
 
 /**
  * One page of a table's records: those that meet the client's filters and the given conditions (permissions).
@@ -37,6 +40,8 @@ export async function listRecords(
   const all = [...conditions, ...parseFilters(table, parameters.filters)];
   const where = all.length === 0 ? '' : ` WHERE ${all.map((condition) => `(${condition.sql})`).join(' AND ')}`;
   const values = all.flatMap((condition) => condition.values);
+  if (values.length > MAX_VALUES)
+    throw new KeepError('invalid_record', { message: 'the filters have too many operands' });
   const limit = Math.min(wholeNumber(parameters.limit, 'limit') ?? DEFAULT_LIMIT, MAX_LIMIT);
   const offset = wholeNumber(parameters.offset, 'offset') ?? 0;
   const columns = selectColumns(table, parameters.select);

@@ -133,7 +133,7 @@ describe('an origin that collections share', () => {
     ).toBe('foo');
     expect((await ask(SHARED, `/collections/download/${collection.uuid}/bogus/foo`)).status).toBe(404);
     const listing = await ask(SHARED, `/c=${collection.uuid}/t=${ROOT_TOKEN}/`, { accept: 'text/html' });
-    expect([listing.status, listing.headers['referrer-policy']]).toEqual([200, 'no-referrer']);
+    expect([listing.status, listing.headers['referrer-policy']]).toEqual([200, 'same-origin']);
   });
 
   test('never looks at credentials below /collections/', async () => {

@@ -107,10 +107,13 @@ describe('oversized', () => {
     let sent = 0;
     for (; sent < 24 && answer === '' && !socket.destroyed; sent++) {
       const drained = socket.write(piece);
-      if (!drained) await Promise.race([once(socket, 'drain'), once(socket, 'close'), once(socket, 'data')]);
+      if (!drained) {
+        const waiting = ['drain', 'close', 'data'].map((event) => once(socket, event).catch(() => {}));
+        await Promise.race(waiting);
+      }
     }
     if (!socket.destroyed) socket.end('0\r\n\r\n');
-    if (!socket.closed) await once(socket, 'close');
+    if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
     expect(sent).toBeLessThanOrEqual(24);
     for (const status of statuses(answer)) expect([400, 413, 422]).toContain(status);
   });
@@ -268,6 +271,37 @@ describe('names', () => {
   });
 });
 
+describe('queries and records', () => {
+  test('that would be too much for the database or the stack are refused', async () => {
+    const deep = (depth: number) => `${'['.repeat(depth)}1${']'.repeat(depth)}`;
+    const many = JSON.stringify(Array.from({ length: 300 }, (_, i) => `v${i}`));
+    const any = JSON.stringify(Array.from({ length: 20 }, () => ['any', 'like', 'a%']));
+    const filters = [
+      `[["properties","contains",${many}]]`,
+      `[["properties","=",${deep(20_000)}]]`,
+      any,
+      `[["uuid","in",${many}]]`,
+    ];
+    for (const filter of filters) {
+      const answer = await request(`${service.url}/arvados/v1/collections`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: `_method=GET&filters=${encodeURIComponent(filter)}`,
+      });
+      expect(answer.status, filter.slice(0, 60)).toBeLessThan(500);
+    }
+    for (const depth of [60, 1001, 50_000]) {
+      const record = `{"name":"deep ${depth}","properties":{"a":${deep(depth)}}}`;
+      for (const body of [`{"collection":${record}}`, JSON.stringify({ collection: record })]) {
+        const answer = await request(`${service.url}/arvados/v1/collections`, { method: 'POST', body });
+        expect(answer.status, `depth ${depth}`).toBeLessThan(500);
+      }
+    }
+    const listed = await api(service, 'collections', { query: { filters: [['properties.a', 'exists', true]] } });
+    expect(listed.status).toBe(200);
+  });
+});
+
 describe('a site that a browser is lured to', () => {
   const cookie = `arvados_api_token=${Buffer.from(ROOT_TOKEN).toString('base64url')}`;
   const json = JSON.stringify({ collection: { name: 'forged' } });
@@ -346,7 +380,8 @@ describe('what is kept for one reader', () => {
     await request(`${service.url}/${sign(block.locator, { token: ann.token })}`, { token: ann.token });
     expect(await status(`/${sign(block.locator, { token: ann.token })}`, ben.token)).toBe(400);
     expect(await status(`/${block.locator}`, ben.token)).toBeGreaterThanOrEqual(400);
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    // Its own life, and then what downloads remember (WEBDAV_CACHE_TTL).
+    await new Promise((resolve) => setTimeout(resolve, 9500));
     for (const path of paths) expect(await status(path, brief)).toBe(401);
     const revoked = await createToken(service, ann.uuid);
     secrets.push(secretOf(revoked));
@@ -513,9 +548,15 @@ describe('thousands of mutated requests', () => {
           });
           const text = await answer.text();
           counts[answer.status] = (counts[answer.status] ?? 0) + 1;
-          if (answer.status >= 500 && !/^\/(pull|trash)/.test(path))
+          // 507: copies or classes that no volume can give. 502: a signed name with another size, as on a keepstore.
+          const documented = answer.status === 507 || (answer.status === 502 && path.startsWith(`/${SECRET.hash}+`));
+          if (answer.status >= 500 && !documented)
             findings.push(`${answer.status} ${method} ${path} ${body ?? ''}: ${text.slice(0, 200)}`);
-          if (headers.authorization === undefined && text.includes('what only its readers'))
+          if (
+            headers.authorization === undefined &&
+            headers.cookie === undefined &&
+            text.includes('what only its readers')
+          )
             findings.push(`told: ${path}`);
         } catch (error) {
           // What is no valid header or URL never leaves this process.
