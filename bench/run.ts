@@ -7,12 +7,13 @@ import { formatRows, isOver, type Row, saveResults } from './report.ts';
 import { blocks } from './subjects/blocks.ts';
 import { cli } from './subjects/cli.ts';
 import { downloads } from './subjects/downloads.ts';
+import { queues } from './subjects/queues.ts';
 
 /**
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Wants a quiet machine; ratios bear a noisy one best.
  */
-const SUBJECTS: Subject[] = [blocks, downloads, cli];
+const SUBJECTS: Subject[] = [blocks, downloads, cli, queues];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

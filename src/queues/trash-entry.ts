@@ -17,8 +17,8 @@ const NS_PER_MS = 1_000_000n;
 
 /**
  * Trashes a block where it is still the one that the list's maker saw (keep-block-api.md 4.2): its time is exactly the
- * listed one, and older than the signature TTL. Time and age are read again at this moment, and a last time by the
- * volume: a block touched since is left alone.
+ * listed one, and older than the signature TTL. The volume reads its time at this very moment: a block touched since the
+ * list was made is left alone.
  */
 export async function trashEntry(
   { locator, blockMtime, mountUuid }: TrashItem,
@@ -42,10 +42,10 @@ export async function trashEntry(
 
 async function trashOn({ uuid, volume }: Mount, hash: string, listed: bigint): Promise<Outcome> {
   try {
-    const modified = await volume.mtime(hash);
-    if (modified === null) return skipped('absent');
-    if (BigInt(modified) * NS_PER_SECOND !== listed) return skipped('touched');
-    return (await volume.trash(hash)) === 'trashed' ? done('trashed') : skipped('touched');
+    // Our times are whole seconds: a listed one that is not was never ours.
+    if (listed % NS_PER_SECOND !== 0n) return skipped('touched');
+    const outcome = await volume.trash(hash, Number(listed / NS_PER_SECOND));
+    return outcome === 'trashed' ? done('trashed') : skipped('touched');
   } catch (error) {
     if (isKeepError(error, 'not_found')) return skipped('absent');
     return failed('store', `${uuid}: ${error instanceof Error ? error.message : String(error)}`);

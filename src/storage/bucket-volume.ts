@@ -38,8 +38,12 @@ export interface BucketVolume {
   touch(hash: string): Promise<void>;
   /** Time of the last write, touch or untrash in whole Unix seconds; null when there is no block. Creates a missing marker (T49). */
   mtime(hash: string): Promise<number | null>;
-  /** Trashes a block older than the signature TTL; a younger one is left alone. @throws KeepError `not_found`, `unavailable` */
-  trash(hash: string): Promise<'trashed' | 'too_young'>;
+  /**
+   * Trashes a block older than the signature TTL; a younger one is left alone.
+   * @param listed the mtime in Unix seconds that the block must have; any when absent
+   * @throws KeepError `not_found`, `unavailable`
+   */
+  trash(hash: string, listed?: number): Promise<'trashed' | 'too_young' | 'changed'>;
   /** @throws KeepError `not_found` when nothing is in trash, `corrupt` when what is there is not the block */
   untrash(hash: string): Promise<void>;
 }
@@ -86,10 +90,11 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
       if ((await head(hash)) === null) throw new KeepError('not_found');
     },
 
-    async trash(hash) {
+    async trash(hash, listed) {
       const { data, trash } = keys(hash);
       const modified = await mtime(hash);
       if (modified === null) throw new KeepError('not_found');
+      if (listed !== undefined && listed !== modified) return 'changed';
       if (now() - modified < ttlSeconds) return 'too_young';
       if (lifetimeSeconds === 0) {
         if (!unsafeDelete) {
