@@ -31,10 +31,11 @@ export function parseListing(xml: string): S3Listing {
       throw new Error('the S3 server listed an object without key, size or time');
     return { key: decode(Key), size: Number(Size), modified };
   });
-  const more = page.IsTruncated === 'true';
-  if (more && !page.NextContinuationToken)
+  if (page.IsTruncated !== 'true') return { objects, next: null };
+  const next = page.NextContinuationToken;
+  if (typeof next !== 'string' || next === '')
     throw new Error('the S3 server cut its listing short without a token to go on');
-  return { objects, next: more ? (page.NextContinuationToken ?? null) : null };
+  return { objects, next };
 }
 
 /** The code of an error document, empty when there is none (HEAD has no body, proxies answer in HTML). */
