@@ -5,6 +5,7 @@ import {
   answering,
   type Behaviour,
   deadUrl,
+  hanging,
   type KeepServer,
   serving,
   startKeepServer,
@@ -234,5 +235,22 @@ describe('a service killed in the middle of a pull list', () => {
     // Only what was in progress when the process died is done twice.
     expect(server.seen.length).toBeLessThanOrEqual(blocks.length + 6);
     expect((await putList(service, 'pull', 'null')).status).toBe(200);
+  });
+
+  test('does not return to a list that was replaced before', async () => {
+    await using server = await startKeepServer(hanging);
+    await using service = await startService({ vars: VARS, r2: ['ARCHIVE'] });
+    const block = randomBlock(100);
+    const entries = Array.from({ length: 10 }, () => ({ locator: block.locator, servers: [server.url] }));
+    await putPull(service, entries);
+    const { inProgress } = await waitForList(service, 'pull', (now) => now.inProgress === 4);
+    expect((await putList(service, 'pull', 'null')).status).toBe(200);
+    await service.restart();
+    server.behave(serving(block.data));
+    await service.scheduled();
+    await setTimeout(500);
+    expect(await waitForList(service, 'pull')).toMatchObject({ list: { entries: 0 }, total: { done: {} } });
+    expect(server.seen.length).toBe(inProgress);
+    expect((await indexOf(service)).size).toBe(0);
   });
 });
