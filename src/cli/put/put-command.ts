@@ -1,17 +1,17 @@
 import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { bareLocator, hasLocalSignature, parseLocator } from '../../keep/locator.ts';
 import { ApiError, type Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { isCollectionUuid, loadCollection, locatorsIn, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural, showName } from '../format.ts';
+import { formatBytes, plural } from '../format.ts';
 import { parseGlob } from '../glob.ts';
 import { type Interruption, onInterrupt } from '../interrupt.ts';
 import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import { openSession, type Session } from '../session.ts';
 import { type Checkpoint, checkpointFile, openCheckpoint } from './checkpoint.ts';
 import { type PlannedBlock, planBlocks } from './plan.ts';
+import { leftOut, remarks, report } from './report.ts';
 import { createSaver, renew, type Saver } from './save.ts';
 import type { TreeContents } from './saved-tree.ts';
 import { createUpload, type Upload } from './upload.ts';
@@ -139,13 +139,14 @@ interface Run {
 }
 
 async function upload(run: Run): Promise<number> {
-  const { given, session, update, prepared, checkpoint } = run;
+  const { given, session, update, prepared, checkpoint, started } = run;
   const { walk, blocks, bytes } = prepared;
   const interruption = onInterrupt();
   const facts = await session.facts();
   const references = new Map<string, string>();
-  const target = update === null ? null : await addReference(session, update, references);
-  for (const text of given.all('reference')) await addReference(session, parseAddress(text).id, references);
+  const refer = (id: string) => addReference(session, id, { references, checkpoint });
+  const target = update === null ? null : await refer(update);
+  for (const text of given.all('reference')) await refer(parseAddress(text).id);
   await renewFromLastTime(session, checkpoint, facts.signatureTtlSeconds);
 
   const replication = given.count('replication') ?? null;
@@ -199,7 +200,7 @@ async function upload(run: Run): Promise<number> {
   }
   const { record, expectedHash } = await saver.finish(contents);
   checkpoint.finish();
-  return report(run, work, record, expectedHash);
+  return report({ walk, bytes, work, record, expectedHash, seconds: (Date.now() - started) / 1000 }, given);
 }
 
 function standing({ counts }: Upload, bytes: number) {
@@ -213,11 +214,17 @@ function wantedClasses(record: Row | null): string[] | null {
   return Array.isArray(classes) && classes.length > 0 ? classes.map(String) : null;
 }
 
-async function addReference({ api }: Session, id: string, references: Map<string, string>): Promise<Row> {
-  const { record, tree } = await loadCollection(api, id);
+/** Takes a collection's locators; where ours of the same blocks end sooner, these replace them. */
+async function addReference(
+  { api }: Session,
+  id: string,
+  { references, checkpoint }: { references: Map<string, string>; checkpoint: Checkpoint },
+): Promise<Row> {
+  const { record, tree, manifest } = await loadCollection(api, id);
   locatorsIn(tree, (locator) => {
     if (hasLocalSignature(parseLocator(locator))) references.set(bareLocator(locator), locator);
   });
+  await renew(checkpoint, manifest, Number.POSITIVE_INFINITY);
   return record;
 }
 
@@ -274,62 +281,4 @@ async function interrupted(
 function advise(error: unknown, { counts }: Upload): unknown {
   if (!(error instanceof Error) || counts.blocksSent === 0) return error;
   return new CliError(`${error.message}\nWhat is stored is remembered: run the same command again to go on.`);
-}
-
-function report({ given, prepared, started }: Run, work: Upload, record: Row, expectedHash: string): number {
-  const { walk, bytes } = prepared;
-  const { counts, failed } = work;
-  const failures = [...failed].map(([index, what]) => ({ path: walk.files[index]?.source ?? '', what }));
-  const problems = [...walk.problems, ...failures];
-  const hash = String(record.portable_data_hash);
-  const seconds = (Date.now() - started) / 1000;
-  if (given.has('json')) {
-    console.log(
-      JSON.stringify({
-        uuid: record.uuid,
-        portable_data_hash: hash,
-        name: record.name,
-        files: walk.files.length - failures.length,
-        bytes,
-        blocks_sent: counts.blocksSent,
-        bytes_sent: counts.bytesSent,
-        blocks_skipped: counts.blocksSkipped,
-        seconds,
-        ...leftOut(walk),
-        problems,
-      }),
-    );
-  } else console.log(String(record.uuid));
-  if (!given.has('quiet'))
-    console.error(
-      `${plural(walk.files.length - failures.length, 'file')}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}: ${plural(counts.blocksSent, 'block')} sent (${formatBytes(counts.bytesSent)}), ${counts.blocksSkipped} skipped`,
-    );
-  for (const line of remarks(walk, failures)) console.error(line);
-  if (hash !== expectedHash)
-    console.error(`The service says that the collection is ${hash}; it should be ${expectedHash}.`);
-  return problems.length > 0 || hash !== expectedHash ? 1 : 0;
-}
-
-function leftOut({ skippedLinks, skippedSpecial, excluded }: Walk) {
-  return { skipped_links: skippedLinks, skipped_special: skippedSpecial, excluded };
-}
-
-const MAX_SHOWN_PROBLEMS = 100;
-
-function remarks(walk: Walk, failures: readonly { path: string; what: string }[]): string[] {
-  const { skippedLinks, skippedSpecial } = walk;
-  const problems = [...walk.problems, ...failures];
-  return [
-    ...(skippedLinks > 0
-      ? [`${plural(skippedLinks, 'symbolic link')} left out (--follow-links stores what they point to).`]
-      : []),
-    ...(skippedSpecial > 0 ? [`${plural(skippedSpecial, 'socket, pipe or device')} left out.`] : []),
-    ...problems.slice(0, MAX_SHOWN_PROBLEMS).map(({ path, what }) => `NOT STORED: ${showName(resolve(path))}: ${what}`),
-    ...(problems.length > MAX_SHOWN_PROBLEMS ? [`... and ${problems.length - MAX_SHOWN_PROBLEMS} more.`] : []),
-    ...(problems.length > 0
-      ? [
-          `${plural(problems.length, 'path')} could not be stored. The same command tries again, and sends only what is missing.`,
-        ]
-      : []),
-  ];
 }

@@ -98,7 +98,8 @@ export async function renew(checkpoint: Checkpoint, manifest: string, ttlSeconds
   locatorsIn(await treeOf(manifest), (locator) => {
     const block = bareLocator(locator);
     const held = checkpoint.locators.get(block);
-    if (held !== undefined && expiryOf(held) < soon && expiryOf(locator) > expiryOf(held)) renewed.set(block, locator);
+    if (held === undefined || !SIGNATURE_EXPIRY.test(locator)) return;
+    if (expiryOf(held) < soon && expiryOf(locator) > expiryOf(held)) renewed.set(block, locator);
   });
   if (renewed.size > 0) checkpoint.addRenewed([...renewed.values()]);
   return renewed.size;
