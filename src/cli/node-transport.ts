@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { OutgoingBody, Transport, TransportRequest } from '../services/transport.ts';
 
 export interface NodeTransportOptions {
@@ -142,5 +142,34 @@ function toResponse(incoming: http.IncomingMessage, method: string): Response {
     incoming.resume();
     return new Response(null, { status, headers });
   }
-  return new Response(Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers });
+  return new Response(toWebStream(incoming), { status, headers });
+}
+
+const nodeStreams = new WeakMap<ReadableStream, Readable>();
+
+/**
+ * The Node stream behind a body of this transport that nobody has begun to read: to be read instead of it, by those
+ * who move much. Web streams would take as long as the MD5.
+ */
+export function nodeStreamOf(body: ReadableStream<Uint8Array>): Readable | null {
+  return nodeStreams.get(body) ?? null;
+}
+
+/** Begins to read when it is asked for the first chunk, so that the Node stream stays untouched until then. */
+function toWebStream(incoming: http.IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let chunks: AsyncIterator<Uint8Array<ArrayBuffer>> | null = null;
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        chunks ??= incoming[Symbol.asyncIterator]();
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: () => void incoming.destroy(),
+    },
+    { highWaterMark: 0 },
+  );
+  nodeStreams.set(stream, incoming);
+  return stream;
 }

@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os';
+import type { Readable } from 'node:stream';
 import { KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
 import type { BlockPiece } from '../block-jobs.ts';
 import { createBlockPool } from '../block-pool.ts';
+import { nodeStreamOf } from '../node-transport.ts';
 import type { BlockUse } from './plan.ts';
 
 const MAX_THREADS = 2;
@@ -71,11 +73,29 @@ export async function fetchBlocks({ keep, blocks, jobs, signal, fileOf, onBlock 
 /** @throws KeepError corrupt when the body has more or fewer bytes */
 async function fill(target: Uint8Array, body: ReadableStream<Uint8Array>, size: number): Promise<number> {
   let length = 0;
-  for await (const chunk of body) {
+  const take = (chunk: Uint8Array) => {
     if (length + chunk.byteLength > size) throw new KeepError('corrupt', { message: 'more data than the block has' });
     target.set(chunk, length);
     length += chunk.byteLength;
-  }
+  };
+  const stream = nodeStreamOf(body);
+  if (stream === null) for await (const chunk of body) take(chunk);
+  else await drain(stream, take);
   if (length !== size) throw new KeepError('corrupt', { message: `${length} bytes instead of ${size}` });
   return length;
+}
+
+function drain(stream: Readable, take: (chunk: Uint8Array) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Uint8Array) => {
+      try {
+        take(chunk);
+      } catch (error) {
+        stream.destroy();
+        reject(error);
+      }
+    });
+    stream.on('error', reject).on('end', resolve);
+    stream.on('close', () => reject(new Error('the connection broke off')));
+  });
 }
