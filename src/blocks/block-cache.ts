@@ -39,14 +39,15 @@ const MAX_REMEMBERED_SEALS = 10_000;
  * keep what it got of a stream that broke off and call that a success (the local simulator does).
  */
 export function createEdgeCache(): BlockCache {
-  const opened = caches.open(CACHE_NAME);
+  // Opened for each use: a promise must not be shared between requests, of which the first may be cut off.
+  const open = () => caches.open(CACHE_NAME);
   /** Seals this isolate has seen, to spare the second look-up. */
   const seals = new Map<string, string>();
 
   async function isSealed(key: string, seal: string | null): Promise<boolean> {
     if (seal === null) return false;
     if (seal === WHOLE || seals.get(key) === seal) return true;
-    const response = await (await opened).match(sealKey(key));
+    const response = await (await open()).match(sealKey(key));
     await response?.body?.cancel();
     if (response?.headers.get(SEAL_HEADER) !== seal) return false;
     if (seals.size >= MAX_REMEMBERED_SEALS) seals.clear();
@@ -60,7 +61,7 @@ export function createEdgeCache(): BlockCache {
       const key = keyOf(hash, size);
       const headers: HeadersInit =
         range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-      const response = await (await opened).match(new Request(key, { headers })).catch(() => undefined);
+      const response = await (await open()).match(new Request(key, { headers })).catch(() => undefined);
       if (response === undefined || response.body === null) return null;
       const answersRange = response.status === (range === undefined ? 200 : 206);
       if (answersRange && (await isSealed(key, response.headers.get(SEAL_HEADER))))
@@ -71,17 +72,17 @@ export function createEdgeCache(): BlockCache {
 
     put(hash, bytes) {
       const key = keyOf(hash, bytes.byteLength);
-      ignoreFailure(opened.then((cache) => cache.put(key, entry(bytes, bytes.byteLength, WHOLE))));
+      ignoreFailure(open().then((cache) => cache.put(key, entry(bytes, bytes.byteLength, WHOLE))));
     },
 
     fill(hash, size) {
       const key = keyOf(hash, size);
       const seal = crypto.randomUUID();
       const { readable, writable } = new FixedLengthStream(size);
-      const stored = opened.then((cache) => cache.put(key, entry(readable, size, seal)));
+      const stored = open().then((cache) => cache.put(key, entry(readable, size, seal)));
       ignoreFailure(stored);
       const onClosed = () =>
-        ignoreFailure(Promise.all([opened, stored]).then(([cache]) => cache.put(sealKey(key), entry('.', 1, seal))));
+        ignoreFailure(stored.then(open).then((cache) => cache.put(sealKey(key), entry('.', 1, seal))));
       return { writable, required: false, onClosed };
     },
   };

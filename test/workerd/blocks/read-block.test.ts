@@ -4,10 +4,11 @@ import { type BlockSource, readBlock, readBlockRange, vouchForBlock } from '../.
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { mountOrder } from '../../../src/keep/rendezvous.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
+import { PIECE_BYTES } from '../../../src/streams/pieces.ts';
 import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { putInParts, testMount } from '../support/mounts.ts';
 
-const PIECE = 1 << 20;
+const PIECE = PIECE_BYTES;
 const BIG = 3 * PIECE + 17;
 const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
 const codeOf = (work: Promise<unknown>) =>

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { type WriteRequest, type WriteResult, writeBlock } from '../../../src/blocks/write-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
+import { PIECE_BYTES } from '../../../src/streams/pieces.ts';
 import collision from '../../vectors/md5-collision.json';
 import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
 import { testMount } from '../support/mounts.ts';
 
-const PIECE = 1 << 20;
+const PIECE = PIECE_BYTES;
 
 function write(mounts: Mount[], { hash, data }: TestBlock, extra: Partial<WriteRequest> = {}): Promise<WriteResult> {
   return writeBlock(mounts, { hash, size: data.length, body: bodyOf(data), desired: 1, storageClasses: [], ...extra });
