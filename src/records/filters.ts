@@ -9,7 +9,8 @@ export interface Condition {
   values: (string | number | null)[];
 }
 
-const COMPARISONS: Record<string, string> = { '<': '<', '<=': '<=', '>': '>', '>=': '>=' };
+/** A set, not an object: `constructor` is no operator. */
+const COMPARISONS = new Set(['<', '<=', '>', '>=']);
 const COLUMN_COMPARISON = /^\(\s*([a-z_]+)\s*(<=|>=|<|>|=)\s*([a-z_]+)\s*\)$/;
 /** D1 allows 100 parameters a statement; each filter needs few. */
 const MAX_FILTERS = 20;
@@ -65,8 +66,7 @@ function compare(
 ): Condition {
   if (operator === '=') return { sql: `${sql} IS ?`, values: [read(operand)] };
   if (operator === '!=' || operator === '<>') return { sql: `${sql} IS NOT ?`, values: [read(operand)] };
-  const symbol = COMPARISONS[operator];
-  if (symbol !== undefined) return { sql: `${sql} ${symbol} ?`, values: [read(operand)] };
+  if (COMPARISONS.has(operator)) return { sql: `${sql} ${operator} ?`, values: [read(operand)] };
   if (operator !== 'in' && operator !== 'not in') throw invalid(`invalid operator in filter: ${printable(operator)}`);
   if (!Array.isArray(operand)) throw invalid(`the operand of ${operator} is an array`);
   const values = operand.map(read);

@@ -30,6 +30,12 @@ describe('parseFilters', () => {
     );
   });
 
+  test('knows no operator but its own: not what every object has', () => {
+    for (const operator of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      expect(() => parseFilters(COLLECTIONS, [['name', operator, 'a']])).toThrow('invalid operator');
+    }
+  });
+
   test('refuses more filters than a statement has room for', () => {
     expect(() => parseFilters(COLLECTIONS, Array(21).fill(['uuid', '=', 'x']))).toThrow(/at most 20/);
   });
