@@ -1,4 +1,4 @@
-import { KeepError } from '../keep/errors.ts';
+import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
 import type { Account, Authority, User } from './account.ts';
 
 /** What the cluster's API server tells about a token and its user (keep-web.md 10.4); everything else is ignored. */
@@ -46,21 +46,11 @@ export function createClusterAuthority(apiUrl: string): Authority {
  * @throws KeepError bad_gateway when the API server fails
  */
 async function ask<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json' },
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      redirect: 'manual',
-    });
-  } catch (cause) {
-    throw new KeepError('bad_gateway', { message: "the cluster's API server cannot be reached", cause });
-  }
+  const response = await askClusterApi(url, token, TIMEOUT_MS, signal);
   if (response.status === 200) return (await response.json()) as T;
   await response.body?.cancel();
   if (response.status === 401 || response.status === 403) return null;
-  throw new KeepError('bad_gateway', { message: `the cluster's API server answered ${response.status}` });
+  throw clusterApiFailed(response);
 }
 
 function toUser(record: UserRecord): User {

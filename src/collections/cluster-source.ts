@@ -1,5 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { isUuid } from '../records/ids.ts';
+import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
 import { RecordScanner } from '../streams/record-scanner.ts';
 import type { CollectionSource, Entry, Home } from './source.ts';
 
@@ -168,23 +169,13 @@ async function request<T>(url: string, token: string, signal: AbortSignal | unde
 }
 
 async function ask(url: string, token: string, signal: AbortSignal | undefined): Promise<Response | null> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json' },
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      redirect: 'manual',
-    });
-  } catch (cause) {
-    throw new KeepError('bad_gateway', { message: "the cluster's API server cannot be reached", cause });
-  }
+  const response = await askClusterApi(url, token, TIMEOUT_MS, signal);
   if (response.status === 200) return response;
   await response.body?.cancel();
   if (response.status === 401)
     throw new KeepError('unauthorized', { message: 'Not logged in: the cluster refuses the token' });
   if (response.status < 500) return null;
-  throw new KeepError('bad_gateway', { message: `the cluster's API server answered ${response.status}` });
+  throw clusterApiFailed(response);
 }
 
 function toEntry({ uuid = '', name, modified_at, portable_data_hash }: ApiRecord): Entry {
