@@ -69,6 +69,9 @@ export function createBlockPool({
     worker.postMessage(waiting.job, [waiting.job.buffer]);
   };
 
+  // Its start takes as long as a small block does to arrive.
+  idle.push(start());
+
   return {
     takeBuffer() {
       const buffer = spare.pop();

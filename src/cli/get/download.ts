@@ -5,7 +5,7 @@ import { plural, showName } from '../format.ts';
 import { checkBlocks, type Verdict } from './check-blocks.ts';
 import { fetchBlocks } from './fetch-blocks.ts';
 import type { BlockUse, GetPlan } from './plan.ts';
-import { makeDirectories, makeRoom, partFile, putInPlace, stateOf } from './targets.ts';
+import { makeDirectories, makeRoom, partFile, putInPlace, statesOf } from './targets.ts';
 
 export interface DownloadCounts {
   bytesDone: number;
@@ -27,7 +27,7 @@ export async function download(
   { keep, jobs, force, signal, counts }: DownloadOptions,
 ): Promise<void> {
   makeDirectories(targets);
-  const states = targets.map(stateOf);
+  const states = statesOf(targets);
   const inTheWay = targets.filter((_, index) => states[index] === 'other');
   if (!force) refuse(inTheWay.map(({ target }) => target));
 

@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, lstatSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  opendirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { TargetFile } from './plan.ts';
 
@@ -22,7 +32,35 @@ export function partFile(target: string): string {
   return join(dirname(target), `.keep-edge-${digest}.part`);
 }
 
-export function stateOf({ target, size }: TargetFile): TargetState {
+/** How each file is found. Nothing is looked for in a directory without entries, as a new one is. */
+export function statesOf(targets: readonly TargetFile[]): TargetState[] {
+  const empty = new Map<string, boolean>();
+  return targets.map((target) => {
+    const directory = dirname(target.target);
+    let isEmpty = empty.get(directory);
+    if (isEmpty === undefined) {
+      isEmpty = hasNoEntries(directory);
+      empty.set(directory, isEmpty);
+    }
+    return isEmpty ? 'absent' : stateOf(target);
+  });
+}
+
+/** False also where it cannot be told: its files are looked at one by one then. */
+function hasNoEntries(directory: string): boolean {
+  try {
+    const entries = opendirSync(directory);
+    try {
+      return entries.readSync() === null;
+    } finally {
+      entries.closeSync();
+    }
+  } catch {
+    return false;
+  }
+}
+
+function stateOf({ target, size }: TargetFile): TargetState {
   const there = statOrNull(target);
   if (there !== null) return there.isFile() && there.size === size ? 'there' : 'other';
   return statOrNull(partFile(target))?.size === size ? 'begun' : 'absent';

@@ -2,14 +2,14 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { KeepClient } from '../../services/keep-client.ts';
 import { checkBlocks } from './check-blocks.ts';
 import type { BlockUse, GetPlan } from './plan.ts';
-import { stateOf } from './targets.ts';
+import { statesOf } from './targets.ts';
 
 /** Compares files on disk with a collection. @returns the files that are not as they should be, and why */
 export async function verify(
   { targets, blocks }: GetPlan,
   keep: KeepClient,
 ): Promise<{ path: string; what: string }[]> {
-  const states = targets.map(stateOf);
+  const states = statesOf(targets);
   const problems = new Map<number, string>();
   for (const [index, state] of states.entries()) {
     if (state === 'absent') problems.set(index, 'missing');
