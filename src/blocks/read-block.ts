@@ -3,8 +3,8 @@ import { EMPTY_HASH } from '../keep/limits.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
-import { fanOut } from '../streams/fan-out.ts';
-import { md5OfStream } from '../streams/md5-stream.ts';
+import { fanOut, type Sink } from '../streams/fan-out.ts';
+import { md5OfStream, md5OfStretch } from '../streams/md5-stream.ts';
 import { PIECE_BYTES } from '../streams/pieces.ts';
 import { copyBody, SMALL_BLOCK_BYTES, verifiedBytes, verifyBody } from '../streams/verify.ts';
 import { type BlockCache, NO_CACHE } from './block-cache.ts';
@@ -59,7 +59,7 @@ export async function readBlock(source: BlockSource, hash: string, options: Read
 
 /**
  * Part of one block. An attested block is read from just there; another one is hashed whole first, which fills the
- * cache for the ranges that follow.
+ * cache for the ranges that follow, and what is given out then has to be what was hashed.
  *
  * @param range lies inside the block: `offset + length <= size`
  * @throws KeepError as readBlock
@@ -80,9 +80,8 @@ export async function readBlockRange(
     const found = { size: object.size, from: mount.uuid, vouched };
     if (vouched === 'attested') return { ...found, body: object.body };
     await object.body.cancel();
-    await verifyWhole(source, mount, hash, object.size, signal);
-    const again = await mount.volume.read(hash, { range, signal });
-    return again === null ? null : { ...found, body: again.body };
+    const stretch = await hashedStretch(source, mount, { hash, size: object.size }, range, signal);
+    return stretch === null ? null : { ...found, ...stretch };
   });
 }
 
@@ -142,18 +141,46 @@ async function bodyOf(
   return entry === null ? { body } : copyBody(body, size, entry);
 }
 
+/**
+ * A stretch of a block that the store does not vouch for; null when the block went away. A large block is read twice:
+ * once to hash it and the stretch in it, then the stretch, which must be the same again.
+ */
+async function hashedStretch(
+  source: BlockSource,
+  mount: Mount,
+  { hash, size }: { hash: string; size: number },
+  range: { offset: number; length: number },
+  signal: AbortSignal | undefined,
+): Promise<Pick<BlockRead, 'body' | 'done'> | null> {
+  if (size <= PIECE_BYTES) {
+    const whole = await mount.volume.read(hash, { signal });
+    if (whole === null) return null;
+    const bytes = await verifiedBytes(whole.body, size, hash);
+    source.cache.put(hash, bytes);
+    return { body: streamOf(bytes.slice(range.offset, range.offset + range.length)) };
+  }
+  const digest = md5OfStretch(range);
+  await verifyWhole(source, mount, hash, size, signal, { writable: digest.writable, required: true });
+  const again = await mount.volume.read(hash, { range, signal });
+  if (again === null) return null;
+  const expected = { hash: await digest.hex(), size: range.length };
+  if (range.length > PIECE_BYTES) return verifyBody(again.body, expected, null);
+  return { body: streamOf(await verifiedBytes(again.body, expected.size, expected.hash)) };
+}
+
 async function verifyWhole(
   source: BlockSource,
   mount: Mount,
   hash: string,
   size: number,
   signal: AbortSignal | undefined,
+  watcher?: Sink,
 ): Promise<void> {
   const object = await mount.volume.read(hash, { signal });
   if (object === null) throw new KeepError('not_found');
-  const entry = source.cache.fill(hash, size);
-  if (entry !== null) await fanOut(object.body, [entry], { hash, size });
-  // Without a copy to keep, the bytes need not come into script at all.
+  const sinks = [source.cache.fill(hash, size), watcher ?? null].filter((sink) => sink !== null);
+  if (sinks.length > 0) await fanOut(object.body, sinks, { hash, size });
+  // With nobody to see them, the bytes need not come into script at all.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }
 

@@ -9,10 +9,12 @@ export interface Failure {
 }
 
 /**
- * What D1 and R2 throw when they are out of order for the moment (R2's 10001, 10043 and 10058). A statement that is
- * wrong says SQLITE: that is a mistake of ours.
+ * What D1, R2 (10001, 10043 and 10058) and KV throw when they are out of order for the moment, and what the runtime says of
+ * any of them, of an S3 server or a Durable Object that went away in the middle. A statement that is wrong says SQLITE: that is a
+ * mistake of ours.
  */
-const STORE_OUT_OF_ORDER = /^D1_ERROR: (?!.*SQLITE)|\(100(?:01|43|58)\)$/s;
+const STORE_OUT_OF_ORDER =
+  /^D1_ERROR: (?!.*SQLITE)|\(100(?:01|43|58)\)$|^KV \w+ failed: (?:429|5\d\d)|^Network connection lost/s;
 
 const GENERIC: Failure = { ...ERRORS.internal, headers: {} };
 
@@ -20,8 +22,15 @@ const GENERIC: Failure = { ...ERRORS.internal, headers: {} };
 export function failureOf(error: unknown): Failure {
   if (isKeepError(error)) return { ...ERRORS[error.code], message: error.message, headers: headersOf(error) };
   if (error instanceof DOMException && error.name === 'AbortError') return { ...ERRORS.client_gone, headers: {} };
-  if (error instanceof Error && STORE_OUT_OF_ORDER.test(error.message)) return failureOf(new KeepError('unavailable'));
+  if (isOutOfOrder(error)) return failureOf(new KeepError('unavailable'));
   return GENERIC;
+}
+
+/** The runtime marks failures of Durable Objects that may pass. */
+function isOutOfOrder(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { retryable, overloaded } = error as { retryable?: unknown; overloaded?: unknown };
+  return retryable === true || overloaded === true || STORE_OUT_OF_ORDER.test(error.message);
 }
 
 /** keepstore's shape: the text and one newline. */

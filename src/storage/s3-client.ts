@@ -50,7 +50,9 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
   const { accessKeyId, secretAccessKey, region } = driver;
   const signingKeys = new Map<string, ArrayBuffer>();
 
-  async function attempt({ method, key, query = {}, headers = {}, body, signal }: S3Request): Promise<Response> {
+  /** What an error says is read here: its text may be cut off as well, which makes it a failed attempt like another. */
+  async function attempt(request: S3Request): Promise<Response | null | KeepError> {
+    const { method, key, query = {}, headers = {}, body, signal } = request;
     const url = new URL(`${address}/${encodeKey(key)}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The payload is not signed (a stream cannot be): Content-MD5 guards it.
@@ -67,13 +69,16 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     const signed = await signer.sign();
     const init = { method, headers: signed.headers, redirect: 'manual', cache: 'no-store' } as const;
     if (body !== undefined)
-      return fetch(signed.url, { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) });
-    // Cleared once headers are there: the body may take its time.
+      return judge(
+        method,
+        await fetch(signed.url, { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) }),
+      );
+    // Cleared once headers or the whole of an error are there: a body may take its time.
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
     try {
       const signals = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      return await fetch(signed.url, { ...init, signal: signals });
+      return await judge(method, await fetch(signed.url, { ...init, signal: signals }));
     } finally {
       clearTimeout(timer);
     }
@@ -84,8 +89,7 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
       const { signal } = request;
       const attempts = request.body instanceof ReadableStream ? 1 : MAX_ATTEMPTS;
       for (let tried = 1; ; tried++) {
-        const outcome = await attempt(request).then(
-          (response) => judge(request.method, response),
+        const outcome = await attempt(request).catch(
           // A connection that failed, or the caller's own wish to stop.
           (error: unknown) => new KeepError(signal?.aborted ? 'client_gone' : 'unavailable', { cause: error }),
         );

@@ -66,6 +66,28 @@ describe.runIf(s3IsRequired)('when S3', () => {
     expect((await getBlock(service.url, block)).status).toBe(503);
   });
 
+  test('breaks off in the middle of a small block, a read says to come back', async () => {
+    await using hashing = await start({ VERIFY_READS: 'always' });
+    const block = randomBlock(50_000);
+    await putBlock(hashing.url, block);
+    proxy.fault = (seen) => (seen.method === 'GET' && isData(block, seen) ? { cutAnswerAfter: 20_000 } : undefined);
+    const answer = await getBlock(hashing.url, block);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+  });
+
+  test('breaks off in the middle of its errors, a read goes on to succeed, or says to come back', async () => {
+    const block = randomBlock(1000);
+    await putBlock(service.url, block);
+    const error = { status: 500, body: '<Error><Code>Inter', headers: { 'content-length': '5000' } };
+    let left = 2;
+    proxy.fault = () => (left-- > 0 ? error : undefined);
+    const answer = await getBlock(service.url, block);
+    expect([answer.status, md5(answer.body)]).toEqual([200, block.hash]);
+    left = Number.POSITIVE_INFINITY;
+    const failed = await getBlock(service.url, block);
+    expect([failed.status, failed.headers.get('retry-after')]).toEqual([503, '5']);
+  });
+
   test('fails during a write, the write is not sent twice and not acknowledged', async () => {
     const block = randomBlock(MIB);
     proxy.fault = (seen) => (seen.method === 'PUT' && isData(block, seen) ? { status: 503 } : undefined);

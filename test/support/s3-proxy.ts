@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { S3Bucket, S3Server } from './s3.ts';
 
@@ -59,7 +59,7 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
       incoming.socket.destroy();
     } else if (fault !== undefined && 'status' in fault) {
       incoming.resume();
-      incoming.once('end', () => outgoing.writeHead(fault.status, fault.headers).end(fault.body));
+      incoming.once('end', () => answerWith(outgoing, fault.status, fault.headers ?? {}, fault.body));
     } else {
       pass(target, incoming, outgoing, seen, fault);
     }
@@ -78,6 +78,19 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
     },
   };
   return handle;
+}
+
+/** A body shorter than the Content-Length that `headers` claim is one that broke off. */
+function answerWith(
+  outgoing: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: string | Uint8Array = '',
+): void {
+  outgoing.writeHead(status, headers);
+  const isCut = Number(headers['content-length'] ?? 0) > Buffer.byteLength(body);
+  if (isCut) outgoing.write(body, () => outgoing.destroy());
+  else outgoing.end(body);
 }
 
 function pass(
@@ -104,7 +117,10 @@ function pass(
   upstream.once('response', (answer) => {
     if (fault !== undefined && 'lieAfterwards' in fault) {
       const { status, headers, body } = fault.lieAfterwards;
-      answer.resume().once('end', () => outgoing.writeHead(status, { ...answer.headers, ...headers }).end(body));
+      const length = { 'content-length': String(Buffer.byteLength(body ?? '')) };
+      answer
+        .resume()
+        .once('end', () => answerWith(outgoing, status, { ...answer.headers, ...length, ...headers }, body));
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);

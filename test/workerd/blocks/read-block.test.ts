@@ -140,6 +140,42 @@ describe('a block stored in parts, for which the store has no MD5', () => {
   });
 });
 
+describe('a store that gives other bytes the second time', () => {
+  test.each([
+    ['of a small block', 1000, { offset: 5, length: 100 }],
+    ['of a large block', BIG, { offset: PIECE - 5, length: 100 }],
+    ['of a large block, and long', BIG, { offset: 7, length: 2 * PIECE }],
+  ])('cannot pass them off as a part %s that was hashed', async (_, size, range) => {
+    const at = testMount();
+    const block = await randomBlock(size);
+    await putInParts(at, dataKey(block.hash), block.data);
+    const wrong = new Uint8Array(range.length).fill(1);
+    let flips = false;
+    const fickle: Mount = {
+      ...at.mount,
+      volume: {
+        ...at.mount.volume,
+        read: async (hash, options) => {
+          const object = await at.mount.volume.read(hash, options);
+          if (object === null || options?.range === undefined || !flips) return object;
+          await object.body.cancel();
+          return { ...object, body: bodyOf(wrong) };
+        },
+      },
+    };
+    const right = await readBlockRange(source([fickle]), block.hash, range, { size });
+    expect(await bytesOf(right.body)).toEqual(block.data.slice(range.offset, range.offset + range.length));
+    flips = true;
+    const outcome = await readBlockRange(source([fickle]), block.hash, range, { size }).then(
+      async ({ body, done }) => (await Promise.all([readUntilBroken(body), done?.catch(() => undefined)]))[0],
+      (error) => (isKeepError(error) ? { bytes: 0, error } : Promise.reject(error)),
+    );
+    // A small block is read whole, so there is no second time.
+    if (size > PIECE) expect(outcome.error).not.toBeNull();
+    expect(outcome.bytes).toBeLessThanOrEqual(range.length);
+  });
+});
+
 describe('over several mounts', () => {
   test('a miss or a broken store leads to the next mount', async () => {
     const block = await randomBlock(100);
