@@ -19,6 +19,8 @@ export default {
       return textError(new KeepError('bad_request'));
     }
     const response = await answer(context, env);
+    // Cloudflare's edge says what time it is; the runtime by itself does not.
+    if (!response.headers.has('Date')) response.headers.set('Date', new Date(started).toUTCString());
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);
     return logResponse(context, response, started);
   },

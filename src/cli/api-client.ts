@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { text as textOf } from 'node:stream/consumers';
 import { pauseBefore, type RetryPolicy, SDK_RETRIES, sleep } from '../services/retry.ts';
+import type { OnPause } from '../services/rounds.ts';
 import { CliError } from './cli-error.ts';
 import type { Settings } from './settings.ts';
 
@@ -29,7 +30,11 @@ export class ApiError extends CliError {
   }
 }
 
-const TIMEOUT_MS = 300_000;
+const CONNECT_TIMEOUT_MS = 20_000;
+/** A connection that was idle for longer may be dead without anybody knowing. */
+const IDLE_TIMEOUT_MS = 10_000;
+/** Large manifests take their time. */
+const ANSWER_TIMEOUT_MS = 300_000;
 const RETRIED = new Set([408, 409, 423, 429]);
 
 /**
@@ -38,12 +43,15 @@ const RETRIED = new Set([408, 409, 423, 429]);
  */
 export function createApi(
   { apiUrl, token, insecure }: Pick<Settings, 'apiUrl' | 'token' | 'insecure'>,
-  { requestId, retry = SDK_RETRIES }: { requestId?: string; retry?: RetryPolicy } = {},
+  {
+    requestId,
+    retry = SDK_RETRIES,
+    onPause,
+  }: { requestId?: string; retry?: RetryPolicy; onPause?: OnPause | undefined } = {},
 ): Api & { close(): void } {
   const secure = apiUrl.startsWith('https:');
-  const agent = secure
-    ? new https.Agent({ keepAlive: true, rejectUnauthorized: !insecure })
-    : new http.Agent({ keepAlive: true });
+  const kept = { keepAlive: true, timeout: IDLE_TIMEOUT_MS };
+  const agent = secure ? new https.Agent({ ...kept, rejectUnauthorized: !insecure }) : new http.Agent(kept);
   const once = (url: URL, { method = 'GET', body, signal }: ApiRequest): Promise<{ status: number; text: string }> =>
     new Promise((resolve, reject) => {
       const payload = body === undefined ? null : Buffer.from(JSON.stringify(body));
@@ -52,7 +60,7 @@ export function createApi(
         {
           method,
           agent,
-          timeout: TIMEOUT_MS,
+          timeout: CONNECT_TIMEOUT_MS,
           ...(signal === undefined ? {} : { signal }),
           headers: {
             Authorization: `Bearer ${token}`,
@@ -66,7 +74,12 @@ export function createApi(
           textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
         },
       );
-      request.on('timeout', () => request.destroy(new Error('no answer')));
+      request.on('socket', (socket) => {
+        const connected = () => request.setTimeout(ANSWER_TIMEOUT_MS);
+        if (socket.connecting) socket.once('connect', connected);
+        else connected();
+      });
+      request.on('timeout', () => request.destroy(new Error('it says nothing')));
       request.on('error', reject);
       request.end(payload);
     });
@@ -85,7 +98,9 @@ export function createApi(
       if (!failed && answer.status >= 200 && answer.status < 300) return parseAnswer(answer.text, path);
       const mayPass = failed ? isPassing(answer) : answer.status >= 500 || RETRIED.has(answer.status);
       if (!mayPass || round >= retry.rounds) throw refusal(answer, url);
-      await sleep(pauseBefore(round, retry), options.signal);
+      const pauseMs = pauseBefore(round, retry);
+      onPause?.(refusal(answer, url).message, pauseMs);
+      await sleep(pauseMs, options.signal);
     }
   };
   return Object.assign(ask, { close: () => agent.destroy() });
@@ -109,16 +124,23 @@ function parseAnswer(text: string, path: string): Row {
 function refusal(answer: Error | { status: number; text: string }, url: URL): CliError {
   if (answer instanceof Error) {
     const { code = '' } = answer as NodeJS.ErrnoException;
-    const advice = /CERT|SIGNATURE/.test(code)
-      ? ' (a self-signed certificate is accepted with ARVADOS_API_HOST_INSECURE=1)'
-      : '';
-    return new CliError(`No answer from ${url.origin}: ${answer.message || code}${advice}`);
+    // OpenSSL's own words fill a line and help nobody.
+    const why = code === 'EPROTO' ? 'it does not speak TLS' : answer.message || code;
+    return new CliError(`No answer from ${url.origin}: ${why}${adviceFor(code, url)}`);
   }
   const { status } = answer;
   const said = errorsIn(answer.text);
   const what = `${url.pathname.replace('/arvados/v1/', '')}: ${status}${said === '' ? '' : ` ${said}`}`;
   const advice = status === 401 ? ' (check ARVADOS_API_TOKEN: it may be wrong or expired)' : '';
   return new ApiError(status, `${what}${advice}`);
+}
+
+function adviceFor(code: string, { host }: URL): string {
+  if (code === 'EPROTO') return ` (a service without it is written with a scheme: ARVADOS_API_HOST=http://${host})`;
+  if (/CERT|SIGNATURE/.test(code)) return ' (ARVADOS_API_HOST_INSECURE=1 accepts any certificate)';
+  if (code === 'ENOTFOUND') return ' (is ARVADOS_API_HOST right?)';
+  if (code === 'ECONNREFUSED') return ' (is the service running, and ARVADOS_API_HOST right?)';
+  return '';
 }
 
 function errorsIn(text: string): string {

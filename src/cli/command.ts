@@ -36,8 +36,8 @@ export interface Given {
   text(name: string): string | undefined;
   /** All values of an option that may be repeated. */
   all(name: string): string[];
-  /** An option's value as a whole number of at least 1. */
-  count(name: string): number | undefined;
+  /** An option's value as a whole number of at least `least`, 1 unless told otherwise. */
+  count(name: string, least?: 0 | 1): number | undefined;
 }
 
 /** @throws CliError with exit code 2 */
@@ -65,10 +65,11 @@ export function parseCommandLine(command: Command, args: string[]): Given {
       const value = values[name];
       return Array.isArray(value) ? value.map(String) : [];
     },
-    count(name) {
+    count(name, least = 1) {
       const value = text(name);
       if (value === undefined) return undefined;
-      if (!/^[1-9]\d{0,5}$/.test(value)) throw usageError(`--${name} takes a whole number from 1.`);
+      if (!/^\d{1,6}$/.test(value) || Number(value) < least)
+        throw usageError(`--${name} takes a whole number from ${least}.`);
       return Number(value);
     },
   };

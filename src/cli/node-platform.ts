@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import { IncomingMessage } from 'node:http';
 import { KeepError } from '../keep/errors.ts';
 import type { CheckBody } from '../services/checked-body.ts';
 import type { ClientPlatform } from '../services/keep-client.ts';
-import { createNodeTransport, type NodeTransportOptions } from './node-transport.ts';
+import { createNodeTransport, type NodeTransportOptions, nodeStreamOf } from './node-transport.ts';
 
 /** At least this much is held back until the hash agrees; smaller blocks are checked before anything is given out. */
 const HELD_BACK_BYTES = 1_048_576;
@@ -14,8 +15,16 @@ export function createNodePlatform(options: NodeTransportOptions = {}): ClientPl
     transport,
     checkBody,
     md5: async (bytes) => createHash('md5').update(bytes).digest('hex'),
+    bytesReceived,
     close: transport.close,
   };
+}
+
+function bytesReceived(body: ReadableStream<Uint8Array>): (() => number) | null {
+  const stream = nodeStreamOf(body);
+  if (!(stream instanceof IncomingMessage)) return null;
+  const { socket } = stream;
+  return () => socket.bytesRead;
 }
 
 const checkBody: CheckBody = async (body, { hash, size }, watch) => {

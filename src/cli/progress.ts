@@ -43,6 +43,11 @@ export function errorScreen(): Screen {
   };
 }
 
+/** A line above the bar, if there is one; the bar draws itself anew. */
+export function sayAbove({ isTTY, write }: Screen, line: string): void {
+  write(`${isTTY ? CLEAR_LINE : ''}${line}\n`);
+}
+
 /** A bar on a terminal, a line every ten seconds elsewhere, nothing when `quiet`. */
 export function showProgress(
   look: () => Standing,
@@ -74,9 +79,7 @@ export function showProgress(
   const timer = setInterval(draw, screen.isTTY ? BAR_EVERY_MS : LINE_EVERY_MS);
   timer.unref();
   return {
-    say(text) {
-      screen.write(`${screen.isTTY ? CLEAR_LINE : ''}${text}\n`);
-    },
+    say: (text) => sayAbove(screen, text),
     stop() {
       clearInterval(timer);
       if (screen.isTTY) screen.write(CLEAR_LINE);

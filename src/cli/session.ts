@@ -2,9 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { createKeepClient, type KeepClient } from '../services/keep-client.ts';
 import { type KeepService, serviceFromRecord, servicesFromUrls } from '../services/keep-service.ts';
 import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
+import type { OnPause } from '../services/rounds.ts';
 import { fixedServices, parseServiceRecords, type ServiceSource } from '../services/service-source.ts';
 import { type Api, createApi, type Row } from './api-client.ts';
+import { formatSeconds } from './format.ts';
 import { createNodePlatform } from './node-platform.ts';
+import { errorScreen, sayAbove } from './progress.ts';
 import { readSettings, type Settings } from './settings.ts';
 
 /** The cluster's own choices, as far as uploads follow them. */
@@ -31,9 +34,20 @@ const DEFAULT_REPLICATION = 2;
 const DEFAULT_TTL_SECONDS = 14 * 24 * 3600;
 const HINTED_CLUSTERS = 'https://keep.*.arvadosapi.com';
 
-export function openSession(settings = readSettings(), retry: RetryPolicy = SDK_RETRIES): Session {
+export interface SessionOptions {
+  settings?: Settings;
+  retry?: RetryPolicy;
+  /** Told of outages that are being sat out; says so on standard error unless given. */
+  onPause?: OnPause;
+}
+
+export function openSession({
+  settings = readSettings(),
+  retry = SDK_RETRIES,
+  onPause = sayPauses(),
+}: SessionOptions = {}): Session {
   const requestId = `req-${randomBytes(10).toString('hex')}`;
-  const api = createApi(settings, { requestId, retry });
+  const api = createApi(settings, { requestId, retry, onPause });
   const platform = createNodePlatform({ insecure: settings.insecure });
   const services = serviceSource(settings, api);
   const { token } = settings;
@@ -42,6 +56,7 @@ export function openSession(settings = readSettings(), retry: RetryPolicy = SDK_
     token,
     platform,
     retry,
+    onPause,
     requestId,
     hintedCluster: (id) => ({ url: HINTED_CLUSTERS.replace('*', id), token }),
   });
@@ -96,5 +111,17 @@ async function readFacts({ keepServices }: Settings, api: Api): Promise<ClusterF
     defaultClasses: Object.keys(classes)
       .filter((name) => classes[name]?.Default === true)
       .sort(),
+  };
+}
+
+/** Many transfers fail at once when a network does: one of them speaks for all. */
+const SAY_EVERY_MS = 3_000;
+
+function sayPauses(): OnPause {
+  let said = Number.NEGATIVE_INFINITY;
+  return (why, pauseMs) => {
+    if (performance.now() - said < SAY_EVERY_MS) return;
+    said = performance.now();
+    sayAbove(errorScreen(), `${why}. Trying again in ${formatSeconds(pauseMs / 1000)}.`);
   };
 }

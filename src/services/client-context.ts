@@ -1,10 +1,16 @@
 import { areDisks, isGateway } from './keep-service.ts';
 import type { HintedCluster } from './probe-order.ts';
 import type { RetryPolicy, sleep } from './retry.ts';
-import type { Round } from './rounds.ts';
+import type { OnPause, Round } from './rounds.ts';
 import type { ServiceSource } from './service-source.ts';
 import type { TransferLimits } from './transfer-limits.ts';
 import type { Transport } from './transport.ts';
+
+/**
+ * How many bytes the connection behind a body has brought so far, where the platform shows it: a stall is noticed then
+ * even if somebody else reads the body. Null for a body that is not the transport's.
+ */
+export type BytesReceived = (body: ReadableStream<Uint8Array>) => (() => number) | null;
 
 /** What every operation of one Keep client shares. */
 export interface ClientContext {
@@ -16,6 +22,8 @@ export interface ClientContext {
   retry: RetryPolicy;
   limits: TransferLimits;
   sleep: typeof sleep;
+  onPause?: OnPause | undefined;
+  bytesReceived?: BytesReceived | undefined;
   /** Milliseconds since 1970. */
   now: () => number;
   headers(token: string): Record<string, string>;

@@ -1,10 +1,11 @@
 import { type Locator, parseLocator } from '../keep/locator.ts';
 import { type BlockCache, createBlockCache } from './block-cache.ts';
 import type { CheckBody } from './checked-body.ts';
-import { type ClientContext, connectTimeoutMs } from './client-context.ts';
+import { type BytesReceived, type ClientContext, connectTimeoutMs } from './client-context.ts';
 import type { HintedCluster } from './probe-order.ts';
 import { askForBlock, type BlockFacts, type BlockStream, openBlock, readWholeBlock, transferBlock } from './read.ts';
 import { type RetryPolicy, SERVER_RETRIES, sleep } from './retry.ts';
+import type { OnPause } from './rounds.ts';
 import type { ServiceSource } from './service-source.ts';
 import { SDK_TRANSFER_LIMITS, type TransferLimits } from './transfer-limits.ts';
 import type { Transport } from './transport.ts';
@@ -16,6 +17,7 @@ export interface ClientPlatform {
   checkBody: CheckBody;
   /** Lowercase hex. */
   md5: (bytes: Uint8Array<ArrayBuffer>) => Promise<string>;
+  bytesReceived?: BytesReceived;
 }
 
 export interface KeepClientOptions {
@@ -33,6 +35,8 @@ export interface KeepClientOptions {
   userAgent?: string;
   /** Further headers of every request, such as Via. */
   headers?: Record<string, string>;
+  /** Told of outages that are being sat out. */
+  onPause?: OnPause | undefined;
   sleep?: typeof sleep;
   now?: () => number;
 }
@@ -102,6 +106,8 @@ function contextOf(options: KeepClientOptions): ClientContext {
     token,
     transport: platform.transport,
     md5: platform.md5,
+    bytesReceived: platform.bytesReceived,
+    onPause: options.onPause,
     hintedCluster: options.hintedCluster ?? (() => null),
     retry: options.retry ?? SERVER_RETRIES,
     limits: options.limits ?? SDK_TRANSFER_LIMITS,

@@ -7,7 +7,7 @@ import { type Exchange, exchange, failure, refusal } from './exchange.ts';
 import { readOrder, type Target } from './probe-order.ts';
 import { inRounds, type Round } from './rounds.ts';
 import { readError } from './services-error.ts';
-import { limitsBySize, type TransferLimits } from './transfer-limits.ts';
+import { followBytes, limitsBySize, type TransferLimits } from './transfer-limits.ts';
 
 export interface BlockStream extends CheckedBody {
   /** Bytes; null when neither the locator nor the service said. */
@@ -94,15 +94,19 @@ export function transferBlock<Result>(
 ): Promise<Result> {
   const use = async ({ response, watch }: Exchange) => {
     const size = contentLength(response);
+    const received = response.body === null ? null : context.bytesReceived?.(response.body);
+    const unfollow = received ? followBytes(watch, received) : () => undefined;
     try {
       // A store must know beforehand how much it is to take.
       if (size === null || response.body === null) throw new KeepError('corrupt', { message: 'announced no length' });
       return await consume(response.body, size);
     } finally {
+      unfollow();
       watch.stop();
     }
   };
-  return fromServices(context, locator, signal, 'GET', use, { limits: limitsBySize(context.limits, locator.size) });
+  const limits = context.bytesReceived === undefined ? limitsBySize(context.limits, locator.size) : context.limits;
+  return fromServices(context, locator, signal, 'GET', use, { limits });
 }
 
 interface AskOptions {

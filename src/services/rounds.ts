@@ -8,7 +8,11 @@ export interface RoundsOptions {
   retry: RetryPolicy;
   signal?: AbortSignal | undefined;
   sleep?: typeof sleepFor | undefined;
+  onPause?: OnPause | undefined;
 }
+
+/** Told before each pause: what has failed so far, and how long it is. */
+export type OnPause = (why: string, pauseMs: number) => void;
 
 /** One pass over the services. */
 export interface Round {
@@ -29,7 +33,7 @@ export interface Round {
  * @param fail makes the error of each service's last answer
  */
 export async function inRounds<Result>(
-  { services, retry, signal, sleep = sleepFor }: RoundsOptions,
+  { services, retry, signal, sleep = sleepFor, onPause }: RoundsOptions,
   attempt: (round: Round) => Promise<Result | null>,
   fail: (answers: ServiceAnswer[]) => Error,
 ): Promise<Result> {
@@ -42,7 +46,11 @@ export async function inRounds<Result>(
     hopeless = true;
   };
   for (let number = 0; number < retry.rounds && !hopeless; number++) {
-    if (number > 0) await sleep(pauseBefore(number, retry), signal);
+    if (number > 0) {
+      const pauseMs = pauseBefore(number, retry);
+      onPause?.(unlisted === undefined ? fail([...answers.values()]).message : messageOf(unlisted), pauseMs);
+      await sleep(pauseMs, signal);
+    }
     unlisted = undefined;
     const list = await services.list(number > 0).catch((error: unknown) => {
       unlisted = error;
@@ -55,4 +63,8 @@ export async function inRounds<Result>(
   }
   if (unlisted !== undefined && answers.size === 0) throw unlisted;
   throw fail([...answers.values()]);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

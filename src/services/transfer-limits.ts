@@ -50,6 +50,23 @@ export function watchTransfer({ bytesPerSecond, windowMs }: TransferLimits, onSt
   };
 }
 
+const FOLLOW_EVERY_MS = 1_000;
+
+/**
+ * Tells a watch of bytes that somebody else takes in.
+ * @param received all of them so far
+ * @returns what ends it
+ */
+export function followBytes(watch: TransferWatch, received: () => number): () => void {
+  let seen = received();
+  const timer = setInterval(() => {
+    const now = received();
+    watch.progress(now - seen);
+    seen = now;
+  }, FOLLOW_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
 /**
  * For transfers that nobody can look at on their way: as much time as one at the lowest rate takes.
  * @param size bytes; null for a block of any size

@@ -137,6 +137,7 @@ test('an uploader is made, puts files and nothing else, and is deactivated', asy
 test('doctor finds all well, shows volumes to root, and says what to do about a wrong token', async () => {
   const well = await cli.run('doctor', '--bytes', '1');
   expect(well).toMatchObject({ code: 0, stdout: expect.stringContaining('All is well.') });
+  expect(well.stdout).toContain("clock: the same as the server's");
   const root = await cliFor(service, 'operator');
   root.env.ARVADOS_API_TOKEN = ROOT_TOKEN;
   expect(await root.ok('doctor', '--no-write')).toContain('volume xedge-nyw5e-000000000000000');

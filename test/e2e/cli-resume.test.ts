@@ -1,11 +1,12 @@
 import { randomFillSync } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { api } from '../support/api.ts';
-import { type Cli, cliFor, outputOf } from '../support/cli.ts';
+import { cliFor, outputOf } from '../support/cli.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { accepted, acknowledged, uploadLedger } from '../support/upload-ledger.ts';
 
 /**
  * How often an upload is killed, and over how much data. `KILLS=50 KILL_BLOCKS=100 npx vitest run --project e2e
@@ -17,29 +18,6 @@ const TIMEOUT_MS = 60_000 + KILLS * 30_000;
 const MIB = 2 ** 20;
 /** Two of these do not fit into one block: every file is a block of its own. */
 const FILE_BYTES = 33 * MIB;
-
-/** Blocks that the service has accepted, with how often. */
-function accepted(service: TestService): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const line of service.logs) {
-    if (typeof line === 'string' || line.reqMethod !== 'PUT' || line.respStatusCode !== 200) continue;
-    const hash = String(line.reqPath).slice(-32);
-    counts.set(hash, (counts.get(hash) ?? 0) + 1);
-  }
-  return counts;
-}
-
-/** Blocks that the command line has on record as acknowledged. */
-async function acknowledged(cli: Cli): Promise<Set<string>> {
-  const directory = join(cli.home, '.cache/keep-edge/put');
-  const hashes = new Set<string>();
-  for (const file of await readdir(directory).catch(() => [])) {
-    if (!file.endsWith('.log')) continue;
-    const text = await readFile(join(directory, file), 'latin1');
-    for (const [, hash] of text.matchAll(/^\{"block":"([0-9a-f]{32})\+\d+\+A[^"]*".*\}\n/gm)) hashes.add(hash!);
-  }
-  return hashes;
-}
 
 async function nextBlock(service: TestService): Promise<void> {
   const total = () => [...accepted(service).values()].reduce((sum, count) => sum + count, 0);
@@ -61,15 +39,7 @@ test(`an upload that is killed ${KILLS} times sends no acknowledged block twice,
   await using cli = await cliFor(service, 'killed');
   const source = join(cli.home, 'source');
   await makeFiles(source);
-  const sentAgain: string[] = [];
-  let known = new Set<string>();
-  let before = new Map<string, number>();
-  /** Between two looks at the log: acknowledged blocks must not come again. */
-  const look = () => {
-    const now = accepted(service);
-    for (const hash of known) if ((now.get(hash) ?? 0) > (before.get(hash) ?? 0)) sentAgain.push(hash);
-    before = now;
-  };
+  const ledger = uploadLedger(service, cli);
   for (let kill = 0; kill < KILLS; kill++) {
     const child = cli.start('put', `${source}/`, '--name', 'killed');
     const ended = outputOf(child);
@@ -79,15 +49,12 @@ test(`an upload that is killed ${KILLS} times sends no acknowledged block twice,
     await setTimeout(Math.random() * 200);
     child.kill('SIGKILL');
     await ended;
-    // What was on its way arrives, or breaks off.
-    await setTimeout(300);
-    look();
-    known = await acknowledged(cli);
-    before = accepted(service);
+    await ledger.look();
   }
+  const { known } = ledger;
   const result = JSON.parse(await cli.ok('put', `${source}/`, '--name', 'killed', '--json'));
-  look();
-  expect(sentAgain).toEqual([]);
+  await ledger.look();
+  expect(ledger.sentAgain).toEqual([]);
   expect(known.size).toBeGreaterThan(0);
 
   const fresh = JSON.parse(await cli.ok('put', `${source}/`, '--no-resume', '--reference', result.uuid, '--json'));
@@ -149,4 +116,44 @@ test('signatures that are about to expire are renewed on the way, and after it',
   // All but what came after the last save had its signature renewed through the collection.
   expect(again.length).toBeLessThanOrEqual(3);
   expect(saved.length).toBeGreaterThan(0);
+}, 300_000);
+
+test('a collection that is updated shows nothing of an upload before its end, and the unfinished one goes away', async () => {
+  await using service = await startService();
+  await using cli = await cliFor(service, 'updating');
+  const collections = async (): Promise<{ uuid: string; name: string; portable_data_hash: string }[]> =>
+    (await api(service, 'collections', { token: cli.token, query: { order: ['created_at'] } })).json.items;
+  const first = join(cli.home, 'first');
+  await writeFile(first, 'first');
+  const target = await cli.ok('put', first, '--name', 'target');
+  const [before] = await collections();
+  const source = join(cli.home, 'source');
+  await makeFiles(source);
+  const put = ['put', `${source}/`, '--update', target, '--save-every', '1', '--jobs', '1'];
+
+  for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+    const child = cli.start(...put);
+    const ended = outputOf(child);
+    const seen = service.logs.length;
+    await service.waitForLog(
+      ({ reqMethod, reqPath, respStatusCode }) =>
+        /^(POST|PUT)$/.test(String(reqMethod)) &&
+        /\/collections(\/|$)/.test(String(reqPath)) &&
+        respStatusCode === 200 &&
+        service.logs.length > seen,
+    );
+    await nextBlock(service);
+    child.kill(signal);
+    expect((await ended).code).toBe(signal === 'SIGINT' ? 130 : null);
+    const [now, unfinished, ...more] = await collections();
+    expect(now).toEqual(before);
+    expect(unfinished?.name).toBe(`Upload into ${target} (upload not finished)`);
+    expect(more).toEqual([]);
+  }
+  const result = JSON.parse(await cli.ok(...put, '--json'));
+  expect(result.uuid).toBe(target);
+  expect(result.blocks_skipped).toBeGreaterThan(0);
+  const left = await collections();
+  expect(left.map(({ uuid, name }) => ({ uuid, name }))).toEqual([{ uuid: target, name: 'target' }]);
+  expect((await cli.ok('ls', target)).split('\n')).toHaveLength(BLOCKS + 200 + 1);
 }, 300_000);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -30,9 +30,13 @@ export interface Cli {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** An ordinary user: an admin's manifests are not checked. */
-export async function cliFor(service: TestService, username: string): Promise<Cli> {
+/**
+ * An ordinary user: an admin's manifests are not checked.
+ * @param uid of the operating system, for those who may give one: root is above permissions
+ */
+export async function cliFor(service: TestService, username: string, { uid }: { uid?: number } = {}): Promise<Cli> {
   const home = await mkdtemp(join(tmpdir(), 'keep-edge-cli-'));
+  if (uid !== undefined) await chown(home, uid, uid);
   const { token } = await createUser(service, username);
   const env = {
     PATH: process.env.PATH ?? '',
@@ -40,7 +44,8 @@ export async function cliFor(service: TestService, username: string): Promise<Cl
     ARVADOS_API_HOST: service.url,
     ARVADOS_API_TOKEN: token,
   };
-  const start = (...args: string[]) => spawn(process.execPath, [ENTRY, ...args], { env, cwd: home });
+  const start = (...args: string[]) =>
+    spawn(process.execPath, [ENTRY, ...args], { env, cwd: home, ...(uid === undefined ? {} : { uid, gid: uid }) });
   const run = (...args: string[]) => outputOf(start(...args));
   return {
     home,

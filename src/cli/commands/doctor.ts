@@ -1,17 +1,20 @@
-import { createHash, randomFillSync } from 'node:crypto';
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { createKeepClient } from '../../services/keep-client.ts';
-import { isGateway, type KeepService } from '../../services/keep-service.ts';
-import { fixedServices } from '../../services/service-source.ts';
-import { sourceOfBytes } from '../../services/write.ts';
-import { type Api, createApi, type Row } from '../api-client.ts';
+import { isGateway } from '../../services/keep-service.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes } from '../format.ts';
 import { createNodePlatform } from '../node-platform.ts';
-import { checkpointFile } from '../put/checkpoint.ts';
-import { openSession, type Session } from '../session.ts';
+import { openSession } from '../session.ts';
 import { readSettings, type Settings } from '../settings.ts';
+import {
+  checkApi,
+  checkCache,
+  checkClock,
+  checkCopies,
+  checkToken,
+  type Finding,
+  messageOf,
+  ONE_TRY,
+} from './doctor-checks.ts';
+import { checkService } from './doctor-service.ts';
 
 export const doctor: Command = {
   name: 'doctor',
@@ -29,169 +32,71 @@ Exit code 1 when something needs attention.`,
   run: runDoctor,
 };
 
-/** No patience: an outage is what we are looking for. */
-const ONE_TRY = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
-const MAX_SKEW_SECONDS = 60;
 const MIB = 2 ** 20;
 const MAX_TEST_MIB = 64;
 const DEFAULT_TEST_MIB = 8;
-
-type Finding = { ok: boolean; what: string; advice?: string };
+const MARKS = { good: 'ok  ', bad: 'BAD ', unknown: '?   ' } as const;
 
 async function runDoctor(given: Given): Promise<number> {
   let attention = 0;
-  const tell = ({ ok, what, advice }: Finding) => {
-    console.log(`${ok ? 'ok  ' : 'BAD '} ${what}`);
+  const tell = ({ state, what, advice }: Finding): boolean => {
+    console.log(`${MARKS[state]} ${what}`);
     if (advice !== undefined) console.log(`     ${advice}`);
-    if (!ok) attention++;
+    if (state === 'bad') attention++;
+    return state !== 'bad';
   };
-  const settings = readSettings();
-  tell({ ok: true, what: `settings: ${settings.apiUrl}${settings.insecure ? ', any certificate accepted' : ''}` });
-  tell(checkCache());
-  const session = openSession(settings, ONE_TRY);
-  const platform = createNodePlatform({ insecure: settings.insecure });
-  try {
-    const reached = await attempt('API server', () => checkApi(session));
-    tell(reached);
-    if (!reached.ok) return 1;
-    tell(await attempt('clock', () => checkClock(settings, platform.transport)));
-    tell(await attempt('token', () => checkToken(session.api)));
-    const found = await session.services.list().catch((error: unknown) => {
-      tell({ ok: false, what: `Keep services: ${messageOf(error)}` });
-      return [];
-    });
-    if (found.length === 0)
-      tell({
-        ok: false,
-        what: 'Keep services: none',
-        advice: 'The API server lists no service for you: ask its operator, or set ARVADOS_KEEP_SERVICES.',
-      });
-    for (const service of found.filter((each) => !isGateway(each))) {
-      for (const finding of await checkService(service, settings, platform, given)) tell(finding);
-    }
-  } finally {
-    session.close();
-    platform.close();
-  }
+  const bytes = Math.min(given.count('bytes') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB;
+  const settings = settingsFor(tell);
+  if (settings !== null) await examine(settings, given.has('no-write') ? 0 : bytes, tell);
   console.log(attention === 0 ? 'All is well.' : `${attention} to look at.`);
   return attention === 0 ? 0 : 1;
 }
 
-async function attempt(what: string, check: () => Promise<Finding>): Promise<Finding> {
-  return check().catch((error: unknown) => ({ ok: false, what: `${what}: ${messageOf(error)}` }));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function checkCache(): Finding {
-  const directory = dirname(checkpointFile([]));
+function settingsFor(tell: (finding: Finding) => boolean): Settings | null {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    accessSync(directory, constants.W_OK);
-    return { ok: true, what: `checkpoints of uploads: ${directory}` };
+    const settings = readSettings();
+    tell({
+      state: 'good',
+      what: `settings: ${settings.apiUrl}${settings.insecure ? ', any certificate accepted' : ''}`,
+    });
+    return settings;
   } catch (error) {
-    const advice = 'Without it no upload can be resumed: set XDG_CACHE_HOME to a directory that you can write.';
-    return { ok: false, what: `checkpoints of uploads: ${messageOf(error)}`, advice };
+    if (!(error instanceof CliError)) throw error;
+    tell({ state: 'bad', what: `settings: ${error.message}` });
+    return null;
   }
 }
 
-async function checkApi(session: Session): Promise<Finding> {
-  const before = performance.now();
-  const { clusterId, replication, signatureTtlSeconds } = await session.facts();
-  const ms = Math.round(performance.now() - before);
-  const facts = `cluster ${clusterId}, ${replication} copies, signatures for ${signatureTtlSeconds / 3600} h`;
-  return { ok: true, what: `API server: answers in ${ms} ms, ${facts}` };
-}
-
-async function checkClock(
-  { apiUrl }: Settings,
-  transport: ReturnType<typeof createNodePlatform>['transport'],
-): Promise<Finding> {
-  const response = await transport.send({
-    method: 'GET',
-    url: `${apiUrl}/discovery/v1/apis/arvados/v1/rest`,
-    headers: {},
-    connectTimeoutMs: 10_000,
-    signal: AbortSignal.timeout(20_000),
-  });
-  await response.body?.cancel();
-  const date = Date.parse(response.headers.get('Date') ?? '');
-  if (Number.isNaN(date)) return { ok: true, what: 'clock: the server does not say what time it is' };
-  const skew = Math.round((Date.now() - date) / 1000);
-  if (Math.abs(skew) <= MAX_SKEW_SECONDS) return { ok: true, what: 'clock: the same as the server’s' };
-  const advice = 'Set the clock (NTP): signatures are judged by it.';
-  return { ok: false, what: `clock: ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} the server's`, advice };
-}
-
-async function checkToken(api: Api): Promise<Finding> {
-  const user = await api('arvados/v1/users/current');
-  const who = [user.full_name ?? user.username, user.email, user.uuid].filter(Boolean).join(', ');
-  if (user.is_active === false)
-    return { ok: false, what: `token: ${who} is not active`, advice: 'Ask an admin to activate the account.' };
-  return {
-    ok: true,
-    what: `token: ${who}${user.is_admin === true ? ', admin' : ''}${user.is_uploader === true ? ', may only upload' : ''}`,
-  };
-}
-
-async function checkService(
-  service: KeepService,
-  settings: Settings,
-  platform: ReturnType<typeof createNodePlatform>,
-  given: Given,
-): Promise<Finding[]> {
-  const keep = createKeepClient({
-    services: fixedServices([service]),
-    token: settings.token,
-    platform,
-    retry: ONE_TRY,
-  });
-  const findings = await mountFindings(service, settings);
-  if (service.readOnly || given.has('no-write')) return findings;
-  const bytes = randomFillSync(new Uint8Array(Math.min(given.count('bytes') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB));
-  const hash = createHash('md5').update(bytes).digest('hex');
-  const rate = (since: number) =>
-    `${formatBytes(Math.round((bytes.byteLength * 1000) / (performance.now() - since)))}/s`;
+/** @param testBytes size of the test block; 0 for none */
+async function examine(settings: Settings, testBytes: number, tell: (finding: Finding) => boolean): Promise<void> {
+  const session = openSession({ settings, retry: ONE_TRY });
+  const platform = createNodePlatform({ insecure: settings.insecure });
   try {
-    let since = performance.now();
-    const { locator, replicas } = await keep.put(sourceOfBytes(hash, bytes), { replicas: 1 });
-    findings.push({
-      ok: true,
-      what: `${service.url}: writes ${formatBytes(bytes.byteLength)} at ${rate(since)}, ${replicas} copies`,
+    tell(checkCache());
+    if (!tell(await checkApi(session))) return;
+    tell(await checkClock(settings, platform.transport));
+    const { finding, mayRead } = await checkToken(session.api);
+    // Whoever is not known is refused by every service too.
+    if (!tell(finding)) return;
+    const found = await session.services.list().catch((error: unknown) => {
+      tell({ state: 'bad', what: `Keep services: ${messageOf(error)}` });
+      return null;
     });
-    since = performance.now();
-    await keep.getVerified(locator);
-    findings.push({ ok: true, what: `${service.url}: reads it back at ${rate(since)}` });
-  } catch (error) {
-    findings.push({ ok: false, what: messageOf(error), advice: adviceFor(messageOf(error)) });
-  }
-  return findings;
-}
-
-function adviceFor(message: string): string {
-  if (/40[13]/.test(message)) return 'The token may not do this: an uploader, for one, may write and not read.';
-  if (/503|507/.test(message)) return "The service's volumes fail or are full: its log says which, and why.";
-  return 'Can this machine reach that address? A proxy or a firewall may be in between.';
-}
-
-/** Only root may look at volumes; anybody else is told nothing. */
-async function mountFindings({ url }: KeepService, settings: Settings): Promise<Finding[]> {
-  const api = createApi({ ...settings, apiUrl: url }, { retry: ONE_TRY });
-  try {
-    const mounts = (await api('mounts')) as unknown as Row[];
-    if (mounts.length === 0)
-      return [
-        { ok: false, what: `${url}: has no volumes`, advice: 'Add tables below [vars.VOLUMES] to wrangler.toml.' },
-      ];
-    return mounts.map((mount) => {
-      const rights = `${mount.allow_write === true ? 'writable' : 'read-only'}, ${mount.replication} copies`;
-      return { ok: true, what: `${url}: volume ${mount.uuid}, ${mount.device_id}, ${rights}` };
-    });
-  } catch {
-    return [];
+    if (found?.length === 0)
+      tell({
+        state: 'bad',
+        what: 'Keep services: none',
+        advice: 'The API server lists no service for you: ask its operator, or set ARVADOS_KEEP_SERVICES.',
+      });
+    const copies: number[] = [];
+    for (const service of (found ?? []).filter((each) => !isGateway(each))) {
+      const examined = await checkService(service, { settings, platform, testBytes, mayRead });
+      for (const each of examined.findings) tell(each);
+      if (examined.copies !== null) copies.push(examined.copies);
+    }
+    if (copies.length > 0) tell(checkCopies(copies, await session.facts()));
   } finally {
-    api.close();
+    session.close();
+    platform.close();
   }
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fdatasync,
   fsyncSync,
@@ -14,6 +16,7 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bareLocator } from '../../keep/locator.ts';
+import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
 import type { Part } from './plan.ts';
 import type { SourceFile } from './walk.ts';
@@ -33,21 +36,30 @@ export interface KnownPart {
 export interface Checkpoint {
   /** Signed locators by `hash+size`: the latest of each. */
   locators: Map<string, string>;
-  /** The collection that was saved on the way, or null. */
-  collection: string | null;
+  /** The collection that holds what is stored so far, or null. */
+  collection: SavedCollection | null;
   /** Where this part is, if the file is still the same. */
   find(file: SourceFile, part: Part): KnownPart | null;
   /** A block is stored, and these parts are in it one after the other. */
   addBlock(locator: string, parts: readonly { file: SourceFile; part: Part }[]): void;
   addRenewed(locators: readonly string[]): void;
-  setCollection(uuid: string): void;
+  setCollection(collection: SavedCollection): void;
   /** The upload is complete: its blocks stay known, its collection is not touched again. */
   finish(): void;
   close(): void;
 }
 
+export interface SavedCollection {
+  uuid: string;
+  /** Of an upload that came to its end with some files missing: what was saved then. */
+  portableDataHash?: string;
+}
+
 /** `null` in place of a finished collection. */
-type Line = { block: string; parts: [string, number][] } | { renewed: string[] } | { collection: string | null };
+type Line =
+  | { block: string; parts: [string, number][] }
+  | { renewed: string[] }
+  | { collection: SavedCollection | null };
 
 const SYNC_AFTER_MS = 1_000;
 const READ_BYTES = 1 << 20;
@@ -64,7 +76,7 @@ export function checkpointFile(key: readonly string[], env: Record<string, strin
  * @param resume false forgets what is in it
  */
 export function openCheckpoint(file: string, { resume }: { resume: boolean }): Checkpoint {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(file));
   const unlock = lock(`${file}.lock`);
   if (!resume) rmSync(file, { force: true });
   const parts = new Map<string, KnownPart>();
@@ -101,9 +113,9 @@ export function openCheckpoint(file: string, { resume }: { resume: boolean }): C
       for (const locator of locators) state.locators.set(bareLocator(locator), locator);
       append({ renewed: [...locators] });
     },
-    setCollection(uuid) {
-      checkpoint.collection = uuid;
-      append({ collection: uuid });
+    setCollection(collection) {
+      checkpoint.collection = collection;
+      append({ collection });
     },
     finish() {
       checkpoint.collection = null;
@@ -117,6 +129,17 @@ export function openCheckpoint(file: string, { resume }: { resume: boolean }): C
     },
   };
   return checkpoint;
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw new CliError(
+      `${directory}: ${reasonOf(error)}. What an upload has reached is kept there: set XDG_CACHE_HOME to a directory that you can write.`,
+    );
+  }
 }
 
 /** Short, and says nothing about names to those who find the file. */
@@ -137,7 +160,7 @@ function remember(
 
 function readCheckpoint(file: string, parts: Map<string, KnownPart>) {
   const locators = new Map<string, string>();
-  let collection: string | null = null;
+  let collection: SavedCollection | null = null;
   let endsWithLine = true;
   for (const text of existsSync(file) ? lines(file) : []) {
     endsWithLine = text.endsWith('\n');

@@ -1,25 +1,16 @@
 import { realpathSync } from 'node:fs';
-import { bareLocator, hasLocalSignature, parseLocator } from '../../keep/locator.ts';
-import { ApiError, type Row } from '../api-client.ts';
-import { CliError, usageError } from '../cli-error.ts';
-import { isCollectionUuid, loadCollection, locatorsIn, parseAddress } from '../collection.ts';
+import { SDK_RETRIES } from '../../services/retry.ts';
+import { usageError } from '../cli-error.ts';
+import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { formatBytes, plural } from '../format.ts';
 import { parseGlob } from '../glob.ts';
-import { type Interruption, onInterrupt } from '../interrupt.ts';
-import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import { openSession, type Session } from '../session.ts';
 import { type Checkpoint, checkpointFile, openCheckpoint } from './checkpoint.ts';
-import { type PlannedBlock, planBlocks } from './plan.ts';
-import { leftOut, remarks, report } from './report.ts';
-import { createSaver, renew, type Saver } from './save.ts';
-import type { TreeContents } from './saved-tree.ts';
-import { createUpload, type Upload } from './upload.ts';
-import { type Walk, walkPaths } from './walk.ts';
-
-const DEFAULT_JOBS = 4;
-const MAX_JOBS = 64;
-const SAVE_EVERY_SECONDS = 1800;
+import { planBlocks } from './plan.ts';
+import { leftOut, remarks } from './report.ts';
+import { DEFAULT_JOBS, type Prepared, runUpload, SAVE_EVERY_SECONDS } from './run-upload.ts';
+import { walkPaths } from './walk.ts';
 
 export const put: Command = {
   name: 'put',
@@ -29,7 +20,10 @@ export const put: Command = {
   options: {
     name: { value: 'TEXT', help: 'name of the new collection' },
     'project-uuid': { value: 'UUID', help: 'project that gets it; your home project otherwise' },
-    update: { value: 'UUID', help: 'add the files to this collection; what has the same path is replaced' },
+    update: {
+      value: 'UUID',
+      help: 'add the files to this collection, at the end and all at\nonce; what has the same path is replaced',
+    },
     reference: {
       value: 'UUID',
       multiple: true,
@@ -54,6 +48,10 @@ export const put: Command = {
       value: 'SECONDS',
       help: `save the collection on the way (${SAVE_EVERY_SECONDS}), so that its blocks\nare kept and their signatures renewed`,
     },
+    retries: {
+      value: 'N',
+      help: `how often to ask again when nobody answers\n(${SDK_RETRIES.rounds - 1}: outages of some minutes are sat out)`,
+    },
     json: { value: null, help: 'the result as JSON on standard output' },
     quiet: { value: null, short: 'q', help: 'no progress' },
   },
@@ -73,16 +71,13 @@ Examples:
   run: runPut,
 };
 
-interface Prepared {
-  walk: Walk;
-  blocks: PlannedBlock[];
-  bytes: number;
-}
-
 async function runPut(given: Given): Promise<number> {
   if (given.arguments.length === 0) throw usageError('Which files? See: keep-edge put --help');
   const update = given.text('update') ?? null;
   if (update !== null && !isCollectionUuid(update)) throw usageError('--update takes the UUID of a collection.');
+  for (const option of ['name', 'project-uuid'])
+    if (update !== null && given.text(option) !== undefined)
+      throw usageError(`--${option} is for a new collection: it does not go with --update.`);
   const started = Date.now();
   const walk = walkPaths(given.arguments, {
     followLinks: given.has('follow-links'),
@@ -90,12 +85,13 @@ async function runPut(given: Given): Promise<number> {
   });
   const bytes = walk.files.reduce((sum, { size }) => sum + size, 0);
   const prepared = { walk, blocks: [...planBlocks(walk.files)], bytes };
-  const session = openSession();
+  const rounds = 1 + (given.count('retries', 0) ?? SDK_RETRIES.rounds - 1);
+  const session = openSession({ retry: { ...SDK_RETRIES, rounds } });
   try {
     const checkpoint = openCheckpoint(checkpointOf(given, session, update), { resume: !given.has('no-resume') });
     try {
       if (given.has('dry-run')) return dryRun(prepared, checkpoint, given);
-      return await upload({ given, session, update, prepared, checkpoint, started });
+      return await runUpload({ given, session, update, prepared, checkpoint, started });
     } finally {
       checkpoint.close();
     }
@@ -127,158 +123,4 @@ function dryRun({ walk, blocks, bytes }: Prepared, checkpoint: Checkpoint, given
     for (const line of remarks(walk, [])) console.error(line);
   }
   return walk.problems.length > 0 ? 1 : 0;
-}
-
-interface Run {
-  given: Given;
-  session: Session;
-  update: string | null;
-  prepared: Prepared;
-  checkpoint: Checkpoint;
-  started: number;
-}
-
-async function upload(run: Run): Promise<number> {
-  const { given, session, update, prepared, checkpoint, started } = run;
-  const { walk, blocks, bytes } = prepared;
-  const interruption = onInterrupt();
-  const facts = await session.facts();
-  const references = new Map<string, string>();
-  const refer = (id: string) => addReference(session, id, { references, checkpoint });
-  const target = update === null ? null : await refer(update);
-  for (const text of given.all('reference')) await refer(parseAddress(text).id);
-  await renewFromLastTime(session, checkpoint, facts.signatureTtlSeconds);
-
-  const replication = given.count('replication') ?? null;
-  const classes = given.text('storage-classes')?.split(',').filter(Boolean) ?? null;
-  const goal = {
-    replicas: replication ?? (Number(target?.replication_desired) || facts.replication),
-    storageClasses: classes ?? wantedClasses(target) ?? facts.defaultClasses,
-  };
-  const saver = createSaver({
-    api: session.api,
-    checkpoint,
-    update,
-    name: given.text('name') ?? null,
-    owner: given.text('project-uuid') ?? null,
-    replication,
-    storageClasses: classes,
-    signatureTtlSeconds: facts.signatureTtlSeconds,
-  });
-  const jobs = Math.min(given.count('jobs') ?? DEFAULT_JOBS, MAX_JOBS);
-  const { signal } = interruption;
-  const work = createUpload({
-    files: walk.files,
-    blocks,
-    keep: session.keep,
-    goal,
-    checkpoint,
-    references,
-    jobs,
-    signal,
-  });
-  const contents: TreeContents = {
-    files: walk.files,
-    places: work.places,
-    emptyDirectories: walk.emptyDirectories,
-    locators: checkpoint.locators,
-  };
-  const progress = showProgress(() => standing(work, bytes), { quiet: given.has('quiet') });
-  const every = Math.min(given.count('save-every') ?? SAVE_EVERY_SECONDS, facts.signatureTtlSeconds / 4);
-  const saving = saveRegularly(every, saver, contents, progress);
-  try {
-    await work.run();
-    await saving.stop();
-  } catch (error) {
-    await saving.stop();
-    progress.stop();
-    if (signal.aborted) return await interrupted(interruption, work, saver, contents);
-    throw advise(error, work);
-  } finally {
-    progress.stop();
-    interruption.end();
-  }
-  const { record, expectedHash } = await saver.finish(contents);
-  checkpoint.finish();
-  return report({ walk, bytes, work, record, expectedHash, seconds: (Date.now() - started) / 1000 }, given);
-}
-
-function standing({ counts }: Upload, bytes: number) {
-  const { bytesDone, bytesSent, blocksSent, blocksSkipped } = counts;
-  const note = `${plural(blocksSent, 'block')} sent${blocksSkipped > 0 ? `, ${blocksSkipped} skipped` : ''}`;
-  return { bytesDone, bytesTotal: bytes, bytesMoved: bytesSent, note };
-}
-
-function wantedClasses(record: Row | null): string[] | null {
-  const classes = record?.storage_classes_desired;
-  return Array.isArray(classes) && classes.length > 0 ? classes.map(String) : null;
-}
-
-/** Takes a collection's locators; where ours of the same blocks end sooner, these replace them. */
-async function addReference(
-  { api }: Session,
-  id: string,
-  { references, checkpoint }: { references: Map<string, string>; checkpoint: Checkpoint },
-): Promise<Row> {
-  const { record, tree, manifest } = await loadCollection(api, id);
-  locatorsIn(tree, (locator) => {
-    if (hasLocalSignature(parseLocator(locator))) references.set(bareLocator(locator), locator);
-  });
-  await renew(checkpoint, manifest, Number.POSITIVE_INFINITY);
-  return record;
-}
-
-/** The collection that an earlier run saved on its way gives fresh signatures; when it is gone it is forgotten. */
-async function renewFromLastTime({ api }: Session, checkpoint: Checkpoint, ttlSeconds: number): Promise<void> {
-  if (checkpoint.collection === null) return;
-  try {
-    const record = await api(`arvados/v1/collections/${checkpoint.collection}`);
-    await renew(checkpoint, String(record.manifest_text ?? ''), ttlSeconds);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    checkpoint.finish();
-  }
-}
-
-function saveRegularly(seconds: number, saver: Saver, contents: TreeContents, progress: Progress) {
-  let running: Promise<void> = Promise.resolve();
-  let busy = false;
-  const save = async () => {
-    if (busy || contents.locators.size === 0) return;
-    busy = true;
-    await saver.saveOnTheWay(contents).catch((error: unknown) => {
-      progress.say(`The collection could not be saved on the way: ${error instanceof Error ? error.message : error}`);
-    });
-    busy = false;
-  };
-  const timer = setInterval(() => {
-    running = running.then(save);
-  }, seconds * 1000);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
-}
-
-async function interrupted(
-  interruption: Interruption,
-  work: Upload,
-  saver: Saver,
-  contents: TreeContents,
-): Promise<number> {
-  const screen = errorScreen();
-  screen.write('Interrupted. ');
-  if (work.places.some((parts) => parts.some((part) => part !== undefined))) {
-    screen.write('Saving what is stored so far (interrupt again to leave at once) ... ');
-    await saver.saveOnTheWay(contents);
-  }
-  screen.write('Run the same command again to go on.\n');
-  return interruption.exitCode;
-}
-
-function advise(error: unknown, { counts }: Upload): unknown {
-  if (!(error instanceof Error) || counts.blocksSent === 0) return error;
-  return new CliError(`${error.message}\nWhat is stored is remembered: run the same command again to go on.`);
 }

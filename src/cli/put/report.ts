@@ -21,6 +21,7 @@ export function report({ walk, bytes, work, record, expectedHash, seconds }: Out
   const { counts, failed } = work;
   const failures = [...failed].map(([index, what]) => ({ path: walk.files[index]?.source ?? '', what }));
   const problems = [...walk.problems, ...failures];
+  const stored = bytes - [...failed.keys()].reduce((sum, index) => sum + (walk.files[index]?.size ?? 0), 0);
   const hash = String(record.portable_data_hash);
   if (given.has('json')) {
     console.log(
@@ -29,7 +30,7 @@ export function report({ walk, bytes, work, record, expectedHash, seconds }: Out
         portable_data_hash: hash,
         name: record.name,
         files: walk.files.length - failures.length,
-        bytes,
+        bytes: stored,
         blocks_sent: counts.blocksSent,
         bytes_sent: counts.bytesSent,
         blocks_skipped: counts.blocksSkipped,
@@ -41,7 +42,7 @@ export function report({ walk, bytes, work, record, expectedHash, seconds }: Out
   } else console.log(String(record.uuid));
   if (!given.has('quiet'))
     console.error(
-      `${plural(walk.files.length - failures.length, 'file')}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}: ${plural(counts.blocksSent, 'block')} sent (${formatBytes(counts.bytesSent)}), ${counts.blocksSkipped} skipped`,
+      `${plural(walk.files.length - failures.length, 'file')}, ${formatBytes(stored)} in ${formatSeconds(seconds)}: ${plural(counts.blocksSent, 'block')} sent (${formatBytes(counts.bytesSent)}), ${counts.blocksSkipped} skipped`,
     );
   for (const line of remarks(walk, failures)) console.error(line);
   if (hash !== expectedHash)
@@ -62,9 +63,9 @@ export function remarks(walk: Walk, failures: readonly { path: string; what: str
   const problems = [...walk.problems, ...failures];
   return [
     ...(skippedLinks > 0
-      ? [`${plural(skippedLinks, 'symbolic link')} left out (--follow-links stores what they point to).`]
+      ? [`${plural(skippedLinks, 'symbolic link')} left out: --follow-links stores what they point to.`]
       : []),
-    ...(skippedSpecial > 0 ? [`${plural(skippedSpecial, 'socket, pipe or device')} left out.`] : []),
+    ...(skippedSpecial > 0 ? [`${plural(skippedSpecial, 'special file')} (sockets, pipes, devices) left out.`] : []),
     ...problems.slice(0, MAX_SHOWN_PROBLEMS).map(({ path, what }) => `NOT STORED: ${showName(resolve(path))}: ${what}`),
     ...(problems.length > MAX_SHOWN_PROBLEMS ? [`... and ${problems.length - MAX_SHOWN_PROBLEMS} more.`] : []),
     ...(problems.length > 0

@@ -21,10 +21,19 @@ export interface SaveOptions {
 }
 
 export interface Saver {
-  /** Saves what is stored so far, and takes the fresh signatures that come back. */
-  saveOnTheWay(contents: TreeContents): Promise<void>;
-  /** Saves the complete upload. */
-  finish(contents: TreeContents): Promise<{ record: Row; expectedHash: string }>;
+  /**
+   * Saves what is stored so far in a collection of its own, and takes the fresh signatures that come back. A collection
+   * that is being updated is left alone until the end: nobody sees half of an upload in it.
+   */
+  saveOnTheWay(contents: TreeContents, signal?: AbortSignal): Promise<void>;
+  /** Saves the complete upload, and removes what was saved on the way if it is not what is complete now. */
+  finish(contents: TreeContents): Promise<Saved>;
+}
+
+export interface Saved {
+  record: Row;
+  /** The portable data hash that it should have. */
+  expectedHash: string;
 }
 
 const UNFINISHED_SUFFIX = ' (upload not finished)';
@@ -36,56 +45,68 @@ export function createSaver(options: SaveOptions): Saver {
     ...(options.replication === null ? {} : { replication_desired: options.replication }),
     ...(options.storageClasses === null ? {} : { storage_classes_desired: options.storageClasses }),
   };
-  let name = options.name;
+  const title = () => options.name ?? (update === null ? defaultName() : `Upload into ${update}`);
 
-  /** The tree as it is to be saved; an existing collection is read anew, because others may have changed it. */
-  async function textOf(contents: TreeContents, unfinished: boolean): Promise<string> {
-    const root = update === null ? emptyDirectory() : (await loadCollection(api, update)).tree;
-    layOver(root, contents, { unfinished });
-    return manifestText(root);
-  }
-
-  async function create(manifest: string, title: string): Promise<Row> {
+  async function create(manifest: string, name: string, signal?: AbortSignal): Promise<Row> {
     const owner = options.owner === null ? {} : { owner_uuid: options.owner };
     return api('arvados/v1/collections', {
       method: 'POST',
       query: { ensure_unique_name: true },
-      body: { collection: { ...attributes, ...owner, name: title, manifest_text: manifest } },
+      body: { collection: { ...attributes, ...owner, name, manifest_text: manifest } },
+      signal,
     });
   }
 
-  function change(uuid: string, record: Row): Promise<Row> {
-    return api(`arvados/v1/collections/${uuid}`, { method: 'PUT', body: { collection: { ...attributes, ...record } } });
+  function change(uuid: string, record: Row, signal?: AbortSignal): Promise<Row> {
+    const body = { collection: { ...attributes, ...record } };
+    return api(`arvados/v1/collections/${uuid}`, { method: 'PUT', body, signal });
+  }
+
+  async function finishNew(manifest: string): Promise<Row> {
+    const uuid = checkpoint.collection?.uuid;
+    if (uuid === undefined) return create(manifest, title());
+    const name = await finalName(api, uuid, options.name);
+    return change(uuid, { manifest_text: manifest, name }).catch((error: unknown) => {
+      // Somebody else has taken the name meanwhile.
+      if (!(error instanceof ApiError) || error.status !== 422) throw error;
+      return change(uuid, { manifest_text: manifest, name: `${name} (${new Date().toISOString()})` });
+    });
   }
 
   return {
-    async saveOnTheWay(contents) {
-      const manifest = await textOf(contents, true);
-      const uuid = update ?? checkpoint.collection;
+    async saveOnTheWay(contents, signal) {
+      const root = emptyDirectory();
+      layOver(root, contents, { unfinished: true });
+      const manifest = manifestText(root);
+      const uuid = checkpoint.collection?.uuid;
       let record: Row;
-      if (uuid === null) {
-        record = await create(manifest, `${name ?? defaultName()}${UNFINISHED_SUFFIX}`);
-        checkpoint.setCollection(String(record.uuid));
+      if (uuid === undefined) {
+        record = await create(manifest, `${title()}${UNFINISHED_SUFFIX}`, signal);
+        checkpoint.setCollection({ uuid: String(record.uuid) });
       } else {
-        record = await change(uuid, { manifest_text: manifest });
+        record = await change(uuid, { manifest_text: manifest }, signal);
       }
       await renew(checkpoint, String(record.manifest_text ?? ''), options.signatureTtlSeconds);
     },
     async finish(contents) {
-      const manifest = await textOf(contents, false);
+      // A collection that is updated is read anew: others may have changed it.
+      const root = update === null ? emptyDirectory() : (await loadCollection(api, update)).tree;
+      layOver(root, contents, { unfinished: false });
+      const manifest = manifestText(root);
       const expectedHash = await portableDataHash([new TextEncoder().encode(manifest)]);
-      if (update !== null) return { record: await change(update, { manifest_text: manifest }), expectedHash };
-      const uuid = checkpoint.collection;
-      if (uuid === null) return { record: await create(manifest, name ?? defaultName()), expectedHash };
-      name ??= await nameOnTheWay(api, uuid);
-      const record = await change(uuid, { manifest_text: manifest, name }).catch((error: unknown) => {
-        // Somebody else has taken the name meanwhile.
-        if (!(error instanceof ApiError) || error.status !== 422) throw error;
-        return change(uuid, { manifest_text: manifest, name: `${name} (${new Date().toISOString()})` });
-      });
+      if (update === null) return { record: await finishNew(manifest), expectedHash };
+      const record = await change(update, { manifest_text: manifest });
+      if (checkpoint.collection !== null) await trash(api, checkpoint.collection.uuid);
       return { record, expectedHash };
     },
   };
+}
+
+/** @throws ApiError, but not when it is gone already */
+async function trash(api: Api, uuid: string): Promise<void> {
+  await api(`arvados/v1/collections/${uuid}`, { method: 'DELETE' }).catch((error: unknown) => {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+  });
 }
 
 /**
@@ -111,9 +132,12 @@ function expiryOf(locator: string): number {
   return hex === undefined ? Number.POSITIVE_INFINITY : Number.parseInt(hex, 16);
 }
 
-async function nameOnTheWay(api: Api, uuid: string): Promise<string> {
-  const { name } = await api(`arvados/v1/collections/${uuid}`, { query: { select: ['uuid', 'name'] } });
-  return String(name ?? defaultName()).replace(UNFINISHED_SUFFIX, '');
+/** The wanted name, or the one it was given on the way; a name that was made unique stays. */
+async function finalName(api: Api, uuid: string, wanted: string | null): Promise<string> {
+  const record = await api(`arvados/v1/collections/${uuid}`, { query: { select: ['uuid', 'name'] } });
+  const name = String(record.name ?? defaultName());
+  if (name.includes(UNFINISHED_SUFFIX)) return wanted ?? name.replace(UNFINISHED_SUFFIX, '');
+  return wanted === null || name.startsWith(`${wanted} (`) ? name : wanted;
 }
 
 function defaultName(): string {

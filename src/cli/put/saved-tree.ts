@@ -13,7 +13,7 @@ export interface TreeContents {
   locators: ReadonlyMap<string, string>;
 }
 
-/** In a collection that was saved on the way: the blocks of files that are not complete. Gone when the upload is. */
+/** In a collection that was saved on the way: the blocks of files that are not complete. */
 const UNFINISHED = '.keep-edge-upload';
 
 /**
@@ -26,7 +26,6 @@ export function layOver(
   { files, places, emptyDirectories, locators }: TreeContents,
   { unfinished }: { unfinished: boolean },
 ): void {
-  root.entries.delete(UNFINISHED);
   const loose = new Set<string>();
   for (const [index, { path, size }] of files.entries()) {
     const parts = places[index] ?? [];

@@ -91,6 +91,7 @@ function visit(walk: Walk, root: Place, options: WalkOptions, isGiven: boolean):
     if (!given && options.excludes.some((excludes) => excludes(path))) walk.excluded++;
     else if (stats.isFile()) walk.files.push({ path, source, size: stats.size, stamp: stampOf(stats) });
     else if (stats.isDirectory()) for (const child of children(walk, place, options).reverse()) pending.push(child);
+    else if (given) walk.problems.push({ path: source, what: 'it is no file and no directory' });
     else walk.skippedSpecial++;
     given = false;
   }

@@ -24,7 +24,7 @@ function recorded() {
     { file, part },
     { file: other, part: otherPart },
   ]);
-  checkpoint.setCollection('xedge-4zz18-000000000000000');
+  checkpoint.setCollection({ uuid: 'xedge-4zz18-000000000000000' });
   return checkpoint;
 }
 
@@ -34,7 +34,7 @@ test('what was recorded is found again, at its place in the block', () => {
   expect(again.find(file, part)).toEqual({ block: `${'a'.repeat(32)}+10`, offset: 0 });
   expect(again.find(other, otherPart)).toEqual({ block: `${'a'.repeat(32)}+10`, offset: 4 });
   expect(again.locators.get(`${'a'.repeat(32)}+10`)).toBe(signed('a'));
-  expect(again.collection).toBe('xedge-4zz18-000000000000000');
+  expect(again.collection).toEqual({ uuid: 'xedge-4zz18-000000000000000' });
   again.close();
 });
 

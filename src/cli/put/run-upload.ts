@@ -1,0 +1,168 @@
+import { emptyDirectory } from '../../keep/manifest/tree.ts';
+import type { Row } from '../api-client.ts';
+import { CliError } from '../cli-error.ts';
+import { parseAddress } from '../collection.ts';
+import type { Given } from '../command.ts';
+import { plural } from '../format.ts';
+import { type Interruption, onInterrupt } from '../interrupt.ts';
+import { errorScreen, type Progress, showProgress } from '../progress.ts';
+import type { Session } from '../session.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { PlannedBlock } from './plan.ts';
+import { addReference, refuseClashes, renewFromLastTime } from './references.ts';
+import { report } from './report.ts';
+import { createSaver, type Saver } from './save.ts';
+import type { TreeContents } from './saved-tree.ts';
+import { createUpload, type Upload } from './upload.ts';
+import type { Walk } from './walk.ts';
+
+const MAX_JOBS = 64;
+const SAVE_AT_THE_END_MS = 60_000;
+export const DEFAULT_JOBS = 4;
+export const SAVE_EVERY_SECONDS = 1800;
+
+/** What is to be stored. */
+export interface Prepared {
+  walk: Walk;
+  blocks: PlannedBlock[];
+  bytes: number;
+}
+
+export interface UploadRun {
+  given: Given;
+  session: Session;
+  update: string | null;
+  prepared: Prepared;
+  checkpoint: Checkpoint;
+  started: number;
+}
+
+/** Uploads, saves, and says how it went. @returns the exit code */
+export async function runUpload(run: UploadRun): Promise<number> {
+  const { given, session, update, prepared, checkpoint, started } = run;
+  const { walk, blocks, bytes } = prepared;
+  const facts = await session.facts();
+  const references = new Map<string, string>();
+  const refer = (id: string) => addReference(session, id, { references, checkpoint });
+  const target = update === null ? null : await refer(update);
+  if (target !== null || given.arguments.length > 1) refuseClashes(target?.tree ?? emptyDirectory(), walk);
+  for (const text of given.all('reference')) await refer(parseAddress(text).id);
+  await renewFromLastTime(session, checkpoint, facts.signatureTtlSeconds);
+
+  const replication = given.count('replication') ?? null;
+  const classes = given.text('storage-classes')?.split(',').filter(Boolean) ?? null;
+  const goal = {
+    replicas: replication ?? (Number(target?.record.replication_desired) || facts.replication),
+    storageClasses: classes ?? wantedClasses(target?.record) ?? facts.defaultClasses,
+  };
+  const saver = createSaver({
+    api: session.api,
+    checkpoint,
+    update,
+    name: given.text('name') ?? null,
+    owner: given.text('project-uuid') ?? null,
+    replication,
+    storageClasses: classes,
+    signatureTtlSeconds: facts.signatureTtlSeconds,
+  });
+  const jobs = Math.min(given.count('jobs') ?? DEFAULT_JOBS, MAX_JOBS);
+  const interruption = onInterrupt();
+  const { signal } = interruption;
+  const work = createUpload({
+    files: walk.files,
+    blocks,
+    keep: session.keep,
+    goal,
+    checkpoint,
+    references,
+    jobs,
+    signal,
+  });
+  const contents: TreeContents = {
+    files: walk.files,
+    places: work.places,
+    emptyDirectories: walk.emptyDirectories,
+    locators: checkpoint.locators,
+  };
+  const progress = showProgress(() => standing(work, bytes), { quiet: given.has('quiet') });
+  const every = Math.min(given.count('save-every') ?? SAVE_EVERY_SECONDS, facts.signatureTtlSeconds / 4);
+  const saving = saveRegularly(every, saver, contents, progress);
+  try {
+    await work.run();
+    await saving.stop();
+  } catch (error) {
+    await saving.stop();
+    progress.stop();
+    if (signal.aborted) return await interrupted(interruption, work, saver, contents);
+    throw advise(error, work);
+  } finally {
+    progress.stop();
+    interruption.end();
+  }
+  const { record, expectedHash } = await saver.finish(contents);
+  const isComplete = walk.problems.length === 0 && work.failed.size === 0;
+  if (isComplete || update !== null) checkpoint.finish();
+  // The next run completes this collection: a second one would be in the way.
+  else checkpoint.setCollection({ uuid: String(record.uuid), portableDataHash: String(record.portable_data_hash) });
+  return report({ walk, bytes, work, record, expectedHash, seconds: (Date.now() - started) / 1000 }, given);
+}
+
+function standing({ counts }: Upload, bytes: number) {
+  const { bytesDone, bytesSent, blocksSent, blocksSkipped } = counts;
+  const note = `${plural(blocksSent, 'block')} sent${blocksSkipped > 0 ? `, ${blocksSkipped} skipped` : ''}`;
+  return { bytesDone, bytesTotal: bytes, bytesMoved: bytesSent, note };
+}
+
+function wantedClasses(record: Row | undefined): string[] | null {
+  const classes = record?.storage_classes_desired;
+  return Array.isArray(classes) && classes.length > 0 ? classes.map(String) : null;
+}
+
+function saveRegularly(seconds: number, saver: Saver, contents: TreeContents, progress: Progress) {
+  let running: Promise<void> = Promise.resolve();
+  let busy = false;
+  const save = async () => {
+    if (busy || contents.locators.size === 0) return;
+    busy = true;
+    await saver.saveOnTheWay(contents).catch((error: unknown) => {
+      progress.say(`The collection could not be saved on the way: ${error instanceof Error ? error.message : error}`);
+    });
+    busy = false;
+  };
+  const timer = setInterval(() => {
+    running = running.then(save);
+  }, seconds * 1000);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
+
+async function interrupted(
+  interruption: Interruption,
+  work: Upload,
+  saver: Saver,
+  contents: TreeContents,
+): Promise<number> {
+  const screen = errorScreen();
+  screen.write('Interrupted. ');
+  if (work.places.some((parts) => parts.some((part) => part !== undefined))) {
+    screen.write('Saving what is stored so far (interrupt again to leave at once) ... ');
+    const deadline = AbortSignal.timeout(SAVE_AT_THE_END_MS);
+    await saver.saveOnTheWay(contents, deadline).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      screen.write(
+        `\nThe collection could not be saved (${deadline.aborted ? 'no answer' : why}); what is stored is on record here all the same. `,
+      );
+    });
+  }
+  screen.write('Run the same command again to go on.\n');
+  return interruption.exitCode;
+}
+
+function advise(error: unknown, { counts }: Upload): unknown {
+  if (!(error instanceof Error) || counts.blocksSent === 0) return error;
+  return new CliError(`${error.message}\nWhat is stored is remembered: run the same command again to go on.`);
+}

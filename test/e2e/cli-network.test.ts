@@ -1,0 +1,138 @@
+import { randomFillSync } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type Cli, cliFor, outputOf, treeDigest } from '../support/cli.ts';
+import { startService, type TestService } from '../support/service.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { uploadLedger } from '../support/upload-ledger.ts';
+
+/** The command line over a network that is cut, that swallows, and that comes back. */
+
+const MIB = 2 ** 20;
+const FILES = 8;
+/** Two of these do not fit into one block: every file is a block of its own. */
+const FILE_BYTES = 33 * MIB;
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
+
+let service: TestService;
+let proxy: TcpProxy;
+let cli: Cli;
+beforeAll(async () => {
+  service = await startService();
+  proxy = await startTcpProxy(service.url);
+  cli = await cliFor(service, 'far-away');
+  cli.env.ARVADOS_API_HOST = proxy.url;
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await service.stop();
+  await cli[Symbol.asyncDispose]();
+});
+
+async function makeFiles(name: string): Promise<string> {
+  const directory = join(cli.home, name);
+  await mkdir(directory);
+  for (let number = 0; number < FILES; number++)
+    await writeFile(join(directory, `file ${number}`), randomFillSync(new Uint8Array(FILE_BYTES)));
+  return directory;
+}
+
+test('an upload that is cut off in the middle of blocks goes on by itself, and sends no acknowledged block twice', async () => {
+  const source = await makeFiles('cut');
+  const ledger = uploadLedger(service, cli);
+  const ended = outputOf(cli.start('put', `${source}/`, '--json'));
+  for (let cut = 0; cut < 3; cut++) {
+    await proxy.passed(1.5 * FILE_BYTES);
+    proxy.cut();
+    await ledger.look();
+  }
+  const { code, stdout, stderr } = await ended;
+  await ledger.look();
+  expect({ code, sentAgain: ledger.sentAgain }, stderr).toEqual({ code: 0, sentAgain: [] });
+  expect(stderr).toContain('Trying again in');
+  expect((await cli.run('get', '--verify', JSON.parse(stdout).uuid, source)).code).toBe(0);
+});
+
+test('an upload whose network stays away ends with advice; the same command goes on where it was', async () => {
+  const source = await makeFiles('away');
+  const ledger = uploadLedger(service, cli);
+  await ledger.look();
+  const earlier = ledger.known.size;
+  const ended = outputOf(cli.start('put', `${source}/`, '--retries', '1'));
+  await proxy.passed(3.5 * FILE_BYTES);
+  await proxy.close();
+  const { code, stdout, stderr } = await ended;
+  await proxy.open();
+  await ledger.look();
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain('ECONNREFUSED');
+  expect(stderr).toContain('run the same command again to go on');
+  const stored = ledger.known.size - earlier;
+  const result = JSON.parse(await cli.ok('put', `${source}/`, '--json'));
+  await ledger.look();
+  expect(ledger.sentAgain).toEqual([]);
+  expect(stored).toBeGreaterThan(0);
+  expect(result).toMatchObject({ blocks_skipped: stored, blocks_sent: FILES - stored });
+});
+
+test('a service that comes back while an upload runs is used again', async () => {
+  const source = await makeFiles('restarted');
+  const ledger = uploadLedger(service, cli);
+  const ended = outputOf(cli.start('put', `${source}/`));
+  await proxy.passed(3.5 * FILE_BYTES);
+  await service.kill();
+  await ledger.look();
+  await service.restart();
+  const { code, stdout, stderr } = await ended;
+  await ledger.look();
+  expect({ code, sentAgain: ledger.sentAgain }, stderr).toEqual({ code: 0, sentAgain: [] });
+  expect((await cli.run('get', '--verify', stdout.trim(), source)).code).toBe(0);
+});
+
+test('a download that is cut off goes on by itself; one that is interrupted meanwhile fetches only the rest afterwards', async () => {
+  const source = await makeFiles('down');
+  const uuid = await cli.ok('put', `${source}/`);
+  const target = join(cli.home, 'downloaded');
+  const ended = outputOf(cli.start('get', uuid, target, '--json'));
+  for (let cut = 0; cut < 2; cut++) {
+    await proxy.passed(1.5 * FILE_BYTES);
+    proxy.cut();
+  }
+  const { code, stdout, stderr } = await ended;
+  expect({ code }, stderr).toEqual({ code: 0 });
+  expect(JSON.parse(stdout)).toMatchObject({ files: FILES, blocks_fetched: FILES });
+  expect(await treeDigest(target)).toEqual(await treeDigest(source));
+
+  const again = join(cli.home, 'downloaded again');
+  const child = cli.start('get', uuid, again);
+  const interrupted = outputOf(child);
+  await proxy.passed(4.5 * FILE_BYTES);
+  await proxy.close();
+  await setTimeout(500);
+  child.kill('SIGINT');
+  expect((await interrupted).code).toBe(130);
+  await proxy.open();
+  const { blocks_fetched } = JSON.parse(await cli.ok('get', uuid, again, '--json'));
+  expect(blocks_fetched).toBeLessThan(FILES);
+  expect(await treeDigest(again)).toEqual(await treeDigest(source));
+});
+
+test('connections that swallow everything are given up after a minute, up and down', async () => {
+  const known = await makeFiles('known');
+  const uuid = await cli.ok('put', `${known}/`);
+  const fresh = await makeFiles('fresh');
+  const target = join(cli.home, 'out of the hole');
+  const up = outputOf(cli.start('put', `${fresh}/`));
+  const down = outputOf(cli.start('get', uuid, target));
+  await proxy.passed(4 * FILE_BYTES);
+  proxy.stall();
+  const ends = await Promise.all([up, down]);
+  for (const { code, stderr } of ends) {
+    expect({ code }, stderr).toEqual({ code: 0 });
+    expect(stderr).toMatch(/slower than .* Trying again in/);
+  }
+  expect(await treeDigest(target)).toEqual(await treeDigest(known));
+});
