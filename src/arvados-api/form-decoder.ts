@@ -24,7 +24,9 @@ export class FormDecoder {
   #fields = 0;
 
   *push(chunk: Uint8Array): Generator<FormPiece, void, undefined> {
-    let out = new Uint8Array(chunk.length);
+    // One buffer for all values of the chunk: each is the part of it from `start` on.
+    const out = new Uint8Array(chunk.length);
+    let start = 0;
     let length = 0;
     for (const byte of chunk) {
       if (this.#escape === null && this.#name === null && byte === EQUALS) {
@@ -33,9 +35,8 @@ export class FormDecoder {
         continue;
       }
       if (this.#escape === null && byte === AMPERSAND) {
-        yield* this.#finish(out.subarray(0, length));
-        out = new Uint8Array(chunk.length);
-        length = 0;
+        yield* this.#finish(out.subarray(start, length));
+        start = length;
         continue;
       }
       const decoded = this.#byte(byte);
@@ -43,8 +44,8 @@ export class FormDecoder {
       if (this.#name === null) this.#keepName(decoded);
       else out[length++] = decoded;
     }
-    if (length > 0 && this.#name !== null && this.#name !== '')
-      yield { name: this.#name, bytes: out.subarray(0, length), last: false };
+    if (length > start && this.#name !== null && this.#name !== '')
+      yield { name: this.#name, bytes: out.subarray(start, length), last: false };
   }
 
   *end(): Generator<FormPiece, void, undefined> {
@@ -83,7 +84,7 @@ export class FormDecoder {
 }
 
 function decode(bytes: number[]): string {
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  return bytes.length === 0 ? '' : new TextDecoder().decode(Uint8Array.from(bytes));
 }
 
 function malformed(): KeepError {

@@ -92,6 +92,32 @@ export function mutate(random: Random, seeds: readonly string[], words: readonly
   return text;
 }
 
+const LONG = 65_536;
+
+/**
+ * A valid input with one to three of its own bits, or of the nasty ones, over and over in it: tens of KiB that lead a
+ * parser to the same place thousands of times.
+ */
+export function lengthen(random: Random, seeds: readonly string[], words: readonly string[]): string {
+  const text = random.pick(seeds);
+  const from = random.below(text.length + 1);
+  let piece = '';
+  for (let bits = 1 + random.below(3); bits > 0; bits--) {
+    const start = random.below(text.length + 1);
+    const bit = random.oneIn(3)
+      ? text.slice(start, start + 1 + random.below(8))
+      : random.pick(random.oneIn(2) && words.length > 0 ? words : NASTY);
+    piece += bit;
+  }
+  if (piece === '') piece = 'A';
+  const length = LONG >> random.below(3);
+  return (
+    text.slice(0, from) +
+    piece.repeat(Math.ceil(length / piece.length)) +
+    text.slice(random.oneIn(2) ? from : text.length)
+  );
+}
+
 function change(random: Random, text: string, seeds: readonly string[], words: readonly string[]): string {
   const from = random.below(text.length + 1);
   const to = Math.min(text.length, from + random.below(random.oneIn(4) ? text.length + 1 : 8));

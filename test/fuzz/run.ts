@@ -1,10 +1,15 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Finding, type FuzzResult, fuzz } from './target.ts';
+import { Worker } from 'node:worker_threads';
+import { type FuzzResult, show } from './target.ts';
 import { TARGETS } from './targets/all.ts';
+import type { WorkerData } from './worker.ts';
 
 /**
- * `npm run test:fuzz`: at least a million inputs for every parser. `-- --inputs N --seed S --minutes M --only NAME`
- * repeats a run or a part of it.
+ * `npm run test:fuzz`: at least a million inputs for every parser, each in a thread of its own with bounded memory, as
+ * many at once as there are processors. The seed alone decides a parser's inputs, whatever else runs.
+ * `-- --inputs N --seed S --minutes M --only NAME --threads N` repeats a run or a part of it.
  */
 const { values } = parseArgs({
   options: {
@@ -12,36 +17,92 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     /** Longest time for one parser. */
     minutes: { type: 'string', default: '10' },
+    threads: { type: 'string', default: String(availableParallelism()) },
     only: { type: 'string' },
   },
 });
 const seed = Number(values.seed);
 const inputs = Number(values.inputs);
-const limitMs = Number(values.minutes) * 60_000;
-console.log(`seed ${seed}: ${inputs} inputs for each parser, at most ${values.minutes} minutes each`);
+const threads = Number(values.threads);
+const LONG_EVERY = 500;
+const SHARED_BYTES = 8 + 262_144;
+/** Of a parser's thread, beside the bytes of buffers. Twenty to fifty are what it takes. */
+const HEAP_MIB = 256;
+/** Without a new input for this long, its parser hangs. */
+const HANG_MS = 60_000;
+const WATCH_EVERY_MS = 2000;
 
-const results: FuzzResult[] = [];
-for (const target of TARGETS.filter(({ name }) => values.only === undefined || name.includes(values.only))) {
-  try {
-    const result = await fuzz(target, { seed, inputs, limitMs, onProgress });
-    results.push(result);
-    const { accepted, refused, outcomes, slowestMs, seconds } = result;
-    const short = result.inputs < inputs ? ' (CUT SHORT by the time limit)' : '';
-    console.log(
-      `\r${target.name}: ${result.inputs} inputs${short}, ${accepted} accepted, ${refused} refused, ${outcomes} kinds of outcome, ` +
-        `slowest ${slowestMs.toFixed(1)} ms, ${seconds.toFixed(0)} s`,
-    );
-  } catch (error) {
-    if (!(error instanceof Finding)) throw error;
-    process.exitCode = 1;
-    console.error(`\nFOUND (seed ${seed}) ${error.message}\n`, error.cause ?? '');
-  }
-}
-const total = results.reduce((sum, result) => sum + result.inputs, 0);
 console.log(
-  `${total} inputs over ${results.length} parsers; memory at the end: ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`,
+  `seed ${seed}: ${inputs} inputs for each parser, at most ${values.minutes} minutes each, ${threads} at once`,
+);
+const started = performance.now();
+const waiting = TARGETS.filter(({ name }) => values.only === undefined || name.includes(values.only));
+const results: FuzzResult[] = [];
+await Promise.all(
+  Array.from({ length: threads }, async () => {
+    for (let target = waiting.shift(); target !== undefined; target = waiting.shift())
+      report(await attack(target.name));
+  }),
+);
+const total = results.reduce((sum, result) => sum + result.inputs, 0);
+const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
+console.log(
+  `${total} inputs over ${results.length} parsers in ${minutes(performance.now() - started)}; memory at its highest: ${peakMiB} MiB`,
 );
 
-function onProgress(count: number): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r${count} `);
+type Outcome = { result: FuzzResult } | { finding: string; cause: string };
+
+function attack(name: string): Promise<Outcome> {
+  const shared = new SharedArrayBuffer(SHARED_BYTES);
+  const options = { seed, inputs, limitMs: Number(values.minutes) * 60_000, longEvery: LONG_EVERY };
+  const worker = new Worker(join(import.meta.dirname, 'worker.ts'), {
+    workerData: { name, options, shared } satisfies WorkerData,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+  });
+  const found = (what: string): Outcome => ({ finding: `${name} ${what}: ${presentInput(shared)}`, cause: '' });
+  return new Promise((resolve) => {
+    let seen = -1;
+    let since = performance.now();
+    const watch = setInterval(() => {
+      const count = new Int32Array(shared, 0, 1)[0] ?? 0;
+      if (count !== seen) since = performance.now();
+      else if (seen > 0 && performance.now() - since > HANG_MS) end(found('hangs'));
+      seen = count;
+    }, WATCH_EVERY_MS);
+    const end = (outcome: Outcome) => {
+      clearInterval(watch);
+      resolve(outcome);
+      void worker.terminate();
+    };
+    worker.on('message', end);
+    // Out of memory comes here too.
+    worker.on('error', (error: Error) => end({ ...found(error.message), cause: error.stack ?? '' }));
+    worker.on('exit', () => end(found('ended without a result')));
+  });
+}
+
+function presentInput(shared: SharedArrayBuffer): string {
+  const length = new Int32Array(shared, 4, 1)[0] ?? 0;
+  return show(new TextDecoder().decode(new Uint8Array(shared, 8, length).slice()));
+}
+
+function report(outcome: Outcome): void {
+  if ('finding' in outcome) {
+    process.exitCode = 1;
+    console.error(`FOUND (seed ${seed}) ${outcome.finding}\n${outcome.cause}`);
+    return;
+  }
+  const { result } = outcome;
+  results.push(result);
+  const short = result.inputs < inputs ? ' (CUT SHORT by the time limit)' : '';
+  console.log(
+    `${result.name}: ${result.inputs} inputs${short}, ${result.long} of them long, ${result.accepted} accepted, ` +
+      `${result.refused} refused, ${result.outcomes} kinds of outcome, slowest ${result.slowestMs.toFixed(1)} ms, ` +
+      `long ${result.slowestLongMs.toFixed(1)} ms, ${minutes(result.seconds * 1000)}`,
+  );
+}
+
+function minutes(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

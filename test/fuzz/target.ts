@@ -1,5 +1,5 @@
 import { isKeepError } from '../../src/keep/errors.ts';
-import { mutate } from './mutate.ts';
+import { lengthen, mutate } from './mutate.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** One parser under attack. */
@@ -22,34 +22,61 @@ export interface Target {
 export interface FuzzResult {
   name: string;
   inputs: number;
+  /** Of them, those of tens of KiB. */
+  long: number;
   accepted: number;
   refused: number;
   outcomes: number;
+  /** Processor time of the slowest short input and of the slowest long one. */
   slowestMs: number;
+  slowestLongMs: number;
   seconds: number;
+}
+
+export interface FuzzOptions {
+  seed: number;
+  inputs: number;
+  limitMs: number;
+  /** One input in this many is long. */
+  longEvery: number;
+  /** Told each input before it is tried: who watches from outside can name the one that never ended. */
+  onInput?: (input: string) => void;
+  onProgress?: (inputs: number) => void;
 }
 
 export class Finding extends Error {}
 
-/** No input of a few KiB may take longer; far above what a busy machine adds. */
-const HANG_MS = 5000;
+/** Processor time that an input of a few KiB may take, with all that is checked of it; a busy machine adds nothing. */
+const MAX_SHORT_MS = 1000;
+/**
+ * And one of tens of KiB. What takes time in the square of its length shows here: 64 KiB are then 4 billion steps.
+ */
+const MAX_LONG_MS = 2000;
 const MAX_CORPUS = 2000;
 const NEW_SEED_BYTES = 400;
 
 /** Tries `inputs` inputs, or as many as fit into `limitMs`. @throws Finding with the input that did it */
-export async function fuzz(
-  target: Target,
-  options: { seed: number; inputs: number; limitMs: number; onProgress?: (inputs: number) => void },
-): Promise<FuzzResult> {
+export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzResult> {
   const random = createRandom(options.seed);
   const corpus = [...target.seeds];
   const outcomes = new Set<string>();
-  const result = { name: target.name, inputs: 0, accepted: 0, refused: 0, outcomes: 0, slowestMs: 0, seconds: 0 };
+  const result: FuzzResult = {
+    name: target.name,
+    inputs: 0,
+    long: 0,
+    accepted: 0,
+    refused: 0,
+    outcomes: 0,
+    slowestMs: 0,
+    slowestLongMs: 0,
+    seconds: 0,
+  };
   const started = performance.now();
-  for (const valid of target.seeds) await attempt(valid);
+  for (const valid of target.seeds) await attempt(valid, false);
   while (result.inputs < options.inputs && performance.now() - started < options.limitMs) {
-    const input = mutate(random, corpus, target.words);
-    const outcome = await attempt(input);
+    const isLong = result.inputs % options.longEvery === options.longEvery - 1;
+    const input = isLong ? lengthen(random, corpus, target.words) : mutate(random, corpus, target.words);
+    const outcome = await attempt(input, isLong);
     if (!outcomes.has(outcome) && corpus.length < MAX_CORPUS) {
       outcomes.add(outcome);
       if (input.length <= NEW_SEED_BYTES) corpus.push(input);
@@ -58,8 +85,9 @@ export async function fuzz(
   }
   return { ...result, outcomes: outcomes.size, seconds: (performance.now() - started) / 1000 };
 
-  async function attempt(input: string): Promise<string> {
-    const before = performance.now();
+  async function attempt(input: string, isLong: boolean): Promise<string> {
+    options.onInput?.(input);
+    const before = process.threadCpuUsage();
     result.inputs++;
     let outcome: string;
     try {
@@ -68,15 +96,31 @@ export async function fuzz(
       result.accepted++;
     } catch (error) {
       const honest = isKeepError(error) && (error.status < 500 || target.refuses?.includes(error.code));
-      if (!honest) throw new Finding(`${target.name}: ${JSON.stringify(input)}`, { cause: error });
-      outcome = `${error.code} ${error.message.replace(/"(?:[^"\\]|\\.)*"|\d+/g, '#').slice(0, 120)}`;
+      if (!honest) throw new Finding(`${target.name}: ${show(input)}`, { cause: error });
+      outcome = `${error.code} ${error.message
+        .slice(0, 500)
+        .replace(/"(?:[^"\\]|\\.)*"|\d+/g, '#')
+        .slice(0, 120)}`;
       result.refused++;
     }
-    const took = performance.now() - before;
-    if (took > result.slowestMs) result.slowestMs = took;
-    if (took > HANG_MS) throw new Finding(`${target.name} took ${took} ms: ${JSON.stringify(input)}`);
+    const { user, system } = process.threadCpuUsage(before);
+    const took = (user + system) / 1000;
+    if (isLong) {
+      result.long++;
+      result.slowestLongMs = Math.max(result.slowestLongMs, took);
+    } else {
+      result.slowestMs = Math.max(result.slowestMs, took);
+    }
+    if (took > (isLong ? MAX_LONG_MS : MAX_SHORT_MS))
+      throw new Finding(`${target.name} took ${took} ms of processor time: ${show(input)}`);
     return outcome;
   }
+}
+
+/** An input for people: long ones by their ends. The seed makes the whole of it again. */
+export function show(input: string): string {
+  if (input.length < 4096) return JSON.stringify(input);
+  return `${JSON.stringify(input.slice(0, 1000))} ... (${input.length} in all) ... ${JSON.stringify(input.slice(-1000))}`;
 }
 
 /** What must hold of a result, whatever the input was. */

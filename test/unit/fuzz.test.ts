@@ -9,7 +9,7 @@ const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 test.each(TARGETS)(
   '$name: takes or refuses whatever comes',
   async (target) => {
-    const result = await fuzz(target, { seed, inputs: INPUTS, limitMs: 30_000 });
+    const result = await fuzz(target, { seed, inputs: INPUTS, limitMs: 30_000, longEvery: 100 });
     expect(result.inputs, `seed ${seed}`).toBeGreaterThan(target.seeds.length);
   },
   60_000,

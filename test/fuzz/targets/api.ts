@@ -229,7 +229,9 @@ export const workLists: Target = {
         if (isKeepError(error)) return error.code;
         throw error;
       }
-      return JSON.stringify(items, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+      // The JSON library drops most, not all, U+FEFF from strings; nothing that a list names may have one.
+      const text = JSON.stringify(items, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+      return text.replaceAll('\ufeff', '');
     };
     const reader = random.oneIn(2) ? readPullList : readTrashList;
     const whole = await read(reader, [bytes]);
