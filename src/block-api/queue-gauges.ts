@@ -1,10 +1,15 @@
 import type { Gauge } from '../http/metrics.ts';
 import type { QueueHandle, Queues } from '../queues/queue-handles.ts';
 
-/** keepstore's gauges of both queues (keep-block-api.md 3.14), and how entries ended, which it only logs. */
+/**
+ * keepstore's gauges of both queues (keep-block-api.md 3.14), and how entries ended, which it only logs. A queue that
+ * cannot answer is left out, and takes no other figure with it.
+ */
 export async function queueGauges(queues: Queues): Promise<Gauge[]> {
-  const [pull, trash] = await Promise.all([gaugesOf('pull', queues.pull), gaugesOf('trash', queues.trash)]);
-  return [...pull, ...trash];
+  const gauges = await Promise.all(
+    (['pull', 'trash'] as const).map((kind) => gaugesOf(kind, queues[kind]).catch(() => [])),
+  );
+  return gauges.flat();
 }
 
 async function gaugesOf(kind: keyof Queues, queue: QueueHandle): Promise<Gauge[]> {

@@ -55,20 +55,22 @@ export function createEdgeCache(): BlockCache {
     return true;
   }
 
+  async function find(hash: string, { size, range }: MatchOptions): Promise<CachedBlock | null> {
+    if (typeof size !== 'number') return null;
+    const key = keyOf(hash, size);
+    const headers: HeadersInit =
+      range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+    const response = await (await open()).match(new Request(key, { headers }));
+    if (response === undefined || response.body === null) return null;
+    const answersRange = response.status === (range === undefined ? 200 : 206);
+    if (answersRange && (await isSealed(key, response.headers.get(SEAL_HEADER)))) return { body: response.body, size };
+    await response.body.cancel();
+    return null;
+  }
+
   return {
-    async match(hash, { size, range }) {
-      if (typeof size !== 'number') return null;
-      const key = keyOf(hash, size);
-      const headers: HeadersInit =
-        range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-      const response = await (await open()).match(new Request(key, { headers })).catch(() => undefined);
-      if (response === undefined || response.body === null) return null;
-      const answersRange = response.status === (range === undefined ? 200 : 206);
-      if (answersRange && (await isSealed(key, response.headers.get(SEAL_HEADER))))
-        return { body: response.body, size };
-      await response.body.cancel();
-      return null;
-    },
+    // A cache that cannot answer has nothing: the stores have.
+    match: (hash, options) => find(hash, options).catch(() => null),
 
     put(hash, bytes) {
       const key = keyOf(hash, bytes.byteLength);
@@ -83,7 +85,10 @@ export function createEdgeCache(): BlockCache {
       ignoreFailure(stored);
       const onClosed = () =>
         ignoreFailure(stored.then(open).then((cache) => cache.put(sealKey(key), entry('.', 1, seal))));
-      return { writable, required: false, onClosed };
+      // A cache that gave up may never have looked at the stream: writes to it must not wait for ever.
+      const failure = stored.then(() => new Promise<never>(() => undefined));
+      failure.catch(() => undefined);
+      return { writable, required: false, failure, onClosed };
     },
   };
 }

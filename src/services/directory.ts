@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { KeepError } from '../keep/errors.ts';
 import { type KeepService, type ServiceRecord, serviceFromRecord } from './keep-service.ts';
 import { fetchServiceRecords, parseServiceRecords, type ServiceSource } from './service-source.ts';
 
@@ -16,10 +17,11 @@ export interface AdminRecord extends Required<ServiceRecord> {
 export interface ServiceDirectory {
   /** Services of a cluster that the configuration names. */
   services(clusterId: string): ServiceSource;
-  /** This cluster's service of that uuid, or null. */
+  /** This cluster's service of that uuid, or null. @throws KeepError unavailable when KV cannot say and never could */
   find(uuid: string): Promise<KeepService | null>;
   /** This cluster's records: the API server's, then the admin's, which win. Without either it is empty. */
   serviceRecords(): Promise<ServiceRecord[]>;
+  /** @throws KeepError unavailable when KV cannot say and never could */
   adminRecords(): Promise<AdminRecord[]>;
   /** Creates or replaces; other isolates see it within a minute. */
   putRecord(record: AdminRecord): Promise<void>;
@@ -96,14 +98,15 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
     if (kv === null || now() - admin.at < ADMIN_FRESH_MS) return admin.records;
     try {
       admin = { records: await listRecords(kv), at: now() };
-    } catch {
-      // The last good copy serves on.
+    } catch (cause) {
+      // The last good copy serves on; without one nobody knows what there is.
+      if (admin.at === Number.NEGATIVE_INFINITY) throw new KeepError('unavailable', { cause });
     }
     return admin.records;
   };
 
   const homeRecords = async (refresh = false) => {
-    const [fetched, added] = await Promise.all([listed(home, refresh), adminRecords()]);
+    const [fetched, added] = await Promise.all([listed(home, refresh), adminRecords().catch(() => [])]);
     const names = new Set(added.map(({ uuid }) => uuid));
     return [...fetched.filter(({ uuid }) => !names.has(uuid)), ...added];
   };
@@ -120,7 +123,10 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
     }),
     async find(uuid) {
       const record = (await homeRecords()).find((known) => known.uuid === uuid);
-      return record === undefined ? null : serviceFromRecord(record);
+      if (record !== undefined) return serviceFromRecord(record);
+      // Not there, or only not to be read just now?
+      await adminRecords();
+      return null;
     },
     serviceRecords: () => homeRecords(),
     adminRecords,

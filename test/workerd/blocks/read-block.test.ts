@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createEdgeCache, NO_CACHE } from '../../../src/blocks/block-cache.ts';
 import { type BlockSource, readBlock, readBlockRange, vouchForBlock } from '../../../src/blocks/read-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
@@ -285,5 +285,34 @@ describe('the edge cache', () => {
     await bytesOf((await readBlock(blocks, block.hash, { size: 1000 })).body);
     await (await settled(blocks, block))?.body.cancel();
     expect(await codeOf(readBlock(blocks, block.hash, { size: 999 }))).toBe('corrupt');
+  });
+});
+
+describe('an edge cache that is out of order', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+  const refuse = () => Promise.reject(new Error('the cache is ill'));
+
+  test.each([
+    ['is not to be had at all', () => vi.spyOn(caches, 'open').mockImplementation(refuse)],
+    [
+      'neither gives nor takes',
+      () => vi.spyOn(caches, 'open').mockResolvedValue({ match: refuse, put: refuse, delete: refuse } as Cache),
+    ],
+  ])('and %s takes nothing from a read', async (_, breakIt) => {
+    const blocks = [await randomBlock(1000), await randomBlock(BIG)];
+    const at = testMount();
+    for (const block of blocks) await put(at, block);
+    breakIt();
+    for (const { hash, data } of blocks) {
+      for (const verifyReads of ['attested', 'always'] as const) {
+        const from = source([at.mount], { cache: createEdgeCache(), verifyReads });
+        const { body } = await readBlock(from, hash, { size: data.length });
+        expect(await bytesOf(body)).toEqual(data);
+        const part = await readBlockRange(from, hash, { offset: 3, length: 500 }, { size: data.length });
+        expect(await bytesOf(part.body)).toEqual(data.slice(3, 503));
+      }
+    }
   });
 });

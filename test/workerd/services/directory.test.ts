@@ -119,6 +119,28 @@ test('a KV that fails takes nothing down', async () => {
   const one = isolate({ kv: broken });
   expect(await urls(one)).toEqual(['https://keep1:443']);
   await Promise.all(work);
+  expect(await one.find(recordAt('keep1').uuid)).toMatchObject({ url: 'https://keep1:443' });
+});
+
+test('while KV cannot say which services the admin added, nobody is told that there is none', async () => {
+  let isIll = true;
+  const moody = new Proxy({} as KVNamespace, {
+    get: (_, name) => {
+      if (isIll) return () => Promise.reject(new Error('KV is ill'));
+      const value: unknown = Reflect.get(kv, name);
+      return typeof value === 'function' ? value.bind(kv) : value;
+    },
+  });
+  const gateway = adminRecord('gateway');
+  await isolate().putRecord(gateway);
+  const one = isolate({ kv: moody });
+  await expect(one.find(gateway.uuid)).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(one.adminRecords()).rejects.toMatchObject({ code: 'unavailable' });
+  isIll = false;
+  expect(await one.find(gateway.uuid)).toMatchObject({ url: 'https://gateway:443' });
+  isIll = true;
+  now += 60 * MINUTES;
+  expect(await one.find(gateway.uuid)).toMatchObject({ url: 'https://gateway:443' });
 });
 
 test('the cron fills in all clusters; one that does not answer keeps its last list', async () => {
