@@ -97,7 +97,7 @@ export function commandHelp({ name, summary, usage, options, help }: Command): s
     `keep-edge ${name} ${usage}`.trim(),
     `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
     ...(lines.length === 0 ? [] : [`Options:\n${lines.join('\n')}`]),
-    help.trim(),
+    help.replace(/^\n/, '').trimEnd(),
   ]
     .filter(Boolean)
     .join('\n\n')

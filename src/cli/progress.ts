@@ -66,7 +66,8 @@ export function showProgress(
     const seconds = Math.max(0.001, (at - from) / 1000);
     const rate = (standing.bytesMoved - moved) / seconds;
     const pace = (standing.bytesDone - done) / seconds;
-    const left = (standing.bytesTotal - standing.bytesDone) / pace;
+    // What has to be sent again takes the bar back.
+    const left = pace > 0 ? (standing.bytesTotal - standing.bytesDone) / pace : Number.POSITIVE_INFINITY;
     return describe(
       standing,
       rate,

@@ -19,7 +19,7 @@ const MAX_LOCATOR_BYTES = 4096;
  * @throws whatever the transport throws, or the signal's reason */
 export async function exchange(
   transport: Transport,
-  request: Omit<TransportRequest, 'signal' | 'onSent'>,
+  request: Omit<TransportRequest, 'signal'>,
   limits: TransferLimits,
   signal: AbortSignal | undefined,
   onWatch?: (watch: TransferWatch) => void,
@@ -33,7 +33,10 @@ export async function exchange(
     const response = await transport.send({
       ...request,
       signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
-      onSent: watch.progress,
+      onSent: (bytes) => {
+        watch.progress(bytes);
+        request.onSent?.(bytes);
+      },
     });
     return { response, watch };
   } catch (error) {

@@ -32,6 +32,8 @@ export interface BlockSource {
   open(count: number, copy: StoredCopy | null): Promise<OutgoingBody[] | null>;
   /** Where the source sees how fast a body leaves: it tells this watch, from when the exchange begins. */
   watch?(body: OutgoingBody, watch: TransferWatch): void;
+  /** Told of bytes as they leave, of every copy, where the platform shows them. */
+  onSent?: ((bytes: number) => void) | undefined;
   /** The exchange that this body went into has ended, well or not: nobody will read it any more. */
   ended?(body: OutgoingBody): void;
 }
@@ -42,8 +44,13 @@ export interface PutResult extends PutProgress {
 }
 
 /** A body in memory can be sent as often as needed. */
-export function sourceOfBytes(hash: string, bytes: Uint8Array<ArrayBuffer>): BlockSource {
-  return { hash, size: bytes.byteLength, open: async (count) => new Array<OutgoingBody>(count).fill(bytes) };
+export function sourceOfBytes(
+  hash: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  onSent?: (bytes: number) => void,
+): BlockSource {
+  const open = async (count: number) => new Array<OutgoingBody>(count).fill(bytes);
+  return { hash, size: bytes.byteLength, open, onSent };
 }
 
 type Outcome =
@@ -74,6 +81,7 @@ export async function storeBlock(
           headers: { ...context.headers(context.token), ...goalHeaders(progress, goal) },
           body,
           size: source.size,
+          onSent: source.onSent,
           connectTimeoutMs: context.connectTimeoutMs(round),
         },
         seesProgress ? context.limits : limitsBySize(context.limits, source.size),

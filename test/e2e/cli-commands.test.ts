@@ -33,7 +33,7 @@ test('the bundle that npm installs puts and gets', async () => {
   const bundled = (...args: string[]) => run(process.execPath, [join(out, 'keep-edge.mjs'), ...args], { env: cli.env });
   const { stdout: uuid } = await bundled('put', `${source}/`);
   await bundled('get', uuid.trim(), join(cli.home, 'few-back'));
-  expect(await treeDigest(join(cli.home, 'few-back'))).toEqual(await treeDigest(source));
+  expect(treeDigest(join(cli.home, 'few-back'))).toEqual(treeDigest(source));
 });
 
 test('--help lists the commands, and each of them helps', async () => {
@@ -135,7 +135,7 @@ test('an uploader is made, puts files and nothing else, and is deactivated', asy
 });
 
 test('doctor finds all well, shows volumes to root, and says what to do about a wrong token', async () => {
-  const well = await cli.run('doctor', '--bytes', '1');
+  const well = await cli.run('doctor', '--mib', '1');
   expect(well).toMatchObject({ code: 0, stdout: expect.stringContaining('All is well.') });
   expect(well.stdout).toContain("clock: the same as the server's");
   const root = await cliFor(service, 'operator');

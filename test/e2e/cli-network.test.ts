@@ -4,16 +4,14 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Cli, cliFor, outputOf, treeDigest } from '../support/cli.ts';
+import { LONE_FILE_BYTES } from '../support/killed-upload.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { uploadLedger } from '../support/upload-ledger.ts';
 
 /** The command line over a network that is cut, that swallows, and that comes back. */
 
-const MIB = 2 ** 20;
 const FILES = 8;
-/** Two of these do not fit into one block: every file is a block of its own. */
-const FILE_BYTES = 33 * MIB;
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
@@ -36,7 +34,7 @@ async function makeFiles(name: string): Promise<string> {
   const directory = join(cli.home, name);
   await mkdir(directory);
   for (let number = 0; number < FILES; number++)
-    await writeFile(join(directory, `file ${number}`), randomFillSync(new Uint8Array(FILE_BYTES)));
+    await writeFile(join(directory, `file ${number}`), randomFillSync(new Uint8Array(LONE_FILE_BYTES)));
   return directory;
 }
 
@@ -45,7 +43,7 @@ test('an upload that is cut off in the middle of blocks goes on by itself, and s
   const ledger = uploadLedger(service, cli);
   const ended = outputOf(cli.start('put', `${source}/`, '--json'));
   for (let cut = 0; cut < 3; cut++) {
-    await proxy.passed(1.5 * FILE_BYTES);
+    await proxy.passed(1.5 * LONE_FILE_BYTES);
     proxy.cut();
     await ledger.look();
   }
@@ -62,7 +60,7 @@ test('an upload whose network stays away ends with advice; the same command goes
   await ledger.look();
   const earlier = ledger.known.size;
   const ended = outputOf(cli.start('put', `${source}/`, '--retries', '1'));
-  await proxy.passed(3.5 * FILE_BYTES);
+  await proxy.passed(3.5 * LONE_FILE_BYTES);
   await proxy.close();
   const { code, stdout, stderr } = await ended;
   await proxy.open();
@@ -82,7 +80,7 @@ test('a service that comes back while an upload runs is used again', async () =>
   const source = await makeFiles('restarted');
   const ledger = uploadLedger(service, cli);
   const ended = outputOf(cli.start('put', `${source}/`));
-  await proxy.passed(3.5 * FILE_BYTES);
+  await proxy.passed(3.5 * LONE_FILE_BYTES);
   await service.kill();
   await ledger.look();
   await service.restart();
@@ -98,18 +96,18 @@ test('a download that is cut off goes on by itself; one that is interrupted mean
   const target = join(cli.home, 'downloaded');
   const ended = outputOf(cli.start('get', uuid, target, '--json'));
   for (let cut = 0; cut < 2; cut++) {
-    await proxy.passed(1.5 * FILE_BYTES);
+    await proxy.passed(1.5 * LONE_FILE_BYTES);
     proxy.cut();
   }
   const { code, stdout, stderr } = await ended;
   expect({ code }, stderr).toEqual({ code: 0 });
   expect(JSON.parse(stdout)).toMatchObject({ files: FILES, blocks_fetched: FILES });
-  expect(await treeDigest(target)).toEqual(await treeDigest(source));
+  expect(treeDigest(target)).toEqual(treeDigest(source));
 
   const again = join(cli.home, 'downloaded again');
   const child = cli.start('get', uuid, again);
   const interrupted = outputOf(child);
-  await proxy.passed(4.5 * FILE_BYTES);
+  await proxy.passed(4.5 * LONE_FILE_BYTES);
   await proxy.close();
   await setTimeout(500);
   child.kill('SIGINT');
@@ -117,7 +115,7 @@ test('a download that is cut off goes on by itself; one that is interrupted mean
   await proxy.open();
   const { blocks_fetched } = JSON.parse(await cli.ok('get', uuid, again, '--json'));
   expect(blocks_fetched).toBeLessThan(FILES);
-  expect(await treeDigest(again)).toEqual(await treeDigest(source));
+  expect(treeDigest(again)).toEqual(treeDigest(source));
 });
 
 test('connections that swallow everything are given up after a minute, up and down', async () => {
@@ -127,12 +125,12 @@ test('connections that swallow everything are given up after a minute, up and do
   const target = join(cli.home, 'out of the hole');
   const up = outputOf(cli.start('put', `${fresh}/`));
   const down = outputOf(cli.start('get', uuid, target));
-  await proxy.passed(4 * FILE_BYTES);
+  await proxy.passed(4 * LONE_FILE_BYTES);
   proxy.stall();
   const ends = await Promise.all([up, down]);
   for (const { code, stderr } of ends) {
     expect({ code }, stderr).toEqual({ code: 0 });
     expect(stderr).toMatch(/slower than .* Trying again in/);
   }
-  expect(await treeDigest(target)).toEqual(await treeDigest(known));
+  expect(treeDigest(target)).toEqual(treeDigest(known));
 });

@@ -6,13 +6,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { api } from '../support/api.ts';
 import { type Cli, cliFor, outputOf } from '../support/cli.ts';
+import { LONE_FILE_BYTES } from '../support/killed-upload.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** Files that cannot be stored, or not as they were found: each is named, the others are stored, the exit code is 1. */
 
-const MIB = 2 ** 20;
-/** Two of these do not fit into one block: every file is a block of its own. */
-const FILE_BYTES = 33 * MIB;
 /** Permissions do not bind root: then the command runs as nobody. */
 const NOBODY = 65_534;
 const uid = process.getuid?.() === 0 ? NOBODY : undefined;
@@ -84,13 +82,13 @@ test('files that grow, shrink, vanish or become directories while they are read 
   for (let number = 0; number < 12; number++)
     await writeFile(
       join(source, `file ${String(number).padStart(2, '0')}`),
-      randomFillSync(new Uint8Array(FILE_BYTES)),
+      randomFillSync(new Uint8Array(LONE_FILE_BYTES)),
     );
   const at = (number: number) => join(source, `file ${String(number).padStart(2, '0')}`);
   const ended = outputOf(cli.start('put', `${source}/`, '--jobs', '1', '--json'));
   await service.waitForLog(
     ({ reqMethod, reqBytes, respStatusCode }) =>
-      reqMethod === 'PUT' && reqBytes === FILE_BYTES && respStatusCode === 200,
+      reqMethod === 'PUT' && reqBytes === LONE_FILE_BYTES && respStatusCode === 200,
   );
   await appendFile(at(8), 'grown');
   await truncate(at(9), 5);

@@ -1,67 +1,34 @@
-import { randomFillSync } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { api } from '../support/api.ts';
 import { cliFor, outputOf } from '../support/cli.ts';
-import { startService, type TestService } from '../support/service.ts';
-import { accepted, acknowledged, uploadLedger } from '../support/upload-ledger.ts';
+import { killRepeatedly, makeBlockFiles, nextBlock } from '../support/killed-upload.ts';
+import { startService } from '../support/service.ts';
+import { accepted, acknowledged } from '../support/upload-ledger.ts';
 
-/**
- * How often an upload is killed, and over how much data. `KILLS=50 KILL_BLOCKS=100 npx vitest run --project e2e
- * test/e2e/cli-resume.test.ts` is the full run, of some minutes.
- */
-const KILLS = Number(process.env.KILLS ?? 8);
-const BLOCKS = Number(process.env.KILL_BLOCKS ?? 12);
-const TIMEOUT_MS = 60_000 + KILLS * 30_000;
-const MIB = 2 ** 20;
-/** Two of these do not fit into one block: every file is a block of its own. */
-const FILE_BYTES = 33 * MIB;
+const KILLS = 8;
+const BLOCKS = 12;
 
-async function nextBlock(service: TestService): Promise<void> {
-  const total = () => [...accepted(service).values()].reduce((sum, count) => sum + count, 0);
-  const before = total();
-  while (total() === before) await setTimeout(5);
-}
-
-async function makeFiles(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (let number = 0; number < BLOCKS; number++)
-    await writeFile(join(directory, `file ${number}`), randomFillSync(new Uint8Array(FILE_BYTES)));
-  for (let number = 0; number < 200; number++) await writeFile(join(directory, `small ${number}`), `small ${number}`);
-}
-
-test(`an upload that is killed ${KILLS} times sends no acknowledged block twice, and ends with the right hash`, {
-  timeout: TIMEOUT_MS,
-}, async () => {
+/** The full size, with 50 kills, is `npm run test:cli-large -- --only kills`. */
+test(`an upload that is killed ${KILLS} times sends no acknowledged block twice, and ends with the right hash`, async () => {
   await using service = await startService();
   await using cli = await cliFor(service, 'killed');
   const source = join(cli.home, 'source');
-  await makeFiles(source);
-  const ledger = uploadLedger(service, cli);
-  for (let kill = 0; kill < KILLS; kill++) {
-    const child = cli.start('put', `${source}/`, '--name', 'killed');
-    const ended = outputOf(child);
-    // Some at any moment, some when a block has just come to the service: before and after it is on record.
-    if (kill % 3 === 0) await nextBlock(service);
-    else await setTimeout(100 + Math.random() * 1500);
-    await setTimeout(Math.random() * 200);
-    child.kill('SIGKILL');
-    await ended;
-    await ledger.look();
-  }
-  const { known } = ledger;
-  const result = JSON.parse(await cli.ok('put', `${source}/`, '--name', 'killed', '--json'));
+  await makeBlockFiles(source, BLOCKS);
+  const put = ['put', `${source}/`, '--name', 'killed'];
+  const { ledger } = await killRepeatedly({ service, cli, put, kills: KILLS });
+  const known = ledger.known.size;
+  const result = JSON.parse(await cli.ok(...put, '--json'));
   await ledger.look();
   expect(ledger.sentAgain).toEqual([]);
-  expect(known.size).toBeGreaterThan(0);
+  expect(known).toBeGreaterThan(0);
 
   const fresh = JSON.parse(await cli.ok('put', `${source}/`, '--no-resume', '--reference', result.uuid, '--json'));
   expect(fresh).toMatchObject({ blocks_sent: 0, portable_data_hash: result.portable_data_hash });
   expect((await cli.run('get', '--verify', result.uuid, source)).code).toBe(0);
-  console.log(`${KILLS} kills, ${known.size} of ${BLOCKS + 1} blocks acknowledged at the last one`);
-});
+}, 300_000);
 
 test('Ctrl-C saves what is stored; from another machine the unfinished collection is the reference', async () => {
   await using service = await startService();
@@ -69,7 +36,7 @@ test('Ctrl-C saves what is stored; from another machine the unfinished collectio
   await using elsewhere = await cliFor(service, 'unrelated');
   elsewhere.env.ARVADOS_API_TOKEN = cli.token;
   const source = join(cli.home, 'source');
-  await makeFiles(source);
+  await makeBlockFiles(source, BLOCKS);
   const child = cli.start('put', `${source}/`, '--name', 'data');
   const ended = outputOf(child);
   await service.waitForLog(({ reqMethod, respStatusCode }) => reqMethod === 'PUT' && respStatusCode === 200);
@@ -96,7 +63,7 @@ test('signatures that are about to expire are renewed on the way, and after it',
   await using service = await startService({ vars: { BLOB_SIGNING_TTL: '20s' } });
   await using cli = await cliFor(service, 'slow');
   const source = join(cli.home, 'source');
-  await makeFiles(source);
+  await makeBlockFiles(source, BLOCKS);
   const child = cli.start('put', `${source}/`, '--save-every', '2');
   const ended = outputOf(child);
   await service.waitForLog(({ reqMethod, reqPath }) => reqMethod === 'POST' && String(reqPath).endsWith('collections'));
@@ -128,7 +95,7 @@ test('a collection that is updated shows nothing of an upload before its end, an
   const target = await cli.ok('put', first, '--name', 'target');
   const [before] = await collections();
   const source = join(cli.home, 'source');
-  await makeFiles(source);
+  await makeBlockFiles(source, BLOCKS);
   const put = ['put', `${source}/`, '--update', target, '--save-every', '1', '--jobs', '1'];
 
   for (const signal of ['SIGKILL', 'SIGINT'] as const) {

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { api } from '../support/api.ts';
 import { type Cli, cliFor, treeDigest } from '../support/cli.ts';
+import { makeOddTree, ODD_NAMES } from '../support/odd-tree.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 let service: TestService;
@@ -13,35 +14,11 @@ let cli: Cli;
 let tree: string;
 
 const MIB = 2 ** 20;
-const ODD_NAMES = [
-  'with space',
-  'new\nline',
-  'tab\there',
-  'ünïcödé ⛵',
-  '日本語',
-  '😀',
-  'Ａ full width',
-  'back\\slash',
-  'colon:colon',
-  '0:0:fake',
-  '...',
-  '-rf',
-  '\\040',
-  '"quoted"',
-  "it's",
-  '\x7f',
-];
-
 beforeAll(async () => {
   service = await startService();
   cli = await cliFor(service, 'putter');
   tree = join(cli.home, 'tree');
-  for (const name of ODD_NAMES) {
-    await mkdir(join(tree, 'odd', name), { recursive: true });
-    await writeFile(join(tree, 'odd', name, name), name);
-  }
-  await mkdir(join(tree, 'empty/nested/deep'), { recursive: true });
-  await writeFile(join(tree, 'nothing'), '');
+  await makeOddTree(join(tree, 'odd'));
   await mkdir(join(tree, 'many'));
   for (let number = 0; number < 1000; number++) {
     const bytes = randomFillSync(new Uint8Array(number * 3));
@@ -69,9 +46,9 @@ describe('put and get', () => {
     const uuid = await cli.ok('put', `${tree}/`, '--name', 'the tree');
     const back = join(cli.home, 'back');
     await cli.ok('get', uuid, back);
-    expect(await treeDigest(back)).toEqual(await treeDigest(tree));
+    expect(treeDigest(back)).toEqual(treeDigest(tree));
     const { json: record } = await api(service, `collections/${uuid}`);
-    expect(record).toMatchObject({ name: 'the tree', file_count: 1000 + ODD_NAMES.length + 2 });
+    expect(record).toMatchObject({ name: 'the tree', file_count: 1000 + 2 * ODD_NAMES.length + 2 });
     expect(await cli.ok('manifest', uuid, '--pdh')).toBe(record.portable_data_hash);
     expect(await cli.ok('manifest', uuid, '--normalise', '--pdh')).toBe(record.portable_data_hash);
     expect((await cli.run('get', '--verify', uuid, back)).code).toBe(0);
@@ -97,7 +74,7 @@ describe('put and get', () => {
     expect(result).toMatchObject({ blocks_sent: 1, bytes_sent: 6 });
     expect(await cli.ok('cat', `${result.uuid}/b`)).toBe('after!');
     await cli.ok('get', result.uuid, join(cli.home, 'changed'));
-    expect(await treeDigest(join(cli.home, 'changed'))).toEqual(await treeDigest(copy));
+    expect(treeDigest(join(cli.home, 'changed'))).toEqual(treeDigest(copy));
   });
 
   test('a block that comes up several times is sent once', async () => {
@@ -113,7 +90,7 @@ describe('put and get', () => {
   });
 
   test('a collection is updated: new files come in, others stay, and blocks that it has are not sent', async () => {
-    const uuid = await cli.ok('put', join(tree, 'many'), join(tree, 'nothing'));
+    const uuid = await cli.ok('put', join(tree, 'many'), join(tree, 'odd/100%/100%, empty'));
     const fresh = join(cli.home, 'elsewhere/many');
     await mkdir(fresh, { recursive: true });
     await writeFile(join(fresh, 'file 7'), 'replaced');
@@ -229,11 +206,11 @@ describe('get', () => {
   test('a file goes to standard output, a part of a collection by its hash to a directory', async () => {
     const uuid = await cli.ok('put', `${tree}/`);
     const { json } = await api(service, `collections/${uuid}`);
-    const name = ODD_NAMES[1] ?? '';
+    const name = ODD_NAMES[2] ?? '';
     expect(await cli.ok('get', `${json.portable_data_hash}/odd/${name}/${name}`, '-')).toBe(name);
     const target = join(cli.home, 'some');
     await cli.ok('get', `${uuid}/odd`, target);
-    expect(await treeDigest(target)).toEqual(await treeDigest(join(tree, 'odd')));
+    expect(treeDigest(target)).toEqual(treeDigest(join(tree, 'odd')));
   });
 
   test('a reader that goes away is no error', async () => {

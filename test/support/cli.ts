@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { chown, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,8 @@ import { createUser } from './api.ts';
 import type { TestService } from './service.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/cli/keep-edge.ts');
+
+const READ_BUFFER = Buffer.alloc(1 << 20);
 
 export interface CliResult {
   code: number | null;
@@ -21,6 +23,8 @@ export interface Cli {
   home: string;
   token: string;
   env: Record<string, string>;
+  /** The program and what stands before the command line's own arguments. */
+  command: readonly string[];
   /** Starts a command; the caller waits for it. */
   start(...args: string[]): ChildProcess;
   /** A command's whole output, whatever its exit code. */
@@ -32,9 +36,14 @@ export interface Cli {
 
 /**
  * An ordinary user: an admin's manifests are not checked.
- * @param uid of the operating system, for those who may give one: root is above permissions
+ * @param options.uid of the operating system, for those who may give one: root is above permissions
+ * @param options.entry a bundle, in place of the sources
  */
-export async function cliFor(service: TestService, username: string, { uid }: { uid?: number } = {}): Promise<Cli> {
+export async function cliFor(
+  service: TestService,
+  username: string,
+  { uid, entry = ENTRY }: { uid?: number; entry?: string } = {},
+): Promise<Cli> {
   const home = await mkdtemp(join(tmpdir(), 'keep-edge-cli-'));
   if (uid !== undefined) await chown(home, uid, uid);
   const { token } = await createUser(service, username);
@@ -45,12 +54,13 @@ export async function cliFor(service: TestService, username: string, { uid }: { 
     ARVADOS_API_TOKEN: token,
   };
   const start = (...args: string[]) =>
-    spawn(process.execPath, [ENTRY, ...args], { env, cwd: home, ...(uid === undefined ? {} : { uid, gid: uid }) });
+    spawn(process.execPath, [entry, ...args], { env, cwd: home, ...(uid === undefined ? {} : { uid, gid: uid }) });
   const run = (...args: string[]) => outputOf(start(...args));
   return {
     home,
     token,
     env,
+    command: [process.execPath, entry],
     start,
     run,
     async ok(...args) {
@@ -69,21 +79,42 @@ export async function outputOf(child: ChildProcess): Promise<CliResult> {
   return { code: await ended, stdout: stdout ?? '', stderr: stderr ?? '' };
 }
 
-/** Every file, directory and link below a directory: path -> what is there. Files as their SHA-256. */
-export async function treeDigest(root: string): Promise<Record<string, string>> {
+/**
+ * Every file, directory and link below a directory: path -> what is there. Files as their SHA-256.
+ * @param followLinks takes a link for what it points to
+ * @param isLeftOut says which names do not count, with all that is below them
+ */
+export function treeDigest(
+  root: string,
+  options: { followLinks?: boolean; isLeftOut?: (name: string) => boolean } = {},
+): Record<string, string> {
+  const { followLinks = false, isLeftOut = () => false } = options;
   const tree: Record<string, string> = {};
-  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    const name = path.slice(root.length + 1);
-    if (entry.isDirectory()) tree[name] = 'directory';
-    else if (entry.isSymbolicLink()) tree[name] = `link to ${await readlink(path)}`;
-    else tree[name] = await fileDigest(path);
+  const pending = [''];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    for (const name of readdirSync(join(root, directory))) {
+      if (isLeftOut(name)) continue;
+      const path = join(directory, name);
+      const stats = (followLinks ? statSync : lstatSync)(join(root, path));
+      if (stats.isDirectory()) pending.push(path);
+      if (stats.isDirectory()) tree[path] = 'directory';
+      else if (stats.isSymbolicLink()) tree[path] = `link to ${readlinkSync(join(root, path))}`;
+      else tree[path] = fileDigest(join(root, path));
+    }
   }
   return tree;
 }
 
-async function fileDigest(path: string): Promise<string> {
+function fileDigest(path: string): string {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  const descriptor = openSync(path, 'r');
+  try {
+    for (let count = 1; count > 0; ) {
+      count = readSync(descriptor, READ_BUFFER);
+      hash.update(READ_BUFFER.subarray(0, count));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
   return hash.digest('hex');
 }

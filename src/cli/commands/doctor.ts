@@ -16,13 +16,17 @@ import {
 } from './doctor-checks.ts';
 import { checkService } from './doctor-service.ts';
 
+const MIB = 2 ** 20;
+const MAX_TEST_MIB = 64;
+const DEFAULT_TEST_MIB = 8;
+
 export const doctor: Command = {
   name: 'doctor',
   summary: 'check settings, credentials, clock, services and speed, and say what to do',
   usage: '[options]',
   options: {
     'no-write': { value: null, help: 'store no test block' },
-    bytes: { value: 'N', help: 'MiB of the test block (8, at most 64)' },
+    mib: { value: 'N', help: `size of the test block in MiB (${DEFAULT_TEST_MIB}, at most ${MAX_TEST_MIB})` },
   },
   help: `
 Stores one block of random data at each service and reads it back; no collection refers to it, so the cluster's garbage
@@ -32,9 +36,6 @@ Exit code 1 when something needs attention.`,
   run: runDoctor,
 };
 
-const MIB = 2 ** 20;
-const MAX_TEST_MIB = 64;
-const DEFAULT_TEST_MIB = 8;
 const MARKS = { good: 'ok  ', bad: 'BAD ', unknown: '?   ' } as const;
 
 async function runDoctor(given: Given): Promise<number> {
@@ -45,7 +46,7 @@ async function runDoctor(given: Given): Promise<number> {
     if (state === 'bad') attention++;
     return state !== 'bad';
   };
-  const bytes = Math.min(given.count('bytes') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB;
+  const bytes = Math.min(given.count('mib') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB;
   const settings = settingsFor(tell);
   if (settings !== null) await examine(settings, given.has('no-write') ? 0 : bytes, tell);
   console.log(attention === 0 ? 'All is well.' : `${attention} to look at.`);

@@ -18,7 +18,7 @@ export const put: Command = {
   usage: 'PATH... [options]',
   completes: 'files',
   options: {
-    name: { value: 'TEXT', help: 'name of the new collection' },
+    name: { value: 'TEXT', help: 'name of the new collection; one that says when and who otherwise' },
     'project-uuid': { value: 'UUID', help: 'project that gets it; your home project otherwise' },
     update: {
       value: 'UUID',

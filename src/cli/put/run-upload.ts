@@ -108,9 +108,9 @@ export async function runUpload(run: UploadRun): Promise<number> {
 }
 
 function standing({ counts }: Upload, bytes: number) {
-  const { bytesDone, bytesSent, blocksSent, blocksSkipped } = counts;
+  const { bytesDone, bytesUnderWay, bytesMoved, blocksSent, blocksSkipped } = counts;
   const note = `${plural(blocksSent, 'block')} sent${blocksSkipped > 0 ? `, ${blocksSkipped} skipped` : ''}`;
-  return { bytesDone, bytesTotal: bytes, bytesMoved: bytesSent, note };
+  return { bytesDone: bytesDone + bytesUnderWay, bytesTotal: bytes, bytesMoved, note };
 }
 
 function wantedClasses(record: Row | undefined): string[] | null {

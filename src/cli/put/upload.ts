@@ -25,6 +25,11 @@ export interface UploadOptions {
 export interface UploadCounts {
   /** Bytes of the blocks that are done, sent or not. */
   bytesDone: number;
+  /** Of blocks that are being sent: what has left already. */
+  bytesUnderWay: number;
+  /** What has left, also of blocks that had to be sent again. */
+  bytesMoved: number;
+  /** Of blocks that were stored. */
   bytesSent: number;
   blocksSent: number;
   /** Blocks that were there already, and blocks like others of this upload. */
@@ -49,7 +54,14 @@ const LANES = 16;
 
 export function createUpload(options: UploadOptions): Upload {
   const { files, blocks, keep, goal, checkpoint, references, jobs } = options;
-  const counts: UploadCounts = { bytesDone: 0, bytesSent: 0, blocksSent: 0, blocksSkipped: 0 };
+  const counts: UploadCounts = {
+    bytesDone: 0,
+    bytesUnderWay: 0,
+    bytesMoved: 0,
+    bytesSent: 0,
+    blocksSent: 0,
+    blocksSkipped: 0,
+  };
   const places = files.map(({ size }) => new Array<KnownPart | undefined>(partCount(size)));
   const failed = new Map<number, string>();
   const limit = createSendLimit(jobs);
@@ -80,14 +92,23 @@ export function createUpload(options: UploadOptions): Upload {
     }
     await limit.enter();
     let sent: number | null = null;
+    let left = 0;
+    const onSent = (count: number) => {
+      counts.bytesMoved += count;
+      // Of several copies, and of what is sent again, the bar shows one.
+      const more = Math.min(count, bytes.byteLength - left);
+      left += more;
+      counts.bytesUnderWay += more;
+    };
     try {
       signal.throwIfAborted();
-      const { locator } = await keep.put(sourceOfBytes(hash, bytes), { ...goal, signal });
+      const { locator } = await keep.put(sourceOfBytes(hash, bytes, onSent), { ...goal, signal });
       sent = bytes.byteLength;
       counts.blocksSent++;
       counts.bytesSent += sent;
       return locator;
     } finally {
+      counts.bytesUnderWay -= left;
       limit.leave(sent);
     }
   }

@@ -90,7 +90,13 @@ test('bytes and times are written for people', () => {
     '64 MiB',
     '3.0 GiB',
   ]);
-  expect([7, 250, 7500, 90_000].map(formatSeconds)).toEqual(['7 s', '4 min 10 s', '2 h 5 min', '1 d 1 h']);
+  expect([0.31, 12, 250, 7500, 90_000].map(formatSeconds)).toEqual([
+    '0.3 s',
+    '12 s',
+    '4 min 10 s',
+    '2 h 5 min',
+    '1 d 1 h',
+  ]);
 });
 
 test('sending settles where more at once is no faster, and halves when it fails', async () => {
