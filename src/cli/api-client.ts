@@ -130,7 +130,9 @@ function refusal(answer: Error | { status: number; text: string }, url: URL): Cl
   }
   const { status } = answer;
   const said = errorsIn(answer.text);
-  const what = `${url.pathname.replace('/arvados/v1/', '')}: ${status}${said === '' ? '' : ` ${said}`}`;
+  const what = `${url.pathname.replace(/^\/(arvados\/v1\/)?/, '')}: ${status}${said === '' ? '' : ` ${said}`}`;
+  if (status === 404 && url.pathname.startsWith('/discovery/'))
+    return new ApiError(status, `${url.origin} is not an Arvados API server (404 to ${url.pathname.slice(1)})`);
   const advice = status === 401 ? ' (check ARVADOS_API_TOKEN: it may be wrong or expired)' : '';
   return new ApiError(status, `${what}${advice}`);
 }

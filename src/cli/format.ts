@@ -28,8 +28,8 @@ export function formatSeconds(seconds: number): string {
 }
 
 /** `1 file`, `3 files`, `12,345 files`. */
-export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? noun : nouns}`;
 }
 
 /** A name that a terminal shows as one harmless line. */

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { api } from '../support/api.ts';
+import { api, createToken, createUser } from '../support/api.ts';
 import { type Cli, cliFor, treeDigest } from '../support/cli.ts';
 import { blockOf, putBlock, request } from '../support/keep.ts';
 import { ROOT_TOKEN, SIGNING_KEY, startService, type TestService } from '../support/service.ts';
@@ -147,6 +147,27 @@ test('doctor finds all well, shows volumes to root, and says what to do about a 
   root.env.ARVADOS_API_HOST = 'http://127.0.0.1:9';
   expect(await root.run('doctor')).toMatchObject({ code: 1, stdout: expect.stringContaining('No answer from') });
   await root[Symbol.asyncDispose]();
+});
+
+test('doctor says what is wrong with an expired token, volumes that are read-only, and hosts that are not one', async () => {
+  const { uuid } = await createUser(service, 'expired');
+  const sick = await cliFor(service, 'sick');
+  const doctor = (env: Record<string, string>) => {
+    Object.assign(sick.env, env);
+    return sick.run('doctor');
+  };
+  const says = (what: string) => ({ code: 1, stdout: expect.stringContaining(what) });
+  const expired = await createToken(service, uuid, { expires_at: '2020-01-01T00:00:00Z' });
+  expect(await doctor({ ARVADOS_API_TOKEN: expired })).toMatchObject(says('BAD  token:'));
+  expect(await doctor({ ARVADOS_API_HOST: new URL(service.url).host })).toMatchObject(says('ARVADOS_API_HOST=http://'));
+  expect(await doctor({ ARVADOS_API_HOST: '' })).toMatchObject(says('ARVADOS_API_HOST is not set'));
+
+  const archive = { Driver: 'R2', Replication: 1, ReadOnly: true, DriverParameters: { Binding: 'BLOCKS' } };
+  await using archives = await startService({ vars: { VOLUMES: { 'xedge-nyw5e-000000000000001': archive } } });
+  const readOnly = await doctor({ ARVADOS_API_HOST: archives.url, ARVADOS_API_TOKEN: ROOT_TOKEN });
+  expect(readOnly).toMatchObject(says('every volume is read-only'));
+  expect(readOnly.stdout).toContain('does not take a block');
+  await sick[Symbol.asyncDispose]();
 });
 
 test('services are listed, those of ARVADOS_KEEP_SERVICES instead if it is set', async () => {

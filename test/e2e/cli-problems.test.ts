@@ -163,6 +163,19 @@ test('a file in the way of a directory of the updated collection is told before 
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('a file and a directory at once') });
 });
 
+test('a project that is not there, and a path, are told before anything is sent', async () => {
+  const source = await makeDirectory('for a project');
+  const before = service.logs.length;
+  const project = 'xedge-j7d0g-000000000000000';
+  const missing = await cli.run('put', `${source}/`, '--project-uuid', project);
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining(`There is no project ${project}`) });
+  expect((await cli.run('put', `${source}/`, '--project-uuid', 'results')).code).toBe(2);
+  const nowhere = await cli.run('put', join(cli.home, 'nowhere'));
+  expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no such file or directory') });
+  const writes = service.logs.slice(before).filter((line) => typeof line === 'object' && line.reqMethod !== 'GET');
+  expect(writes).toEqual([]);
+});
+
 test('a directory that cannot take the checkpoint is said', async () => {
   const home = await makeDirectory('read-only home');
   const source = await makeDirectory('anything');

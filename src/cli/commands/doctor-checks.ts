@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Transport } from '../../services/transport.ts';
 import { type Api, ApiError } from '../api-client.ts';
+import { plural } from '../format.ts';
 import { checkpointFile } from '../put/checkpoint.ts';
 import type { ClusterFacts, Session } from '../session.ts';
 import type { Settings } from '../settings.ts';
@@ -41,7 +42,7 @@ export async function checkApi(session: Session): Promise<Finding> {
   try {
     const { clusterId, replication, signatureTtlSeconds } = await session.facts();
     const ms = Math.round(performance.now() - before);
-    const facts = `cluster ${clusterId}, ${replication} copies, signatures for ${signatureTtlSeconds / 3600} h`;
+    const facts = `cluster ${clusterId}, ${plural(replication, 'copy', 'copies')}, signatures for ${signatureTtlSeconds / 3600} h`;
     return { state: 'good', what: `API server: answers in ${ms} ms, ${facts}` };
   } catch (error) {
     return { state: 'bad', what: `API server: ${messageOf(error)}` };

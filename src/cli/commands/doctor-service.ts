@@ -5,7 +5,7 @@ import { fixedServices } from '../../services/service-source.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { sourceOfBytes } from '../../services/write.ts';
 import { createApi, type Row } from '../api-client.ts';
-import { formatBytes } from '../format.ts';
+import { formatBytes, plural } from '../format.ts';
 import type { createNodePlatform } from '../node-platform.ts';
 import type { Settings } from '../settings.ts';
 import { type Finding, messageOf, ONE_TRY } from './doctor-checks.ts';
@@ -78,7 +78,7 @@ async function mountFindings({ url }: KeepService, settings: Settings): Promise<
         { state: 'bad', what: `${url}: has no volumes`, advice: 'Add tables below [vars.VOLUMES] to wrangler.toml.' },
       ];
     const findings = mounts.map((mount): Finding => {
-      const rights = `${mount.allow_write === true ? 'writable' : 'read-only'}, ${mount.replication} copies`;
+      const rights = `${mount.allow_write === true ? 'writable' : 'read-only'}, ${plural(Number(mount.replication), 'copy', 'copies')}`;
       return { state: 'good', what: `${url}: volume ${mount.uuid}, ${mount.device_id}, ${rights}` };
     });
     if (mounts.every(({ allow_write }) => allow_write !== true))

@@ -1,6 +1,7 @@
 import { bareLocator, hasLocalSignature, parseLocator } from '../../keep/locator.ts';
 import { directoryAt, fileAt, type ManifestDirectory } from '../../keep/manifest/tree.ts';
-import { ApiError, type Row } from '../api-client.ts';
+import { type Api, ApiError, type Row } from '../api-client.ts';
+import { CliError, usageError } from '../cli-error.ts';
 import { loadCollection, locatorsIn } from '../collection.ts';
 import type { Session } from '../session.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -21,7 +22,24 @@ export async function addReference(
   return { record, tree };
 }
 
-/** Better told now than after a terabyte. @throws KeepError invalid_record when a file would be a directory too */
+const OWNER_KINDS: Record<string, string> = { j7d0g: 'groups', tpzed: 'users' };
+
+/** Whether a new collection may go there: better told now than after a terabyte. @throws CliError */
+export async function checkOwner(api: Api, uuid: string): Promise<void> {
+  const kind = OWNER_KINDS[/^[a-z0-9]{5}-([a-z0-9]{5})-[a-z0-9]{15}$/.exec(uuid)?.[1] ?? ''];
+  if (kind === undefined)
+    throw usageError('--project-uuid takes the UUID of a project (xxxxx-j7d0g-...) or of a user.');
+  const owner = await api(`arvados/v1/${kind}/${uuid}`).catch((error: unknown): Row => {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 404) throw new CliError(`There is no project ${uuid}, or it is not for you to see.`);
+    // A token that may only upload may not ask.
+    if (error.status === 403) return {};
+    throw error;
+  });
+  if (owner.can_write === false) throw new CliError(`You may read the project ${uuid}, but not add to it.`);
+}
+
+/** Better told now, too. @throws KeepError invalid_record when a file would be a directory too */
 export function refuseClashes(tree: ManifestDirectory, { files, emptyDirectories }: Walk): void {
   for (const { path } of files) fileAt(tree, path);
   for (const path of emptyDirectories) directoryAt(tree, path);

@@ -9,7 +9,7 @@ import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { PlannedBlock } from './plan.ts';
-import { addReference, refuseClashes, renewFromLastTime } from './references.ts';
+import { addReference, checkOwner, refuseClashes, renewFromLastTime } from './references.ts';
 import { report } from './report.ts';
 import { createSaver, type Saver } from './save.ts';
 import type { TreeContents } from './saved-tree.ts';
@@ -42,6 +42,8 @@ export async function runUpload(run: UploadRun): Promise<number> {
   const { given, session, update, prepared, checkpoint, started } = run;
   const { walk, blocks, bytes } = prepared;
   const facts = await session.facts();
+  const owner = given.text('project-uuid') ?? null;
+  if (owner !== null) await checkOwner(session.api, owner);
   const references = new Map<string, string>();
   const refer = (id: string) => addReference(session, id, { references, checkpoint });
   const target = update === null ? null : await refer(update);
@@ -60,7 +62,7 @@ export async function runUpload(run: UploadRun): Promise<number> {
     checkpoint,
     update,
     name: given.text('name') ?? null,
-    owner: given.text('project-uuid') ?? null,
+    owner,
     replication,
     storageClasses: classes,
     signatureTtlSeconds: facts.signatureTtlSeconds,

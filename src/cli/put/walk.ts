@@ -70,7 +70,8 @@ function statGiven(path: string): Stats {
   try {
     return statSync(path);
   } catch (error) {
-    throw new CliError(`${path}: ${reasonOf(error)}`);
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CliError(`${path}: ${isMissing ? 'there is no such file or directory' : reasonOf(error)}`);
   }
 }
 
