@@ -1,6 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { compareNames, nameBytes } from '../keep/manifest/names.ts';
 import { type ManifestHandler, parseManifest } from '../keep/manifest/parse.ts';
+import { createPlaceFinder, type FilePath, type Place } from '../keep/manifest/places.ts';
 import { READ_RULES } from '../keep/manifest/rules.ts';
 import type { FileTree } from './file-tree.ts';
 import { allocateTree } from './file-tree-format.ts';
@@ -35,7 +36,7 @@ export async function buildFileTree(manifest: AsyncIterable<Uint8Array> | Iterab
     stream: () => blocks.beginLine(),
     block: (locator, size) => blocks.add(locator, size ?? 0),
     segment: (path, position, length) => files.add(path, blocks.lineStart() + position, length),
-    directory: (path) => files.addDirectory(path),
+    directory: (place) => files.addDirectory(place),
   };
   await parseManifest(manifest, handler, RULES);
   return { tree: assemble(blocks, files), shareable: !blocks.hints.some((hint) => REMOTE_HINT.test(hint)) };
@@ -85,33 +86,26 @@ function keptHints(locator: string): string {
 
 function createFiles() {
   const root: Directory = new Map();
-  const numbers = new Map<string, number>();
   const extentFiles = column(Uint32Array);
   const extentStarts = column(Float64Array);
   const extentLengths = column(Uint32Array);
   let count = 0;
-  let lastPath: string | null = null;
+  let lastPath: FilePath | null = null;
   let lastFile = 0;
-  const directoryAt = (path: string): Directory => {
-    let directory = root;
-    if (path === '') return directory;
-    for (const name of path.split('/')) {
-      let next = directory.get(name);
-      if (!(next instanceof Map)) {
-        next = new Map();
-        directory.set(name, next);
-      }
-      directory = next;
-    }
-    return directory;
-  };
-  const create = (path: string): number => {
-    const slash = path.lastIndexOf('/');
-    const directory = directoryAt(path.slice(0, Math.max(slash, 0)));
-    const name = path.slice(slash + 1);
+  const directoryOf = createPlaceFinder<Directory>(root, (parent, { name }) => {
+    const known = parent.get(name);
+    if (known instanceof Map) return known;
+    const made: Directory = new Map();
+    parent.set(name, made);
+    return made;
+  });
+  /** The number of the file; one that nothing refers to where there is a directory of that name. */
+  const numberOf = ({ directory, name }: FilePath): number => {
+    const entries = directoryOf(directory);
+    const known = entries.get(name);
+    if (typeof known === 'number') return known;
     const number = count++;
-    if (!directory.has(name)) directory.set(name, number);
-    numbers.set(path, number);
+    if (known === undefined) entries.set(name, number);
     return number;
   };
   return {
@@ -120,9 +114,9 @@ function createFiles() {
     extentStarts,
     extentLengths,
     fileCount: () => count,
-    addDirectory: (path: string) => void directoryAt(path),
-    add(path: string, start: number, length: number) {
-      const file: number = path === lastPath ? lastFile : (numbers.get(path) ?? create(path));
+    addDirectory: (place: Place) => void directoryOf(place),
+    add(path: FilePath, start: number, length: number) {
+      const file: number = path === lastPath ? lastFile : numberOf(path);
       const previous = extentStarts.length() - 1;
       const continues =
         previous >= 0 &&

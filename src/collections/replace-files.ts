@@ -9,6 +9,8 @@ import type { StagedManifest } from './stage-manifest.ts';
 
 /** Trees are built in memory, about ten times the size of their texts. */
 const MAX_TEXT_BYTES = 4_000_000;
+/** One source may be put to many places: the result is bounded too. */
+const MAX_RESULT_BYTES = 4 * MAX_TEXT_BYTES;
 const ATTEMPTS = 5;
 
 type Node = ManifestDirectory | ManifestFile;
@@ -42,12 +44,24 @@ export async function replaceFiles(
   for (let attempt = 1; ; attempt++) {
     const current = uuid === undefined ? null : await collections.find(uuid, user);
     const tree = await apply(collections, entries, current, submitted, user);
-    const manifest = await collections.stage(printManifest(tree), null);
+    const manifest = await collections.stage(bounded(printManifest(tree)), null);
     try {
       return await commit({ ...change, manifest, ...(current === null ? {} : { revision: current.revision }) });
     } catch (error) {
       if (!isKeepError(error, 'precondition_failed') || attempt === ATTEMPTS) throw error;
     }
+  }
+}
+
+async function* bounded(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let bytes = 0;
+  for (const piece of pieces) {
+    bytes += piece.length;
+    if (bytes > MAX_RESULT_BYTES)
+      throw new KeepError('too_large', {
+        message: `replace_files makes manifests of up to ${MAX_RESULT_BYTES} bytes: save a whole manifest_text instead`,
+      });
+    yield piece;
   }
 }
 
@@ -94,7 +108,8 @@ async function apply(
     const origin = sources.get(root(source)) ?? emptyDirectory();
     const node = nodeAt(origin, source.slice(root(source).length));
     if (node === null) throw refused(`there is no ${source}`);
-    tree = put(tree, target, structuredClone(node));
+    // No copy: nothing is put below a target, so what came from a source is not changed any more.
+    tree = put(tree, target, node);
   }
   return tree;
 }
@@ -113,12 +128,23 @@ function checkEntries(replacements: unknown): [string, string][] {
       throw refused(`the source of ${target} is not a proper one`);
     return [target, source];
   });
-  for (const [target, source] of entries) {
-    const below = target === '/' ? '/' : `${target}/`;
-    if (source !== '' && entries.some(([other]) => other !== target && other.startsWith(below)))
-      throw refused(`${target} lies above another target`);
-  }
+  const targets: Names = new Map();
+  const places = entries.map(([target, source]) => ({ target, source, below: namesAt(targets, parts(target)) }));
+  for (const { target, source, below } of places)
+    if (source !== '' && below.size > 0) throw refused(`${target} lies above another target`);
   return entries;
+}
+
+type Names = Map<string, Names>;
+
+function namesAt(names: Names, path: string[]): Names {
+  let at = names;
+  for (const name of path) {
+    const next = at.get(name) ?? new Map();
+    at.set(name, next);
+    at = next;
+  }
+  return at;
 }
 
 function root(source: string): string {

@@ -1,6 +1,7 @@
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { stripSignature } from '../keep/locator.ts';
 import { ManifestParser } from '../keep/manifest/parse.ts';
+import { type FilePath, isSamePath } from '../keep/manifest/places.ts';
 import { PortableDataHasher } from '../keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../keep/manifest/rules.ts';
@@ -73,12 +74,12 @@ export function discardManifest(bucket: ManifestBucket, { stored }: StagedManife
 
 /** Counts files and their bytes. A file whose segments do not stand together counts once for each group of them. */
 function createCounter() {
-  let last: string | null = null;
+  let last: FilePath | null = null;
   return {
     files: 0,
     bytes: 0,
-    segment(path: string, _position: number, length: number) {
-      if (path !== last) this.files++;
+    segment(path: FilePath, _position: number, length: number) {
+      if (last === null || !isSamePath(path, last)) this.files++;
       last = path;
       this.bytes += length;
     },

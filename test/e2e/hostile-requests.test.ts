@@ -302,6 +302,26 @@ describe('queries and records', () => {
   });
 });
 
+describe('replace_files', () => {
+  const replace = (replace_files: Record<string, string>) =>
+    api(service, 'collections', { body: { collection: {}, replace_files } });
+  const line = (directory: string, files: number) =>
+    `./${directory} ${SECRET.locator} ${Array.from({ length: files }, (_, i) => `0:1:file-${i}`).join(' ')}\n`;
+
+  test('of thousands of entries, of trees a hundred thousand deep, and of one source in thousands of places ends soon', async () => {
+    const entries = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`/entry-${i}`, '']));
+    expect((await replace(entries)).status).toBe(200);
+    const deep = await createCollection(service, line(`${'d/'.repeat(100_000)}e`, 1000));
+    expect((await replace({ '/copy': deep.portable_data_hash })).status).toBe(200);
+    const wide = await createCollection(service, line('a', 10_000));
+    const source = wide.portable_data_hash;
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`/place-${i}`, source]));
+    expect((await replace(many)).status).toBe(413);
+    const few = await replace({ '/one': source, '/two/three': source, '/two/four': `${source}/a/file-7` });
+    expect(few.status).toBe(200);
+  });
+});
+
 describe('a site that a browser is lured to', () => {
   const cookie = `arvados_api_token=${Buffer.from(ROOT_TOKEN).toString('base64url')}`;
   const json = JSON.stringify({ collection: { name: 'forged' } });

@@ -1,9 +1,10 @@
 import { isKeepError, KeepError } from '../errors.ts';
 import { ManifestParser } from './parse.ts';
+import { createPlaceFinder, pathText, placeText } from './places.ts';
 import { printManifest } from './print.ts';
 import { READ_RULES } from './rules.ts';
 import type { Chunks } from './tokens.ts';
-import { appendSegment, directoryAt, emptyDirectory, fileAt, type ManifestDirectory } from './tree.ts';
+import { appendSegment, directoryIn, emptyDirectory, fileIn, type ManifestDirectory } from './tree.ts';
 
 /**
  * Reads a manifest into a tree in memory, one object per segment: for command lines and small collections.
@@ -11,6 +12,9 @@ import { appendSegment, directoryAt, emptyDirectory, fileAt, type ManifestDirect
  */
 export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
   const root = emptyDirectory();
+  const directoryOf = createPlaceFinder(root, (parent, place) =>
+    directoryIn(parent, place.name, () => placeText(place)),
+  );
   let locators: string[] = [];
   /** Where in the line's data each block begins, and, last, where the data ends. */
   let starts: number[] = [0];
@@ -25,7 +29,7 @@ export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
         locators.push(locator);
       },
       segment(path, position, length) {
-        const file = fileAt(root, path);
+        const file = fileIn(directoryOf(path.directory), path.name, () => pathText(path));
         const end = position + length;
         for (let at = position, index = blockAt(starts, position); at < end; index++) {
           const [start = 0, next = end] = [starts[index], starts[index + 1]];
@@ -35,8 +39,8 @@ export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
           at += here;
         }
       },
-      directory(path) {
-        directoryAt(root, path);
+      directory(place) {
+        directoryOf(place);
       },
     },
     READ_RULES,

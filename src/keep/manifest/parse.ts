@@ -2,23 +2,24 @@ import { KeepError } from '../errors.ts';
 import { decimal, digitsEnd, locatorSize } from './locator-token.ts';
 import { decodeName } from './names.ts';
 import { FileNames, type NamedPath, NameProblem, streamDirectory } from './paths.ts';
+import type { FilePath, Place } from './places.ts';
 import type { ManifestRules } from './rules.ts';
 import { type Chunks, NEWLINE, Tokenizer } from './tokens.ts';
 
 /**
- * What is told about a manifest, in its order. Paths are whole paths from the collection's root, decoded, without a
- * leading slash; see names.ts for names that are not UTF-8. The same path may come up again anywhere: a file is the
+ * What is told about a manifest, in its order. Paths lead from the collection's root and are decoded (places.ts makes
+ * them text); see names.ts for names that are not UTF-8. The same path may come up again anywhere: a file is the
  * concatenation of all its segments. That a path is both a file and a directory is not noticed here.
  */
 export interface ManifestHandler {
-  /** A line begins; '' is the root. Positions start at 0 again. */
-  stream?(directory: string): void;
+  /** A line begins. Positions start at 0 again. */
+  stream?(directory: Place): void;
   /** A block of the line's data; `locator` with all its hints; `size` in bytes, null if the text does not say. */
   block?(locator: string, size: number | null): void;
   /** A piece of a file: `length` bytes from `position` in the line's data. May be empty. */
-  segment?(path: string, position: number, length: number): void;
+  segment?(path: FilePath, position: number, length: number): void;
   /** A marker that there is a directory here. Directories that hold files are not announced. */
-  directory?(path: string): void;
+  directory?(place: Place): void;
 }
 
 const COLON = 0x3a;
@@ -109,7 +110,7 @@ export class ManifestParser {
     if (named.isDirectory) {
       const documented = length === 0 && (!this.#rules.strictNames || secondColon - start === '0:0'.length);
       if (!documented || position > 0) this.#fail('the name . is only for 0:0:.', bytes.subarray(start, end));
-      this.#handler.directory?.(named.path);
+      this.#handler.directory?.(named.directory);
       return true;
     }
     if (!Number.isSafeInteger(position + length))
@@ -117,7 +118,7 @@ export class ManifestParser {
     if (this.#rules.withinStream && position + length > this.#dataBytes) {
       this.#fail(`the file reaches past the ${this.#dataBytes} bytes of its line`, bytes.subarray(start, end));
     }
-    this.#handler.segment?.(named.path, position, length);
+    this.#handler.segment?.(named, position, length);
     return true;
   }
 

@@ -1,9 +1,9 @@
 import { decodeName, isUtf8, unescapeBytes } from './names.ts';
+import { type FilePath, type Place, ROOT_PLACE } from './places.ts';
 import type { ManifestRules } from './rules.ts';
 
-/** A file token's name, as a path from the collection's root without a leading slash. */
-export interface NamedPath {
-  path: string;
+/** A file token's name, as a path from the collection's root. */
+export interface NamedPath extends FilePath {
   /** True for the name '.', which stands for the directory itself: an empty directory is written that way. */
   isDirectory: boolean;
 }
@@ -22,16 +22,16 @@ interface CacheEntry extends NamedPath {
 }
 
 /**
- * The directory of a stream name: '' for the root, else `a/b`.
+ * The directory of a stream name.
  * @throws NameProblem
  */
-export function streamDirectory(raw: Uint8Array, rules: ManifestRules): string {
-  const name = decode(raw, rules);
-  if (!rules.strictNames) return walk([], name.split('/')).join('/');
-  const [root, ...components] = name.split('/');
-  if (root !== '.') throw new NameProblem('a stream name must be . or begin with ./');
-  checkComponents(components);
-  return components.join('/');
+export function streamDirectory(raw: Uint8Array, rules: ManifestRules): Place {
+  const components = decode(raw, rules).split('/');
+  if (rules.strictNames) {
+    if (components.shift() !== '.') throw new NameProblem('a stream name must be . or begin with ./');
+    checkComponents(components);
+  }
+  return walk(ROOT_PLACE, components);
 }
 
 /**
@@ -41,7 +41,7 @@ export function streamDirectory(raw: Uint8Array, rules: ManifestRules): string {
 export class FileNames {
   readonly #rules: ManifestRules;
   readonly #cache: (CacheEntry | undefined)[] = new Array(CACHE_SLOTS);
-  #directory = '';
+  #directory = ROOT_PLACE;
   #era = 0;
 
   constructor(rules: ManifestRules) {
@@ -49,8 +49,7 @@ export class FileNames {
   }
 
   /** Begins a stream: names are relative to `directory` from now on. */
-  enter(directory: string): void {
-    if (directory === this.#directory) return;
+  enter(directory: Place): void {
     this.#directory = directory;
     this.#era++;
   }
@@ -68,19 +67,16 @@ export class FileNames {
   }
 }
 
-function filePath(directory: string, raw: Uint8Array, rules: ManifestRules): NamedPath {
+function filePath(directory: Place, raw: Uint8Array, rules: ManifestRules): NamedPath {
   const name = decode(raw, rules);
-  if (rules.strictNames) {
-    if (name === '.') return { path: directory, isDirectory: true };
-    checkComponents(name.split('/'));
-    return { path: directory === '' ? name : `${directory}/${name}`, isDirectory: false };
-  }
+  if (rules.strictNames && name === '.') return { directory, name: '', isDirectory: true };
   const components = name.split('/');
+  if (rules.strictNames) checkComponents(components);
   const last = components.pop() ?? '';
   if (last === '' || last === '..') throw new NameProblem('a file name must not be empty or ..');
-  const parents = walk(directory === '' ? [] : directory.split('/'), components);
-  if (last === '.') return { path: parents.join('/'), isDirectory: true };
-  return { path: [...parents, last].join('/'), isDirectory: false };
+  const parent = walk(directory, components);
+  if (last === '.') return { directory: parent, name: '', isDirectory: true };
+  return { directory: parent, name: last, isDirectory: false };
 }
 
 function decode(raw: Uint8Array, rules: ManifestRules): string {
@@ -102,16 +98,17 @@ function checkComponents(components: string[]): void {
 }
 
 /** Follows a path the way the reader does: empty and '.' stay, '..' climbs. */
-function walk(from: string[], components: string[]): string[] {
-  const path = [...from];
+function walk(from: Place, components: string[]): Place {
+  let place = from;
   for (const component of components) {
     if (component === '..') {
-      if (path.pop() === undefined) throw new NameProblem('a name must not lead out of the collection');
+      if (place.parent === null) throw new NameProblem('a name must not lead out of the collection');
+      place = place.parent;
     } else if (component !== '' && component !== '.') {
-      path.push(component);
+      place = { parent: place, name: component };
     }
   }
-  return path;
+  return place;
 }
 
 /** FNV-1a, 32 bits, unsigned. */

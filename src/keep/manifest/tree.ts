@@ -31,9 +31,13 @@ export function emptyDirectory(): ManifestDirectory {
  */
 export function fileAt(root: ManifestDirectory, path: string): ManifestFile {
   const components = path.split('/');
-  const name = checkedName(components.pop() ?? '', path);
-  const parent = descend(root, components, path);
-  let file = parent.entries.get(name);
+  const name = components.pop() ?? '';
+  return fileIn(directoryOf(root, components), name, () => path);
+}
+
+/** The file of this name in a directory, made if it is not there. Throws like fileAt; `path` is for its words. */
+export function fileIn(parent: ManifestDirectory, name: string, path: () => string): ManifestFile {
+  let file = parent.entries.get(checkedName(name, path));
   if (file === undefined) {
     file = { kind: 'file', segments: [] };
     parent.entries.set(name, file);
@@ -44,7 +48,18 @@ export function fileAt(root: ManifestDirectory, path: string): ManifestFile {
 
 /** The directory at `path`, made if it is not there; '' is the root. Throws like fileAt. */
 export function directoryAt(root: ManifestDirectory, path: string): ManifestDirectory {
-  return path === '' ? root : descend(root, path.split('/'), path);
+  return path === '' ? root : directoryOf(root, path.split('/'));
+}
+
+/** The directory of this name in a directory, made if it is not there. Throws like fileAt. */
+export function directoryIn(parent: ManifestDirectory, name: string, path: () => string): ManifestDirectory {
+  let next = parent.entries.get(checkedName(name, path));
+  if (next === undefined) {
+    next = emptyDirectory();
+    parent.entries.set(name, next);
+  }
+  if (next.kind === 'file') throw clash(path);
+  return next;
 }
 
 /** Adds to the end of a file; nothing when the segment is empty. */
@@ -52,29 +67,23 @@ export function appendSegment(file: ManifestFile, segment: Segment): void {
   if (segment.length > 0) file.segments.push(segment);
 }
 
-function descend(root: ManifestDirectory, components: string[], path: string): ManifestDirectory {
+function directoryOf(root: ManifestDirectory, components: string[]): ManifestDirectory {
   let directory = root;
-  for (const component of components) {
-    const name = checkedName(component, path);
-    let next = directory.entries.get(name);
-    if (next === undefined) {
-      next = emptyDirectory();
-      directory.entries.set(name, next);
-    }
-    if (next.kind === 'file') throw clash(path);
-    directory = next;
-  }
+  for (const component of components) directory = directoryIn(directory, component, () => components.join('/'));
   return directory;
 }
 
-function checkedName(name: string, path: string): string {
+function checkedName(name: string, path: () => string): string {
   if (name !== '' && name !== '.' && name !== '..') return name;
-  throw new KeepError('invalid_record', {
-    message: `${JSON.stringify(path.toWellFormed())} is not a path in a collection`,
-  });
+  throw new KeepError('invalid_record', { message: `${shown(path())} is not a path in a collection` });
 }
 
-function clash(path: string): KeepError {
-  const message = `${JSON.stringify(path.toWellFormed())} would be a file and a directory at once`;
-  return new KeepError('invalid_record', { message });
+function clash(path: () => string): KeepError {
+  return new KeepError('invalid_record', { message: `${shown(path())} would be a file and a directory at once` });
+}
+
+const MAX_SHOWN_CHARS = 1000;
+
+function shown(path: string): string {
+  return JSON.stringify(path.slice(0, MAX_SHOWN_CHARS).toWellFormed());
 }

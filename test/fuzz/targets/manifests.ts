@@ -6,6 +6,7 @@ import { bareLocator } from '../../../src/keep/locator.ts';
 import { escapeName } from '../../../src/keep/manifest/names.ts';
 import { normalise, readTree } from '../../../src/keep/manifest/normalise.ts';
 import { ManifestParser } from '../../../src/keep/manifest/parse.ts';
+import { pathText, placeText } from '../../../src/keep/manifest/places.ts';
 import { PortableDataHasher } from '../../../src/keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../../../src/keep/manifest/rewrite.ts';
 import { type ManifestRules, READ_RULES, STORE_RULES } from '../../../src/keep/manifest/rules.ts';
@@ -49,12 +50,13 @@ function told(pieces: Uint8Array[], rules: ManifestRules): string {
   const parser = new ManifestParser(
     {
       stream: (directory) => {
-        events += `S${directory}\n`;
+        events += `S${placeText(directory)}\n`;
       },
       block: (locator, size) => {
         events += `B${locator} ${size}\n`;
       },
-      segment: (path, position, length) => {
+      segment: (file, position, length) => {
+        const path = pathText(file);
         must(
           rules.code !== 'invalid_record' ||
             path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
@@ -62,8 +64,8 @@ function told(pieces: Uint8Array[], rules: ManifestRules): string {
         );
         events += `F${path} ${position} ${length}\n`;
       },
-      directory: (path) => {
-        events += `D${path}\n`;
+      directory: (place) => {
+        events += `D${placeText(place)}\n`;
       },
     },
     rules,

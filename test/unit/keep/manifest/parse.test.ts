@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { buildFileTree } from '../../../../src/collections/file-tree-builder.ts';
 import { isKeepError } from '../../../../src/keep/errors.ts';
 import { readTree } from '../../../../src/keep/manifest/normalise.ts';
 import { type ManifestHandler, parseManifest } from '../../../../src/keep/manifest/parse.ts';
+import { pathText, placeText } from '../../../../src/keep/manifest/places.ts';
 import { type ManifestRules, READ_RULES, STORE_RULES } from '../../../../src/keep/manifest/rules.ts';
 import { MAX_TOKEN_BYTES } from '../../../../src/keep/manifest/tokens.ts';
 import { chunksOf } from '../../../support/chunks.ts';
@@ -16,10 +18,10 @@ type Event = [keyof ManifestHandler, ...(string | number | null)[]];
 async function events(text: string | Uint8Array, rules: ManifestRules, chunkSize?: number): Promise<Event[]> {
   const seen: Event[] = [];
   const handler: ManifestHandler = {
-    stream: (...all) => seen.push(['stream', ...all]),
+    stream: (place) => seen.push(['stream', placeText(place)]),
     block: (...all) => seen.push(['block', ...all]),
-    segment: (...all) => seen.push(['segment', ...all]),
-    directory: (...all) => seen.push(['directory', ...all]),
+    segment: (path, ...all) => seen.push(['segment', pathText(path), ...all]),
+    directory: (place) => seen.push(['directory', placeText(place)]),
   };
   await parseManifest(chunksOf(text, chunkSize), handler, rules);
   return seen;
@@ -152,4 +154,16 @@ test('no bytes make the parser throw anything but its own KeepError', async () =
     }),
     { numRuns: 1000 },
   );
+});
+
+test('names share their directory, so that 200 KB cannot spell out gigabytes', async () => {
+  const [depth, files] = [100_000, 4000];
+  const names = Array.from({ length: files }, (_, i) => `0:1:f${i}`).join(' ');
+  const text = `./${'d/'.repeat(depth)}e ${FOO} ${names} 0:1:x/y\n`;
+  const directories = new Set<unknown>();
+  await parseManifest(chunksOf(text), { segment: ({ directory }) => directories.add(directory) }, READ_RULES);
+  expect(directories.size).toBe(2);
+  const { tree } = await buildFileTree(chunksOf(text));
+  expect(tree.nodeCount).toBe(1 + depth + 1 + files + 2);
+  expect((await readTree(chunksOf(text))).entries.size).toBe(1);
 });
