@@ -22,12 +22,16 @@ export interface ServeOptions {
   r2Buckets?: string[];
   /** Serve https with this key and certificate (PEM). */
   tls?: { key: string; cert: string };
+  /** Opens the runtime's inspector on a free port: tests of memory look at heaps. */
+  inspect?: boolean;
   /** Receives each line the Worker logs; standard output otherwise. */
   onLog?: (line: string) => void;
 }
 
 export interface Service {
   url: string;
+  /** Inspector of every isolate in the runtime, the simulators' too: `/json` lists them. Null unless asked for. */
+  inspectorUrl: string | null;
   /** Process id of workerd, for benchmarks and fault tests. */
   workerdPid: () => number;
   /** Runs the cron handler now. */
@@ -78,6 +82,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
       logRequests: false,
       handleStructuredLogs: ({ message }) => onLog(message),
       telemetry: { enabled: false },
+      ...(options.inspect === true ? { inspectorPort: 0 } : {}),
       cf: false,
       unsafeTriggerHandlers: true,
       resourcePersistencePath: options.state,
@@ -139,6 +144,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   };
   return {
     url,
+    inspectorUrl: options.inspect === true ? (await miniflare.getInspectorURL()).href : null,
     workerdPid: () => workerdPidOf(process.pid),
     scheduled: async () => {
       const response = await miniflare.dispatchFetch(`${proxyUrl}/cdn-cgi/local/scheduled`);

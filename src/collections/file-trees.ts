@@ -35,13 +35,12 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
   const urlOf = (hash: string) => `https://keep-file-trees.invalid/${TREE_FORMAT}/${encodeURIComponent(hash)}`;
 
   async function fromCache(hash: string): Promise<FileTree | null> {
-    const response = await (await openCache())?.match(urlOf(hash)).catch(() => undefined);
+    const response = await (await openCache())?.match(urlOf(hash));
     return response === undefined ? null : readTree(await response.arrayBuffer());
   }
   async function toCache(hash: string, tree: FileTree): Promise<void> {
     const headers = { 'Cache-Control': CACHE_CONTROL, 'Content-Type': 'application/octet-stream' };
-    // A cache that cannot take an entry is no reason to fail.
-    await (await openCache())?.put(urlOf(hash), new Response(tree.buffer, { headers })).catch(() => undefined);
+    await (await openCache())?.put(urlOf(hash), new Response(tree.buffer, { headers }));
   }
   /** A tree whose blocks are signed for one token is kept under that token, in this isolate only. */
   async function privateKey(hash: string, token: string): Promise<string> {
@@ -50,11 +49,12 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
   }
   async function make(collection: TreeSource, token: string): Promise<FileTree> {
     const hash = collection.portableDataHash;
-    const cached = await fromCache(hash);
+    // A cache that cannot give or take is no reason to fail.
+    const cached = await fromCache(hash).catch(() => null);
     if (cached !== null) return kept.keep(hash, cached);
     const { tree, shareable } = await buildFileTree(await collection.manifest());
     if (!shareable) return kept.keep(await privateKey(hash, token), tree);
-    waitUntil(toCache(hash, tree));
+    waitUntil(toCache(hash, tree).catch(() => undefined));
     return kept.keep(hash, tree);
   }
 

@@ -27,11 +27,13 @@ export async function checksumBook(
 ): Promise<ChecksumBook> {
   const open = books.get(tree);
   if (open !== undefined) return open;
-  const cache = edgeCache ? await caches.open(CACHE_NAME) : null;
+  const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
   const url = `https://keep-checksums.invalid/${FORMAT}/${encodeURIComponent(portableDataHash)}`;
-  const kept = await cache?.match(url).catch(() => undefined);
-  const book = createBook(tree, kept === undefined ? null : await kept.arrayBuffer(), async (bytes) => {
+  const load = async () => (await (await openCache())?.match(url))?.arrayBuffer() ?? null;
+  // A cache that cannot give or take is no reason to fail: checksums can be computed again.
+  const book = createBook(tree, await load().catch(() => null), async (bytes) => {
     const headers = { 'Cache-Control': CACHE_CONTROL, 'Content-Type': 'application/octet-stream' };
+    const cache = await openCache().catch(() => null);
     await cache?.put(url, new Response(bytes, { headers })).catch(() => undefined);
   });
   books.set(tree, book);

@@ -6,12 +6,13 @@ import { s3IsRequired } from '../support/s3.ts';
 const seed = Number(process.env.FAULTS_SEED ?? Date.now() % 2 ** 31);
 const TIMEOUT_MS = 240_000;
 
-function expectNothingLost({ findings, audit, faults, requests }: ScenarioResult) {
+function expectNothingLost({ findings, audit, balance, faults, requests }: ScenarioResult) {
   expect(findings, `seed ${seed}`).toEqual([]);
   expect(audit.lost, `seed ${seed}`).toEqual([]);
   expect(audit.blocks).toBeGreaterThan(0);
   expect(Object.keys(faults).length).toBeGreaterThan(0);
   expect(requests).toBeGreaterThan(0);
+  expect(balance.lists).toBeGreaterThan(0);
 }
 
 test(
@@ -21,8 +22,8 @@ test(
 );
 
 test(
-  'when R2, D1 and KV fail or are gone, nothing acknowledged is lost and no error tells a client to give up',
-  async () => expectNothingLost(await failingBindings({ seed, rounds: 7, width: 6, roundMs: 700 })),
+  'when R2, D1, KV, Durable Objects and the cache fail or are gone, nothing acknowledged is lost and no error tells a client to give up',
+  async () => expectNothingLost(await failingBindings({ seed, rounds: 9, width: 6, roundMs: 500 })),
   TIMEOUT_MS,
 );
 

@@ -17,17 +17,20 @@ export function createLedger(): Ledger {
   return { blocks: [], collections: [], requests: 0, refused: {}, findings: [] };
 }
 
-/** Statuses that tell a client to come back: no fault may look like the client's own mistake, or like lost data. */
-const HONEST = [500, 502, 503, 504, 507];
+/** Of BLOB_SIGNING_TTL while faults are injected: blocks grow old enough for trash in no time. */
+export const TTL_SECONDS = 1;
+/** Statuses of a store that cannot answer, or whose answer is wrong: no fault may look like the client's own mistake, like lost data, or like a mistake of ours. */
+const HONEST = [502, 503, 507];
 
-interface Answered {
+export interface Answered {
   status: number;
+  headers: Headers;
   body: Uint8Array;
   text: string;
 }
 
 /** The answer; null when the connection broke, as it may at any time. */
-async function ask(
+export async function ask(
   url: string,
   path: string,
   init: { method?: string; body?: Uint8Array | string; headers?: Record<string, string> } = {},
@@ -39,7 +42,7 @@ async function ask(
       signal: AbortSignal.timeout(HANG_MS),
     });
     const body = new Uint8Array(await response.arrayBuffer());
-    return { status: response.status, body, text: new TextDecoder().decode(body) };
+    return { status: response.status, headers: response.headers, body, text: new TextDecoder().decode(body) };
   } catch (error) {
     if (error instanceof DOMException && error.name === 'TimeoutError') throw new Error(`${path} hangs`);
     return null;
@@ -47,22 +50,38 @@ async function ask(
 }
 const HANG_MS = 90_000;
 
-const bytesOf = (random: Random, size: number): Uint8Array => {
+export const bytesOf = (random: Random, size: number): Uint8Array => {
   const data = new Uint8Array(size);
   for (let i = 0; i < Math.min(size, 64); i++) data[i] = random.below(256);
   for (let i = 64; i < size; i++) data[i] = (i * 31 + (data[i % 64] ?? 0)) & 255;
   return data;
 };
 
+/** Notes that something was not done; it has to be said in the right way. */
+export function refuse(ledger: Ledger, what: string, answer: Answered | null): void {
+  const status = answer === null ? 'broken off' : String(answer.status);
+  ledger.refused[status] = (ledger.refused[status] ?? 0) + 1;
+  if (answer === null) return;
+  const isHonest = HONEST.includes(answer.status) && (answer.status !== 503 || answer.headers.has('retry-after'));
+  if (!isHonest) ledger.findings.push(`${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
+}
+
+const signed = (locator: string) => sign(locator, { ttlSeconds: TTL_SECONDS });
+/** A text of more than a megabyte does not fit into a row of the database. */
+const LARGE_MANIFEST_FILES = 30_000;
+
+/** What else clients do to a service, beside actOnce's own. */
+export type Act = (url: string, random: Random, ledger: Ledger) => Promise<void>;
+
 /** One thing that a client does, chosen at random; what is acknowledged goes into the ledger. */
-export async function actOnce(url: string, random: Random, ledger: Ledger): Promise<void> {
+export async function actOnce(url: string, random: Random, ledger: Ledger, extras: Act[] = []): Promise<void> {
   ledger.requests++;
-  const refuse = (what: string, answer: Answered | null) => {
-    const status = answer === null ? 'broken off' : String(answer.status);
-    ledger.refused[status] = (ledger.refused[status] ?? 0) + 1;
-    if (answer !== null && !HONEST.includes(answer.status))
-      ledger.findings.push(`${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
-  };
+  if (extras.length > 0 && random.oneIn(5)) {
+    await random
+      .pick(extras)(url, random, ledger)
+      .catch((error) => void ledger.findings.push(String(error)));
+    return;
+  }
   const known = ledger.blocks.length === 0 ? undefined : random.pick(ledger.blocks);
   const collection = ledger.collections.length === 0 ? undefined : random.pick(ledger.collections);
   try {
@@ -73,14 +92,14 @@ export async function actOnce(url: string, random: Random, ledger: Ledger): Prom
         const block = blockOf(bytesOf(random, 1 + random.below(random.oneIn(10) ? 3 << 20 : 100_000)));
         const answer = await ask(url, `/${block.hash}`, { method: 'PUT', body: block.data });
         if (answer?.status === 200) ledger.blocks.push({ ...block, data: new Uint8Array() });
-        else refuse('write', answer);
+        else refuse(ledger, 'write', answer);
         return;
       }
       case 3:
       case 4: {
         if (known === undefined) return;
-        const answer = await ask(url, `/${sign(known.locator)}`);
-        if (answer?.status !== 200) refuse(`read of acknowledged ${known.locator}`, answer);
+        const answer = await ask(url, `/${signed(known.locator)}`);
+        if (answer?.status !== 200) refuse(ledger, `read of acknowledged ${known.locator}`, answer);
         else if (md5(answer.body) !== known.hash) ledger.findings.push(`${known.locator} reads as other bytes`);
         return;
       }
@@ -88,11 +107,16 @@ export async function actOnce(url: string, random: Random, ledger: Ledger): Prom
         if (known === undefined) return;
         const file = `f${random.below(1e9)}`;
         const size = known.locator.split('+')[1] ?? '0';
-        const manifest = `. ${known.locator} 0:${size}:${file}\n`;
-        const record = JSON.stringify({ collection: { manifest_text: manifest, name: `faults ${Math.random()}` } });
+        const others = random.oneIn(8)
+          ? Array.from({ length: LARGE_MANIFEST_FILES }, (_, i) => `0:0:another-file-of-the-many-${i}`)
+          : [];
+        const manifest = `. ${known.locator} 0:${size}:${file} ${others.join(' ')}`.trim();
+        const record = JSON.stringify({
+          collection: { manifest_text: `${manifest}\n`, name: `faults ${Math.random()}` },
+        });
         const headers = { 'content-type': 'application/json' };
         const answer = await ask(url, '/arvados/v1/collections', { method: 'POST', body: record, headers });
-        if (answer?.status !== 200) return refuse('save', answer);
+        if (answer?.status !== 200) return refuse(ledger, 'save', answer);
         const made = JSON.parse(answer.text) as { uuid: string; portable_data_hash: string };
         ledger.collections.push({ uuid: made.uuid, hash: made.portable_data_hash, block: known, file });
         return;
@@ -102,7 +126,7 @@ export async function actOnce(url: string, random: Random, ledger: Ledger): Prom
         const answer = await (random.oneIn(2)
           ? ask(url, `/arvados/v1/collections/${collection.uuid}`)
           : ask(url, `/c=${collection.uuid}/${collection.file}`));
-        if (answer?.status !== 200) return refuse(`acknowledged collection ${collection.uuid}`, answer);
+        if (answer?.status !== 200) return refuse(ledger, `acknowledged collection ${collection.uuid}`, answer);
         const ok = answer.text.startsWith('{"')
           ? answer.text.includes(collection.hash)
           : md5(answer.body) === collection.block.hash;
@@ -113,7 +137,7 @@ export async function actOnce(url: string, random: Random, ledger: Ledger): Prom
         const before = [...ledger.blocks];
         const prefix = random.below(16).toString(16);
         const answer = await ask(url, `/index/${prefix}`);
-        if (answer?.status !== 200) return refuse('index', answer);
+        if (answer?.status !== 200) return refuse(ledger, 'index', answer);
         if (!/(^|\n)\n$/.test(answer.text)) return;
         const listed = new Set(answer.text.split('\n').map((line) => line.split(' ')[0]));
         for (const { locator } of before)
@@ -139,7 +163,7 @@ export async function audit(url: string, ledger: Ledger): Promise<Audit> {
   const lost: string[] = [];
   const blocks = new Map(ledger.blocks.map((block) => [block.locator, block.hash]));
   for (const [locator, hash] of blocks) {
-    const answer = await ask(url, `/${sign(locator)}`);
+    const answer = await ask(url, `/${signed(locator)}`);
     if (answer?.status !== 200 || md5(answer.body) !== hash) lost.push(`${locator}: ${answer?.status}`);
   }
   for (const { uuid, hash, block, file } of ledger.collections) {
@@ -154,7 +178,7 @@ export async function audit(url: string, ledger: Ledger): Promise<Audit> {
   for (const line of listed) {
     const locator = line.split(' ')[0] ?? '';
     if (blocks.has(locator)) continue;
-    const answer = await ask(url, `/${sign(locator)}`);
+    const answer = await ask(url, `/${signed(locator)}`);
     if (answer?.status !== 200 || `${md5(answer.body)}+${answer.body.length}` !== locator)
       lost.push(`listed but not whole: ${locator}: ${answer?.status}`);
   }

@@ -34,7 +34,7 @@ async function stop(): Promise<void> {
 async function answer(call: ServiceCall): Promise<unknown> {
   if (call.verb === 'start') {
     service = await serve({ ...call.options, onLog: (line) => log.write(`${line}\n`) });
-    return { url: service.url, workerdPid: service.workerdPid() };
+    return { url: service.url, workerdPid: service.workerdPid(), inspectorUrl: service.inspectorUrl };
   }
   if (service === undefined) throw new Error('the service is not running');
   if (call.verb === 'scheduled') return service.scheduled();

@@ -24,6 +24,8 @@ export interface ServiceOptions {
   configFile?: string;
   /** Serve https with this key and certificate (PEM). */
   tls?: { key: string; cert: string };
+  /** Open the runtime's inspector. */
+  inspect?: boolean;
 }
 
 /** One line that the Worker logged: parsed when it is JSON. */
@@ -42,6 +44,8 @@ export interface HandBucket {
 export interface TestService {
   readonly url: string;
   readonly workerdPid: number;
+  /** Inspector of the runtime's isolates; null unless asked for. */
+  readonly inspectorUrl: string | null;
   readonly state: string;
   readonly rootToken: string;
   readonly managementToken: string;
@@ -97,6 +101,9 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
     get workerdPid() {
       return process.workerdPid;
     },
+    get inspectorUrl() {
+      return process.inspectorUrl;
+    },
     state,
     rootToken: String(vars.SYSTEM_ROOT_TOKEN),
     managementToken: String(vars.MANAGEMENT_TOKEN),
@@ -147,13 +154,14 @@ function handBucket(call: (call: ServiceCall) => Promise<unknown>, binding: stri
 interface ServiceProcess {
   url: string;
   workerdPid: number;
+  inspectorUrl: string | null;
   call(call: ServiceCall): Promise<unknown>;
   kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
 async function startProcess(
-  { vars, port, state, env, configFile, r2, tls }: ServiceOptions & { state: string; port: number },
+  { vars, port, state, env, configFile, r2, tls, inspect }: ServiceOptions & { state: string; port: number },
   onLog: (line: LogLine) => void,
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'service-process.ts')], {
@@ -185,8 +193,9 @@ async function startProcess(
         ...(r2 === undefined ? {} : { r2Buckets: r2 }),
         ...(configFile === undefined ? {} : { configFile }),
         ...(tls === undefined ? {} : { tls }),
+        ...(inspect === undefined ? {} : { inspect }),
       },
-    })) as { url: string; workerdPid: number };
+    })) as { url: string; workerdPid: number; inspectorUrl: string | null };
     workerdPid = started.workerdPid;
     const stop = async () => {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { filesBelow, nodePath } from '../../../src/collections/file-tree.ts';
 import { createFileTrees, type FileTrees } from '../../../src/collections/file-trees.ts';
 
@@ -63,5 +63,16 @@ describe('file trees', () => {
     await expect(names(trees, collection)).rejects.toMatchObject({ code: 'unreadable_manifest' });
     await expect(names(trees, collection)).rejects.toMatchObject({ code: 'unreadable_manifest' });
     expect(collection.reads).toBe(2);
+  });
+});
+
+describe('a cache that is out of order', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test('takes nothing from the trees', async () => {
+    vi.spyOn(caches, 'open').mockRejectedValue(new Error('the cache is ill'));
+    expect(await names(createFileTrees(true), collectionOf(`. ${F} 0:3:a 0:1:b\n`))).toEqual(['a', 'b']);
   });
 });
