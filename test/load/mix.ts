@@ -6,6 +6,8 @@ import { createCollection } from '../support/collections.ts';
 import { getBlock, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import { openRaw } from '../support/raw-http.ts';
 import { ROOT_TOKEN, type TestService } from '../support/service.ts';
+import { factsOf, isStaleConnection, watchConnections } from './kept-connections.ts';
+import { type MemoryFigures, watchMemory } from './memory.ts';
 
 /** What 64 clients do to one service at once, and what came of it. */
 export interface LoadOptions {
@@ -24,15 +26,14 @@ export interface LoadResult {
   failures: string[];
   bytesRead: number;
   bytesWritten: number;
-  /** Requests on a kept connection that the runtime closed in the same moment: sent again, as every client does. */
+  /** Requests that met a kept connection which the runtime was just closing for idleness (kept-connections.ts). */
   reconnects: number;
   /** Acknowledged writes that read back whole afterwards, and those that did not. */
   verified: number;
   lost: string[];
   /** Milliseconds of reads of small blocks while everything else went on. */
   smallReads: { count: number; p50: number; p99: number; max: number };
-  /** MiB resident of the runtime: medians of the second and the last quarter, and the most ever. */
-  memory: { early: number; late: number; peak: number };
+  memory: MemoryFigures;
   vanished: number;
   /** Connections to the service, and its processor time in ms over two idle seconds, when all clients had gone. */
   leftConnections: number;
@@ -49,6 +50,7 @@ const SIGNATURE = /[0-9a-f]{40}@[0-9a-f]{8}/;
 /** Runs the mix of 64 clients for a time, then reads back everything that was acknowledged. */
 export async function runLoad(service: TestService, options: LoadOptions): Promise<LoadResult> {
   const { url } = service;
+  watchConnections();
   const small = Array.from({ length: SMALL }, () => randomBlock(1 + randomInt(64 << 10)));
   const large = Array.from({ length: LARGE }, () => randomBlock(options.largeBytes));
   for (const block of [...small, ...large]) await putBlock(url, block);
@@ -58,7 +60,6 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
   const acknowledged: TestBlock[] = [];
   const collections = new Map<string, string>();
   const latencies: number[] = [];
-  const memory: number[] = [];
   const served: Record<string, number> = {};
   const failures: string[] = [];
   let [bytesRead, bytesWritten, vanished, leaks, reconnects] = [0, 0, 0, 0, 0];
@@ -192,26 +193,27 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
         await act();
         served[name] = (served[name] ?? 0) + 1;
       } catch (error) {
-        const cause = error instanceof Error && error.cause !== undefined ? ` (${String(error.cause)})` : '';
-        if (cause.includes('other side closed') || cause.includes('ECONNRESET')) reconnects++;
-        else if (failures.length < 100) failures.push(`${name}: ${String(error)}${cause}`);
+        const known = factsOf(error instanceof Error ? error.cause : undefined);
+        if (isStaleConnection(known)) reconnects++;
+        else if (failures.length < 100) failures.push(`${name}: ${explain(error)} ${JSON.stringify(known) ?? ''}`);
         await sleep(100);
       }
       if (name === 'large writes' || name === 'small writes') await sleep(name === 'small writes' ? 50 : 2000);
     }
   };
   const watch = setInterval(() => {
-    memory.push(residentMiB(service.workerdPid));
     for (const line of service.logs.splice(0)) if (leaksSecret(JSON.stringify(line))) leaks++;
   }, 1000);
+  const memory = await watchMemory(service);
   const report = setInterval(() => {
     const total = Object.values(served).reduce((sum, count) => sum + count, 0);
     options.onProgress?.(
-      `${Math.round((Date.now() - started) / 1000)} s: ${total} requests, ${memory.at(-1)} MiB, ${failures.length} failures`,
+      `${Math.round((Date.now() - started) / 1000)} s: ${total} requests, ${memory.now()}, ${failures.length} failures`,
     );
   }, 30_000);
   await Promise.all(kinds.flatMap(([name, clients, act]) => Array.from({ length: clients }, () => lane(name, act))));
   clearInterval(report);
+  const figures = await memory.end();
   const seconds = (Date.now() - started) / 1000;
 
   // Everybody has gone: what is still there has no one to be there for.
@@ -241,7 +243,6 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
   for (const line of service.logs.splice(0)) if (leaksSecret(JSON.stringify(line))) leaks++;
   latencies.sort((a, b) => a - b);
   const at = (share: number) => latencies[Math.floor((latencies.length - 1) * share)] ?? 0;
-  const quarter = Math.floor(memory.length / 4);
   return {
     seconds,
     requests: Object.values(served).reduce((sum, count) => sum + count, 0) + failures.length,
@@ -253,11 +254,7 @@ export async function runLoad(service: TestService, options: LoadOptions): Promi
     verified,
     lost,
     smallReads: { count: latencies.length, p50: at(0.5), p99: at(0.99), max: at(1) },
-    memory: {
-      early: median(memory.slice(quarter, 2 * quarter)),
-      late: median(memory.slice(3 * quarter)),
-      peak: Math.max(...memory),
-    },
+    memory: figures,
     vanished,
     leftConnections,
     idleCpuMs,
@@ -277,8 +274,8 @@ function leaksSecret(line: string): boolean {
   return line.includes(ROOT_TOKEN) || SIGNATURE.test(line);
 }
 
-function residentMiB(pid: number): number {
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
+function explain(error: unknown): string {
+  return error instanceof Error && error.cause !== undefined ? `${error} (${String(error.cause)})` : String(error);
 }
 
 /** User and system time so far. */
@@ -298,8 +295,4 @@ function busyConnections(port: number): number {
     .filter(
       ([, local, , state, queues]) => local?.endsWith(suffix) && state === '01' && !queues?.startsWith('00000000'),
     ).length;
-}
-
-function median(numbers: number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 }
