@@ -12,14 +12,13 @@ import { measure, type Subject } from './measure.ts';
 /**
  * `npm run test:timing`: does it take longer to refuse a guess whose beginning is right? Each check is measured together
  * with a careless twin, which compares character by character and stops at the first difference: the twin must be
- * found out, or the measurement sees nothing. `-- --samples N --seed S`
+ * found out, or the measurement sees nothing. `-- --batches N --seed S`
  */
 const { values } = parseArgs({
-  options: { samples: { type: 'string', default: '100000' }, seed: { type: 'string', default: '20261121' } },
+  options: { batches: { type: 'string', default: '500' }, seed: { type: 'string', default: '20261121' } },
 });
 const seed = Number(values.seed);
-const samples = Number(values.samples);
-/** dudect: beyond 4.5 is suspicious, beyond 10 certain. */
+const batches = Number(values.batches);
 const SUSPICIOUS = 4.5;
 const CERTAIN = 10;
 
@@ -31,18 +30,22 @@ const NOW = 1_700_000_000;
 const EXPIRY = '7fffffff';
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 const TOKEN_UUID = 'xedge-gj3su-077z32aux8dg2s1';
+/** How many characters at one end are wrong: few enough to tell the ends apart, enough that guesses do not repeat. */
+const WRONG = 4;
 const random = createRandom(seed);
 
 /** Text in one piece, made the same way whatever it says. */
 const flat = (text: string) => Buffer.from(text, 'latin1').toString('latin1');
-const randomSecret = () => flat(Array.from({ length: 50 }, () => random.pick([...`0123456789${LETTERS}`])).join(''));
+const randomText = (length: number, letters: string) =>
+  Array.from({ length }, () => random.pick([...letters])).join('');
+/** Letters at both ends: there are as many guesses that are wrong at the one as at the other. */
+const randomSecret = () =>
+  flat(randomText(WRONG, LETTERS) + randomText(50 - 2 * WRONG, `0123456789${LETTERS}`) + randomText(WRONG, LETTERS));
 /** Other characters of the same kinds: letters and digits take different ways through a pattern. */
 const changed = (text: string, letters: string) =>
   Array.from(text, (char) =>
     random.pick([...(/\d/.test(char) ? '123456789' : letters)].filter((c) => c !== char)),
   ).join('');
-/** How many characters at one end are wrong: few enough to tell the ends apart, enough that guesses do not repeat. */
-const WRONG = 4;
 const guesses =
   (right: string, letters: string, before = ''): Subject['guess'] =>
   (wrong) => {
@@ -139,14 +142,14 @@ const PAIRS: { calls: number; careful: Subject; careless: Subject }[] = [
   },
 ];
 
-console.log(`seed ${seed}: ${samples} samples of each kind of guess; t beyond ${SUSPICIOUS} shows a difference`);
+console.log(`seed ${seed}: ${batches} batches of 500 guesses; t beyond ${SUSPICIOUS} shows a difference`);
 for (const { calls, careful, careless } of PAIRS) {
-  const real = await measure(careful, { samples, calls, seed });
+  const real = await measure(careful, { batches, calls, seed });
   // Other work on the machine can look like a difference; it does not repeat itself, and not in the same direction.
   const again =
-    Math.abs(real.t) > SUSPICIOUS ? await measure(careful, { samples: 2 * samples, calls, seed: seed + 1 }) : null;
+    Math.abs(real.t) > SUSPICIOUS ? await measure(careful, { batches: 2 * batches, calls, seed: seed + 1 }) : null;
   const isReal = again !== null && Math.abs(again.t) > SUSPICIOUS && again.t > 0 === real.t > 0;
-  const twin = await measure(careless, { samples, calls, seed });
+  const twin = await measure(careless, { batches, calls, seed });
   const problems = [
     ...(isReal ? ['IT TELLS HOW MUCH OF A GUESS WAS RIGHT'] : []),
     ...(twin.t < CERTAIN ? ['THE MEASUREMENT DID NOT EVEN SEE THE CARELESS TWIN'] : []),
@@ -157,7 +160,7 @@ for (const { calls, careful, careless } of PAIRS) {
     [careless.name, twin],
   ] as const) {
     console.log(
-      `${name.padEnd(52)} wrong at the end ${timing.nearNs.toFixed(0)} ns, at the beginning ${timing.farNs.toFixed(0)} ns, t ${timing.t.toFixed(1)}`,
+      `${name.padEnd(52)} wrong at the end ${timing.endNs.toFixed(0)} ns, at the beginning ${timing.beginningNs.toFixed(0)} ns, t ${timing.t.toFixed(1)}`,
     );
   }
   for (const problem of problems) {
