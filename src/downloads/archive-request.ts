@@ -65,7 +65,9 @@ function chosenNode(tree: FileTree, directory: number, path: string): number {
   if (path === '/') return directory;
   const base = nodePath(tree, directory);
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
-  const node = trimmed === '' ? null : findNode(tree, base === '' ? trimmed : `${base}/${trimmed}`);
+  const find = (name: string) => (name === '' ? null : findNode(tree, base === '' ? name : `${base}/${name}`));
+  // Forms of a browser send every newline as two characters.
+  const node = find(trimmed) ?? find(trimmed.replaceAll('\r\n', '\n'));
   if (node === null) throw new KeepError('not_found', { message: `${JSON.stringify(path)}: file does not exist` });
   return node;
 }

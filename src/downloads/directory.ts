@@ -11,9 +11,10 @@ const MAX_VIRTUAL_ENTRIES = 20_000;
 export async function listingOf(target: Target, origin: string): Promise<Listing> {
   const components = componentsOf(target);
   const common = { url: origin + encodePath(components, true), depth: components.length };
-  return target.kind === 'tree'
-    ? { ...common, ...treeListing(target) }
-    : { ...common, ...(await virtualListing(target)) };
+  if (target.kind === 'virtual') return { ...common, takesDetours: false, ...(await virtualListing(target)) };
+  const { path, prefix } = target;
+  const isSite = prefix[0] === 'by_id' || prefix[0] === 'users';
+  return { ...common, takesDetours: path.length === 0 && !isSite && prefix.at(-1) !== '_', ...treeListing(target) };
 }
 
 /** Components of a target's URL. */

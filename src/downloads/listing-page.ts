@@ -56,7 +56,7 @@ function emptyNotice({ collection, url }: Listing): string {
 function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting): string {
   const picks = listing.collection !== null;
   const head = SORT_KEYS.map((key) => columnHead(key, sorting)).join('');
-  const body = rows.map((entry) => tableRow(entry, picks)).join('');
+  const body = rows.map((entry) => tableRow(listing, entry, picks)).join('');
   const table =
     `<table><thead><tr>${picks ? '<th class="pick"><input type="checkbox" id="all" hidden aria-label="Select all"></th>' : ''}` +
     `${head}</tr></thead><tbody>${body}</tbody></table>`;
@@ -78,17 +78,23 @@ function columnHead(key: SortKey, sorting: Sorting): string {
   return `<th class="${key}"${aria}><a href="?sort=${next}">${LABELS[key]}${arrow}</a></th>`;
 }
 
-function tableRow(entry: ListingEntry, picks: boolean): string {
+function tableRow(listing: Listing, entry: ListingEntry, picks: boolean): string {
   const name = escapeXml(entry.name);
-  const shown = entry.kind === 'file' ? name : `${name}/`;
+  const seen = escapeXml(visible(entry.name));
+  const shown = entry.kind === 'file' ? seen : `${seen}/`;
   const title = entry.title === undefined ? '' : `<small>${escapeXml(entry.title)}</small>`;
   const pick = `<td class="pick"><input type="checkbox" name="files" value="${name}" aria-label="Select ${name}"></td>`;
   const size = entry.size === null ? '' : `<span title="${entry.size} bytes">${formatSize(entry.size)}</span>`;
   return (
     `<tr>${picks ? pick : ''}<td class="name"><div class="row">${iconElement(iconOf(entry))}` +
-    `<div><a class="item" href="${escapeXml(entryHref(entry))}">${shown}</a>${title}</div></div></td>` +
+    `<div><a class="item" href="${escapeXml(entryHref(entry, listing))}">${shown}</a>${title}</div></div></td>` +
     `<td class="size">${size}</td><td class="type">${describeType(entry)}</td></tr>`
   );
+}
+
+/** Marks that turn the direction of a text around would let `exe` look like the beginning of a name. */
+function visible(name: string): string {
+  return name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 }
 
 function describeType({ kind, type, files, modified_at }: ListingEntry): string {

@@ -12,6 +12,8 @@ export interface Listing {
   collection: ListedCollection | null;
   /** Absolute URL of this directory without query; its token, if it has one, included. */
   url: string;
+  /** Whether `_` may stand before an entry: the root of an address, where a name such as `t=x` would mean something. */
+  takesDetours: boolean;
   /** Components of the URL's path: what wget has to cut off. */
   depth: number;
 }
@@ -67,16 +69,21 @@ export function sortEntries(entries: ListingEntry[], { key, descending }: Sortin
 }
 
 /** Relative link to an entry, from its directory's URL. */
-export function entryHref({ name, kind }: Pick<ListingEntry, 'name' | 'kind'>): string {
-  return `./${encodeComponent(name)}${kind === 'file' ? '' : '/'}`;
+export function entryHref(
+  { name, kind }: Pick<ListingEntry, 'name' | 'kind'>,
+  { takesDetours }: Pick<Listing, 'takesDetours'>,
+): string {
+  const detour = takesDetours && (name === '_' || name.startsWith('t=')) ? '_/' : '';
+  return `./${detour}${encodeComponent(name)}${kind === 'file' ? '' : '/'}`;
 }
 
 /** The same facts as the page, for programs. */
-export function* listingJson({ name, entries, collection, url }: Listing): Generator<string> {
+export function* listingJson(listing: Listing): Generator<string> {
+  const { name, entries, collection, url } = listing;
   const head = JSON.stringify({ name, url, collection });
   yield `${head.slice(0, -1)},"entries":[`;
   for (const [i, entry] of entries.entries()) {
-    yield `${i === 0 ? '\n' : ',\n'}${JSON.stringify({ ...entry, href: entryHref(entry) })}`;
+    yield `${i === 0 ? '\n' : ',\n'}${JSON.stringify({ ...entry, href: entryHref(entry, listing) })}`;
   }
   yield '\n]}\n';
 }

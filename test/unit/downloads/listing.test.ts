@@ -33,6 +33,7 @@ const ENTRIES = [
 const listing = (entries: ListingEntry[], changes: Partial<Listing> = {}): Listing => ({
   name: 'files',
   crumbs: [],
+  takesDetours: true,
   entries,
   collection: { uuid: 'u', portable_data_hash: 'h+1', name: 'files', modified_at: '2026-01-02T03:04:05Z' },
   url: 'https://h/c=u/',
@@ -62,20 +63,20 @@ describe('a listing', () => {
   test('links to each entry from its own directory, whatever the name', () => {
     fc.assert(
       fc.property(hostileName({ minLength: 1, maxLength: 12 }), (name) => {
-        const url = new URL(entryHref({ name, kind: 'file' }), 'https://host/c=u/dir/');
+        const url = new URL(entryHref({ name, kind: 'file' }, { takesDetours: false }), 'https://host/c=u/dir/');
         expect(url.host).toBe('host');
         // Names of dots alone cannot be in a collection.
         if (!/^\.{1,2}$/.test(name)) expect(decodeURIComponent(url.pathname)).toBe(`/c=u/dir/${name}`);
       }),
     );
-    expect(entryHref({ name: 'https://x', kind: 'directory' })).toBe('./https%3A%2F%2Fx/');
+    expect(entryHref({ name: 'https://x', kind: 'directory' }, { takesDetours: true })).toBe('./https%3A%2F%2Fx/');
   });
 
   test('as JSON says the same, and is JSON for any name', () => {
     const hostile = ENTRIES.concat(entry('"\n\u2028</script>', 1));
     const read = JSON.parse([...listingJson(listing(hostile))].join(''));
     expect(read.collection.uuid).toBe('u');
-    expect(read.entries).toEqual(hostile.map((one) => ({ ...one, href: entryHref(one) })));
+    expect(read.entries).toEqual(hostile.map((one) => ({ ...one, href: entryHref(one, { takesDetours: true }) })));
     expect(JSON.parse([...listingJson(listing([]))].join('')).entries).toEqual([]);
   });
 
