@@ -1,3 +1,4 @@
+import packageFile from '../../package.json' with { type: 'json' };
 import { isKeepError } from '../keep/errors.ts';
 import { CliError } from './cli-error.ts';
 import { commandHelp, parseCommandLine } from './command.ts';
@@ -12,6 +13,10 @@ export async function main(args: string[]): Promise<number> {
       const asked = rest[0] === undefined ? undefined : findCommand(rest[0]);
       process.stdout.write(asked === undefined ? overview() : commandHelp(asked));
       return name === '' ? 2 : 0;
+    }
+    if (name === '--version' || name === '-V') {
+      console.log(`keep-edge ${packageFile.version}`);
+      return 0;
     }
     const command = findCommand(name);
     if (command === undefined) {

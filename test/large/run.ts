@@ -10,7 +10,7 @@ import { PARTS } from './parts.ts';
 
 /**
  * `npm run test:cli-large`: the command line at full size, each part on a service of its own; `-- --only NAME` for one
- * part, `--seed S` for the same moments, `--scale 0.02` for a quick look. Needs some 45 GiB of disk, and minutes.
+ * part, `--seed S` for the same moments, `--scale 0.02` for a quick look. Needs some 12 GiB of disk, and a quarter of an hour.
  */
 const { values } = parseArgs({
   options: {
