@@ -15,6 +15,8 @@ export interface ApiRequest {
   query?: Record<string, unknown>;
   body?: unknown;
   signal?: AbortSignal | undefined;
+  /** False tries once, and sits no outage out. */
+  patient?: boolean | undefined;
 }
 
 /** Asks the Arvados API; `path` is below the origin, such as `arvados/v1/users/current`. */
@@ -97,7 +99,7 @@ export function createApi(
       const failed = answer instanceof Error;
       if (!failed && answer.status >= 200 && answer.status < 300) return parseAnswer(answer.text, path);
       const mayPass = failed ? isPassing(answer) : answer.status >= 500 || RETRIED.has(answer.status);
-      if (!mayPass || round >= retry.rounds) throw refusal(answer, url);
+      if (!mayPass || options.patient === false || round >= retry.rounds) throw refusal(answer, url);
       const pauseMs = pauseBefore(round, retry);
       onPause?.(refusal(answer, url).message, pauseMs);
       await sleep(pauseMs, options.signal);

@@ -4,7 +4,7 @@ import { type KeepService, serviceFromRecord, servicesFromUrls } from '../servic
 import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
 import type { OnPause } from '../services/rounds.ts';
 import { fixedServices, parseServiceRecords, type ServiceSource } from '../services/service-source.ts';
-import { type Api, createApi, type Row } from './api-client.ts';
+import { type Api, type ApiRequest, createApi, type Row } from './api-client.ts';
 import { formatSeconds } from './format.ts';
 import { createNodePlatform } from './node-platform.ts';
 import { errorScreen, sayAbove } from './progress.ts';
@@ -32,6 +32,7 @@ export interface Session {
 
 const DEFAULT_REPLICATION = 2;
 const DEFAULT_TTL_SECONDS = 14 * 24 * 3600;
+const REFRESH_TIMEOUT_MS = 20_000;
 const HINTED_CLUSTERS = 'https://keep.*.arvadosapi.com';
 
 export interface SessionOptions {
@@ -77,22 +78,32 @@ export function openSession({
   };
 }
 
-/** ARVADOS_KEEP_SERVICES, or what the API server lists; asked again when nothing else helps. */
+/** ARVADOS_KEEP_SERVICES, or what the API server lists; asked again when nothing else helps, without patience then. */
 function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
   if (keepServices.length > 0) return fixedServices(servicesFromUrls(keepServices));
-  let known: Promise<KeepService[]> | null = null;
-  const ask = async () => {
-    const list = await api('arvados/v1/keep_services/accessible');
+  const ask = async (how: ApiRequest = {}): Promise<KeepService[]> => {
+    const list = await api('arvados/v1/keep_services/accessible', how);
     return parseServiceRecords(list).map(serviceFromRecord);
+  };
+  let known: KeepService[] | null = null;
+  let asking: Promise<KeepService[]> | null = null;
+  const remember = (list: KeepService[]) => {
+    known = list;
+    return list;
   };
   return {
     async list(refresh = false) {
-      if (refresh) known = null;
-      known ??= ask().catch((error: unknown) => {
-        known = null;
-        throw error;
+      const last = known;
+      if (last !== null && !refresh) return last;
+      asking ??= (
+        last === null
+          ? ask().then(remember)
+          : // While the API server is out of reach the services may not be.
+            ask({ patient: false, signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) }).then(remember, () => last)
+      ).finally(() => {
+        asking = null;
       });
-      return known;
+      return asking;
     },
   };
 }

@@ -76,6 +76,21 @@ test('an upload whose network stays away ends with advice; the same command goes
   expect(result).toMatchObject({ blocks_skipped: stored, blocks_sent: FILES - stored });
 });
 
+test('Ctrl-C while the network is away ends the command at once', async () => {
+  const source = await makeFiles('interrupted');
+  const child = cli.start('put', `${source}/`);
+  const ended = outputOf(child);
+  await proxy.passed(3.5 * LONE_FILE_BYTES);
+  await proxy.close();
+  await setTimeout(1000);
+  child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  await proxy.open();
+  expect(code).toBe(130);
+  expect(stderr).toContain('on record here. Run the same command again to go on.');
+  expect(JSON.parse(await cli.ok('put', `${source}/`, '--json')).blocks_skipped).toBeGreaterThan(0);
+});
+
 test('a service that comes back while an upload runs is used again', async () => {
   const source = await makeFiles('restarted');
   const ledger = uploadLedger(service, cli);

@@ -27,12 +27,12 @@ export const ODD_NAMES = [
   'x'.repeat(255),
 ];
 
-/** Directories of these names with a file and an empty file of the same name in each; empty and deep directories. */
+/** Directories of these names, with a file of the same name and an empty one in each; empty and deep directories. */
 export async function makeOddTree(root: string): Promise<void> {
   for (const name of ODD_NAMES) {
     await mkdir(join(root, name), { recursive: true });
     await writeFile(join(root, name, name), name);
-    await writeFile(join(root, `${name.slice(0, 100)}, empty`), '');
+    await writeFile(join(root, name, `${name.slice(0, 100)}, empty`), '');
   }
   await mkdir(join(root, 'empty/nested/deep'), { recursive: true });
   const deep = join(root, ...new Array<string>(60).fill('deep'));

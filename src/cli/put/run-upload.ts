@@ -152,12 +152,10 @@ async function interrupted(
   screen.write('Interrupted. ');
   if (work.places.some((parts) => parts.some((part) => part !== undefined))) {
     screen.write('Saving what is stored so far (interrupt again to leave at once) ... ');
-    const deadline = AbortSignal.timeout(SAVE_AT_THE_END_MS);
-    await saver.saveOnTheWay(contents, deadline).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      screen.write(
-        `\nThe collection could not be saved (${deadline.aborted ? 'no answer' : why}); what is stored is on record here all the same. `,
-      );
+    const signal = AbortSignal.timeout(SAVE_AT_THE_END_MS);
+    await saver.saveOnTheWay(contents, { signal, patient: false }).catch((error: unknown) => {
+      const why = signal.aborted ? 'no answer' : error instanceof Error ? error.message : String(error);
+      screen.write(`\nThe collection could not be saved (${why}), but what is stored is on record here. `);
     });
   }
   screen.write('Run the same command again to go on.\n');

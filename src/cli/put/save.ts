@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import { bareLocator } from '../../keep/locator.ts';
 import { portableDataHash } from '../../keep/manifest/portable-data-hash.ts';
 import { emptyDirectory } from '../../keep/manifest/tree.ts';
-import { type Api, ApiError, type Row } from '../api-client.ts';
+import { type Api, ApiError, type ApiRequest, type Row } from '../api-client.ts';
 import { loadCollection, locatorsIn, treeOf } from '../collection.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { layOver, manifestText, type TreeContents } from './saved-tree.ts';
@@ -25,7 +25,7 @@ export interface Saver {
    * Saves what is stored so far in a collection of its own, and takes the fresh signatures that come back. A collection
    * that is being updated is left alone until the end: nobody sees half of an upload in it.
    */
-  saveOnTheWay(contents: TreeContents, signal?: AbortSignal): Promise<void>;
+  saveOnTheWay(contents: TreeContents, how?: Pick<ApiRequest, 'signal' | 'patient'>): Promise<void>;
   /** Saves the complete upload, and removes what was saved on the way if it is not what is complete now. */
   finish(contents: TreeContents): Promise<Saved>;
 }
@@ -47,19 +47,19 @@ export function createSaver(options: SaveOptions): Saver {
   };
   const title = () => options.name ?? (update === null ? defaultName() : `Upload into ${update}`);
 
-  async function create(manifest: string, name: string, signal?: AbortSignal): Promise<Row> {
+  async function create(manifest: string, name: string, how: ApiRequest = {}): Promise<Row> {
     const owner = options.owner === null ? {} : { owner_uuid: options.owner };
     return api('arvados/v1/collections', {
       method: 'POST',
       query: { ensure_unique_name: true },
       body: { collection: { ...attributes, ...owner, name, manifest_text: manifest } },
-      signal,
+      ...how,
     });
   }
 
-  function change(uuid: string, record: Row, signal?: AbortSignal): Promise<Row> {
+  function change(uuid: string, record: Row, how: ApiRequest = {}): Promise<Row> {
     const body = { collection: { ...attributes, ...record } };
-    return api(`arvados/v1/collections/${uuid}`, { method: 'PUT', body, signal });
+    return api(`arvados/v1/collections/${uuid}`, { method: 'PUT', body, ...how });
   }
 
   async function finishNew(manifest: string): Promise<Row> {
@@ -74,17 +74,17 @@ export function createSaver(options: SaveOptions): Saver {
   }
 
   return {
-    async saveOnTheWay(contents, signal) {
+    async saveOnTheWay(contents, how = {}) {
       const root = emptyDirectory();
       layOver(root, contents, { unfinished: true });
       const manifest = manifestText(root);
       const uuid = checkpoint.collection?.uuid;
       let record: Row;
       if (uuid === undefined) {
-        record = await create(manifest, `${title()}${UNFINISHED_SUFFIX}`, signal);
+        record = await create(manifest, `${title()}${UNFINISHED_SUFFIX}`, how);
         checkpoint.setCollection({ uuid: String(record.uuid) });
       } else {
-        record = await change(uuid, { manifest_text: manifest }, signal);
+        record = await change(uuid, { manifest_text: manifest }, how);
       }
       await renew(checkpoint, String(record.manifest_text ?? ''), options.signatureTtlSeconds);
     },
