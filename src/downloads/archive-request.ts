@@ -52,13 +52,39 @@ export interface ChosenFile {
 export function chooseFiles(tree: FileTree, directory: number, files: string[]): ChosenFile[] {
   const chosen = new Set(files.map((path) => chosenNode(tree, directory, path)));
   const above = directory === ROOT_NODE ? ROOT_NODE : (tree.parents[directory] ?? ROOT_NODE);
+  const placeOf = createPlaces(tree, above, chosen);
   const result: ChosenFile[] = [];
   for (const node of filesBelow(tree, directory)) {
-    if (chosen.size === 0 || isChosen(tree, node, directory, chosen)) {
-      result.push({ node, name: nodePath(tree, node, above) });
-    }
+    const { path, isChosen } = placeOf(tree.parents[node] ?? ROOT_NODE);
+    if (chosen.size > 0 && !isChosen && !chosen.has(node)) continue;
+    const name = nodeName(tree, node);
+    result.push({ node, name: path === '' ? name : `${path}/${name}` });
   }
   return result;
+}
+
+/** What is the same for all files of a directory. */
+interface Place {
+  path: string;
+  /** Whether it, or a directory above it, was chosen. */
+  isChosen: boolean;
+}
+
+/** Each directory is looked at once, however deep it lies and however many files there are in it. */
+function createPlaces(tree: FileTree, above: number, chosen: Set<number>): (directory: number) => Place {
+  const places = new Map<number, Place>([[above, { path: '', isChosen: chosen.has(above) }]]);
+  const top = { path: '', isChosen: false };
+  return (directory) => {
+    const missing: number[] = [];
+    for (let at = directory; !places.has(at); at = tree.parents[at] ?? ROOT_NODE) missing.push(at);
+    for (const at of missing.reverse()) {
+      const parent = places.get(tree.parents[at] ?? ROOT_NODE) ?? top;
+      const name = nodeName(tree, at);
+      const path = parent.path === '' ? name : `${parent.path}/${name}`;
+      places.set(at, { path, isChosen: parent.isChosen || chosen.has(at) });
+    }
+    return places.get(directory) ?? top;
+  };
 }
 
 function chosenNode(tree: FileTree, directory: number, path: string): number {
@@ -70,13 +96,6 @@ function chosenNode(tree: FileTree, directory: number, path: string): number {
   const node = find(trimmed) ?? find(trimmed.replaceAll('\r\n', '\n'));
   if (node === null) throw new KeepError('not_found', { message: `${JSON.stringify(path)}: file does not exist` });
   return node;
-}
-
-function isChosen(tree: FileTree, file: number, directory: number, chosen: Set<number>): boolean {
-  for (let node = file; ; node = tree.parents[node] ?? ROOT_NODE) {
-    if (chosen.has(node)) return true;
-    if (node === directory || node === ROOT_NODE) return false;
-  }
 }
 
 /** Name of the archive on the reader's disk (keep-web.md 5.2). */

@@ -14,6 +14,8 @@ import type { OpenBlock } from './file-parts.ts';
 import type { TreeTarget } from './target.ts';
 
 const MAX_NAME_BYTES = 0xffff;
+/** Of all paths together, which stand in memory until the archive ends. */
+const MAX_NAMES_BYTES = 64 * 1024 * 1024;
 
 /**
  * An archive of chosen files. Its bytes depend on nothing but the collection's content and the request, so it has an
@@ -41,10 +43,7 @@ export function archiveContent(
     open,
     book,
   );
-  const entries = files.map(({ node, name }) => ({ name: nameBytes(name), size: nodeSize(tree, node) }));
-  if (entries.some(({ name }) => name.byteLength > MAX_NAME_BYTES)) {
-    throw new KeepError('bad_request', { message: `a ZIP archive cannot hold paths over ${MAX_NAME_BYTES} bytes` });
-  }
+  const entries = entriesOf(target, files);
   if (metadata !== null) entries.unshift({ name: nameBytes('collection.json'), size: metadata.byteLength });
   const archive = zipArchive(entries, comment, metadata === null ? contents : withFirst(metadata, contents));
   const identity = [collection.portableDataHash, comment, metadataText];
@@ -57,6 +56,22 @@ export function archiveContent(
     headers: { 'Content-Disposition': contentDisposition('attachment', filename) },
     slice: archive.slice,
   };
+}
+
+/** @throws KeepError bad_request at the first path that is too long: few files can have gigabytes of paths */
+function entriesOf({ tree }: TreeTarget, files: ChosenFile[]): { name: Uint8Array; size: number }[] {
+  let bytes = 0;
+  return files.map(({ node, name }) => {
+    const encoded = nameBytes(name);
+    bytes += encoded.byteLength;
+    if (encoded.byteLength > MAX_NAME_BYTES)
+      throw new KeepError('bad_request', { message: `a ZIP archive cannot hold paths over ${MAX_NAME_BYTES} bytes` });
+    if (bytes > MAX_NAMES_BYTES)
+      throw new KeepError('bad_request', {
+        message: 'these paths are too long for one ZIP archive: choose fewer files',
+      });
+    return { name: encoded, size: nodeSize(tree, node) };
+  });
 }
 
 /** `collection.json` (keep-web.md 5.2): by content there is nothing to say but the content's own name. */

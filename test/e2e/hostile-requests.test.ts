@@ -246,6 +246,15 @@ describe('names', () => {
     }
   });
 
+  test('by the thousand, in a directory a hundred thousand deep, are refused an archive before they are spelled out', async () => {
+    const files = Array.from({ length: 10_000 }, (_, i) => `0:1:file-${i}`).join(' ');
+    const made = await createCollection(service, `./${'d/'.repeat(100_000)}e ${SECRET.locator} ${files}\n`);
+    const path = `/c=${made.uuid}/?accept=application/zip`;
+    const answer = await rawRequest(service.url, { path, headers: { ...auth, accept: 'application/zip' } });
+    expect(answer.status).toBe(400);
+    expect(answer.body.toString()).toContain('paths over');
+  });
+
   test('a thousand directories deep are listed, read and archived, or refused, without a 5xx', async () => {
     for (const depth of [100, 3000, 100_000]) {
       const answer = await api(service, 'collections', {
