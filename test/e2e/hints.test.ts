@@ -73,6 +73,15 @@ describe('+K@xxxxx, a cluster', () => {
     expect(answer.status).toBe(404);
   });
 
+  test('a redirect is not followed: it leads nowhere that the operator chose', async () => {
+    const block = blockOf('behind a redirect');
+    await using victim = await startKeepServer(serving(block.data));
+    elsewhere.behave(() => ({ status: 302, headers: { location: `${victim.url}/${block.locator}` } }));
+    expect((await get(signed(block, '+K@abcde'))).status).toBe(404);
+    expect(elsewhere.seen.length).toBeGreaterThan(0);
+    expect(victim.connections).toBe(0);
+  });
+
   test('when that cluster fails it is the turn of the mounts, and of the local permission check', async () => {
     for (const status of [400, 401, 404, 500]) {
       elsewhere.behave(answering(status));
