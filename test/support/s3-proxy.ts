@@ -33,6 +33,8 @@ export interface S3Proxy {
   seen: SeenRequest[];
   /** Asked about each request; set it to inject faults. */
   fault: (request: SeenRequest) => Fault | undefined;
+  /** Answers each listing as it was answered last before this was set: objects that came or went since are not told of. */
+  listsLate: boolean;
   /** The same bucket, reached through here. */
   through(bucket: S3Bucket): S3Bucket;
   [Symbol.asyncDispose](): Promise<void>;
@@ -40,6 +42,7 @@ export interface S3Proxy {
 
 /** Stands between the service and the real S3 server: counts what goes through, and breaks what a test wants broken. */
 export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
+  const listings = new Map<string, Listing>();
   const proxy = createServer((incoming, outgoing) => {
     let finish: (complete: boolean) => void = () => {};
     const done = new Promise<boolean>((resolve) => {
@@ -49,11 +52,12 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
     const seen: SeenRequest = { method, url, headers, answered: 0, done };
     handle.seen.push(seen);
     outgoing.once('close', () => finish(outgoing.writableFinished));
-    const fault = handle.fault(seen);
+    const listing = handle.listsLate ? listings.get(url) : undefined;
+    const fault = listing ?? handle.fault(seen);
     if (fault !== undefined && 'stallMs' in fault) {
       setTimeout(() => {
         if (fault.hangsUp) incoming.socket.destroy();
-        else pass(target, incoming, outgoing, seen, undefined);
+        else pass(target, incoming, outgoing, seen, undefined, listings);
       }, fault.stallMs);
     } else if (fault !== undefined && 'hangUp' in fault) {
       incoming.socket.destroy();
@@ -61,7 +65,7 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
       incoming.resume();
       incoming.once('end', () => answerWith(outgoing, fault.status, fault.headers ?? {}, fault.body));
     } else {
-      pass(target, incoming, outgoing, seen, fault);
+      pass(target, incoming, outgoing, seen, fault, listings);
     }
   });
   proxy.listen(0, '127.0.0.1');
@@ -71,6 +75,7 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
     server,
     seen: [],
     fault: () => undefined,
+    listsLate: false,
     through: (bucket) => ({ ...bucket, server }),
     [Symbol.asyncDispose]: async () => {
       proxy.closeAllConnections();
@@ -93,12 +98,28 @@ function answerWith(
   else outgoing.end(body);
 }
 
+interface Listing {
+  status: number;
+  body: string;
+  headers: Record<string, string>;
+}
+
+function remember(answer: IncomingMessage, url: string, listings: Map<string, Listing>): void {
+  const chunks: Buffer[] = [];
+  answer.on('data', (chunk: Buffer) => void chunks.push(Buffer.from(chunk)));
+  answer.once('end', () => {
+    const body = Buffer.concat(chunks).toString();
+    listings.set(url, { status: answer.statusCode ?? 502, body, headers: { 'content-type': 'application/xml' } });
+  });
+}
+
 function pass(
   target: S3Server,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   seen: SeenRequest,
   fault: Exclude<Fault, { status: number } | { hangUp: true } | { stallMs: number }> | undefined,
+  listings: Map<string, Listing>,
 ): void {
   const cutAfter = fault !== undefined && 'cutAnswerAfter' in fault ? fault.cutAnswerAfter : Number.POSITIVE_INFINITY;
   const flipAt = fault !== undefined && 'flipBitAt' in fault ? fault.flipBitAt : -1;
@@ -124,6 +145,7 @@ function pass(
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    if (seen.url.includes('list-type=2')) remember(answer, seen.url, listings);
     answer.on('data', (chunk: Buffer) => {
       const flip = flipAt - seen.answered;
       if (flip >= 0 && flip < chunk.length) chunk[flip] = (chunk[flip] ?? 0) ^ 1;
