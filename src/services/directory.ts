@@ -97,7 +97,10 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
   const adminRecords = async (): Promise<AdminRecord[]> => {
     if (kv === null || now() - admin.at < ADMIN_FRESH_MS) return admin.records;
     try {
-      admin = { records: await listRecords(kv), at: now() };
+      const before = admin;
+      const records = await listRecords(kv);
+      // A list that was begun before this isolate's own change may lack it.
+      if (admin === before) admin = { records, at: now() };
     } catch (cause) {
       // The last good copy serves on; without one nobody knows what there is.
       if (admin.at === Number.NEGATIVE_INFINITY) throw new KeepError('unavailable', { cause });

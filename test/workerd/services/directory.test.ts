@@ -122,6 +122,36 @@ test('a KV that fails takes nothing down', async () => {
   expect(await one.find(recordAt('keep1').uuid)).toMatchObject({ url: 'https://keep1:443' });
 });
 
+test('a service that was just added is not forgotten over a list that was begun before', async () => {
+  let release: () => void = () => undefined;
+  const slow = new Proxy({} as KVNamespace, {
+    get:
+      (_, name) =>
+      async (...args: unknown[]) => {
+        const result: unknown = await (Reflect.get(kv, name) as (...all: unknown[]) => Promise<unknown>).apply(
+          kv,
+          args,
+        );
+        if (name === 'list') await new Promise<void>((resolve) => (release = resolve));
+        return result;
+      },
+  });
+  const one = isolate({ kv: slow });
+  const settled = (work: Promise<unknown>) => {
+    const timer = setInterval(() => release(), 1);
+    return work.finally(() => clearInterval(timer));
+  };
+  await settled(one.adminRecords());
+  now += 2 * MINUTES;
+  const listing = one.adminRecords();
+  await scheduler.wait(5);
+  const finish = release;
+  await settled(one.putRecord(adminRecord('gateway')));
+  finish();
+  await listing;
+  expect(await one.find(adminRecord('gateway').uuid)).toMatchObject({ url: 'https://gateway:443' });
+});
+
 test('while KV cannot say which services the admin added, nobody is told that there is none', async () => {
   let isIll = true;
   const moody = new Proxy({} as KVNamespace, {
