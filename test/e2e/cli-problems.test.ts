@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { appendFile, chmod, chown, mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -11,17 +11,13 @@ import { startService, type TestService } from '../support/service.ts';
 
 /** Files that cannot be stored, or not as they were found: each is named, the others are stored, the exit code is 1. */
 
-/** Permissions do not bind root: then the command runs as nobody. */
-const NOBODY = 65_534;
-const uid = process.getuid?.() === 0 ? NOBODY : undefined;
-
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 let service: TestService;
 let cli: Cli;
 beforeAll(async () => {
   service = await startService();
-  cli = await cliFor(service, 'unlucky', uid === undefined ? {} : { uid });
+  cli = await cliFor(service, 'unlucky', { bound: true });
 });
 afterAll(async () => {
   await service.stop();
@@ -31,7 +27,6 @@ afterAll(async () => {
 async function makeDirectory(name: string): Promise<string> {
   const directory = join(cli.home, name);
   await mkdir(directory);
-  if (uid !== undefined) await chown(directory, uid, uid);
   return directory;
 }
 

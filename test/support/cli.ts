@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,6 +10,8 @@ import type { TestService } from './service.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/cli/keep-edge.ts');
 
+const ABOVE_PERMISSIONS = '-dac_override,-dac_read_search';
+const AS_ORDINARY_ROOT = ['setpriv', `--inh-caps=${ABOVE_PERMISSIONS}`, `--bounding-set=${ABOVE_PERMISSIONS}`];
 const READ_BUFFER = Buffer.alloc(1 << 20);
 
 export interface CliResult {
@@ -36,16 +38,15 @@ export interface Cli {
 
 /**
  * An ordinary user: an admin's manifests are not checked.
- * @param options.uid of the operating system, for those who may give one: root is above permissions
+ * @param options.bound takes from root what makes it stand above permissions
  * @param options.entry a bundle, in place of the sources
  */
 export async function cliFor(
   service: TestService,
   username: string,
-  { uid, entry = ENTRY }: { uid?: number; entry?: string } = {},
+  { bound = false, entry = ENTRY }: { bound?: boolean; entry?: string } = {},
 ): Promise<Cli> {
   const home = await mkdtemp(join(tmpdir(), 'keep-edge-cli-'));
-  if (uid !== undefined) await chown(home, uid, uid);
   const { token } = await createUser(service, username);
   const env = {
     PATH: process.env.PATH ?? '',
@@ -53,14 +54,14 @@ export async function cliFor(
     ARVADOS_API_HOST: service.url,
     ARVADOS_API_TOKEN: token,
   };
-  const start = (...args: string[]) =>
-    spawn(process.execPath, [entry, ...args], { env, cwd: home, ...(uid === undefined ? {} : { uid, gid: uid }) });
+  const command = [...(bound && process.getuid?.() === 0 ? AS_ORDINARY_ROOT : []), process.execPath, entry];
+  const start = (...args: string[]) => spawn(command[0] ?? '', [...command.slice(1), ...args], { env, cwd: home });
   const run = (...args: string[]) => outputOf(start(...args));
   return {
     home,
     token,
     env,
-    command: [process.execPath, entry],
+    command,
     start,
     run,
     async ok(...args) {
