@@ -107,19 +107,24 @@ async function writes({ rounds, say }: BenchContext, floor: TestService, edge: T
   return [inMilliseconds('PUT of 64 MiB / bare PUT with md5', put, 1.15)];
 }
 
-async function smallReads({ rounds, say }: BenchContext, floor: TestService, edge: TestService): Promise<Row[]> {
-  say('signed GETs of 1 KiB');
+/** Blocks that are asked for again and again, from a service as it is set up by default and from one without a cache. */
+async function smallReads({ rounds, say }: BenchContext, floor: TestService, uncached: TestService): Promise<Row[]> {
+  await using cached = await startService();
   const small = Array.from({ length: SMALL_BLOCKS }, () => randomBlock(1024));
   for (const block of small) {
-    await putBlock(edge.url, block);
+    for (const service of [cached, uncached]) await putBlock(service.url, block);
     await upload(`${floor.url}/${md5(block.data)}`, block.data);
   }
-  const { floor: bare, ...ours } = await inTurn(rounds, {
-    floor: () => requestsPerSecond(small.map((block) => `${floor.url}/${block.hash}`)),
-    edge: () => requestsPerSecond(small.map((block) => `${edge.url}/${sign(block.locator)}`)),
-  });
-  const what = 'signed GETs of 1 KiB a second / bare GETs';
-  return [{ what, edge: ours.edge, floor: bare, unit: '/s', ratio: ours.ratio, target: { atLeast: 0.85 } }];
+  const bare = () => requestsPerSecond(small.map((block) => `${floor.url}/${block.hash}`));
+  const signed = ({ url }: TestService) => requestsPerSecond(small.map((block) => `${url}/${sign(block.locator)}`));
+  say('signed GETs of 1 KiB');
+  const ours = await inTurn(rounds, { floor: bare, edge: () => signed(cached) });
+  say('signed GETs of 1 KiB, without the edge cache');
+  const slower = await inTurn(rounds, { floor: bare, edge: () => signed(uncached) });
+  return [
+    { what: 'signed GETs of 1 KiB a second / bare GETs', ...ours, unit: '/s', target: { atLeast: 0.85 } },
+    { what: 'the same without the edge cache', ...slower, unit: '/s' },
+  ];
 }
 
 function inMilliseconds(

@@ -65,8 +65,13 @@ function writeLine(context: RequestContext, line: Line): void {
   console.log(JSON.stringify(fields));
 }
 
+/** Most paths by far. */
+const BLOCK_PATH = /^\/([0-9a-f]{32}(?:\+\d+)?)(?:\+[^/@]*@[0-9a-f]{8})?$/;
+
 /** A path without locator hints, `t=` tokens, legacy download tokens and v2 tokens (T63). */
 export function redactPath(path: string): string {
+  const block = BLOCK_PATH.exec(path);
+  if (block?.[1] !== undefined) return block[1];
   return path
     .replace(/^\/+/, '')
     .replace(/([0-9a-f]{32}(?:\+\d+)?)\+[^/]*/gi, '$1')

@@ -14,6 +14,14 @@ export interface SigningKey {
 const SIGNED_LOCATOR =
   /^([0-9a-fA-F]{32})(?:\+[0-9]+)?(?:\+[B-Z][A-Za-z0-9@_-]*)*\+A([0-9a-fA-F]{40})@([0-9a-fA-F]{8})(?:\+[B-Z][A-Za-z0-9@_-]*)*$/;
 
+/** The HMAC under the key that was used last: a service has one. */
+let latest: { key: string; hmac: (message: string) => string } | null = null;
+
+function hmacUnder(key: string): (message: string) => string {
+  if (latest?.key !== key) latest = { key, hmac: createHmacSha1(key) };
+  return latest.hmac;
+}
+
 const hex = (seconds: number) => Math.floor(seconds).toString(16);
 
 function hashOf(locator: string): string {
@@ -35,7 +43,7 @@ export function createSigner(token: string, expiry: number, signing: SigningKey)
   if (signing.key === '' || token === '') return (locator) => locator;
   const expiryHex = hex(expiry).padStart(8, '0');
   const rest = `@${token}@${expiryHex}@${hex(signing.ttlSeconds)}`;
-  const hmac = createHmacSha1(signing.key);
+  const hmac = hmacUnder(signing.key);
   return (locator) => `${locator}+A${hmac(hashOf(locator) + rest)}@${expiryHex}`;
 }
 
@@ -54,7 +62,7 @@ export function createVerifier(token: string, now: number, signing: SigningKey):
   // An HMAC under an empty key is one that anybody can make.
   if (signing.key === '') throw new KeepError('not_configured');
   if (token === '') throw new KeepError('no_token');
-  const hmac = createHmacSha1(signing.key);
+  const hmac = hmacUnder(signing.key);
   const ttlHex = hex(signing.ttlSeconds);
   return (locator) => {
     const [, hash, signature, expiryHex] = SIGNED_LOCATOR.exec(locator) ?? [];

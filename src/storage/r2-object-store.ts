@@ -10,7 +10,7 @@ const MAX_KEYS_PER_DELETE = 1000;
 export function createR2ObjectStore(bucket: R2Bucket): ObjectStore {
   return {
     async get(key, { range, signal } = {}): Promise<StoredObject | null> {
-      const object = await bucket.get(key, range === undefined ? {} : { range });
+      const object = await (range === undefined ? bucket.get(key) : bucket.get(key, { range }));
       if (object === null) return null;
       if (signal?.aborted) {
         await object.body.cancel();
