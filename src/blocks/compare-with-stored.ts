@@ -18,13 +18,29 @@ export async function compareWithStored(
 ): Promise<ReadableStream<Uint8Array> | null> {
   const stored = await mount.volume.read(hash);
   if (stored === null) throw new KeepError('not_found');
-  const attested = stored.md5 === hash;
   const difference = await firstDifference(body, stored.body);
   if (difference === null) return null;
+  const { offset } = difference;
+  const piece = difference.piece?.slice() ?? new Uint8Array(0);
   const again = replay(mount, hash, size, difference);
-  if (!attested && !(await isIntact(mount, hash))) return again;
-  if ((await md5OfStream(again)) === hash) throw new KeepError('hash_collision');
-  throw new KeepError('body_mismatch');
+  // What the store says of the MD5 is no help: it gave other bytes than it vouches for, or this is a collision.
+  if (!(await isIntact(mount, hash))) return again;
+  if ((await md5OfStream(again)) !== hash) throw new KeepError('body_mismatch');
+  if (await startsWith(mount, hash, offset, piece)) {
+    throw new KeepError('unavailable', {
+      cause: new Error('the store gave wrong bytes once, and right ones afterwards'),
+    });
+  }
+  throw new KeepError('hash_collision');
+}
+
+/** Whether the stored copy has these bytes at `offset`, asked anew. */
+async function startsWith(mount: Mount, hash: string, offset: number, piece: Uint8Array): Promise<boolean> {
+  if (piece.byteLength === 0) return false;
+  const stored = await mount.volume.read(hash, { range: { offset, length: piece.byteLength } });
+  if (stored === null) throw new KeepError('not_found');
+  const bytes = new Uint8Array(await new Response(stored.body).arrayBuffer());
+  return bytes.byteLength === piece.byteLength && bytes.every((byte, i) => byte === piece[i]);
 }
 
 async function isIntact(mount: Mount, hash: string): Promise<boolean> {

@@ -175,9 +175,12 @@ export async function brokenS3(options: ScenarioOptions): Promise<ScenarioResult
     await stockUp(service.url, random, ledger);
     for (let round = 0; round < rounds; round++) {
       const oneIn = random.pick([3, 8, 20]);
-      proxy.fault = ({ method, headers }) => {
+      proxy.fault = ({ method, url, headers }) => {
         if (!random.oneIn(oneIn)) return undefined;
-        const [name, fault] = s3Fault(random, method, headers['x-amz-copy-source'] !== undefined);
+        const [name, fault] = s3Fault(random, method, {
+          isCopy: headers['x-amz-copy-source'] !== undefined,
+          isListing: url.includes('list-type=2'),
+        });
         counts[name] = (counts[name] ?? 0) + 1;
         return fault;
       };
@@ -196,7 +199,11 @@ export async function brokenS3(options: ScenarioOptions): Promise<ScenarioResult
   }
 }
 
-function s3Fault(random: Random, method: string, isCopy: boolean): [string, Fault] {
+function s3Fault(
+  random: Random,
+  method: string,
+  { isCopy, isListing }: { isCopy: boolean; isListing: boolean },
+): [string, Fault] {
   const error = (code: string) => `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`;
   const kinds: [string, Fault][] = [
     ['resets', { hangUp: true }],
@@ -207,10 +214,9 @@ function s3Fault(random: Random, method: string, isCopy: boolean): [string, Faul
     ['does it, but its answer is lost', { lieAfterwards: { status: 500, body: error('InternalError') } }],
   ];
   if (method === 'GET') {
-    kinds.push(
-      ['truncates', { cutAnswerAfter: 1 + random.below(100_000) }],
-      ['flips a bit', { flipBitAt: random.below(1000) }],
-    );
+    kinds.push(['truncates', { cutAnswerAfter: 1 + random.below(100_000) }]);
+    // Nothing vouches for a listing but the connection: only what is stored can be found to be wrong.
+    if (!isListing) kinds.push(['flips a bit', { flipBitAt: random.below(1000) }]);
   }
   if (isCopy) kinds.push(['200 with an error body', { status: 200, body: error('InternalError') }]);
   return random.pick(kinds);

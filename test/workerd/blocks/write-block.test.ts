@@ -137,6 +137,23 @@ describe('a block that is already there', () => {
     expect(await codeOf(write([mount], { hash, data: second! }))).toBe('hash_collision');
     expect(await stored(mount, hash)).toEqual(first);
   });
+
+  test('that the store shows wrongly once is no collision: the client is to come back', async () => {
+    const { mount } = testMount();
+    const block = await randomBlock(1000);
+    expect(await codeOf(write([mount], block))).toBe('success');
+    let reads = 0;
+    const { volume } = mount;
+    const read: typeof volume.read = async (hash, options) => {
+      const object = await volume.read(hash, options);
+      if (object === null || reads++ > 0) return object;
+      await object.body.cancel();
+      return { ...object, body: bodyOf(new Uint8Array(1000)) };
+    };
+    const fickle = { ...mount, volume: { ...volume, read } };
+    expect(await codeOf(write([fickle], block))).toBe('unavailable');
+    expect(await codeOf(write([fickle], block))).toBe('success');
+  });
 });
 
 describe('a stored copy that is corrupt is healed by a correct write', () => {
