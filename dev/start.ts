@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join, relative } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
 import { localCertificate } from './certificate.ts';
@@ -23,11 +24,13 @@ const { values: flags } = parseArgs({
 });
 
 const state = process.env.KEEP_EDGE_STATE || join(ROOT, '.keep-edge');
+const port = Number(process.env.PORT || 8787);
+await checkPort(port);
 await createDevVars();
 await mkdir(state, { recursive: true });
 const vars: Record<string, unknown> = flags.vars === undefined ? {} : JSON.parse(await readFile(flags.vars, 'utf8'));
 const service = await serve({
-  port: Number(process.env.PORT || 8787),
+  port,
   state,
   ...(flags.config === undefined ? {} : { configFile: flags.config }),
   vars,
@@ -39,6 +42,19 @@ printReady(service.url, await prepareAccounts(service));
 // The local runtime has no cron of its own: the Worker's trigger is every five minutes.
 const cron = setInterval(() => void service.scheduled().catch((error) => console.error(String(error))), 5 * 60_000);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => clearInterval(cron));
+
+/** Somebody else's port is the most common reason not to start: said in a sentence, before anything is touched. */
+async function checkPort(wanted: number): Promise<void> {
+  const probe = createServer();
+  const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    probe.once('error', resolve);
+    probe.listen(wanted, '127.0.0.1', () => probe.close(() => resolve(null)));
+  });
+  if (problem === null) return;
+  const why = problem.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${problem.message})`;
+  console.error(`Port ${wanted} ${why}. Take another one: PORT=8788 npm start`);
+  process.exit(1);
+}
 
 /** Development secrets are made at first start and never leave this checkout: `.dev.vars` is not in git. */
 async function createDevVars(): Promise<void> {

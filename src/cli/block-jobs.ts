@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
 
 /**
  * What block workers do: files are read and written, and hashed, without waiting and away from the thread that talks
@@ -68,7 +68,8 @@ function readPieces({ buffer, pieces }: BlockJob & { verb: 'read' }): BlockResul
 function readPiece({ file, offset, stamp }: FilePiece, target: Uint8Array): string | null {
   let descriptor: number | null = null;
   try {
-    descriptor = openSync(file, 'r');
+    // What has become a pipe meanwhile must not keep us waiting for a writer.
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     for (let done = 0; done < target.byteLength; ) {
       const count = readSync(descriptor, target, done, target.byteLength - done, offset + done);
       if (count === 0) return 'it became shorter while it was read';

@@ -9,6 +9,10 @@ import { makeDirectories, makeRoom, partFile, putInPlace, statesOf } from './tar
 
 export interface DownloadCounts {
   bytesDone: number;
+  /** Of blocks that are not complete yet. */
+  bytesUnderWay: number;
+  /** Of all that came, also in attempts that failed. */
+  bytesMoved: number;
   bytesFetched: number;
   blocksFetched: number;
   /** Files that were complete before. */
@@ -86,6 +90,10 @@ export async function download(
     jobs,
     signal,
     fileOf: (index) => partFile(targets[index]?.target ?? ''),
+    onBytes(bytes) {
+      counts.bytesUnderWay += bytes;
+      counts.bytesMoved += Math.max(0, bytes);
+    },
     onBlock({ pieces, size }) {
       counts.bytesDone += sum(pieces);
       counts.bytesFetched += size;

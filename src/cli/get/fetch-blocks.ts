@@ -18,12 +18,22 @@ export interface FetchOptions {
   signal: AbortSignal;
   /** Where a piece's file is at the moment. */
   fileOf(target: number): string;
-  /** The block's bytes are in their files. */
+  /** Bytes have come, or, below zero, those of an attempt do not count any more. */
+  onBytes(bytes: number): void;
+  /** The block's bytes are in their files; they have been taken back from onBytes. */
   onBlock(block: BlockUse): void;
 }
 
 /** Fetches blocks and writes them where they belong, once their hash is right. @throws ServicesError, file system errors */
-export async function fetchBlocks({ keep, blocks, jobs, signal, fileOf, onBlock }: FetchOptions): Promise<void> {
+export async function fetchBlocks({
+  keep,
+  blocks,
+  jobs,
+  signal,
+  fileOf,
+  onBytes,
+  onBlock,
+}: FetchOptions): Promise<void> {
   const pool = createBlockPool({
     threads: Math.min(MAX_THREADS, availableParallelism()),
     buffers: jobs + 1,
@@ -42,10 +52,19 @@ export async function fetchBlocks({ keep, blocks, jobs, signal, fileOf, onBlock 
         await keep.transfer(
           block.locator,
           async (body, announced) => {
-            const size = await fill(new Uint8Array(buffer), body, Math.min(announced, block.size));
-            const written = await pool.run({ verb: 'write', buffer, size, hash, pieces });
-            buffer = written.buffer;
-            if (!written.intact) throw new KeepError('corrupt', { message: 'checksum mismatch' });
+            let come = 0;
+            const onChunk = (bytes: number) => {
+              come += bytes;
+              onBytes(bytes);
+            };
+            try {
+              const size = await fill(new Uint8Array(buffer), body, Math.min(announced, block.size), onChunk);
+              const written = await pool.run({ verb: 'write', buffer, size, hash, pieces });
+              buffer = written.buffer;
+              if (!written.intact) throw new KeepError('corrupt', { message: 'checksum mismatch' });
+            } finally {
+              onBytes(-come);
+            }
           },
           { signal: either },
         );
@@ -71,12 +90,18 @@ export async function fetchBlocks({ keep, blocks, jobs, signal, fileOf, onBlock 
 }
 
 /** @throws KeepError corrupt when the body has more or fewer bytes */
-async function fill(target: Uint8Array, body: ReadableStream<Uint8Array>, size: number): Promise<number> {
+async function fill(
+  target: Uint8Array,
+  body: ReadableStream<Uint8Array>,
+  size: number,
+  onChunk: (bytes: number) => void,
+): Promise<number> {
   let length = 0;
   const take = (chunk: Uint8Array) => {
     if (length + chunk.byteLength > size) throw new KeepError('corrupt', { message: 'more data than the block has' });
     target.set(chunk, length);
     length += chunk.byteLength;
+    onChunk(chunk.byteLength);
   };
   const stream = nodeStreamOf(body);
   if (stream === null) for await (const chunk of body) take(chunk);

@@ -7,6 +7,7 @@ import type { Command, Given } from '../command.ts';
 import { formatBytes, formatSeconds, plural, showName } from '../format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { showProgress } from '../progress.ts';
+import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { type DownloadCounts, download } from './download.ts';
 import { type GetPlan, planFiles } from './plan.ts';
@@ -25,6 +26,7 @@ export const get: Command = {
     verify: { value: null, help: 'compare what is in DEST with the collection; fetch no files' },
     force: { value: null, short: 'f', help: 'replace files that are there with other contents' },
     jobs: { value: 'N', short: 'j', help: `blocks fetched at once (${DEFAULT_JOBS}); each needs 64 MiB of memory` },
+    retries: RETRIES,
     json: { value: null, help: 'the result as JSON on standard output' },
     quiet: { value: null, short: 'q', help: 'no progress' },
   },
@@ -49,7 +51,7 @@ async function runGet(given: Given): Promise<number> {
   if (source === undefined || more.length > 0)
     throw usageError('One collection and one destination, please. See: keep-edge get --help');
   const { id, path } = parseAddress(source);
-  const session = openSession();
+  const session = openSession({ retry: retryPolicy(given) });
   try {
     const { tree } = await loadCollection(session.api, id);
     const entry = entryAt(tree, path);
@@ -101,13 +103,21 @@ async function runVerify(given: Given, { keep }: Session, plan: GetPlan): Promis
 async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Promise<number> {
   const started = Date.now();
   const bytes = plan.targets.reduce((sum, { size }) => sum + size, 0);
-  const counts: DownloadCounts = { bytesDone: 0, bytesFetched: 0, blocksFetched: 0, filesSkipped: 0 };
+  const counts: DownloadCounts = {
+    bytesDone: 0,
+    bytesUnderWay: 0,
+    bytesMoved: 0,
+    bytesFetched: 0,
+    blocksFetched: 0,
+    filesSkipped: 0,
+  };
   const interruption = onInterrupt();
   const progress = showProgress(
     () => ({
-      bytesDone: counts.bytesDone,
+      // A block may be in several files, and files may need little of it.
+      bytesDone: Math.min(bytes, counts.bytesDone + counts.bytesUnderWay),
       bytesTotal: bytes,
-      bytesMoved: counts.bytesFetched,
+      bytesMoved: counts.bytesMoved,
       note: `${plural(counts.blocksFetched, 'block')} fetched`,
     }),
     { quiet: given.has('quiet') },

@@ -1,10 +1,10 @@
 import { realpathSync } from 'node:fs';
-import { SDK_RETRIES } from '../../services/retry.ts';
 import { usageError } from '../cli-error.ts';
 import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { formatBytes, plural } from '../format.ts';
 import { parseGlob } from '../glob.ts';
+import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { type Checkpoint, checkpointFile, openCheckpoint } from './checkpoint.ts';
 import { planBlocks } from './plan.ts';
@@ -48,10 +48,7 @@ export const put: Command = {
       value: 'SECONDS',
       help: `save the collection on the way (${SAVE_EVERY_SECONDS}), so that its blocks\nare kept and their signatures renewed`,
     },
-    retries: {
-      value: 'N',
-      help: `how often to ask again when nobody answers\n(${SDK_RETRIES.rounds - 1}: outages of some minutes are sat out)`,
-    },
+    retries: RETRIES,
     json: { value: null, help: 'the result as JSON on standard output' },
     quiet: { value: null, short: 'q', help: 'no progress' },
   },
@@ -85,8 +82,7 @@ async function runPut(given: Given): Promise<number> {
   });
   const bytes = walk.files.reduce((sum, { size }) => sum + size, 0);
   const prepared = { walk, blocks: [...planBlocks(walk.files)], bytes };
-  const rounds = 1 + (given.count('retries', 0) ?? SDK_RETRIES.rounds - 1);
-  const session = openSession({ retry: { ...SDK_RETRIES, rounds } });
+  const session = openSession({ retry: retryPolicy(given) });
   try {
     const checkpoint = openCheckpoint(checkpointOf(given, session, update), { resume: !given.has('no-resume') });
     try {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,6 +40,13 @@ test('a file that has grown, shrunk or gone is a problem that says so', () => {
   expect(read(stamp, 10, 10)).toMatchObject({ problems: [{ what: 'it became shorter while it was read' }] });
   rmSync(file);
   expect(read(stamp)).toMatchObject({ problems: [{ what: 'it is not there any more' }] });
+});
+
+test('a file that has become a pipe is a problem, and not waited for', () => {
+  const stamp = stampOf(statSync(file));
+  rmSync(file);
+  execFileSync('mkfifo', [file]);
+  expect(read(stamp)).toMatchObject({ hash: null, problems: [{ what: 'it became shorter while it was read' }] });
 });
 
 test('nothing is written unless the hash is right', () => {
