@@ -105,6 +105,7 @@ const REASONS: Record<string, string> = {
   ENOENT: 'it is not there any more',
   EISDIR: 'it is a directory now',
   EIO: 'the disk cannot read it',
+  ESPIPE: 'it is a pipe now',
   ELOOP: 'its symbolic links lead in a circle',
   ENAMETOOLONG: 'its path is too long',
 };

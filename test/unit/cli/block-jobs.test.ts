@@ -46,7 +46,7 @@ test('a file that has become a pipe is a problem, and not waited for', () => {
   const stamp = stampOf(statSync(file));
   rmSync(file);
   execFileSync('mkfifo', [file]);
-  expect(read(stamp)).toMatchObject({ hash: null, problems: [{ what: 'it became shorter while it was read' }] });
+  expect(read(stamp)).toMatchObject({ hash: null, problems: [{ what: 'it is a pipe now' }] });
 });
 
 test('nothing is written unless the hash is right', () => {
