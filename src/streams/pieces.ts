@@ -3,7 +3,7 @@
  * cheaper; but each streaming request that script pumps holds one in memory, and 32 slow readers are to stay under 64 MiB
  * (see docs/decisions.md).
  */
-export const PIECE_BYTES = 640 * 1024;
+export const PIECE_BYTES = 512 * 1024;
 
 /** A body read in pieces of PIECE_BYTES (the last may be shorter) with byte buffers that are used again. */
 export interface Pieces {
