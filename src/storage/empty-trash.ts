@@ -93,7 +93,13 @@ async function judge(
   }
   const trashedAt = seconds(listed);
   const usedAt = seconds(marker);
-  if (trashedAt - usedAt < ttlSeconds) {
+  const isDoubtful = trashedAt - usedAt < ttlSeconds;
+  if (!isDoubtful && startedAt - trashedAt < lifetimeSeconds) return 'kept';
+  // Trashed anew since it was listed: that copy has its own time, and its own lifetime.
+  const current = await store.head(trash);
+  if (current === null) return 'deleted';
+  if (seconds(current) !== trashedAt) return 'kept';
+  if (isDoubtful) {
     // A write or touch raced with the trash, or the block was untrashed since.
     if (startedAt - usedAt >= ttlSeconds - raceWindowSeconds) {
       if (await restore(store, hash, data, trash)) await mark();
@@ -103,12 +109,8 @@ async function judge(
       await fixRace(store, hash, options);
       return 'kept';
     }
+    if (startedAt - trashedAt < lifetimeSeconds) return 'kept';
   }
-  if (startedAt - trashedAt < lifetimeSeconds) return 'kept';
-  // Trashed anew since it was listed: that copy has its own lifetime.
-  const current = await store.head(trash);
-  if (current === null) return 'deleted';
-  if (seconds(current) !== trashedAt) return 'kept';
   await store.delete([trash]);
   if ((await store.head(trash)) !== null) return 'kept';
   // A live block's marker is what protects it from the next trash list (T50).

@@ -12,6 +12,8 @@ export interface S3Request {
   /** Never Content-Type: it is not signed, and Ceph 20 refuses what is sent unsigned. */
   headers?: Record<string, string>;
   body?: Uint8Array | ReadableStream<Uint8Array>;
+  /** The answer is a short document, which is read as part of the attempt: one that stalls or breaks off is asked for again. */
+  isDocument?: true;
   signal?: AbortSignal | undefined;
 }
 
@@ -50,9 +52,9 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
   const { accessKeyId, secretAccessKey, region } = driver;
   const signingKeys = new Map<string, ArrayBuffer>();
 
-  /** What an error says is read here: its text may be cut off as well, which makes it a failed attempt like another. */
+  /** Documents and what errors say are read here: their text may be cut off as well, which makes it a failed attempt like another. */
   async function attempt(request: S3Request): Promise<Response | null | KeepError> {
-    const { method, key, query = {}, headers = {}, body, signal } = request;
+    const { method, key, query = {}, headers = {}, body, signal, isDocument = false } = request;
     const url = new URL(`${address}/${encodeKey(key)}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The payload is not signed (a stream cannot be): Content-MD5 guards it.
@@ -73,12 +75,13 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
         method,
         await fetch(signed.url, { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) }),
       );
-    // Cleared once headers or the whole of an error are there: a body may take its time.
+    // Cleared once headers, or the whole of a document or an error, are there: a body may take its time.
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
     try {
       const signals = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      return await judge(method, await fetch(signed.url, { ...init, signal: signals }));
+      const judged = await judge(method, await fetch(signed.url, { ...init, signal: signals }));
+      return isDocument && judged instanceof Response ? new Response(await judged.text(), judged) : judged;
     } finally {
       clearTimeout(timer);
     }

@@ -55,7 +55,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
         // Onto itself it is a touch, which S3 only takes as a change of metadata.
         ...(from === to ? { 'x-amz-metadata-directive': 'REPLACE' } : {}),
       };
-      const response = await client.send({ method: 'PUT', key: to, headers });
+      const response = await client.send({ method: 'PUT', key: to, headers, isDocument: true });
       if (response === null) return null;
       // The status may have been sent before the copy failed.
       const [error] = errorsOf(await response.text());
@@ -85,7 +85,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       };
       if (cursor) query['continuation-token'] = cursor;
       else if (startAfter !== undefined) query['start-after'] = startAfter;
-      const response = await client.send({ method: 'GET', key: '', query });
+      const response = await client.send({ method: 'GET', key: '', query, isDocument: true });
       if (response === null) throw failure(new S3Failure('LIST', 404, ''));
       try {
         const { objects, next } = parseListing(await response.text());

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { BLOCK_BYTES, getBlock, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
+import { indexOf } from '../support/queues.ts';
 import { openRaw, rawRequest } from '../support/raw-http.ts';
 import { createS3Bucket, type S3Bucket, s3IsRequired, s3Secrets, s3Server, s3Volume } from '../support/s3.ts';
 import { type S3Proxy, type SeenRequest, startS3Proxy } from '../support/s3-proxy.ts';
@@ -86,6 +87,20 @@ describe.runIf(s3IsRequired)('when S3', () => {
     left = Number.POSITIVE_INFINITY;
     const failed = await getBlock(service.url, block);
     expect([failed.status, failed.headers.get('retry-after')]).toEqual([503, '5']);
+  });
+
+  test('breaks off in the middle of its listings, the index is complete, or has no end', async () => {
+    const block = randomBlock(1000);
+    await putBlock(service.url, block);
+    const isListing = ({ url }: SeenRequest) => url.includes('list-type=2');
+    let left = 2;
+    proxy.fault = (seen) => (isListing(seen) && left-- > 0 ? { cutAnswerAfter: 100 } : undefined);
+    expect((await indexOf(service)).has(block.locator)).toBe(true);
+    expect(left).toBeLessThan(0);
+    left = Number.POSITIVE_INFINITY;
+    const answer = await request(`${service.url}/index`).catch(() => null);
+    const looksComplete = answer?.status === 200 && /(^|\n)\n$/.test(answer.text);
+    expect(looksComplete).toBe(false);
   });
 
   test('fails during a write, the write is not sent twice and not acknowledged', async () => {
