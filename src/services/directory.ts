@@ -125,11 +125,10 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
         (id === home ? await homeRecords(refresh) : await listed(id, refresh)).map(serviceFromRecord),
     }),
     async find(uuid) {
-      const record = (await homeRecords()).find((known) => known.uuid === uuid);
-      if (record !== undefined) return serviceFromRecord(record);
-      // Not there, or only not to be read just now?
-      await adminRecords();
-      return null;
+      const isIt = (known: ServiceRecord) => known.uuid === uuid;
+      // Not there, or only not to be read just now? Asked once more, KV may tell.
+      const record = (await homeRecords()).find(isIt) ?? (await adminRecords()).find(isIt);
+      return record === undefined ? null : serviceFromRecord(record);
     },
     serviceRecords: () => homeRecords(),
     adminRecords,

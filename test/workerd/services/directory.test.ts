@@ -173,6 +173,21 @@ test('while KV cannot say which services the admin added, nobody is told that th
   expect(await one.find(gateway.uuid)).toMatchObject({ url: 'https://gateway:443' });
 });
 
+test('a service is found although KV fails the first time that it is asked', async () => {
+  let failures = 1;
+  const stumbling = new Proxy({} as KVNamespace, {
+    get: (_, name) => {
+      if (name === 'list' && failures-- > 0) return () => Promise.reject(new Error('KV is ill'));
+      const value: unknown = Reflect.get(kv, name);
+      return typeof value === 'function' ? value.bind(kv) : value;
+    },
+  });
+  const gateway = adminRecord('gateway');
+  await isolate().putRecord(gateway);
+  expect(await isolate({ kv: stumbling }).find(gateway.uuid)).toMatchObject({ url: 'https://gateway:443' });
+  expect(failures).toBeLessThan(1);
+});
+
 test('the cron fills in all clusters; one that does not answer keeps its last list', async () => {
   await isolate().refresh();
   await Promise.all(work);
