@@ -4,8 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, devices, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, devices, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBrowser } from '../support/browser.ts';
 import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf, md5, randomBlock } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
@@ -38,10 +39,7 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
         './empty d41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056\n',
       { name: 'Whole genome run 7, sample 0042' },
     );
-    browser = await chromium.launch({
-      executablePath: (await tool('sh', ['-c', 'command -v chromium'])).trim(),
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
+    browser = await startBrowser();
   });
   afterAll(async () => {
     await browser?.close();

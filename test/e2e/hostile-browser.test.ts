@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api } from '../support/api.ts';
+import { startBrowser } from '../support/browser.ts';
 import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
@@ -73,10 +74,7 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
     collection = await createCollection(service, `. ${LETTERS.locator} ${files}\n${below.join('')}`, {
       name: collectionName,
     });
-    browser = await chromium.launch({
-      executablePath: (await tool('sh', ['-c', 'command -v chromium'])).trim(),
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
+    browser = await startBrowser();
   });
   afterAll(async () => {
     await browser?.close();

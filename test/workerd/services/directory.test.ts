@@ -42,6 +42,15 @@ const isolate = (changes: Partial<DirectoryOptions> = {}) =>
     },
     ...changes,
   });
+/** The real KV, but for the operations that `fails` says. */
+const failingKv = (fails: (name: string | symbol) => boolean) =>
+  new Proxy({} as KVNamespace, {
+    get: (_, name) => {
+      if (fails(name)) return () => Promise.reject(new Error('KV is ill'));
+      const value: unknown = Reflect.get(kv, name);
+      return typeof value === 'function' ? value.bind(kv) : value;
+    },
+  });
 const urls = async (directory: ReturnType<typeof isolate>, refresh?: boolean) =>
   (await directory.services('xedge').list(refresh)).map(({ url }) => url);
 
@@ -154,13 +163,7 @@ test('a service that was just added is not forgotten over a list that was begun 
 
 test('while KV cannot say which services the admin added, nobody is told that there is none', async () => {
   let isIll = true;
-  const moody = new Proxy({} as KVNamespace, {
-    get: (_, name) => {
-      if (isIll) return () => Promise.reject(new Error('KV is ill'));
-      const value: unknown = Reflect.get(kv, name);
-      return typeof value === 'function' ? value.bind(kv) : value;
-    },
-  });
+  const moody = failingKv(() => isIll);
   const gateway = adminRecord('gateway');
   await isolate().putRecord(gateway);
   const one = isolate({ kv: moody });
@@ -175,13 +178,7 @@ test('while KV cannot say which services the admin added, nobody is told that th
 
 test('a service is found although KV fails the first time that it is asked', async () => {
   let failures = 1;
-  const stumbling = new Proxy({} as KVNamespace, {
-    get: (_, name) => {
-      if (name === 'list' && failures-- > 0) return () => Promise.reject(new Error('KV is ill'));
-      const value: unknown = Reflect.get(kv, name);
-      return typeof value === 'function' ? value.bind(kv) : value;
-    },
-  });
+  const stumbling = failingKv((name) => name === 'list' && failures-- > 0);
   const gateway = adminRecord('gateway');
   await isolate().putRecord(gateway);
   expect(await isolate({ kv: stumbling }).find(gateway.uuid)).toMatchObject({ url: 'https://gateway:443' });
