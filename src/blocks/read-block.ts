@@ -3,10 +3,11 @@ import { EMPTY_HASH } from '../keep/limits.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
-import { fanOut, type Sink } from '../streams/fan-out.ts';
+import type { Sink } from '../streams/fan-out.ts';
 import { md5OfStream, md5OfStretch } from '../streams/md5-stream.ts';
-import { PIECE_BYTES } from '../streams/pieces.ts';
-import { copyBody, SMALL_BLOCK_BYTES, verifiedBytes, verifyBody } from '../streams/verify.ts';
+import { pacedBody } from '../streams/paced-body.ts';
+import { PIECE_BYTES, piecesOf } from '../streams/pieces.ts';
+import { drain, SMALL_BLOCK_BYTES, verifiedBytes, verifiedPieces } from '../streams/verify.ts';
 import { type BlockCache, NO_CACHE } from './block-cache.ts';
 
 /** Where blocks are read from. */
@@ -53,7 +54,12 @@ export async function readBlock(source: BlockSource, hash: string, options: Read
     const object = await mount.volume.read(hash, { signal: options.signal });
     if (object === null) return null;
     const vouched = await judged(source, object, hash, options.size);
-    return { ...(await bodyOf(source, object, hash, vouched)), size: object.size, from: mount.uuid, vouched };
+    return {
+      ...(await bodyOf(source, object, hash, vouched, options.signal)),
+      size: object.size,
+      from: mount.uuid,
+      vouched,
+    };
   });
 }
 
@@ -128,17 +134,19 @@ async function bodyOf(
   { body, size }: StoredObject,
   hash: string,
   vouched: BlockFound['vouched'],
+  signal: AbortSignal | undefined,
 ): Promise<Pick<BlockRead, 'body' | 'done'>> {
   const isHashed = vouched === 'hashed';
   const isSmall = size <= (isHashed ? PIECE_BYTES : SMALL_BLOCK_BYTES);
+  const expected = { hash: isHashed ? hash : null, size };
   if (isSmall && (isHashed || cache !== NO_CACHE)) {
-    const bytes = await verifiedBytes(body, size, isHashed ? hash : null);
+    const bytes = await verifiedBytes(body, expected);
     cache.put(hash, bytes);
     return { body: streamOf(bytes) };
   }
-  const entry = cache.fill(hash, size);
-  if (isHashed) return verifyBody(body, { hash, size }, entry);
-  return entry === null ? { body } : copyBody(body, size, entry);
+  const copies = [cache.fill(hash, size)].filter((entry) => entry !== null);
+  if (!isHashed && copies.length === 0) return { body };
+  return pacedBody(verifiedPieces(piecesOf(body), expected, copies), size, signal);
 }
 
 /**
@@ -155,7 +163,7 @@ async function hashedStretch(
   if (size <= PIECE_BYTES) {
     const whole = await mount.volume.read(hash, { signal });
     if (whole === null) return null;
-    const bytes = await verifiedBytes(whole.body, size, hash);
+    const bytes = await verifiedBytes(whole.body, { hash, size });
     source.cache.put(hash, bytes);
     return { body: streamOf(bytes.slice(range.offset, range.offset + range.length)) };
   }
@@ -164,8 +172,8 @@ async function hashedStretch(
   const again = await mount.volume.read(hash, { range, signal });
   if (again === null) return null;
   const expected = { hash: await digest.hex(), size: range.length };
-  if (range.length > PIECE_BYTES) return verifyBody(again.body, expected, null);
-  return { body: streamOf(await verifiedBytes(again.body, expected.size, expected.hash)) };
+  if (range.length <= PIECE_BYTES) return { body: streamOf(await verifiedBytes(again.body, expected)) };
+  return pacedBody(verifiedPieces(piecesOf(again.body), expected, []), range.length, signal);
 }
 
 async function verifyWhole(
@@ -179,7 +187,7 @@ async function verifyWhole(
   const object = await mount.volume.read(hash, { signal });
   if (object === null) throw new KeepError('not_found');
   const sinks = [source.cache.fill(hash, size), watcher ?? null].filter((sink) => sink !== null);
-  if (sinks.length > 0) await fanOut(object.body, sinks, { hash, size });
+  if (sinks.length > 0) await drain(verifiedPieces(piecesOf(object.body), { hash, size }, sinks));
   // With nobody to see them, the bytes need not come into script at all.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }

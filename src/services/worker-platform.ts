@@ -1,8 +1,9 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Sink } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
+import { pacedBody } from '../streams/paced-body.ts';
 import { type Pieces, piecesOf } from '../streams/pieces.ts';
-import { SMALL_BLOCK_BYTES, verifiedBytes, verifyBody } from '../streams/verify.ts';
+import { SMALL_BLOCK_BYTES, verifiedBytes, verifiedPieces } from '../streams/verify.ts';
 import type { CheckBody } from './checked-body.ts';
 import type { ClientPlatform } from './keep-client.ts';
 import type { TransferWatch } from './transfer-limits.ts';
@@ -30,14 +31,15 @@ const checkBody =
     try {
       if (size === null) throw new KeepError('corrupt', { message: 'of unknown length' });
       if (size <= SMALL_BLOCK_BYTES) {
-        const bytes = await verifiedBytes(pieces, size, hash);
+        const bytes = await verifiedBytes(pieces, { hash, size });
         watch.stop();
         keeper?.put(hash, bytes);
         return { body: new Response(bytes).body ?? new ReadableStream() };
       }
       // A service that hangs after its headers, or trickles, may still be left for the next one.
       const first = await pieces.next();
-      const checked = verifyBody(putBack(first, pieces), { hash, size }, keeper?.fill(hash, size) ?? null);
+      const copies = [keeper?.fill(hash, size) ?? null].filter((entry) => entry !== null);
+      const checked = pacedBody(verifiedPieces(putBack(first, pieces), { hash, size }, copies), size, undefined);
       checked.done.finally(watch.stop).catch(() => undefined);
       return checked;
     } catch (error) {
@@ -51,9 +53,9 @@ const checkBody =
 function watched(pieces: Pieces, watch: TransferWatch): Pieces {
   return {
     ...pieces,
-    async next(spent) {
+    async next(spent, bytes) {
       watch.resume();
-      const piece = await pieces.next(spent);
+      const piece = await pieces.next(spent, bytes);
       watch.pause();
       watch.progress(piece?.byteLength ?? 0);
       return piece;
@@ -65,8 +67,8 @@ function putBack(piece: Uint8Array | null, pieces: Pieces): Pieces {
   let first: Uint8Array | null | undefined = piece;
   return {
     ...pieces,
-    async next(spent) {
-      if (first === undefined) return pieces.next(spent);
+    async next(spent, bytes) {
+      if (first === undefined) return pieces.next(spent, bytes);
       const taken = first;
       first = undefined;
       return taken;

@@ -1,6 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { createMd5 } from './md5-stream.ts';
-import { type Pieces, piecesOf } from './pieces.ts';
+import { piecesOf } from './pieces.ts';
 
 /** One place where the bytes go. */
 export interface Sink {
@@ -15,35 +14,46 @@ export interface Sink {
 
 /**
  * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and one piece is held at a
- * time. With `verify`, the last piece is written only when length and MD5 are the block's; until then no sink has a
- * complete body. Resolves when every sink that did not fail has been closed.
+ * time. Resolves when every sink that did not fail has been closed.
  *
- * @throws KeepError `corrupt` when `verify` fails; the error of a required sink; the last sink's error when none is left
+ * @throws the error of a required sink; the last sink's error when none is left
  */
-export async function fanOut(
-  source: ReadableStream<Uint8Array> | Pieces,
-  sinks: Sink[],
-  verify?: { hash: string; size: number },
-): Promise<void> {
-  const pieces = 'next' in source ? source : piecesOf(source);
-  const digest = verify === undefined ? null : createMd5();
+export async function fanOut(source: ReadableStream<Uint8Array>, sinks: Sink[]): Promise<void> {
+  const pieces = piecesOf(source);
+  const all = inLockstep(sinks);
+  const someIsLeft = (failures: unknown[]) => {
+    if (all.count() === 0) throw failures[0] ?? new KeepError('unavailable');
+  };
+  try {
+    for (let piece = await pieces.next(); piece !== null; piece = await pieces.next(piece))
+      someIsLeft(await all.write(piece));
+    someIsLeft(await all.close());
+  } catch (error) {
+    await Promise.all([pieces.cancel(error), all.abort(error)]);
+    throw error;
+  }
+}
+
+/** Several sinks as one that is as slow as the slowest. */
+export interface Lockstep {
+  /**
+   * Resolves when every sink has taken the piece.
+   * @returns why sinks were left behind at it
+   * @throws the error of a required sink
+   */
+  write(piece: Uint8Array): Promise<unknown[]>;
+  /** Closes all, and says so to those that are. Returns and throws as `write`. */
+  close(): Promise<unknown[]>;
+  abort(reason: unknown): Promise<void>;
+  /** How many have not been left behind. */
+  count(): number;
+}
+
+export function inLockstep(sinks: Sink[]): Lockstep {
   let open = sinks.map((sink) => ({ ...sink, writer: sink.writable.getWriter() }));
-  let seen = 0;
-  const abort = async (reason: unknown) => {
-    await Promise.allSettled([
-      pieces.cancel(reason),
-      digest?.abort(reason),
-      ...open.map(({ writer }) => writer.abort(reason)),
-    ]);
-  };
-  /** Hashes the piece that completes the block: the verdict comes before anybody gets it. */
-  const check = async (piece: Uint8Array, { hash, size }: { hash: string; size: number }) => {
-    await digest?.write(piece);
-    if (seen > size || (await digest?.hex()) !== hash) throw new KeepError('corrupt');
-  };
-  const writeAll = async (act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>) => {
-    const [only] = open;
-    if (open.length === 1 && only?.required && only.failure === undefined) return act(only.writer);
+  const forAll = async (
+    act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>,
+  ): Promise<unknown[]> => {
     const results = await Promise.allSettled(
       open.map(({ writer, failure }) => (failure === undefined ? act(writer) : Promise.race([act(writer), failure]))),
     );
@@ -51,24 +61,19 @@ export async function fanOut(
       result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : [],
     );
     for (const { i, reason } of failed) if (open[i]?.required) throw reason;
-    // With nobody left to write to, only a verdict is worth reading on for.
-    if (failed.length === open.length && verify === undefined) throw failed[0]?.reason ?? new KeepError('unavailable');
     open = open.filter((_, i) => !failed.some((failure) => failure.i === i));
+    return failed.map(({ reason }) => reason);
   };
-  try {
-    for (let piece = await pieces.next(); piece !== null; piece = await pieces.next(piece)) {
-      seen += piece.byteLength;
-      const bytes = piece;
-      const isCompleting = verify !== undefined && seen >= verify.size;
-      if (isCompleting) await check(piece, verify);
-      // Every wait is a crossing into native code: hashing and writing share one.
-      await Promise.all([isCompleting ? undefined : digest?.write(piece), writeAll((writer) => writer.write(bytes))]);
-    }
-    if (verify !== undefined && seen !== verify.size) throw new KeepError('corrupt');
-    await writeAll((writer) => writer.close());
-    for (const { onClosed } of open) onClosed?.();
-  } catch (error) {
-    await abort(error);
-    throw error;
-  }
+  return {
+    write: (piece) => forAll((writer) => writer.write(piece)),
+    async close() {
+      const failures = await forAll((writer) => writer.close());
+      for (const { onClosed } of open) onClosed?.();
+      return failures;
+    },
+    async abort(reason) {
+      await Promise.allSettled(open.map(({ writer }) => writer.abort(reason)));
+    },
+    count: () => open.length,
+  };
 }

@@ -1,30 +1,32 @@
-/**
- * How many bytes one crossing from native code into script carries. Each crossing costs about 60 µs, so larger is
- * cheaper; but each streaming request that script pumps holds one in memory, and 32 slow readers are to stay under 64 MiB
- * (see docs/decisions.md).
- */
+/** How many bytes one crossing from native code into script carries, where nobody says otherwise. */
 export const PIECE_BYTES = 512 * 1024;
 
-/** A body read in pieces of PIECE_BYTES (the last may be shorter) with byte buffers that are used again. */
+/** A body read piece by piece into byte buffers that are used again. */
 export interface Pieces {
-  /** The next piece; null at the end. `spent` is a former piece whose memory may be overwritten. */
-  next(spent?: Uint8Array): Promise<Uint8Array | null>;
+  /**
+   * The next piece; null at the end.
+   * @param spent a former piece whose memory may be overwritten
+   * @param bytes of the piece (PIECE_BYTES if not told); the last one may be shorter
+   */
+  next(spent?: Uint8Array, bytes?: number): Promise<Uint8Array | null>;
   cancel(reason: unknown): Promise<void>;
   /** Gives up the lock: what has not been read is in `body` again. */
   release(): void;
 }
 
 /**
- * Takes the lock of `body`, which must be a byte stream (every native body is).
+ * Takes the lock of `body`: a byte stream, as every native body is, or one of `pacedBody`, whose own pieces are then
+ * handed on as they are, each to be done with before the one after the next is asked for.
  * @param atLeast bytes of a piece, for sources so slow that somebody wants to see them come
  */
-export function piecesOf(body: ReadableStream<Uint8Array>, atLeast = PIECE_BYTES): Pieces {
-  const reader = body.getReader({ mode: 'byob' });
+export function piecesOf(body: ReadableStream<Uint8Array>, atLeast?: number): Pieces {
+  const reader = readerOf(body);
   return {
-    async next(spent) {
-      const buffer =
-        spent !== undefined && spent.buffer.byteLength === PIECE_BYTES ? spent.buffer : new ArrayBuffer(PIECE_BYTES);
-      const { value } = await reader.readAtLeast(atLeast, new Uint8Array(buffer as ArrayBuffer));
+    async next(spent, bytes = PIECE_BYTES) {
+      if (!('readAtLeast' in reader)) return (await reader.read()).value ?? null;
+      const buffer = spent?.buffer.byteLength === bytes ? spent.buffer : new ArrayBuffer(bytes);
+      const view = new Uint8Array(buffer as ArrayBuffer);
+      const { value } = await reader.readAtLeast(Math.min(atLeast ?? bytes, bytes), view);
       return value === undefined || value.byteLength === 0 ? null : value;
     },
     async cancel(reason) {
@@ -32,4 +34,12 @@ export function piecesOf(body: ReadableStream<Uint8Array>, atLeast = PIECE_BYTES
     },
     release: () => reader.releaseLock(),
   };
+}
+
+function readerOf(body: ReadableStream<Uint8Array>) {
+  try {
+    return body.getReader({ mode: 'byob' });
+  } catch {
+    return body.getReader();
+  }
 }

@@ -2,8 +2,8 @@ import type { Pipeable } from './part.ts';
 import { piecesOf } from './pieces.ts';
 
 /**
- * A body that script moves piece by piece: for bodies that the runtime does not pipe into a transform stream (those
- * of another one), and for those whose bytes have to be seen on the way.
+ * A body that script moves piece by piece: for those that script moves anyway (the runtime pipes none that comes out of
+ * a transform stream into another one), and for those whose bytes have to be seen on the way.
  */
 export function pipePieces(body: ReadableStream<Uint8Array>, watcher?: PieceWatcher): Pipeable {
   return {

@@ -1,4 +1,4 @@
-/** A body that script keeps moving. The runtime cannot pipe such a body into another transform stream. */
+/** A body that script keeps moving. */
 export interface PumpedBody {
   body: ReadableStream<Uint8Array>;
   /** Settles with the pump; a failure has already broken off `body`. */

@@ -27,8 +27,10 @@ export function sliceChecked(body: ReadableStream<Uint8Array>, { offset, length 
           spent = piece;
           if (until <= from) continue;
           if (held !== null) await writer.write(held);
-          held = piece.subarray(from, until);
-          spent = undefined;
+          const isLast = position >= offset + length;
+          // The last one is held for as long as the rest takes: in memory of its own.
+          held = isLast ? piece.slice(from, until) : piece.subarray(from, until);
+          if (!isLast) spent = undefined;
         }
         if (held !== null) await writer.write(held);
       } catch (error) {

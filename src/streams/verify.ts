@@ -1,27 +1,63 @@
 import { KeepError } from '../keep/errors.ts';
-import { fanOut, type Sink } from './fan-out.ts';
+import { inLockstep, type Sink } from './fan-out.ts';
 import { createMd5 } from './md5-stream.ts';
 import { type Pieces, piecesOf } from './pieces.ts';
-import type { PumpedBody } from './pumped-body.ts';
 
-/**
- * A block's body that can never reach its reader complete and wrong (keep-block-api.md 3.6): hashed on the way, the
- * last piece held back until the digest agrees, broken off with `corrupt` if it does not. Small blocks are judged
- * whole by `verifiedBytes`, while a status can still be sent.
- *
- * @param copyTo gets the same bytes, and is closed only when they proved right
- */
-export function verifyBody(
-  body: ReadableStream<Uint8Array> | Pieces,
-  { hash, size }: { hash: string; size: number },
-  copyTo: Sink | null,
-): PumpedBody {
-  return pumped(body, size, copyTo, { hash, size });
+/** What a body must turn out to be. */
+export interface Expected {
+  /** Lowercase hex MD5; null when somebody else vouches for the bytes. */
+  hash: string | null;
+  /** Bytes. */
+  size: number;
 }
 
-/** Passes a body on and gives `copyTo` the same bytes; `copyTo` is closed only when all went well. */
-export function copyBody(body: ReadableStream<Uint8Array>, size: number, copyTo: Sink): PumpedBody {
-  return pumped(body, size, copyTo);
+/**
+ * A block's pieces that can never become complete and wrong (keep-block-api.md 3.6): hashed on the way, the one that
+ * completes the block given out only when length and digest agree, with `corrupt` in its place if they do not. Small
+ * blocks are judged whole by `verifiedBytes`, while a status can still be sent.
+ *
+ * @param copies get the same bytes, and are closed only when they proved right
+ */
+export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies: Sink[]): Pieces {
+  const digest = hash === null ? null : createMd5();
+  const all = inLockstep(copies);
+  let seen = 0;
+  const cancel = async (reason: unknown) => {
+    await Promise.all([source.cancel(reason), digest?.abort(reason), all.abort(reason)]);
+  };
+  /** The piece that completes the block: the verdict comes before anybody gets it. */
+  const complete = async (piece: Uint8Array) => {
+    await digest?.write(piece);
+    const isRight = seen === size && (digest === null || (await digest.hex()) === hash);
+    if (!isRight || (await source.next(undefined, 1)) !== null) throw new KeepError('corrupt');
+    await all.write(piece);
+    await all.close();
+  };
+  const read = async (spent: Uint8Array | undefined, bytes: number | undefined) => {
+    if (seen === size) return null;
+    const piece = await source.next(spent, bytes);
+    seen += piece?.byteLength ?? 0;
+    if (piece === null) throw new KeepError('corrupt');
+    if (seen >= size) await complete(piece);
+    // Every wait is a crossing into native code: hashing and copying share one.
+    else await Promise.all([digest?.write(piece), all.write(piece)]);
+    return piece;
+  };
+  return {
+    next: (spent, bytes) =>
+      read(spent, bytes).catch(async (error) => {
+        await cancel(error);
+        throw error;
+      }),
+    cancel,
+    release: () => source.release(),
+  };
+}
+
+/** Reads all pieces, for those who see them on the way. @throws whatever reading throws */
+export async function drain(pieces: Pieces): Promise<void> {
+  let piece = await pieces.next();
+  while (piece !== null) piece = await pieces.next(piece);
 }
 
 /** Up to this size a block is read whole before its answer starts, to be kept by the cache in one piece. */
@@ -33,8 +69,7 @@ export const SMALL_BLOCK_BYTES = 256 * 1024;
  */
 export async function verifiedBytes(
   body: ReadableStream<Uint8Array> | Pieces,
-  size: number,
-  hash: string | null,
+  { hash, size }: Expected,
 ): Promise<Uint8Array> {
   const pieces = 'next' in body ? body : piecesOf(body);
   const bytes = (await pieces.next()) ?? new Uint8Array(0);
@@ -50,19 +85,4 @@ async function md5Of(bytes: Uint8Array): Promise<string> {
   const digest = createMd5();
   if (bytes.byteLength > 0) await digest.write(bytes);
   return digest.hex();
-}
-
-function pumped(
-  body: ReadableStream<Uint8Array> | Pieces,
-  size: number,
-  copyTo: Sink | null,
-  verify?: { hash: string; size: number },
-): PumpedBody {
-  const out = new FixedLengthStream(size);
-  const sinks: Sink[] = [{ writable: out.writable, required: true }];
-  if (copyTo !== null) sinks.push(copyTo);
-  const done = fanOut(body, sinks, verify);
-  // The reader of `out` sees every failure; here it is only kept from counting as unhandled.
-  done.catch(() => undefined);
-  return { body: out.readable, done };
 }

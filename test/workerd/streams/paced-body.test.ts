@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { pacedBody } from '../../../src/streams/paced-body.ts';
+import { type Pieces, piecesOf } from '../../../src/streams/pieces.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const noSignal = undefined;
+const dataOf = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 7) % 251);
+const bodyOf = (bytes: Uint8Array) => new Response(bytes).body as ReadableStream<Uint8Array>;
+const same = (a: Uint8Array, b: Uint8Array) => a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
+
+/** Pieces without a store behind them, which note what was asked of them. */
+function recorded(next: (bytes: number) => Promise<Uint8Array | null>) {
+  const asked: number[] = [];
+  const cancelled: unknown[] = [];
+  const pieces: Pieces = {
+    next(_spent, bytes = 0) {
+      asked.push(bytes);
+      return next(bytes);
+    },
+    async cancel(reason) {
+      cancelled.push(reason);
+    },
+    release: () => undefined,
+  };
+  return { pieces, asked, cancelled };
+}
+
+afterEach(() => void vi.useRealTimers());
+
+describe('a body given out at its reader’s pace', () => {
+  test('comes out as it went in, also for a reader that looks at a piece only when it has the next one', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 9 * MIB }),
+        fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 20 }),
+        async (length, waits) => {
+          const data = dataOf(length);
+          const { body, done } = pacedBody(piecesOf(bodyOf(data)), length, noSignal);
+          const out = new Uint8Array(length);
+          let at = 0;
+          let held: Uint8Array | null = null;
+          const keep = (piece: Uint8Array | null) => {
+            if (piece !== null) out.set(piece, at);
+            at += piece?.byteLength ?? 0;
+          };
+          for await (const piece of body) {
+            const wait = waits[at % waits.length] ?? 0;
+            if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+            keep(held);
+            held = piece;
+          }
+          keep(held);
+          await done;
+          expect(same(out, data)).toBe(true);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  test('has the length that was announced, as an answer', async () => {
+    const { body } = pacedBody(piecesOf(bodyOf(dataOf(3 * MIB))), 3 * MIB, noSignal);
+    expect((await new Response(body).arrayBuffer()).byteLength).toBe(3 * MIB);
+  });
+
+  test('reads nothing before somebody wants it, and then one piece at a time', async () => {
+    const { pieces, asked } = recorded(async (bytes) => new Uint8Array(bytes));
+    const { body } = pacedBody(pieces, 64 * MIB, noSignal);
+    await scheduler.wait(5);
+    expect(asked.length).toBe(0);
+    const reader = body.getReader();
+    for (const count of [1, 2, 3]) {
+      await reader.read();
+      await scheduler.wait(5);
+      expect(asked.length).toBe(count);
+    }
+  });
+
+  test('grows its pieces for a quick reader, and makes them small again for one that has become slow', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { pieces, asked } = recorded(async (bytes) => new Uint8Array(bytes));
+    const reader = pacedBody(pieces, 64 * MIB, noSignal).body.getReader();
+    for (let count = 0; count < 70; count++) await reader.read();
+    expect(asked.slice(0, 64).every((bytes) => bytes === 64 * KIB)).toBe(true);
+    expect(asked.slice(65)).toEqual(Array(5).fill(MIB));
+    vi.setSystemTime(Date.now() + 200);
+    await reader.read();
+    await reader.read();
+    expect(asked.slice(-2)).toEqual([64 * KIB, 64 * KIB]);
+  });
+
+  test('stays with small pieces for a reader that was never quick', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { pieces, asked } = recorded(async (bytes) => new Uint8Array(bytes));
+    const reader = pacedBody(pieces, 64 * MIB, noSignal).body.getReader();
+    for (let count = 0; count < 200; count++) {
+      await reader.read();
+      vi.setSystemTime(Date.now() + 10);
+    }
+    expect(new Set(asked)).toEqual(new Set([64 * KIB]));
+  });
+
+  test('breaks off when the pieces end early, or fail', async () => {
+    const short = pacedBody(piecesOf(bodyOf(dataOf(MIB))), MIB + 1, noSignal);
+    await expect(new Response(short.body).arrayBuffer()).rejects.toThrow();
+    await expect(short.done).rejects.toMatchObject({ code: 'corrupt' });
+    const { pieces, cancelled } = recorded(() => Promise.reject(new Error('the store broke off')));
+    const failing = pacedBody(pieces, MIB, noSignal);
+    await expect(failing.body.getReader().read()).rejects.toThrow('the store broke off');
+    await expect(failing.done).rejects.toThrow('the store broke off');
+    expect(cancelled.length).toBe(1);
+  });
+
+  test('lets go of its source when the reader cancels', async () => {
+    const { pieces, cancelled } = recorded(async (bytes) => new Uint8Array(bytes));
+    const { body, done } = pacedBody(pieces, 64 * MIB, noSignal);
+    const reader = body.getReader();
+    await reader.read();
+    await reader.cancel();
+    expect(cancelled.length).toBe(1);
+    await expect(done).rejects.toMatchObject({ code: 'client_gone' });
+  });
+
+  test('lets go of a source that hangs when the client goes away', async () => {
+    const { promise: hung, resolve } = Promise.withResolvers<null>();
+    const { pieces, cancelled } = recorded(() => hung);
+    const cancel = pieces.cancel;
+    pieces.cancel = async (reason) => {
+      await cancel(reason);
+      resolve(null);
+    };
+    const client = new AbortController();
+    const { body, done } = pacedBody(pieces, 64 * MIB, client.signal);
+    const read = body.getReader().read();
+    client.abort(new Error('the client is gone'));
+    await expect(read).rejects.toThrow();
+    await expect(done).rejects.toThrow('the client is gone');
+    expect(cancelled.length).toBeGreaterThan(0);
+  });
+});
