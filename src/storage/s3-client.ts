@@ -1,5 +1,5 @@
 import { AwsV4Signer } from 'aws4fetch';
-import { type ErrorCode, KeepError } from '../keep/errors.ts';
+import { type ErrorCode, isKeepError, KeepError } from '../keep/errors.ts';
 import { parseErrorCode } from './s3-xml.ts';
 import type { S3DriverConfig } from './volume-config.ts';
 
@@ -12,8 +12,6 @@ export interface S3Request {
   /** Never Content-Type: it is not signed, and Ceph 20 refuses what is sent unsigned. */
   headers?: Record<string, string>;
   body?: Uint8Array | ReadableStream<Uint8Array>;
-  /** The answer is a short document, which is read as part of the attempt: one that stalls or breaks off is asked for again. */
-  isDocument?: true;
   signal?: AbortSignal | undefined;
 }
 
@@ -24,6 +22,12 @@ export interface S3Client {
    * @throws KeepError `unavailable`, `full` or `body_mismatch`; what the store said is in the cause.
    */
   send(request: S3Request): Promise<Response | null>;
+  /**
+   * The same for an answer that is a short document, which is read as part of the attempt: one that stalls, breaks off,
+   * or makes no sense is asked for again.
+   * @param parse throws when the document is not whole; a KeepError of its own is thrown on
+   */
+  sendForDocument<Result>(request: S3Request, parse: (xml: string) => Result): Promise<Result | null>;
   /** `/bucket/key` as x-amz-copy-source wants it. */
   copySource(key: string): string;
 }
@@ -52,9 +56,15 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
   const { accessKeyId, secretAccessKey, region } = driver;
   const signingKeys = new Map<string, ArrayBuffer>();
 
-  /** Documents and what errors say are read here: their text may be cut off as well, which makes it a failed attempt like another. */
-  async function attempt(request: S3Request): Promise<Response | null | KeepError> {
-    const { method, key, query = {}, headers = {}, body, signal, isDocument = false } = request;
+  /**
+   * Documents and what errors say are read here: their text may be cut off as well, which makes it a failed attempt like
+   * another. The runtime may call it whole then.
+   */
+  async function attempt<Result>(
+    request: S3Request,
+    finish: (response: Response) => Result | Promise<Result>,
+  ): Promise<Result | null> {
+    const { method, key, query = {}, headers = {}, body, signal } = request;
     const url = new URL(`${address}/${encodeKey(key)}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The payload is not signed (a stream cannot be): Content-MD5 guards it.
@@ -70,37 +80,43 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     });
     const signed = await signer.sign();
     const init = { method, headers: signed.headers, redirect: 'manual', cache: 'no-store' } as const;
-    if (body !== undefined)
-      return judge(
-        method,
-        await fetch(signed.url, { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) }),
-      );
+    if (body !== undefined) {
+      const sent = { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) };
+      const response = await judge(method, await fetch(signed.url, sent));
+      return response === null ? null : finish(response);
+    }
     // Cleared once headers, or the whole of a document or an error, are there: a body may take its time.
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
     try {
       const signals = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      const judged = await judge(method, await fetch(signed.url, { ...init, signal: signals }));
-      return isDocument && judged instanceof Response ? new Response(await judged.text(), judged) : judged;
+      const response = await judge(method, await fetch(signed.url, { ...init, signal: signals }));
+      return response === null ? null : await finish(response);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  return {
-    async send(request) {
-      const { signal } = request;
-      const attempts = request.body instanceof ReadableStream ? 1 : MAX_ATTEMPTS;
-      for (let tried = 1; ; tried++) {
-        const outcome = await attempt(request).catch(
-          // A connection that failed, or the caller's own wish to stop.
-          (error: unknown) => new KeepError(signal?.aborted ? 'client_gone' : 'unavailable', { cause: error }),
-        );
-        if (!(outcome instanceof KeepError)) return outcome;
-        if (tried >= attempts || !mayPass(outcome)) throw outcome;
+  async function persist<Result>(
+    request: S3Request,
+    finish: (response: Response) => Result | Promise<Result>,
+  ): Promise<Result | null> {
+    const { signal } = request;
+    const attempts = request.body instanceof ReadableStream ? 1 : MAX_ATTEMPTS;
+    for (let tried = 1; ; tried++) {
+      try {
+        return await attempt(request, finish);
+      } catch (error) {
+        const failed = asKeepError(error, signal);
+        if (tried >= attempts || !mayPass(failed)) throw failed;
         await backoff(tried, signal);
       }
-    },
+    }
+  }
+
+  return {
+    send: (request) => persist(request, (response) => response),
+    sendForDocument: (request, parse) => persist(request, async (response) => parse(await response.text())),
     copySource: (key) => `/${driver.bucket}/${encodeKey(key)}`,
   };
 }
@@ -125,12 +141,19 @@ export function encodeKey(key: string): string {
     .join('/');
 }
 
-async function judge(method: string, response: Response): Promise<Response | null | KeepError> {
+/** @throws KeepError what the server's answer means for the rest of the house */
+async function judge(method: string, response: Response): Promise<Response | null> {
   if (response.ok) return response;
   const s3Code = parseErrorCode(await response.text());
   // A missing bucket is 404 as well, and no reason to say that a block does not exist.
   if (response.status === 404 && s3Code !== 'NoSuchBucket') return null;
-  return failure(new S3Failure(method, response.status, s3Code));
+  throw failure(new S3Failure(method, response.status, s3Code));
+}
+
+/** What is no answer of the server is a connection that failed, a document in pieces, or the caller's own wish to stop. */
+function asKeepError(error: unknown, signal: AbortSignal | undefined): KeepError {
+  if (isKeepError(error)) return error;
+  return new KeepError(signal?.aborted ? 'client_gone' : 'unavailable', { cause: error });
 }
 
 /** A failed operation as the rest of the house knows it. */

@@ -55,11 +55,10 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
         // Onto itself it is a touch, which S3 only takes as a change of metadata.
         ...(from === to ? { 'x-amz-metadata-directive': 'REPLACE' } : {}),
       };
-      const response = await client.send({ method: 'PUT', key: to, headers, isDocument: true });
-      if (response === null) return null;
       // The status may have been sent before the copy failed.
-      const [error] = errorsOf(await response.text());
-      if (error !== undefined) throw failure(new S3Failure('COPY', 200, error));
+      const errors = await client.sendForDocument({ method: 'PUT', key: to, headers }, errorsOf);
+      if (errors === null) return null;
+      if (errors[0] !== undefined) throw failure(new S3Failure('COPY', 200, errors[0]));
       const copied = await store.head(to);
       if (copied === null) throw failure(new S3Failure('COPY', 404, 'the copy is gone already'));
       return copied;
@@ -85,15 +84,10 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       };
       if (cursor) query['continuation-token'] = cursor;
       else if (startAfter !== undefined) query['start-after'] = startAfter;
-      const response = await client.send({ method: 'GET', key: '', query, isDocument: true });
-      if (response === null) throw failure(new S3Failure('LIST', 404, ''));
-      try {
-        const { objects, next } = parseListing(await response.text());
-        // A listing does not tell whether an ETag is an MD5 (encrypted objects' are not).
-        return { objects: objects.map((object) => ({ ...object, md5: null })), next };
-      } catch (error) {
-        throw new KeepError('unavailable', { cause: error });
-      }
+      const page = await client.sendForDocument({ method: 'GET', key: '', query }, parseListing);
+      if (page === null) throw failure(new S3Failure('LIST', 404, ''));
+      // A listing does not tell whether an ETag is an MD5 (encrypted objects' are not).
+      return { objects: page.objects.map((object) => ({ ...object, md5: null })), next: page.next };
     },
   };
 
@@ -101,10 +95,10 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
     const body = new TextEncoder().encode(deleteRequest(keys));
     const digest = new Uint8Array(await crypto.subtle.digest('MD5', body));
     const headers = { 'content-md5': btoa(String.fromCharCode(...digest)) };
-    const response = await client.send({ method: 'POST', key: '', query: { delete: '' }, headers, body });
-    if (response === null) throw failure(new S3Failure('DELETE', 404, ''));
-    const [error] = errorsOf(await response.text());
-    if (error !== undefined) throw failure(new S3Failure('DELETE', 200, error));
+    const request = { method: 'POST', key: '', query: { delete: '' }, headers, body } as const;
+    const errors = await client.sendForDocument(request, errorsOf);
+    if (errors === null) throw failure(new S3Failure('DELETE', 404, ''));
+    if (errors[0] !== undefined) throw failure(new S3Failure('DELETE', 200, errors[0]));
   }
 
   return store;

@@ -40,20 +40,27 @@ export function parseListing(xml: string): S3Listing {
 
 /** The code of an error document, empty when there is none (HEAD has no body, proxies answer in HTML). */
 export function parseErrorCode(xml: string): string {
-  return errorsOf(xml)[0] ?? '';
+  if (!xml.includes('<Error>')) return '';
+  try {
+    return codesOf(parser.parse(xml))[0] ?? '';
+  } catch {
+    return 'unreadable';
+  }
 }
 
-/** Codes of the errors inside an answer: CopyObject and DeleteObjects report them under status 200. */
+/**
+ * Codes of the errors inside an answer: CopyObject and DeleteObjects report them under status 200. A server that says
+ * nothing reports none.
+ * @throws Error when the answer was cut off: an error may have been in the part that is missing
+ */
 export function errorsOf(xml: string): string[] {
-  if (!xml.includes('<Error>')) return [];
-  try {
-    const document = parser.parse(xml) as { Error?: Fields[]; DeleteResult?: { Error?: Fields[] } };
-    return (document.Error ?? document.DeleteResult?.Error ?? []).map(({ Code }) =>
-      typeof Code === 'string' ? Code : 'unknown',
-    );
-  } catch {
-    return ['unreadable'];
-  }
+  return xml.trim() === '' ? [] : codesOf(parser.parse(xml, true));
+}
+
+function codesOf(document: { Error?: Fields[]; DeleteResult?: { Error?: Fields[] } }): string[] {
+  return (document.Error ?? document.DeleteResult?.Error ?? []).map(({ Code }) =>
+    typeof Code === 'string' ? Code : 'unknown',
+  );
 }
 
 /** The body of DeleteObjects: only failures are to be reported. */

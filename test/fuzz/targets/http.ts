@@ -72,18 +72,19 @@ export const s3Listing: Target = {
     '<constructor>',
   ],
   run(input) {
-    const codes = [...errorsOf(input), parseErrorCode(input)];
-    must(
-      codes.every((code) => typeof code === 'string'),
-      'a code that is no text',
-    );
+    const codes = [parseErrorCode(input)];
     let page: ReturnType<typeof parseListing>;
     try {
+      codes.push(...errorsOf(input));
       page = parseListing(input);
     } catch (cause) {
       // The driver says `unavailable` for all of these: what matters is that they end.
       throw new KeepError('unavailable', { message: 'not a listing', cause });
     }
+    must(
+      codes.every((code) => typeof code === 'string'),
+      'a code that is no text',
+    );
     for (const { key, size, modified } of page.objects) {
       must(typeof key === 'string', 'a key that is no text');
       must(Number.isSafeInteger(size) && size >= 0, 'a size that is none');

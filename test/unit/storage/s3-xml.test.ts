@@ -60,12 +60,18 @@ describe('an error document', () => {
     expect(errorsOf('<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>')).toEqual([]);
     const failed = '<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code></Error></DeleteResult>';
     expect(errorsOf(failed)).toEqual(['AccessDenied']);
+    expect(errorsOf('\n')).toEqual([]);
   });
 
-  test('never throws, whatever comes', () => {
+  test('is not overlooked in an answer that was cut off', () => {
+    const whole = '<?xml version="1.0"?><DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>';
+    for (let length = 1; length < whole.length; length++) expect(() => errorsOf(whole.slice(0, length))).toThrow();
+  });
+
+  test('tells its code without throwing, whatever comes', () => {
     fc.assert(
       fc.property(fc.string(), fc.boolean(), (text, tagged) => {
-        expect(Array.isArray(errorsOf(tagged ? `<Error>${text}` : text))).toBe(true);
+        expect(typeof parseErrorCode(tagged ? `<Error>${text}` : text)).toBe('string');
       }),
     );
   });
