@@ -29,7 +29,7 @@ export interface BlockFound {
 
 export interface BlockRead extends BlockFound {
   body: ReadableStream<Uint8Array>;
-  /** Settles when the body is through; only for bodies that are pumped (see PumpedBody), undefined for native ones. */
+  /** See PumpedBody; undefined for native bodies. */
   done?: Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export async function vouchForBlock(source: BlockSource, hash: string, options: 
     const info = await mount.volume.head(hash, options.signal);
     if (info === null) return null;
     const vouched = judge(source, info, hash, options.size);
-    if (vouched === 'hashed') await verifyWhole(source, mount, hash, info.size, options.signal);
+    if (vouched === 'hashed') await verifyWhole(source, mount, hash, info.size, options.signal, null);
     return { size: info.size, from: mount.uuid, vouched };
   });
 }
@@ -144,9 +144,9 @@ async function bodyOf(
     cache.put(hash, bytes);
     return { body: streamOf(bytes) };
   }
-  const copies = [cache.fill(hash, size)].filter((entry) => entry !== null);
-  if (!isHashed && copies.length === 0) return { body };
-  return pacedBody(verifiedPieces(piecesOf(body), expected, copies), size, signal);
+  const entry = cache.fill(hash, size);
+  if (!isHashed && entry === null) return { body };
+  return pacedBody(verifiedPieces(piecesOf(body), expected, [entry]), size, signal);
 }
 
 /**
@@ -182,12 +182,13 @@ async function verifyWhole(
   hash: string,
   size: number,
   signal: AbortSignal | undefined,
-  watcher?: Sink,
+  watcher: Sink | null,
 ): Promise<void> {
   const object = await mount.volume.read(hash, { signal });
   if (object === null) throw new KeepError('not_found');
-  const sinks = [source.cache.fill(hash, size), watcher ?? null].filter((sink) => sink !== null);
-  if (sinks.length > 0) await drain(verifiedPieces(piecesOf(object.body), { hash, size }, sinks));
+  const entry = source.cache.fill(hash, size);
+  if (entry !== null || watcher !== null)
+    await drain(verifiedPieces(piecesOf(object.body), { hash, size }, [entry, watcher]));
   // With nobody to see them, the bytes need not come into script at all.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }

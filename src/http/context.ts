@@ -23,7 +23,7 @@ export interface RequestContext {
   log: Record<string, string | number | boolean>;
   /** What went wrong, for the log only. */
   error?: unknown;
-  /** Settles when the response's body is through, for bodies that are pumped rather than handed to the runtime. */
+  /** Settles when all of the response's body is on its way, for bodies that are pumped rather than handed to the runtime. */
   bodyDone?: Promise<unknown>;
   /** Work that may outlive the response. */
   waitUntil: (work: Promise<unknown>) => void;

@@ -12,7 +12,7 @@ export interface ExpectedBlock {
 /** A body that is being checked as it is read. */
 export interface CheckedBody {
   body: ReadableStream<Uint8Array>;
-  /** Settles when all is through, where script keeps the body moving; undefined otherwise. */
+  /** See PumpedBody; undefined where script does not keep the body moving. */
   done?: Promise<void>;
 }
 

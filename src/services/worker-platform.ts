@@ -38,8 +38,9 @@ const checkBody =
       }
       // A service that hangs after its headers, or trickles, may still be left for the next one.
       const first = await pieces.next();
-      const copies = [keeper?.fill(hash, size) ?? null].filter((entry) => entry !== null);
-      const checked = pacedBody(verifiedPieces(putBack(first, pieces), { hash, size }, copies), size, undefined);
+      const copy = keeper?.fill(hash, size) ?? null;
+      // The transfer's own signal ends `pieces`.
+      const checked = pacedBody(verifiedPieces(putBack(first, pieces), { hash, size }, [copy]), size, undefined);
       checked.done.finally(watch.stop).catch(() => undefined);
       return checked;
     } catch (error) {

@@ -42,13 +42,14 @@ export interface Lockstep {
    * @throws the error of a required sink
    */
   write(piece: Uint8Array): Promise<unknown[]>;
-  /** Closes all, and says so to those that are. Returns and throws as `write`. */
+  /** Closes all; `onClosed` is called for each that is. Returns and throws as `write`. */
   close(): Promise<unknown[]>;
   abort(reason: unknown): Promise<void>;
   /** How many have not been left behind. */
   count(): number;
 }
 
+/** A sink that is left behind is aborted. */
 export function inLockstep(sinks: Sink[]): Lockstep {
   let open = sinks.map((sink) => ({ ...sink, writer: sink.writable.getWriter() }));
   const forAll = async (
@@ -60,7 +61,10 @@ export function inLockstep(sinks: Sink[]): Lockstep {
     const failed = results.flatMap((result, i) =>
       result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : [],
     );
-    for (const { i, reason } of failed) if (open[i]?.required) throw reason;
+    for (const { i, reason } of failed) {
+      if (open[i]?.required) throw reason;
+      void open[i]?.writer.abort(reason).catch(() => undefined);
+    }
     open = open.filter((_, i) => !failed.some((failure) => failure.i === i));
     return failed.map(({ reason }) => reason);
   };

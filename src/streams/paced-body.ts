@@ -3,12 +3,12 @@ import type { Pieces } from './pieces.ts';
 import type { PumpedBody } from './pumped-body.ts';
 
 /** While little has flowed, and for a slow reader: what waits for it takes room from everyone else's. */
-const SLOW_PIECE_BYTES = 64 * 1024;
-/** For a quick reader: fewer and larger writes to its socket cost less. It waits for nothing, so few are held at a time. */
+const SLOW_PIECE_BYTES = 128 * 1024;
+/** For a quick reader: fewer and larger writes to its socket cost less, and are soon done with. */
 const QUICK_PIECE_BYTES = 1024 * 1024;
-/** Bytes in a row that a reader must have taken quickly: less fits into the buffers on the way to a slow one. */
-const QUICK_AFTER_BYTES = 4 * 1024 * 1024;
-/** Taking fewer bytes than these a millisecond is slow. */
+/** Bytes in a row that a reader must have taken quickly: so much may just have gone into buffers on the way. */
+const QUICK_AFTER_BYTES = 6 * 1024 * 1024;
+/** Fewer bytes than these a millisecond are slow. */
 const QUICK_BYTES_PER_MS = 20_000;
 
 /**
@@ -20,7 +20,7 @@ const QUICK_BYTES_PER_MS = 20_000;
  */
 export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | undefined): PumpedBody {
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-  const nextBytes = createPace();
+  const pace = createPace();
   let given = 0;
   let last: Uint8Array | undefined;
   let spent: Uint8Array | undefined;
@@ -30,7 +30,8 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
     await pieces.cancel(reason);
   };
   const onAbort = () => void stop(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
   // Whoever reads the body sees every failure; here it is only kept from counting as unhandled.
   done.catch(() => undefined);
   const body = new ReadableStream<Uint8Array>(
@@ -38,12 +39,13 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
       expectedLength: size,
       async pull(controller) {
         try {
-          const piece = await pieces.next(spent, nextBytes(last?.byteLength ?? 0));
+          const piece = await pieces.next(spent, pace.ask(last?.byteLength ?? 0));
           if (piece === null) throw new KeepError('corrupt');
           spent = last;
           last = piece;
           given += piece.byteLength;
           controller.enqueue(piece);
+          pace.given();
           if (given < size) return;
           controller.close();
           signal?.removeEventListener('abort', onAbort);
@@ -60,14 +62,25 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
   return { body, done };
 }
 
-/** @returns how large the next piece should be, told how large the one was that has just been taken */
-function createPace(): (taken: number) => number {
-  let asked = Date.now();
+/**
+ * How large the next piece should be. A reader is slow when it leaves a piece lying; so is, for a large piece, whoever
+ * kept it waiting: what waits for a slow store takes as much room.
+ */
+function createPace() {
+  let askedAt = Date.now();
+  let givenAt = askedAt;
   let flowed = 0;
-  return (taken) => {
-    const now = Date.now();
-    flowed = taken < (now - asked) * QUICK_BYTES_PER_MS ? 0 : flowed + taken;
-    asked = now;
-    return flowed < QUICK_AFTER_BYTES ? SLOW_PIECE_BYTES : QUICK_PIECE_BYTES;
+  return {
+    /** @param taken bytes of the piece before */
+    ask(taken: number): number {
+      const now = Date.now();
+      const since = taken < QUICK_PIECE_BYTES ? givenAt : askedAt;
+      flowed = taken < (now - since) * QUICK_BYTES_PER_MS ? 0 : flowed + taken;
+      askedAt = now;
+      return flowed < QUICK_AFTER_BYTES ? SLOW_PIECE_BYTES : QUICK_PIECE_BYTES;
+    },
+    given() {
+      givenAt = Date.now();
+    },
   };
 }

@@ -6,24 +6,20 @@ export interface Pieces {
   /**
    * The next piece; null at the end.
    * @param spent a former piece whose memory may be overwritten
-   * @param bytes of the piece (PIECE_BYTES if not told); the last one may be shorter
+   * @param bytes of the piece (PIECE_BYTES if not told); the last one may be shorter, and any where pieces come as they are
    */
   next(spent?: Uint8Array, bytes?: number): Promise<Uint8Array | null>;
   cancel(reason: unknown): Promise<void>;
-  /** Gives up the lock: what has not been read is in `body` again. */
-  release(): void;
 }
 
 /**
- * Takes the lock of `body`: a byte stream, as every native body is, or one of `pacedBody`, whose own pieces are then
- * handed on as they are, each to be done with before the one after the next is asked for.
+ * Takes the lock of `body`, which must be a byte stream (every native body is).
  * @param atLeast bytes of a piece, for sources so slow that somebody wants to see them come
  */
 export function piecesOf(body: ReadableStream<Uint8Array>, atLeast?: number): Pieces {
-  const reader = readerOf(body);
+  const reader = body.getReader({ mode: 'byob' });
   return {
     async next(spent, bytes = PIECE_BYTES) {
-      if (!('readAtLeast' in reader)) return (await reader.read()).value ?? null;
       const buffer = spent?.buffer.byteLength === bytes ? spent.buffer : new ArrayBuffer(bytes);
       const view = new Uint8Array(buffer as ArrayBuffer);
       const { value } = await reader.readAtLeast(Math.min(atLeast ?? bytes, bytes), view);
@@ -32,14 +28,19 @@ export function piecesOf(body: ReadableStream<Uint8Array>, atLeast?: number): Pi
     async cancel(reason) {
       await reader.cancel(reason).catch(() => undefined);
     },
-    release: () => reader.releaseLock(),
   };
 }
 
-function readerOf(body: ReadableStream<Uint8Array>) {
+/**
+ * The pieces of any body, for those who take them as they come: those of `pacedBody` have lengths of their own, and are
+ * lent until the second one after it is asked for.
+ */
+export function anyPiecesOf(body: ReadableStream<Uint8Array>): Pieces {
   try {
-    return body.getReader({ mode: 'byob' });
+    return piecesOf(body);
   } catch {
-    return body.getReader();
+    // No byte stream.
+    const reader = body.getReader();
+    return { next: async () => (await reader.read()).value ?? null, cancel: (reason) => reader.cancel(reason) };
   }
 }

@@ -1,5 +1,5 @@
 import type { Pipeable } from './part.ts';
-import { piecesOf } from './pieces.ts';
+import { anyPiecesOf } from './pieces.ts';
 
 /**
  * A body that script moves piece by piece: for those that script moves anyway (the runtime pipes none that comes out of
@@ -8,7 +8,7 @@ import { piecesOf } from './pieces.ts';
 export function pipePieces(body: ReadableStream<Uint8Array>, watcher?: PieceWatcher): Pipeable {
   return {
     async pipeTo(to, { signal }) {
-      const pieces = piecesOf(body);
+      const pieces = anyPiecesOf(body);
       const writer = to.getWriter();
       const stop = () => void pieces.cancel(signal.reason);
       signal.addEventListener('abort', stop, { once: true });

@@ -1,6 +1,6 @@
 import type { ByteRange } from './byte-range.ts';
 import type { Pipeable } from './part.ts';
-import { piecesOf } from './pieces.ts';
+import { anyPiecesOf } from './pieces.ts';
 
 /**
  * A stretch of a body that is checked only as it ends: the body is read to its end, and the last bytes of the stretch
@@ -9,7 +9,7 @@ import { piecesOf } from './pieces.ts';
 export function sliceChecked(body: ReadableStream<Uint8Array>, { offset, length }: ByteRange): Pipeable {
   return {
     async pipeTo(to, { signal }) {
-      const pieces = piecesOf(body);
+      const pieces = anyPiecesOf(body);
       const writer = to.getWriter();
       const stop = () => void pieces.cancel(signal.reason);
       signal.addEventListener('abort', stop, { once: true });

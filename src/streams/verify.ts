@@ -16,29 +16,33 @@ export interface Expected {
  * completes the block given out only when length and digest agree, with `corrupt` in its place if they do not. Small
  * blocks are judged whole by `verifiedBytes`, while a status can still be sent.
  *
- * @param copies get the same bytes, and are closed only when they proved right
+ * @param copies get the same bytes; they are closed only when these proved right, and nobody waits for that
  */
-export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies: Sink[]): Pieces {
+export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies: (Sink | null)[]): Pieces {
   const digest = hash === null ? null : createMd5();
-  const all = inLockstep(copies);
+  const all = inLockstep(copies.filter((copy) => copy !== null));
   let seen = 0;
+  let isProven = false;
   const cancel = async (reason: unknown) => {
+    // What is proven is let through to the copies, whoever leaves.
+    if (isProven) return;
     await Promise.all([source.cancel(reason), digest?.abort(reason), all.abort(reason)]);
   };
-  /** The piece that completes the block: the verdict comes before anybody gets it. */
-  const complete = async (piece: Uint8Array) => {
-    await digest?.write(piece);
+  /** The piece that completes the block: the verdict comes before anybody gets it, and so does the source's end. */
+  const complete = async (piece: Uint8Array | null) => {
+    if (piece !== null) await digest?.write(piece);
     const isRight = seen === size && (digest === null || (await digest.hex()) === hash);
     if (!isRight || (await source.next(undefined, 1)) !== null) throw new KeepError('corrupt');
-    await all.write(piece);
-    await all.close();
+    if (piece !== null) await all.write(piece);
+    isProven = true;
+    void all.close().catch(() => undefined);
   };
   const read = async (spent: Uint8Array | undefined, bytes: number | undefined) => {
-    if (seen === size) return null;
+    if (isProven) return null;
     const piece = await source.next(spent, bytes);
     seen += piece?.byteLength ?? 0;
-    if (piece === null) throw new KeepError('corrupt');
     if (seen >= size) await complete(piece);
+    else if (piece === null) throw new KeepError('corrupt');
     // Every wait is a crossing into native code: hashing and copying share one.
     else await Promise.all([digest?.write(piece), all.write(piece)]);
     return piece;
@@ -50,7 +54,6 @@ export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies:
         throw error;
       }),
     cancel,
-    release: () => source.release(),
   };
 }
 

@@ -22,7 +22,6 @@ function recorded(next: (bytes: number) => Promise<Uint8Array | null>) {
     async cancel(reason) {
       cancelled.push(reason);
     },
-    release: () => undefined,
   };
   return { pieces, asked, cancelled };
 }
@@ -82,13 +81,12 @@ describe('a body given out at its reader’s pace', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { pieces, asked } = recorded(async (bytes) => new Uint8Array(bytes));
     const reader = pacedBody(pieces, 64 * MIB, noSignal).body.getReader();
-    for (let count = 0; count < 70; count++) await reader.read();
-    expect(asked.slice(0, 64).every((bytes) => bytes === 64 * KIB)).toBe(true);
-    expect(asked.slice(65)).toEqual(Array(5).fill(MIB));
+    for (let count = 0; count < 53; count++) await reader.read();
+    expect(asked).toEqual([...Array(48).fill(128 * KIB), ...Array(5).fill(MIB)]);
     vi.setSystemTime(Date.now() + 200);
     await reader.read();
     await reader.read();
-    expect(asked.slice(-2)).toEqual([64 * KIB, 64 * KIB]);
+    expect(asked.slice(-2)).toEqual([128 * KIB, 128 * KIB]);
   });
 
   test('stays with small pieces for a reader that was never quick', async () => {
@@ -99,7 +97,23 @@ describe('a body given out at its reader’s pace', () => {
       await reader.read();
       vi.setSystemTime(Date.now() + 10);
     }
-    expect(new Set(asked)).toEqual(new Set([64 * KIB]));
+    expect(new Set(asked)).toEqual(new Set([128 * KIB]));
+  });
+
+  test('grows its pieces over a store that takes its time for each, but not for one that is slow with large ones', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    let milliseconds = 5;
+    const { pieces, asked } = recorded(async (bytes) => {
+      vi.setSystemTime(Date.now() + milliseconds);
+      return new Uint8Array(bytes);
+    });
+    const reader = pacedBody(pieces, 64 * MIB, noSignal).body.getReader();
+    for (let count = 0; count < 53; count++) await reader.read();
+    expect(asked.slice(48)).toEqual(Array(5).fill(MIB));
+    milliseconds = 200;
+    await reader.read();
+    await reader.read();
+    expect(asked.slice(-2)).toEqual([MIB, 128 * KIB]);
   });
 
   test('breaks off when the pieces end early, or fail', async () => {
@@ -138,5 +152,12 @@ describe('a body given out at its reader’s pace', () => {
     await expect(read).rejects.toThrow();
     await expect(done).rejects.toThrow('the client is gone');
     expect(cancelled.length).toBeGreaterThan(0);
+  });
+
+  test('of a client that had gone before it began holds nothing', async () => {
+    const { pieces, cancelled } = recorded(async (bytes) => new Uint8Array(bytes));
+    const { done } = pacedBody(pieces, 64 * MIB, AbortSignal.abort(new Error('the client is gone')));
+    await expect(done).rejects.toThrow('the client is gone');
+    expect(cancelled.length).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { md5Hex } from '../../../src/keep/md5.ts';
-import type { Sink } from '../../../src/streams/fan-out.ts';
+import { fanOut, type Sink } from '../../../src/streams/fan-out.ts';
 import { PIECE_BYTES, type Pieces, piecesOf } from '../../../src/streams/pieces.ts';
 import { drain, verifiedPieces } from '../../../src/streams/verify.ts';
 
@@ -73,5 +73,67 @@ describe('a block that is verified on its way', () => {
   test('breaks off with a copy that is required', async () => {
     const { sink } = copy({ required: true, failAfter: 10 });
     await expect(drain(verifiedPieces(source(data), { hash, size }, [sink]))).rejects.toThrow('the copy failed');
+  });
+
+  test('of nothing is proven like any other', async () => {
+    const nothing = new Uint8Array(0);
+    const good = copy();
+    expect(await takeAll(verifiedPieces(source(nothing), { hash: md5Hex(nothing), size: 0 }, [good.sink]))).toEqual({
+      given: 0,
+      error: null,
+    });
+    const bad = copy();
+    const { error } = await takeAll(verifiedPieces(source(nothing), { hash, size: 0 }, [bad.sink]));
+    expect(error).toMatchObject({ code: 'corrupt' });
+    expect([good.seen.end, bad.seen.end]).toEqual(['closed', 'aborted']);
+  });
+
+  test('that was refused does not end well when it is asked once more', async () => {
+    const pieces = verifiedPieces(source(flipped), { hash, size }, []);
+    await expect(drain(pieces)).rejects.toMatchObject({ code: 'corrupt' });
+    await expect(pieces.next()).rejects.toThrow();
+  });
+
+  test('leaves no copy when its reader goes away midway, and a whole one when it goes away at the end', async () => {
+    const midway = copy();
+    const pieces = verifiedPieces(source(data), { hash, size }, [midway.sink]);
+    await pieces.next();
+    await pieces.cancel('the reader is gone');
+    expect(midway.seen.end).toBe('aborted');
+    const whole = copy();
+    const all = verifiedPieces(source(data), { hash, size }, [whole.sink]);
+    await drain(all);
+    await all.cancel('the reader is gone');
+    expect(whole.seen).toEqual({ bytes: size, end: 'closed' });
+  });
+
+  test('does not wait for a copy to be closed', async () => {
+    const { promise: never } = Promise.withResolvers<void>();
+    const sink: Sink = { writable: new WritableStream({ close: () => never }), required: false };
+    expect(await takeAll(verifiedPieces(source(data), { hash, size }, [sink]))).toEqual({ given: size, error: null });
+  });
+});
+
+describe('sinks in lockstep', () => {
+  const body = () => new Response(data).body as ReadableStream<Uint8Array>;
+
+  test('all get the bytes, but for one that fails, which is aborted', async () => {
+    const good = copy();
+    const other = copy({ required: true });
+    const { promise: failure, reject } = Promise.withResolvers<never>();
+    failure.catch(() => undefined);
+    reject(new Error('the far side has failed'));
+    const lame = copy();
+    await fanOut(body(), [good.sink, other.sink, { ...lame.sink, failure }]);
+    expect([good.seen, other.seen]).toEqual(Array(2).fill({ bytes: size, end: 'closed' }));
+    expect(lame.seen.end).toBe('aborted');
+  });
+
+  test('break off when the last of them has failed, or one that is required', async () => {
+    await expect(fanOut(body(), [copy({ failAfter: 10 }).sink])).rejects.toThrow('the copy failed');
+    const other = copy();
+    const required = copy({ required: true, failAfter: 10 });
+    await expect(fanOut(body(), [other.sink, required.sink])).rejects.toThrow('the copy failed');
+    expect(other.seen.end).toBe('aborted');
   });
 });
