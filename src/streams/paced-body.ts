@@ -29,7 +29,7 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
     reject(reason);
     await pieces.cancel(reason);
   };
-  const onAbort = () => void stop(signal?.reason);
+  const onAbort = () => void stop(new KeepError('client_gone', { cause: signal?.reason }));
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   // Whoever reads the body sees every failure; here it is only kept from counting as unhandled.
