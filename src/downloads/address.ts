@@ -124,6 +124,16 @@ function below(found: Found, special: { pathToken?: string; anonymousOnly?: bool
   };
 }
 
+/** Whether this is a root, right behind which names such as `t=x` mean something: `_` may stand before its entries. */
+export function takesDetours({ kind, path, prefix }: Address): boolean {
+  return kind === 'id' && path.length === 0 && prefix.at(-1) !== '_';
+}
+
+/** Components that lead to an entry of such a root. */
+export function withDetour(name: string): string[] {
+  return name === '_' || name.startsWith('t=') ? ['_', name] : [name];
+}
+
 /** Path for a URL: each component percent-encoded, a slash before each, and one behind when asked. */
 export function encodePath(components: string[], trailingSlash = false): string {
   const path = components.map((component) => `/${encodeComponent(component)}`).join('');

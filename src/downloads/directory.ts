@@ -1,5 +1,5 @@
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../collections/file-tree.ts';
-import { encodePath } from './address.ts';
+import { type Address, encodePath, takesDetours } from './address.ts';
 import { contentType } from './content-type.ts';
 import type { Listing, ListingEntry } from './listing.ts';
 import type { Target, TreeTarget, VirtualTarget } from './target.ts';
@@ -8,13 +8,14 @@ import type { Target, TreeTarget, VirtualTarget } from './target.ts';
 const MAX_VIRTUAL_ENTRIES = 20_000;
 
 /** A target as a listing. @param origin scheme and host as the client knows them */
-export async function listingOf(target: Target, origin: string): Promise<Listing> {
+export async function listingOf(target: Target, origin: string, address: Address): Promise<Listing> {
   const components = componentsOf(target);
-  const common = { url: origin + encodePath(components, true), depth: components.length };
-  if (target.kind === 'virtual') return { ...common, takesDetours: false, ...(await virtualListing(target)) };
-  const { path, prefix } = target;
-  const isSite = prefix[0] === 'by_id' || prefix[0] === 'users';
-  return { ...common, takesDetours: path.length === 0 && !isSite && prefix.at(-1) !== '_', ...treeListing(target) };
+  const common = {
+    url: origin + encodePath(components, true),
+    depth: components.length,
+    takesDetours: takesDetours(address),
+  };
+  return { ...common, ...(target.kind === 'virtual' ? await virtualListing(target) : treeListing(target)) };
 }
 
 /** Components of a target's URL. */

@@ -98,7 +98,7 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
   const directory = target.kind === 'virtual' || isDirectory(target.tree, target.node);
   if (!directory && address.trailingSlash) return notFound();
   if (method === 'OPTIONS') return davOptions();
-  if (method === 'PROPFIND') return propfind(request, target);
+  if (method === 'PROPFIND') return propfind(request, target, address);
   return directory ? listing(asked, target) : file(asked, target as TreeTarget);
 }
 
@@ -126,7 +126,7 @@ async function listing({ context, address, fields }: Asked, target: Target): Pro
     const location = `${origin}${encodePath(componentsOf(target), true)}${query}`;
     return new Response(null, { status: 303, headers: { Location: location } });
   }
-  const listed = await listingOf(target, origin);
+  const listed = await listingOf(target, origin, address);
   const Vary = 'Accept, Authorization, Cookie';
   if (wantsJson(request.headers)) {
     const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-cache', Vary };

@@ -1,5 +1,5 @@
 import { compareNames } from '../keep/manifest/names.ts';
-import { encodeComponent } from './address.ts';
+import { encodeComponent, withDetour } from './address.ts';
 
 /** A directory for people and programs: what the page and the JSON are made of. */
 export interface Listing {
@@ -73,8 +73,8 @@ export function entryHref(
   { name, kind }: Pick<ListingEntry, 'name' | 'kind'>,
   { takesDetours }: Pick<Listing, 'takesDetours'>,
 ): string {
-  const detour = takesDetours && (name === '_' || name.startsWith('t=')) ? '_/' : '';
-  return `./${detour}${encodeComponent(name)}${kind === 'file' ? '' : '/'}`;
+  const components = takesDetours ? withDetour(name) : [name];
+  return `./${components.map(encodeComponent).join('/')}${kind === 'file' ? '' : '/'}`;
 }
 
 /** The same facts as the page, for programs. */

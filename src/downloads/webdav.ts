@@ -1,6 +1,6 @@
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../collections/file-tree.ts';
 import { KeepError } from '../keep/errors.ts';
-import { encodePath } from './address.ts';
+import { type Address, encodePath, takesDetours, withDetour } from './address.ts';
 import { contentType } from './content-type.ts';
 import { componentsOf } from './directory.ts';
 import { fileEtag } from './file-parts.ts';
@@ -36,7 +36,7 @@ export function readOnly(): Response {
  * Answers PROPFIND (RFC 4918 9.1). No Depth means infinity, which is bounded.
  * @throws KeepError bad_request, too_large
  */
-export async function propfind(request: Request, target: Target): Promise<Response> {
+export async function propfind(request: Request, target: Target, address: Address): Promise<Response> {
   const depth = (request.headers.get('Depth') ?? 'infinity').trim().toLowerCase();
   if (!['0', '1', 'infinity'].includes(depth))
     throw new KeepError('bad_request', { message: 'Depth: 0, 1 or infinity' });
@@ -46,8 +46,9 @@ export async function propfind(request: Request, target: Target): Promise<Respon
   if (depth === 'infinity' && !isBounded(target)) {
     return new Response(davError('propfind-finite-depth'), { status: 403, headers: { 'Content-Type': XML_TYPE } });
   }
+  const stepsTo: Steps = takesDetours(address) ? withDetour : (name) => [name];
   const headers = { 'Content-Type': XML_TYPE, 'Cache-Control': 'private, no-cache' };
-  return new Response(textStream(multistatus(resourcesOf(target, depth), wanted)), { status: 207, headers });
+  return new Response(textStream(multistatus(resourcesOf(target, depth, stepsTo), wanted)), { status: 207, headers });
 }
 
 /** The body, which may come without a length: no more of it is kept than may be. */
@@ -81,30 +82,37 @@ function isBounded(target: Target): boolean {
   return true;
 }
 
-function resourcesOf(target: Target, depth: string): AsyncIterable<Resource> | Iterable<Resource> {
-  return target.kind === 'tree' ? treeResources(target, depth) : virtualResources(target, depth);
+/** Where the URL of a directory's entry goes on. */
+type Steps = (name: string) => string[];
+
+function resourcesOf(target: Target, depth: string, stepsTo: Steps): AsyncIterable<Resource> | Iterable<Resource> {
+  return target.kind === 'tree' ? treeResources(target, depth, stepsTo) : virtualResources(target, depth, stepsTo);
 }
 
-function* treeResources(target: TreeTarget, depth: string): Generator<Resource> {
+function* treeResources(target: TreeTarget, depth: string, stepsTo: Steps): Generator<Resource> {
   const { tree, node } = target;
   const components = componentsOf(target);
   const modified = target.collection.uuid === null ? null : Date.parse(target.collection.modifiedAt);
   yield treeResource(tree, node, components, modified);
   if (depth === '0' || !isDirectory(tree, node)) return;
-  yield* resourcesBelow(tree, node, components, modified, depth === 'infinity');
+  for (const entry of entriesOf(tree, node)) {
+    const below = [...components, ...stepsTo(nodeName(tree, entry))];
+    yield treeResource(tree, entry, below, modified);
+    if (depth === 'infinity') yield* resourcesBelow(tree, entry, below, modified);
+  }
 }
 
 function* resourcesBelow(
   tree: FileTree,
-  directory: number,
+  node: number,
   components: string[],
   modified: number | null,
-  deep: boolean,
 ): Generator<Resource> {
-  for (const entry of entriesOf(tree, directory)) {
+  if (!isDirectory(tree, node)) return;
+  for (const entry of entriesOf(tree, node)) {
     const below = [...components, nodeName(tree, entry)];
     yield treeResource(tree, entry, below, modified);
-    if (deep && isDirectory(tree, entry)) yield* resourcesBelow(tree, entry, below, modified, deep);
+    yield* resourcesBelow(tree, entry, below, modified);
   }
 }
 
@@ -122,12 +130,15 @@ function treeResource(tree: FileTree, node: number, components: string[], modifi
   };
 }
 
-async function* virtualResources(target: VirtualTarget, depth: string): AsyncGenerator<Resource> {
+async function* virtualResources(target: VirtualTarget, depth: string, stepsTo: Steps): AsyncGenerator<Resource> {
   const components = componentsOf(target);
   yield directoryResource(components, null);
   if (depth === '0') return;
   for await (const { name, modifiedAt } of target.entries()) {
-    yield directoryResource([...components, name], modifiedAt === undefined ? null : Date.parse(modifiedAt));
+    yield directoryResource(
+      [...components, ...stepsTo(name)],
+      modifiedAt === undefined ? null : Date.parse(modifiedAt),
+    );
   }
 }
 

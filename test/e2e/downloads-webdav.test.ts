@@ -120,6 +120,42 @@ describe('WebDAV', () => {
     expect(answer.text).toMatch(/<D:lockdiscovery\/><\/D:prop><D:status>HTTP\/1.1 404/);
   });
 
+  test('leads to names that would mean something else right behind a root, and only there', async () => {
+    const manifest = `. ${small.locator} 0:5:t=x\n./_ ${small.locator} 0:10:below\n./a ${small.locator} 0:5:t=x\n`;
+    const { uuid: owner } = await createUser(service, 'bea');
+    const made = async (type: string, record: object) => (await api(service, type, { body: record })).json;
+    const project = await made('groups', { group: { name: 'Odd', group_class: 'project', owner_uuid: owner } });
+    const nested = { manifest_text: manifest, name: 't=y', owner_uuid: project.uuid };
+    const { uuid } = await made('collections', { collection: nested });
+    await made('groups', { group: { name: '_', group_class: 'project', owner_uuid: project.uuid } });
+    const below = (root: string) => [`${root}_/`, `${root}a/`, `${root}t=x`].sort();
+    const inRoot = ['/_/_/', '/_/t=x', '/a/'].map((path) => `/c=${uuid}${path}`);
+    const hrefs = async (path: string) => {
+      const [self, ...entries] = await propfind(path, '1');
+      expect(self?.href).toBe(path);
+      return entries.map(({ href }) => href).sort();
+    };
+    expect(await hrefs(`/c=${uuid}/`)).toEqual(inRoot);
+    expect(await hrefs(`/c=${uuid}/a/`)).toEqual([`/c=${uuid}/a/t=x`]);
+    for (const root of [`/c=${uuid}/_/`, `/by_id/${uuid}/`, `/c=${project.uuid}/_/t=y/`, `/users/bea/Odd/t=y/`]) {
+      expect(await hrefs(root)).toEqual(below(root));
+    }
+    expect(await hrefs(`/c=${project.uuid}/`)).toEqual(['/_/_/', '/_/t=y/'].map((path) => `/c=${project.uuid}${path}`));
+    for (const root of [`/c=${uuid}/`, `/c=${project.uuid}/_/t=y/`, `/by_id/${uuid}/`]) {
+      const found = (await propfind(root, 'infinity')).filter(({ isDirectory }) => !isDirectory);
+      expect(found.length).toBe(3);
+      for (const { href, name } of found) {
+        expect((await request(service.url + href)).text).toBe(name === 'below' ? 'small file' : 'small');
+      }
+      const page = await request(service.url + root, { headers: { accept: 'application/json' } });
+      const { entries } = JSON.parse(page.text) as { entries: { href: string }[] };
+      for (const { href } of entries) {
+        const { href: url } = new URL(href, service.url + root);
+        expect([url, (await request(url)).status]).toEqual([url, 200]);
+      }
+    }
+  });
+
   test('refuses what it cannot read, and trees without a bound', async () => {
     const ask = (path: string, depth: string, body = '') =>
       request(service.url + path, { method: 'PROPFIND', headers: { depth }, body });
