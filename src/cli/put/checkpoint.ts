@@ -6,11 +6,14 @@ import {
   existsSync,
   fdatasync,
   fsyncSync,
+  futimesSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
@@ -63,6 +66,8 @@ type Line =
 
 const SYNC_AFTER_MS = 1_000;
 const READ_BYTES = 1 << 20;
+/** An upload that nobody went on with for so long is forgotten: the signatures of its blocks have expired. */
+const FORGET_AFTER_MS = 90 * 24 * 60 * 60 * 1000;
 
 /** @param key says what is uploaded and where: the same upload finds its checkpoint by it */
 export function checkpointFile(key: readonly string[], env: Record<string, string | undefined> = process.env): string {
@@ -72,16 +77,19 @@ export function checkpointFile(key: readonly string[], env: Record<string, strin
 }
 
 /**
- * Opens a checkpoint, or begins it; nobody else may have it open.
+ * Opens a checkpoint, or begins it; nobody else may have it open. Removes those beside it that are no longer of use.
  * @param resume false forgets what is in it
  */
 export function openCheckpoint(file: string, { resume }: { resume: boolean }): Checkpoint {
   makeDirectory(dirname(file));
   const unlock = lock(`${file}.lock`);
+  forgetOthers(file);
   if (!resume) rmSync(file, { force: true });
   const parts = new Map<string, KnownPart>();
   const state = readCheckpoint(file, parts);
   const descriptor = openSync(file, 'a', 0o600);
+  // It is in use, even if nothing comes to be written.
+  futimesSync(descriptor, new Date(), new Date());
   fsyncDirectory(dirname(file));
   let timer: NodeJS.Timeout | null = null;
   let text = state.endsWithLine ? '' : '\n';
@@ -139,6 +147,21 @@ function makeDirectory(directory: string): void {
     throw new CliError(
       `${directory}: ${reasonOf(error)}. What an upload has reached is kept there: set XDG_CACHE_HOME to a directory that you can write.`,
     );
+  }
+}
+
+function forgetOthers(file: string): void {
+  for (const name of readdirSync(dirname(file))) {
+    const other = join(dirname(file), name);
+    if (other === file || !name.endsWith('.log')) continue;
+    try {
+      if (Date.now() - statSync(other).mtimeMs < FORGET_AFTER_MS) continue;
+      const unlock = lock(`${other}.lock`);
+      rmSync(other, { force: true });
+      unlock();
+    } catch {
+      // Somebody else has it open, or has removed it.
+    }
   }
 }
 

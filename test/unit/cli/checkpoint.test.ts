@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -104,6 +113,27 @@ test('nobody else may have it open, unless whoever had it is dead', () => {
   openCheckpoint(path, { resume: true }).close();
   writeFileSync(`${path}.lock`, String(process.ppid));
   expect(() => openCheckpoint(path, { resume: true })).toThrow(String(process.ppid));
+});
+
+test('what nobody went on with for three months is removed, unless it is in use or just now asked for', () => {
+  const longAgo = new Date(Date.now() - 91 * 24 * 3600 * 1000);
+  const beside = (name: string, date = longAgo) => {
+    const at = join(directory, name);
+    writeFileSync(at, readFileSync(path));
+    utimesSync(at, date, date);
+    return at;
+  };
+  recorded().close();
+  const [old, used, recent] = [beside('old.log'), beside('used.log'), beside('recent.log', new Date())];
+  writeFileSync(`${used}.lock`, String(process.ppid));
+  utimesSync(path, longAgo, longAgo);
+  const again = openCheckpoint(path, { resume: true });
+  expect(again.find(file, part)).not.toBeNull();
+  again.close();
+  expect([old, `${old}.lock`, used, recent].map((at) => existsSync(at))).toEqual([false, false, true, true]);
+  // It is new again because it was opened.
+  openCheckpoint(recent, { resume: true }).close();
+  expect(existsSync(path)).toBe(true);
 });
 
 test('the same upload finds the same file, another one another, and names no path', () => {
