@@ -129,9 +129,9 @@ export function takesDetours({ kind, path, prefix }: Address): boolean {
   return kind === 'id' && path.length === 0 && prefix.at(-1) !== '_';
 }
 
-/** Components that lead to an entry of such a root. */
-export function withDetour(name: string): string[] {
-  return name === '_' || name.startsWith('t=') ? ['_', name] : [name];
+/** Components that lead from a directory to an entry of it. @param detours whether the directory takes them */
+export function stepsTo(name: string, detours: boolean): string[] {
+  return detours && (name === '_' || name.startsWith('t=')) ? ['_', name] : [name];
 }
 
 /** Path for a URL: each component percent-encoded, a slash before each, and one behind when asked. */

@@ -1,5 +1,5 @@
 import { compareNames } from '../keep/manifest/names.ts';
-import { encodeComponent, withDetour } from './address.ts';
+import { encodeComponent, stepsTo } from './address.ts';
 
 /** A directory for people and programs: what the page and the JSON are made of. */
 export interface Listing {
@@ -73,8 +73,7 @@ export function entryHref(
   { name, kind }: Pick<ListingEntry, 'name' | 'kind'>,
   { takesDetours }: Pick<Listing, 'takesDetours'>,
 ): string {
-  const components = takesDetours ? withDetour(name) : [name];
-  return `./${components.map(encodeComponent).join('/')}${kind === 'file' ? '' : '/'}`;
+  return `./${stepsTo(name, takesDetours).map(encodeComponent).join('/')}${kind === 'file' ? '' : '/'}`;
 }
 
 /** The same facts as the page, for programs. */

@@ -1,6 +1,6 @@
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../collections/file-tree.ts';
 import { KeepError } from '../keep/errors.ts';
-import { type Address, encodePath, takesDetours, withDetour } from './address.ts';
+import { type Address, encodePath, stepsTo, takesDetours } from './address.ts';
 import { contentType } from './content-type.ts';
 import { componentsOf } from './directory.ts';
 import { fileEtag } from './file-parts.ts';
@@ -46,9 +46,9 @@ export async function propfind(request: Request, target: Target, address: Addres
   if (depth === 'infinity' && !isBounded(target)) {
     return new Response(davError('propfind-finite-depth'), { status: 403, headers: { 'Content-Type': XML_TYPE } });
   }
-  const stepsTo: Steps = takesDetours(address) ? withDetour : (name) => [name];
   const headers = { 'Content-Type': XML_TYPE, 'Cache-Control': 'private, no-cache' };
-  return new Response(textStream(multistatus(resourcesOf(target, depth, stepsTo), wanted)), { status: 207, headers });
+  const resources = resourcesOf(target, depth, takesDetours(address));
+  return new Response(textStream(multistatus(resources, wanted)), { status: 207, headers });
 }
 
 /** The body, which may come without a length: no more of it is kept than may be. */
@@ -82,37 +82,34 @@ function isBounded(target: Target): boolean {
   return true;
 }
 
-/** Where the URL of a directory's entry goes on. */
-type Steps = (name: string) => string[];
-
-function resourcesOf(target: Target, depth: string, stepsTo: Steps): AsyncIterable<Resource> | Iterable<Resource> {
-  return target.kind === 'tree' ? treeResources(target, depth, stepsTo) : virtualResources(target, depth, stepsTo);
+/** @param detours whether the target is a root that takes them; what is below its entries does not */
+function resourcesOf(target: Target, depth: string, detours: boolean): AsyncIterable<Resource> | Iterable<Resource> {
+  return target.kind === 'tree' ? treeResources(target, depth, detours) : virtualResources(target, depth, detours);
 }
 
-function* treeResources(target: TreeTarget, depth: string, stepsTo: Steps): Generator<Resource> {
+function* treeResources(target: TreeTarget, depth: string, detours: boolean): Generator<Resource> {
   const { tree, node } = target;
   const components = componentsOf(target);
   const modified = target.collection.uuid === null ? null : Date.parse(target.collection.modifiedAt);
   yield treeResource(tree, node, components, modified);
   if (depth === '0' || !isDirectory(tree, node)) return;
-  for (const entry of entriesOf(tree, node)) {
-    const below = [...components, ...stepsTo(nodeName(tree, entry))];
-    yield treeResource(tree, entry, below, modified);
-    if (depth === 'infinity') yield* resourcesBelow(tree, entry, below, modified);
-  }
+  yield* resourcesBelow(tree, node, { components, modified, deep: depth === 'infinity', detours });
 }
 
-function* resourcesBelow(
-  tree: FileTree,
-  node: number,
-  components: string[],
-  modified: number | null,
-): Generator<Resource> {
-  if (!isDirectory(tree, node)) return;
-  for (const entry of entriesOf(tree, node)) {
-    const below = [...components, nodeName(tree, entry)];
-    yield treeResource(tree, entry, below, modified);
-    yield* resourcesBelow(tree, entry, below, modified);
+interface Below {
+  /** Of the directory's URL. */
+  components: string[];
+  modified: number | null;
+  deep: boolean;
+  detours: boolean;
+}
+
+function* resourcesBelow(tree: FileTree, directory: number, below: Below): Generator<Resource> {
+  for (const entry of entriesOf(tree, directory)) {
+    const components = [...below.components, ...stepsTo(nodeName(tree, entry), below.detours)];
+    yield treeResource(tree, entry, components, below.modified);
+    if (below.deep && isDirectory(tree, entry))
+      yield* resourcesBelow(tree, entry, { ...below, components, detours: false });
   }
 }
 
@@ -130,13 +127,13 @@ function treeResource(tree: FileTree, node: number, components: string[], modifi
   };
 }
 
-async function* virtualResources(target: VirtualTarget, depth: string, stepsTo: Steps): AsyncGenerator<Resource> {
+async function* virtualResources(target: VirtualTarget, depth: string, detours: boolean): AsyncGenerator<Resource> {
   const components = componentsOf(target);
   yield directoryResource(components, null);
   if (depth === '0') return;
   for await (const { name, modifiedAt } of target.entries()) {
     yield directoryResource(
-      [...components, ...stepsTo(name)],
+      [...components, ...stepsTo(name, detours)],
       modifiedAt === undefined ? null : Date.parse(modifiedAt),
     );
   }
