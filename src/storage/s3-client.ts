@@ -80,18 +80,16 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     });
     const signed = await signer.sign();
     const init = { method, headers: signed.headers, redirect: 'manual', cache: 'no-store' } as const;
-    if (body !== undefined) {
-      const sent = { ...init, body: body as BodyInit, ...(signal === undefined ? {} : { signal }) };
-      const response = await judge(method, await fetch(signed.url, sent));
+    const ask = async (rest: RequestInit) => {
+      const response = await judge(method, await fetch(signed.url, { ...init, ...rest }));
       return response === null ? null : finish(response);
-    }
+    };
+    if (body !== undefined) return ask({ body: body as BodyInit, ...(signal === undefined ? {} : { signal }) });
     // Cleared once headers, or the whole of a document or an error, are there: a body may take its time.
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
     try {
-      const signals = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      const response = await judge(method, await fetch(signed.url, { ...init, signal: signals }));
-      return response === null ? null : await finish(response);
+      return await ask({ signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]) });
     } finally {
       clearTimeout(timer);
     }
