@@ -72,19 +72,22 @@ export const s3Listing: Target = {
     '<constructor>',
   ],
   run(input) {
-    const codes = [parseErrorCode(input)];
+    const areTexts = (codes: unknown[]) =>
+      must(
+        codes.every((code) => typeof code === 'string'),
+        'a code that is no text',
+      );
+    areTexts([parseErrorCode(input)]);
+    let errors: ReturnType<typeof errorsOf>;
     let page: ReturnType<typeof parseListing>;
     try {
-      codes.push(...errorsOf(input));
+      errors = errorsOf(input);
       page = parseListing(input);
     } catch (cause) {
       // The driver says `unavailable` for all of these: what matters is that they end.
       throw new KeepError('unavailable', { message: 'not a listing', cause });
     }
-    must(
-      codes.every((code) => typeof code === 'string'),
-      'a code that is no text',
-    );
+    areTexts(errors);
     for (const { key, size, modified } of page.objects) {
       must(typeof key === 'string', 'a key that is no text');
       must(Number.isSafeInteger(size) && size >= 0, 'a size that is none');
