@@ -1,13 +1,13 @@
-import type { Env } from './env.ts';
+import { partsOf } from './app/composition.ts';
+import { runJobs } from './app/jobs.ts';
+import { route } from './app/routes.ts';
+import type { Env } from './config/env.ts';
 import { logResponse } from './http/access-log.ts';
 import { createContext, type RequestContext } from './http/context.ts';
-import { textError } from './http/errors.ts';
-import { runJobs } from './jobs.ts';
+import { textError } from './http/error-response.ts';
 import { KeepError } from './keep/errors.ts';
-import { partsOf } from './parts.ts';
-import { route } from './routes.ts';
 
-export { PullQueue, TrashQueue } from './queue-objects.ts';
+export { PullQueue, TrashQueue } from './app/queue-objects.ts';
 
 export default {
   async fetch(request: Request, env: Env, execution: ExecutionContext): Promise<Response> {

@@ -5,7 +5,7 @@ import { createSecret, createUuid, INFIX } from '../records/ids.ts';
 import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { formatTime, normaliseTime } from '../records/times.ts';
-import { insertRow, updateRow } from '../records/write.ts';
+import { insertRow, updateRow } from '../records/write-row.ts';
 import type { Account, User } from './account.ts';
 import { hashSecret } from './token-hash.ts';
 

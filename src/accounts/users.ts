@@ -5,7 +5,7 @@ import { createUuid, INFIX, systemUserUuid } from '../records/ids.ts';
 import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { formatTime } from '../records/times.ts';
-import { insertRow, updateRow } from '../records/write.ts';
+import { insertRow, updateRow } from '../records/write-row.ts';
 import type { User } from './account.ts';
 
 export const USERS: Table = {

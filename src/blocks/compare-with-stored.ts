@@ -1,8 +1,8 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Mount } from '../storage/mounts.ts';
+import { piecesOf } from '../streams/chunks.ts';
 import { type Difference, firstDifference } from '../streams/compare.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
-import { piecesOf } from '../streams/pieces.ts';
 
 /**
  * Compares the body of a write with what a mount already has under its name. Nothing is hashed while they agree.

@@ -1,9 +1,9 @@
 import { KeepError } from '../keep/errors.ts';
 import { md5Hex } from '../keep/md5.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { piecesOf } from '../streams/chunks.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
-import { piecesOf } from '../streams/pieces.ts';
 import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 
 /** Where a block waits for its name; the emptier clears what a crash left here. Keep itself knows no such keys (B12). */

@@ -3,12 +3,12 @@ import { EMPTY_HASH } from '../keep/limits.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
+import { PIECE_BYTES, piecesOf } from '../streams/chunks.ts';
 import type { Sink } from '../streams/fan-out.ts';
 import { md5OfStream, md5OfStretch } from '../streams/md5-stream.ts';
 import { pacedBody } from '../streams/paced-body.ts';
-import { PIECE_BYTES, piecesOf } from '../streams/pieces.ts';
 import { drain, SMALL_BLOCK_BYTES, verifiedBytes, verifiedPieces } from '../streams/verify.ts';
-import { type BlockCache, NO_CACHE } from './block-cache.ts';
+import { type BlockCache, NO_CACHE } from './edge-cache.ts';
 
 /** Where blocks are read from. */
 export interface BlockSource {

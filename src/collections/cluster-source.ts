@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { isUuid } from '../records/ids.ts';
 import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
-import { RecordScanner } from '../streams/record-scanner.ts';
+import { RecordScanner } from '../streams/json/scanner.ts';
 import type { CollectionSource, Entry, Home } from './source.ts';
 
 interface ApiRecord {

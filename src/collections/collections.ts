@@ -4,7 +4,7 @@ import type { Row } from '../records/columns.ts';
 import { createUuid, INFIX, isUuid } from '../records/ids.ts';
 import { insertNamed, uniqueName } from '../records/named-insert.ts';
 import { formatTime } from '../records/times.ts';
-import { updateRow } from '../records/write.ts';
+import { updateRow } from '../records/write-row.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';

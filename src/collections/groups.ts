@@ -6,7 +6,7 @@ import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { insertNamed } from '../records/named-insert.ts';
 import { formatTime } from '../records/times.ts';
-import { updateRow } from '../records/write.ts';
+import { updateRow } from '../records/write-row.ts';
 import { checkAttributes, GroupAttributes, trashTimes } from './attributes.ts';
 import type { CollectionsSetup } from './collections.ts';
 import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';

@@ -1,7 +1,7 @@
 import { type Row, toRecord } from '../records/columns.ts';
 import { createUuid, INFIX } from '../records/ids.ts';
 import { formatTime } from '../records/times.ts';
-import { insertStatement } from '../records/write.ts';
+import { insertStatement } from '../records/write-row.ts';
 import { LOGS } from './tables.ts';
 
 /** What happened, as POST /arvados/v1/logs would record it (keep-web.md 8.5). */

@@ -1,7 +1,7 @@
 import type { User } from '../accounts/account.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
+import type { Chunks } from '../keep/manifest/line-tokens.ts';
 import { rewriteLocators } from '../keep/manifest/rewrite.ts';
-import type { Chunks } from '../keep/manifest/tokens.ts';
 import { createSigner, createVerifier, type SigningKey } from '../keep/signature.ts';
 import type { LocatorCheck } from './stage-manifest.ts';
 

@@ -1,11 +1,11 @@
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { stripSignature } from '../keep/locator.ts';
+import type { Chunks } from '../keep/manifest/line-tokens.ts';
 import { ManifestParser } from '../keep/manifest/parse.ts';
 import { type FilePath, isSamePath } from '../keep/manifest/places.ts';
 import { PortableDataHasher } from '../keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../keep/manifest/rules.ts';
-import type { Chunks } from '../keep/manifest/tokens.ts';
 import { deleteManifest, type ManifestBucket, ManifestWriter, type StoredManifest } from './manifest-store.ts';
 
 /** A manifest that was checked and is kept, but that no collection refers to yet. */

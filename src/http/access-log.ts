@@ -1,5 +1,5 @@
 import type { RequestContext } from './context.ts';
-import { failureOf } from './errors.ts';
+import { failureOf } from './error-response.ts';
 import { countRequest } from './metrics.ts';
 
 /**

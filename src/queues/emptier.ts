@@ -4,7 +4,7 @@ import { type EmptyTrashResult, emptyTrash } from '../storage/empty-trash.ts';
 import { instrumentStore } from '../storage/instrumented-store.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './limits.ts';
+import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts';
 
 export interface EmptierContext {
   mounts: Mount[];

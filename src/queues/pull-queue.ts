@@ -1,6 +1,6 @@
 import { stripSignature } from '../keep/locator.ts';
 import { type PullItem, readPullList } from '../keep/work-lists.ts';
-import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './limits.ts';
+import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts';
 import { type PullContext, pullEntry } from './pull-entry.ts';
 import type { Work } from './work-queue.ts';
 

@@ -1,6 +1,6 @@
 import { stripSignature } from '../keep/locator.ts';
 import { readTrashList, type TrashItem } from '../keep/work-lists.ts';
-import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './limits.ts';
+import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts';
 import { type TrashContext, trashEntry } from './trash-entry.ts';
 import type { Work } from './work-queue.ts';
 

@@ -1,6 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from './columns.ts';
-import { insertStatement, isDuplicate } from './write.ts';
+import { insertStatement, isDuplicate } from './write-row.ts';
 
 const UNIQUE_NAME_LENGTH = 237;
 const UUID_TAIL = 12;

@@ -1,8 +1,8 @@
 import { KeepError } from '../keep/errors.ts';
 import { saltToken } from '../keep/token.ts';
-import type { ServiceDirectory } from './directory.ts';
 import { createKeepClient, type KeepClient } from './keep-client.ts';
 import { createProofs, type Proofs } from './proofs.ts';
+import type { ServiceDirectory } from './service-directory.ts';
 import { fixedServices, type ServiceSource } from './service-source.ts';
 import type { TransferLimits } from './transfer-limits.ts';
 import { type BlockKeeper, createWorkerPlatform } from './worker-platform.ts';

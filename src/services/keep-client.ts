@@ -1,15 +1,22 @@
 import { type Locator, parseLocator } from '../keep/locator.ts';
-import { type BlockCache, createBlockCache } from './block-cache.ts';
 import type { CheckBody } from './checked-body.ts';
 import { type BytesReceived, type ClientContext, connectTimeoutMs } from './client-context.ts';
+import {
+  askForBlock,
+  type BlockFacts,
+  type BlockStream,
+  openBlock,
+  readWholeBlock,
+  transferBlock,
+} from './get-block.ts';
 import type { HintedCluster } from './probe-order.ts';
-import { askForBlock, type BlockFacts, type BlockStream, openBlock, readWholeBlock, transferBlock } from './read.ts';
+import { type BlockSource, type PutResult, storeBlock } from './put-block.ts';
 import { type RetryPolicy, SERVER_RETRIES, sleep } from './retry.ts';
 import type { OnPause } from './rounds.ts';
 import type { ServiceSource } from './service-source.ts';
+import { type BlockCache, createBlockCache } from './shared-fetch.ts';
 import { SDK_TRANSFER_LIMITS, type TransferLimits } from './transfer-limits.ts';
 import type { Transport } from './transport.ts';
-import { type BlockSource, type PutResult, storeBlock } from './write.ts';
 
 /** What differs between a Worker and Node. */
 export interface ClientPlatform {

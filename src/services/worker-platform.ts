@@ -1,8 +1,8 @@
 import { KeepError } from '../keep/errors.ts';
+import { type Pieces, piecesOf } from '../streams/chunks.ts';
 import type { Sink } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import { pacedBody } from '../streams/paced-body.ts';
-import { type Pieces, piecesOf } from '../streams/pieces.ts';
 import { SMALL_BLOCK_BYTES, verifiedBytes, verifiedPieces } from '../streams/verify.ts';
 import type { CheckBody } from './checked-body.ts';
 import type { ClientPlatform } from './keep-client.ts';

@@ -1,4 +1,4 @@
-import { type Pieces, piecesOf } from './pieces.ts';
+import { type Pieces, piecesOf } from './chunks.ts';
 
 /** Where two bodies part. */
 export interface Difference {

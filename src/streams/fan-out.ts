@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { piecesOf } from './pieces.ts';
+import { piecesOf } from './chunks.ts';
 
 /** One place where the bytes go. */
 export interface Sink {

@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import type { Pieces } from './pieces.ts';
+import type { Pieces } from './chunks.ts';
 import type { PumpedBody } from './pumped-body.ts';
 
 /** While little has flowed, and for a slow reader: what waits for it takes room from everyone else's. */

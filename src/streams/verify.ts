@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
+import { type Pieces, piecesOf } from './chunks.ts';
 import { inLockstep, type Sink } from './fan-out.ts';
 import { createMd5 } from './md5-stream.ts';
-import { type Pieces, piecesOf } from './pieces.ts';
 
 /** What a body must turn out to be. */
 export interface Expected {

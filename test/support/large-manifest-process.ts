@@ -1,9 +1,9 @@
-import { jsonPieces, TextStream } from '../../src/arvados-api/json-text.ts';
-import { BodyReader } from '../../src/arvados-api/request-body.ts';
 import type { ManifestBucket } from '../../src/collections/manifest-store.ts';
 import { signatureCheck, signManifest } from '../../src/collections/sign-manifest.ts';
 import { stageManifest } from '../../src/collections/stage-manifest.ts';
 import { signLocator } from '../../src/keep/signature.ts';
+import { jsonPieces, TextStream } from '../../src/streams/json/encoder.ts';
+import { BodyReader } from '../../src/surfaces/arvados/request-body.ts';
 import { manifestPieces, recordBody } from './large-manifest.ts';
 
 /**

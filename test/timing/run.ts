@@ -2,7 +2,7 @@ import { createHmac, hash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { createD1Authority } from '../../src/accounts/d1-authority.ts';
-import { withMemory } from '../../src/accounts/memory.ts';
+import { withMemory } from '../../src/accounts/token-cache.ts';
 import { hmacSha1Hex } from '../../src/keep/hmac-sha1.ts';
 import { verifySignature } from '../../src/keep/signature.ts';
 import { isToken } from '../../src/keep/token.ts';

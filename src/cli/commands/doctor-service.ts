@@ -1,9 +1,9 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import { createKeepClient } from '../../services/keep-client.ts';
 import type { KeepService } from '../../services/keep-service.ts';
+import { sourceOfBytes } from '../../services/put-block.ts';
 import { fixedServices } from '../../services/service-source.ts';
 import { ServicesError } from '../../services/services-error.ts';
-import { sourceOfBytes } from '../../services/write.ts';
 import { createApi, type Row } from '../api-client.ts';
 import { formatBytes, plural } from '../format.ts';
 import type { createNodePlatform } from '../node-platform.ts';

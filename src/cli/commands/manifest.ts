@@ -1,12 +1,12 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { isKeepError } from '../../keep/errors.ts';
 import { bareLocator } from '../../keep/locator.ts';
+import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import { normalise } from '../../keep/manifest/normalise.ts';
 import { parseManifest } from '../../keep/manifest/parse.ts';
 import { portableDataHash } from '../../keep/manifest/portable-data-hash.ts';
 import { rewriteLocators } from '../../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../../keep/manifest/rules.ts';
-import type { Chunks } from '../../keep/manifest/tokens.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';

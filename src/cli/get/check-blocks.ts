@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseLocator } from '../../keep/locator.ts';
 import type { FilePiece } from '../block-jobs.ts';
 import { type BlockPool, createBlockPool } from '../block-pool.ts';
-import type { BlockUse } from './plan.ts';
+import type { BlockUse } from './fetch-plan.ts';
 
 export type Verdict =
   /** Every byte of it that belongs on disk is there. */

@@ -4,7 +4,7 @@ import { CliError } from '../cli-error.ts';
 import { plural, showName } from '../format.ts';
 import { checkBlocks, type Verdict } from './check-blocks.ts';
 import { fetchBlocks } from './fetch-blocks.ts';
-import type { BlockUse, GetPlan } from './plan.ts';
+import type { BlockUse, GetPlan } from './fetch-plan.ts';
 import { makeDirectories, makeRoom, partFile, putInPlace, statesOf } from './targets.ts';
 
 export interface DownloadCounts {

@@ -6,7 +6,7 @@ import type { KeepClient } from '../../services/keep-client.ts';
 import type { BlockPiece } from '../block-jobs.ts';
 import { createBlockPool } from '../block-pool.ts';
 import { nodeStreamOf } from '../node-transport.ts';
-import type { BlockUse } from './plan.ts';
+import type { BlockUse } from './fetch-plan.ts';
 
 const MAX_THREADS = 2;
 

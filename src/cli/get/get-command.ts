@@ -10,9 +10,9 @@ import { showProgress } from '../progress.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { type DownloadCounts, download } from './download.ts';
-import { type GetPlan, planFiles } from './plan.ts';
+import { type GetPlan, planFiles } from './fetch-plan.ts';
 import { printFile } from './print-file.ts';
-import { verify } from './verify.ts';
+import { verify } from './verify-files.ts';
 
 const DEFAULT_JOBS = 4;
 const MAX_JOBS = 64;

@@ -11,7 +11,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { TargetFile } from './plan.ts';
+import type { TargetFile } from './fetch-plan.ts';
 
 /** How a file is found on disk. */
 export type TargetState =

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
+import type { PutGoal } from '../../services/copies.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
-import type { PutGoal } from '../../services/put-progress.ts';
+import { sourceOfBytes } from '../../services/put-block.ts';
 import { ServicesError } from '../../services/services-error.ts';
-import { sourceOfBytes } from '../../services/write.ts';
 import { type BlockPool, createBlockPool } from '../block-pool.ts';
 import type { Checkpoint, KnownPart } from './checkpoint.ts';
 import { type Part, type PlannedBlock, partCount, partNumber } from './plan.ts';

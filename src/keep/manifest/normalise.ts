@@ -1,9 +1,9 @@
 import { isKeepError, KeepError } from '../errors.ts';
+import type { Chunks } from './line-tokens.ts';
 import { ManifestParser } from './parse.ts';
 import { createPlaceFinder, pathText, placeText } from './places.ts';
 import { printManifest } from './print.ts';
 import { READ_RULES } from './rules.ts';
-import type { Chunks } from './tokens.ts';
 import { appendSegment, directoryIn, emptyDirectory, fileIn, type ManifestDirectory } from './tree.ts';
 
 /**

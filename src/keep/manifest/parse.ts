@@ -1,10 +1,10 @@
 import { KeepError } from '../errors.ts';
+import { type Chunks, NEWLINE, Tokenizer } from './line-tokens.ts';
 import { decimal, digitsEnd, locatorSize } from './locator-token.ts';
 import { decodeName } from './names.ts';
 import { FileNames, type NamedPath, NameProblem, streamDirectory } from './paths.ts';
 import type { FilePath, Place } from './places.ts';
 import type { ManifestRules } from './rules.ts';
-import { type Chunks, NEWLINE, Tokenizer } from './tokens.ts';
 
 /**
  * What is told about a manifest, in its order. Paths lead from the collection's root and are decoded (places.ts makes

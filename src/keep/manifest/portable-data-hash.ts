@@ -1,8 +1,8 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { bareLocator } from '../locator.ts';
+import type { Chunks } from './line-tokens.ts';
 import { LocatorRewriter } from './rewrite.ts';
-import type { Chunks } from './tokens.ts';
 
 /** Takes a manifest in chunks and gives its portable data hash. */
 export class PortableDataHasher {

@@ -1,6 +1,6 @@
 import { KeepError } from '../errors.ts';
+import { type Chunks, NEWLINE, Tokenizer } from './line-tokens.ts';
 import { isLocatorToken } from './locator-token.ts';
-import { type Chunks, NEWLINE, Tokenizer } from './tokens.ts';
 
 const SLICE_BYTES = 65_536;
 const ASCII_END = 0x80;

@@ -1,14 +1,14 @@
 import { DatabaseSync } from 'node:sqlite';
-import { FormDecoder } from '../../../src/arvados-api/form-decoder.ts';
-import { queryParameters } from '../../../src/arvados-api/parameters.ts';
-import { BodyReader } from '../../../src/arvados-api/request-body.ts';
 import { COLLECTIONS, GROUPS, LOGS } from '../../../src/collections/tables.ts';
-import { parseConfig } from '../../../src/config.ts';
+import { parseConfig } from '../../../src/config/config.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { readPullList, readTrashList } from '../../../src/keep/work-lists.ts';
 import { parseFilters } from '../../../src/records/filters.ts';
 import { orderBy, selectColumns, wholeNumber } from '../../../src/records/list-parameters.ts';
 import { normaliseTime } from '../../../src/records/times.ts';
+import { FormDecoder } from '../../../src/surfaces/arvados/form-decoder.ts';
+import { queryParameters } from '../../../src/surfaces/arvados/parameters.ts';
+import { BodyReader } from '../../../src/surfaces/arvados/request-body.ts';
 import { cut, must, type Target } from '../target.ts';
 
 const encoder = new TextEncoder();

@@ -1,14 +1,14 @@
 import { XMLValidator } from 'fast-xml-parser';
-import { encodePath, idOfHost, parseAddress } from '../../../src/downloads/address.ts';
-import { judgeConditions, rangeApplies } from '../../../src/downloads/conditions.ts';
-import { contentDisposition } from '../../../src/downloads/content-disposition.ts';
-import { originPolicy } from '../../../src/downloads/origin-policy.ts';
-import { multistatus, parsePropfind } from '../../../src/downloads/propfind.ts';
-import { escapeXml } from '../../../src/downloads/xml.ts';
 import { redactPath } from '../../../src/http/access-log.ts';
 import { KeepError } from '../../../src/keep/errors.ts';
 import { errorsOf, parseErrorCode, parseListing } from '../../../src/storage/s3-xml.ts';
 import { contentRange, parseRange } from '../../../src/streams/byte-range.ts';
+import { encodePath, idOfHost, parseAddress } from '../../../src/surfaces/keep-web/address.ts';
+import { judgeConditions, rangeApplies } from '../../../src/surfaces/keep-web/conditions.ts';
+import { contentDisposition } from '../../../src/surfaces/keep-web/content-disposition.ts';
+import { originPolicy } from '../../../src/surfaces/keep-web/origin-policy.ts';
+import { multistatus, parsePropfind } from '../../../src/surfaces/keep-web/propfind.ts';
+import { escapeXml } from '../../../src/surfaces/keep-web/xml.ts';
 import { must, type Target } from '../target.ts';
 
 export const range: Target = {

@@ -1,7 +1,5 @@
 import { filesBelow, findNode, nodePath, nodeSize, ROOT_NODE } from '../../../src/collections/file-tree.ts';
 import { buildFileTree } from '../../../src/collections/file-tree-builder.ts';
-import { chooseFiles, readArchiveRequest, wantsArchive } from '../../../src/downloads/archive-request.ts';
-import { readFields } from '../../../src/downloads/request-fields.ts';
 import { bareLocator } from '../../../src/keep/locator.ts';
 import { escapeName } from '../../../src/keep/manifest/names.ts';
 import { normalise, readTree } from '../../../src/keep/manifest/normalise.ts';
@@ -10,6 +8,8 @@ import { pathText, placeText } from '../../../src/keep/manifest/places.ts';
 import { PortableDataHasher } from '../../../src/keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../../../src/keep/manifest/rewrite.ts';
 import { type ManifestRules, READ_RULES, STORE_RULES } from '../../../src/keep/manifest/rules.ts';
+import { chooseFiles, readArchiveRequest, wantsArchive } from '../../../src/surfaces/keep-web/archive-request.ts';
+import { readFields } from '../../../src/surfaces/keep-web/request-fields.ts';
 import type { Random } from '../random.ts';
 import { cut, must, outcomeOf, type Target } from '../target.ts';
 

@@ -2,7 +2,7 @@ import { parse as parseToml, stringify } from 'smol-toml';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { convertConfig } from '../../../src/cli/deploy/convert-config.ts';
-import { parseConfig } from '../../../src/config.ts';
+import { parseConfig } from '../../../src/config/config.ts';
 
 const SECRET = 'x'.repeat(40);
 const YAML = `

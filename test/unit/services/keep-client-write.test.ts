@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { sourceOfBytes } from '../../../src/services/put-block.ts';
 import { fixedServices } from '../../../src/services/service-source.ts';
 import { ServicesError } from '../../../src/services/services-error.ts';
-import { sourceOfBytes } from '../../../src/services/write.ts';
 import { answering, hanging, md5, storing } from '../../support/keep-server.ts';
 import { deadUrl, startRing } from './client-harness.ts';
 

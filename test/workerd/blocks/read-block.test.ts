@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createEdgeCache, NO_CACHE } from '../../../src/blocks/block-cache.ts';
+import { createEdgeCache, NO_CACHE } from '../../../src/blocks/edge-cache.ts';
 import { type BlockSource, readBlock, readBlockRange, vouchForBlock } from '../../../src/blocks/read-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { mountOrder } from '../../../src/keep/rendezvous.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
-import { PIECE_BYTES } from '../../../src/streams/pieces.ts';
+import { PIECE_BYTES } from '../../../src/streams/chunks.ts';
 import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { putInParts, testMount } from '../support/mounts.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type WriteRequest, type WriteResult, writeBlock } from '../../../src/blocks/write-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
-import { PIECE_BYTES } from '../../../src/streams/pieces.ts';
+import { PIECE_BYTES } from '../../../src/streams/chunks.ts';
 import collision from '../../vectors/md5-collision.json';
 import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
 import { testMount } from '../support/mounts.ts';

@@ -1,8 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
+import type { PullQueue } from '../../../src/app/queue-objects.ts';
 import { md5Hex } from '../../../src/keep/md5.ts';
-import type { PullQueue } from '../../../src/queue-objects.ts';
 import { type EmptierContext, emptySlice } from '../../../src/queues/emptier.ts';
 import { keysOf } from '../../../src/storage/bucket-layout.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';

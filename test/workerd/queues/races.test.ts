@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NO_CACHE } from '../../../src/blocks/block-cache.ts';
+import { NO_CACHE } from '../../../src/blocks/edge-cache.ts';
 import { readBlock } from '../../../src/blocks/read-block.ts';
 import { writeBlock } from '../../../src/blocks/write-block.ts';
 import { md5Hex } from '../../../src/keep/md5.ts';

@@ -1,8 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { PullQueue } from '../../../src/app/queue-objects.ts';
 import type { PullItem } from '../../../src/keep/work-lists.ts';
-import type { PullQueue } from '../../../src/queue-objects.ts';
 import { done, failed } from '../../../src/queues/outcome.ts';
 import { pullWork } from '../../../src/queues/pull-queue.ts';
 import type { Work } from '../../../src/queues/work-queue.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { type Pieces, piecesOf } from '../../../src/streams/chunks.ts';
 import { pacedBody } from '../../../src/streams/paced-body.ts';
-import { type Pieces, piecesOf } from '../../../src/streams/pieces.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { PIECE_BYTES, piecesOf } from '../../../src/streams/chunks.ts';
 import { concatenate } from '../../../src/streams/concat.ts';
-import { crc32 } from '../../../src/streams/crc32.ts';
-import { crc32OfPart, tapCrc32 } from '../../../src/streams/crc32-stream.ts';
 import { pacedBody } from '../../../src/streams/paced-body.ts';
 import type { Pipeable } from '../../../src/streams/part.ts';
-import { PIECE_BYTES, piecesOf } from '../../../src/streams/pieces.ts';
-import { pipePieces } from '../../../src/streams/pipe-pieces.ts';
-import { sliceChecked } from '../../../src/streams/slice-pieces.ts';
+import { pipePieces } from '../../../src/streams/pipe-chunks.ts';
+import { sliceChecked } from '../../../src/streams/slice-chunks.ts';
+import { crc32 } from '../../../src/streams/zip/crc32.ts';
+import { crc32OfPart, tapCrc32 } from '../../../src/streams/zip/crc32-stream.ts';
 
 const signal = new AbortController().signal;
 const data = Uint8Array.from({ length: 3 * PIECE_BYTES + 7 }, (_, i) => (i * 31 + (i >> 8)) % 251);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { md5Hex } from '../../../src/keep/md5.ts';
+import { PIECE_BYTES, type Pieces, piecesOf } from '../../../src/streams/chunks.ts';
 import { fanOut, type Sink } from '../../../src/streams/fan-out.ts';
-import { PIECE_BYTES, type Pieces, piecesOf } from '../../../src/streams/pieces.ts';
 import { drain, verifiedPieces } from '../../../src/streams/verify.ts';
 
 const data = Uint8Array.from({ length: 2 * PIECE_BYTES + 7 }, (_, i) => (i * 31 + (i >> 8)) % 251);

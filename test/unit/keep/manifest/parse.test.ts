@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { buildFileTree } from '../../../../src/collections/file-tree-builder.ts';
 import { isKeepError } from '../../../../src/keep/errors.ts';
+import { MAX_TOKEN_BYTES } from '../../../../src/keep/manifest/line-tokens.ts';
 import { readTree } from '../../../../src/keep/manifest/normalise.ts';
 import { type ManifestHandler, parseManifest } from '../../../../src/keep/manifest/parse.ts';
 import { pathText, placeText } from '../../../../src/keep/manifest/places.ts';
 import { type ManifestRules, READ_RULES, STORE_RULES } from '../../../../src/keep/manifest/rules.ts';
-import { MAX_TOKEN_BYTES } from '../../../../src/keep/manifest/tokens.ts';
 import { chunksOf } from '../../../support/chunks.ts';
 import vectors from '../../../vectors/manifests.json' with { type: 'json' };
 

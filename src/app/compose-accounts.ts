@@ -1,0 +1,157 @@
+import { requireAccount } from '../accounts/access.ts';
+import type { Authority } from '../accounts/account.ts';
+import { createClusterAuthority } from '../accounts/cluster-authority.ts';
+import { createD1Authority } from '../accounts/d1-authority.ts';
+import { withRootToken } from '../accounts/root-authority.ts';
+import { withMemory } from '../accounts/token-cache.ts';
+import { createTokenStore } from '../accounts/tokens.ts';
+import { createUploadLog, type UploadLog } from '../accounts/upload-log.ts';
+import { createUserStore } from '../accounts/users.ts';
+import { createClusterSource } from '../collections/cluster-source.ts';
+import { createCollections } from '../collections/collections.ts';
+import { createD1Source } from '../collections/d1-source.ts';
+import { createGroups } from '../collections/groups.ts';
+import type { CollectionSource } from '../collections/source.ts';
+import type { Config } from '../config/config.ts';
+import type { Env } from '../config/env.ts';
+import type { ServiceDirectory } from '../services/service-directory.ts';
+import type { ApiParts, ClusterFacts } from '../surfaces/arvados/call.ts';
+import type { WriteParts } from '../surfaces/keepstore/put.ts';
+
+/** Who is asking, what they may do, and what collections there are. */
+export interface AccountParts extends ApiParts, Pick<WriteParts, 'requireWriter' | 'recordUpload'> {
+  authority: Authority;
+  /** Null: neither a database nor a cluster is bound. */
+  collectionSource: CollectionSource | null;
+  /** What the cron handler does for this room. */
+  sweepCollections: () => Promise<void>;
+}
+
+const NOBODY: Authority = { identify: () => Promise.resolve(null) };
+
+/**
+ * The cluster's API server is the authority where there is one (API_HOST); otherwise our own database is; without
+ * either only the root token opens anything.
+ */
+export function createAccountParts(config: Config, env: Env, directory: ServiceDirectory): AccountParts {
+  const uploads = env.DB === undefined ? null : createUploadLog(env.DB, (ms) => scheduler.wait(ms));
+  if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env.DB, uploads);
+  const { DB: db, MANIFESTS: manifests } = env;
+  if (db === undefined || manifests === undefined || uploads === null) {
+    return { ...guard(config, NOBODY, null), api: null, collectionSource: null, sweepCollections: async () => {} };
+  }
+  return embedded(config, { db, manifests, uploads, directory });
+}
+
+function besideCluster(
+  config: Config,
+  apiUrl: string,
+  db: D1Database | undefined,
+  uploads: UploadLog | null,
+): AccountParts {
+  const remembered = withMemory(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
+  const guarded = guard(config, remembered, uploads);
+  return {
+    ...guarded,
+    api: {
+      mode: 'cluster',
+      apiUrl,
+      forward: config.apiForward,
+      uploadLog: db === undefined || uploads === null ? null : { db, uploads },
+      authority: guarded.authority,
+    },
+    collectionSource: createClusterSource(apiUrl),
+    sweepCollections: async () => {
+      await uploads?.flush();
+    },
+  };
+}
+
+function embedded(
+  config: Config,
+  {
+    db,
+    manifests,
+    uploads,
+    directory,
+  }: { db: D1Database; manifests: R2Bucket; uploads: UploadLog; directory: ServiceDirectory },
+): AccountParts {
+  const { clusterId } = config;
+  const facts = factsOf(config);
+  const setup = {
+    db,
+    manifests,
+    clusterId,
+    defaultStorageClasses: defaultClasses(config),
+    // A signature must not outlive the collection that it was given out for.
+    trashLifetimeSeconds: Math.max(config.blobSigningTtlSeconds, config.defaultTrashLifetimeSeconds),
+    now: Date.now,
+  };
+  const collections = createCollections(setup);
+  const remembered = withMemory(createD1Authority(db, Date.now), config.tokenCacheTtlSeconds, Date.now);
+  const guarded = guard(config, remembered, uploads);
+  return {
+    ...guarded,
+    api: {
+      mode: 'embedded',
+      db,
+      authority: { ...guarded.authority, forget: remembered.forget },
+      users: createUserStore(db, clusterId, Date.now),
+      tokens: createTokenStore(db, clusterId, Date.now),
+      collections,
+      groups: createGroups(setup),
+      uploads,
+      directory,
+      signing: {
+        key: { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds },
+        required: config.blobSigning,
+      },
+      facts,
+    },
+    collectionSource: createD1Source(setup, collections, guarded.authority),
+    sweepCollections: async () => {
+      await collections.sweep();
+      await uploads.flush();
+    },
+  };
+}
+
+function guard(config: Config, accounts: Authority, uploads: UploadLog | null) {
+  const authority = withRootToken(config.systemRootToken, config.clusterId, accounts);
+  return {
+    authority,
+    requireWriter: async (context: Parameters<WriteParts['requireWriter']>[0]) => {
+      const { user } = await requireAccount(authority, context);
+      if (user !== null) context.log.userUUID = user.uuid;
+      return user?.uuid ?? '';
+    },
+    recordUpload: (context: Parameters<WriteParts['recordUpload']>[0], hash: string, size: number, userUuid: string) =>
+      uploads?.record({ hash, size, userUuid, at: Math.floor(context.now * 1000) }, context.waitUntil),
+  };
+}
+
+function factsOf(config: Config): ClusterFacts {
+  return {
+    clusterId: config.clusterId,
+    blobSigningTtlSeconds: config.blobSigningTtlSeconds,
+    trashLifetimeSeconds: config.defaultTrashLifetimeSeconds,
+    replication: replicationOf(config),
+    storageClasses: config.storageClasses,
+    remoteClusters: Object.keys(config.remoteClusters),
+  };
+}
+
+/** Clients fail when they ask for more copies than the volumes of the default classes can give. */
+function replicationOf(config: Config): number {
+  const classes = defaultClasses(config);
+  const writable = config.volumes.filter(
+    ({ readOnly, storageClasses }) => !readOnly && classes.some((name) => name in storageClasses),
+  );
+  const possible = writable.reduce((sum, { replication }) => sum + replication, 0);
+  return Math.max(1, Math.min(config.defaultReplication, possible));
+}
+
+function defaultClasses({ storageClasses }: Config): string[] {
+  const names = Object.keys(storageClasses).filter((name) => storageClasses[name]?.default === true);
+  return names.length === 0 ? ['default'] : names;
+}

@@ -1,0 +1,52 @@
+import { readStretch, type StretchSource } from '../blocks/read-range.ts';
+import { createFileTrees } from '../collections/file-trees.ts';
+import { recordEvent } from '../collections/log-record.ts';
+import type { Config } from '../config/config.ts';
+import type { Env } from '../config/env.ts';
+import type { DownloadParts, DownloadSettings } from '../surfaces/keep-web/dependencies.ts';
+import type { AccountParts } from './compose-accounts.ts';
+
+/** What downloads are made of: collections, their files, and blocks. Null where no collections are to be had. */
+export function createDownloadParts(
+  config: Config,
+  env: Env,
+  { authority, collectionSource, api }: AccountParts,
+  stretches: StretchSource,
+): DownloadParts | null {
+  if (collectionSource === null) return null;
+  return {
+    downloads: settingsOf(config),
+    collections: collectionSource,
+    trees: createFileTrees(config.edgeCache),
+    openBlock: ({ hash, size, hints }, range, caller) =>
+      readStretch(stretches, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
+    async downloader(token) {
+      const user = (await authority.identify(token))?.user ?? null;
+      return user === null ? null : { uuid: user.uuid, fullName: user.fullName, isAdmin: user.isAdmin };
+    },
+    async recordDownload(event, token) {
+      if (api?.mode === 'cluster') await reportToCluster(api.apiUrl, event, token);
+      else if (env.DB !== undefined) await recordEvent(env.DB, config.clusterId, event.object_uuid, event, Date.now());
+    },
+  };
+}
+
+function settingsOf(config: Config): DownloadSettings {
+  const { downloads } = config;
+  return {
+    ...downloads,
+    clusterId: config.clusterId,
+    edgeCache: config.edgeCache,
+    downloadHost: downloads.downloadUrl === null ? null : new URL(downloads.downloadUrl).host,
+  };
+}
+
+/** With the reader's own token; tokens that may not write logs (sharing links) leave their trace in the request log only. */
+async function reportToCluster(apiUrl: string, event: unknown, token: string): Promise<void> {
+  const response = await fetch(`${apiUrl}/arvados/v1/logs`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ log: event }),
+  });
+  await response.body?.cancel();
+}

@@ -1,0 +1,164 @@
+import { waitUntil } from 'cloudflare:workers';
+import { type BlockCache, createEdgeCache, NO_CACHE } from '../blocks/edge-cache.ts';
+import { type Config, parseConfig } from '../config/config.ts';
+import type { Env } from '../config/env.ts';
+import { count } from '../http/metrics.ts';
+import { createQueues } from '../queues/queue-handles.ts';
+import { createFederation, type Federation } from '../services/federation.ts';
+import { createDirectory, type ServiceDirectory } from '../services/service-directory.ts';
+import { SDK_TRANSFER_LIMITS } from '../services/transfer-limits.ts';
+import { createBucketVolume } from '../storage/bucket-volume.ts';
+import { instrumentStore } from '../storage/instrumented-store.ts';
+import type { Mount } from '../storage/mounts.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { createR2ObjectStore } from '../storage/r2-object-store.ts';
+import { createS3ObjectStore } from '../storage/s3-object-store.ts';
+import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import type { DownloadParts } from '../surfaces/keep-web/dependencies.ts';
+import { createCacheAside } from '../surfaces/keepproxy/cache-aside.ts';
+import type { KeepProxy } from '../surfaces/keepproxy/proxy.ts';
+import type { ReadParts } from '../surfaces/keepstore/get.ts';
+import type { LifecycleParts } from '../surfaces/keepstore/lifecycle.ts';
+import type { OperationsParts } from '../surfaces/keepstore/operations.ts';
+import type { WriteParts } from '../surfaces/keepstore/put.ts';
+import { queueGauges } from '../surfaces/keepstore/queue-gauges.ts';
+import type { WorkListParts } from '../surfaces/keepstore/queue-lists.ts';
+import { type AccountParts, createAccountParts } from './compose-accounts.ts';
+import { createDownloadParts } from './compose-keep-web.ts';
+
+/** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
+export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, WorkListParts, AccountParts {
+  config: Config;
+  mounts: Mount[];
+  directory: ServiceDirectory;
+  /** For a cluster without volumes here; null where this service keeps blocks itself. */
+  proxy: KeepProxy | null;
+  /** Null: no collections are bound. */
+  downloads: DownloadParts | null;
+}
+
+export type PartsResult = { ok: true; parts: Parts } | { ok: false; problems: string[] };
+
+const built = new WeakMap<Env, PartsResult>();
+
+/** The parts for these bindings, or all that is wrong with the configuration. */
+export function partsOf(env: Env): PartsResult {
+  const known = built.get(env);
+  if (known !== undefined) return known;
+  const result = build(env);
+  built.set(env, result);
+  return result;
+}
+
+function build(env: Env): PartsResult {
+  const parsed = parseConfig(env);
+  if (!parsed.ok) return parsed;
+  const { config } = parsed;
+  const mounts = config.volumes.map((volume) => createMount(volume, config, env));
+  const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
+  const cache = config.edgeCache ? createEdgeCache() : NO_CACHE;
+  const blocks = { mounts, cache, verifyReads: config.verifyReads };
+  const directory = createServiceDirectory(config, env);
+  const federation = federate(config, directory, cache);
+  const queues = createQueues(env);
+  const accounts = createAccountParts(config, env, directory);
+  const far = { mounts, cache, federation };
+  const parts: Parts = {
+    config,
+    mounts,
+    blocks,
+    directory,
+    far,
+    proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache) : null,
+    signing,
+    readSigning: config.blobSigning ? signing : null,
+    ...accounts,
+    downloads: createDownloadParts(config, env, accounts, { blocks, far, signing }),
+    queues,
+    gauges: async () => (queues === null ? [] : queueGauges(queues)),
+  };
+  return { ok: true, parts };
+}
+
+function createServiceDirectory(config: Config, env: Env): ServiceDirectory {
+  return createDirectory({
+    kv: env.DIRECTORY ?? null,
+    clusterId: config.clusterId,
+    remoteClusterIds: Object.keys(config.remoteClusters),
+    apiUrlOf: (id) => (id === config.clusterId ? config.apiUrl : (config.remoteClusters[id]?.apiUrl ?? null)),
+    later: waitUntil,
+  });
+}
+
+function federate(config: Config, directory: ServiceDirectory, keeper: BlockCache): Federation {
+  const { clusterId, remoteClusters, keepHintUrl: hintUrl } = config;
+  const limits = { ...SDK_TRANSFER_LIMITS, windowMs: config.transferWindowSeconds * 1000 };
+  return createFederation({
+    clusterId,
+    directory,
+    remoteClusterIds: Object.keys(remoteClusters),
+    hintUrl,
+    keeper,
+    limits,
+  });
+}
+
+/** keepproxy's part (keep-block-api.md 6). */
+function createProxy(
+  config: Config,
+  federation: Federation,
+  directory: ServiceDirectory,
+  cache: BlockCache,
+): KeepProxy {
+  return {
+    clientFor: (caller, service) => federation.home(caller, service).client,
+    services: directory.services(config.clusterId),
+    proofs: federation.proofs,
+    cache,
+    aside: createCacheAside(),
+    defaultReplication: config.defaultReplication,
+    defaultClasses: Object.keys(config.storageClasses).filter((name) => config.storageClasses[name]?.default),
+  };
+}
+
+/** A volume as this service mounts it (keep-block-api.md 5.1). */
+function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
+  const device = deviceId(volume);
+  const store = instrumentStore(createStore(volume, env), ({ operation, bytesIn, bytesOut, error }) => {
+    count('arvados_keepstore_volume_operations', { device_id: device, operation });
+    if (error !== null)
+      count('arvados_keepstore_volume_errors', {
+        device_id: device,
+        error_type: error instanceof Error ? error.name : 'unknown',
+      });
+    if (bytesIn > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'in' }, bytesIn);
+    if (bytesOut > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'out' }, bytesOut);
+  });
+  const times = {
+    ttlSeconds: config.blobSigningTtlSeconds,
+    lifetimeSeconds: config.blobTrashLifetimeSeconds,
+    raceWindowSeconds: volume.raceWindowSeconds,
+  };
+  const { prefixLength, unsafeDelete } = volume;
+  const priorities = Object.entries(volume.storageClasses).map(([name, listed]) =>
+    listed ? (config.storageClasses[name]?.priority ?? 0) : 0,
+  );
+  return {
+    uuid: volume.uuid,
+    deviceId: device,
+    allowWrite: !volume.readOnly,
+    allowTrash: !volume.readOnly || volume.allowTrashWhenReadOnly,
+    replication: volume.replication,
+    storageClasses: volume.storageClasses,
+    priority: Math.max(0, ...priorities),
+    volume: createBucketVolume(store, { ...times, prefixLength, unsafeDelete, clock: Date.now }),
+    store,
+    prefixLength,
+    raceWindowSeconds: volume.raceWindowSeconds,
+  };
+}
+
+function createStore({ driver }: VolumeConfig, env: Env): ObjectStore {
+  if (driver.kind === 'R2') return createR2ObjectStore(env[driver.binding] as R2Bucket);
+  return createS3ObjectStore(driver);
+}

@@ -1,0 +1,39 @@
+import { describe } from '../http/access-log.ts';
+import type { Parts } from './composition.ts';
+
+/** The cron trigger may take 15 minutes in all. */
+const EMPTYING_MS = 600_000;
+
+/** What the cron trigger does, every time. A job that fails does not keep the others from running. */
+const JOBS: [name: string, run: (parts: Parts) => Promise<void>][] = [
+  ['wake queues', wakeQueues],
+  ['empty trash', emptyTrash],
+  ['refresh the service directory', (parts) => parts.directory.refresh()],
+  ['sweep collections', (parts) => parts.sweepCollections()],
+  ['refresh directory', (parts) => parts.directory.refresh()],
+];
+
+/** @throws the first failure, when all jobs have ended */
+export async function runJobs(parts: Parts): Promise<void> {
+  const results = await Promise.allSettled(JOBS.map(([, run]) => run(parts)));
+  const failures = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [{ job: JOBS[i]?.[0], reason: result.reason as unknown }] : [],
+  );
+  for (const { job, reason } of failures) {
+    const line = { level: 'error', time: new Date().toISOString(), msg: 'job failed', job, error: describe(reason) };
+    // biome-ignore lint/suspicious/noConsole: this is the log
+    console.log(JSON.stringify(line));
+  }
+  if (failures[0] !== undefined) throw failures[0].reason;
+}
+
+/** An alarm can be lost; the rows it was set for are not. */
+async function wakeQueues({ queues }: Parts): Promise<void> {
+  await Promise.all([queues?.pull.wake(), queues?.trash.wake()]);
+}
+
+/** Slice by slice, because each is an invocation with limits of its own. What time does not allow, the next trigger goes on with. */
+async function emptyTrash({ queues }: Parts): Promise<void> {
+  const until = Date.now() + EMPTYING_MS;
+  while (queues !== null && Date.now() < until && (await queues.trash.emptyTrash()));
+}

@@ -1,0 +1,79 @@
+import type { Config } from '../config/config.ts';
+import type { Env } from '../config/env.ts';
+import type { PullItem, TrashItem } from '../keep/work-lists.ts';
+import { emptySlice } from '../queues/emptier.ts';
+import { PULL_TOKEN, type PullContext } from '../queues/pull-entry.ts';
+import { pullWork } from '../queues/pull-queue.ts';
+import { trashWork } from '../queues/trash-queue.ts';
+import { type Work, WorkQueue } from '../queues/work-queue.ts';
+import { createKeepClient } from '../services/keep-client.ts';
+import { fixedServices } from '../services/service-source.ts';
+import { SDK_TRANSFER_LIMITS } from '../services/transfer-limits.ts';
+import { createWorkerPlatform } from '../services/worker-platform.ts';
+import type { Mount } from '../storage/mounts.ts';
+import { partsOf } from './composition.ts';
+
+/** The Durable Objects, with what their work needs. */
+
+export class PullQueue extends WorkQueue<PullItem, Env> {
+  protected override work(): Work<PullItem> | null {
+    const built = partsOf(this.env);
+    if (!built.ok) return null;
+    const { config, mounts } = built.parts;
+    return pullWork(pullContext(config, mounts), config.blobReplicateConcurrency);
+  }
+}
+
+export class TrashQueue extends WorkQueue<TrashItem, Env> {
+  #isEmptying = false;
+
+  protected override work(): Work<TrashItem> | null {
+    const built = partsOf(this.env);
+    if (!built.ok) return null;
+    const { config, mounts } = built.parts;
+    const context = { mounts, ttlSeconds: config.blobSigningTtlSeconds, clock: Date.now };
+    return trashWork(context, config.blobTrash ? config.blobTrashConcurrency : 0);
+  }
+
+  /** Empties trash for as long as one invocation may; returns whether to call again. One at a time. */
+  async emptyTrash(): Promise<boolean> {
+    const built = partsOf(this.env);
+    if (!built.ok || this.#isEmptying) return false;
+    const { config, mounts } = built.parts;
+    this.#isEmptying = true;
+    try {
+      return await emptySlice(this.ctx.storage, {
+        mounts,
+        isEnabled: config.blobTrash && config.blobTrashCheckIntervalSeconds > 0 && config.blobDeleteConcurrency > 0,
+        intervalSeconds: config.blobTrashCheckIntervalSeconds,
+        ttlSeconds: config.blobSigningTtlSeconds,
+        lifetimeSeconds: config.blobTrashLifetimeSeconds,
+        concurrency: config.blobDeleteConcurrency,
+        clock: Date.now,
+        // biome-ignore lint/suspicious/noConsole: this is the log
+        log: (line) => console.log(JSON.stringify({ time: new Date().toISOString(), ...line })),
+      });
+    } finally {
+      this.#isEmptying = false;
+    }
+  }
+}
+
+function pullContext(config: Config, mounts: Mount[]): PullContext {
+  const platform = createWorkerPlatform(null);
+  const limits = { ...SDK_TRANSFER_LIMITS, windowMs: config.transferWindowSeconds * 1000 };
+  return {
+    mounts,
+    signing: { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds },
+    hosts: config.pullHosts,
+    clientOf: (url) =>
+      createKeepClient({
+        services: fixedServices([{ uuid: url, url, type: 'disk', readOnly: false }]),
+        token: PULL_TOKEN,
+        platform,
+        retry: { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 },
+        limits,
+      }),
+    clock: Date.now,
+  };
+}

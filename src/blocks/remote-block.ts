@@ -1,0 +1,169 @@
+import { isKeepError, KeepError } from '../keep/errors.ts';
+import { EMPTY_HASH } from '../keep/limits.ts';
+import { formatLocator, keepHints, type Locator, toRemoteLocator } from '../keep/locator.ts';
+import type { Caller, Far, Federation } from '../services/federation.ts';
+import { ServicesError } from '../services/services-error.ts';
+import type { Mount } from '../storage/mounts.ts';
+import type { BlockCache } from './edge-cache.ts';
+import type { BlockFound, BlockRead } from './read-block.ts';
+import { writeBlock } from './write-block.ts';
+
+/** What reads of blocks that lie elsewhere need. */
+export interface FarSource {
+  federation: Federation;
+  cache: BlockCache;
+  mounts: Mount[];
+}
+
+const CLUSTER_ID_LENGTH = 5;
+
+/**
+ * A block that a +R hint places in another cluster (keep-block-api.md 7.3): its body, hashed as it streams through.
+ * The other cluster judges the caller's right to it; while a signature that it accepted lives, the edge cache may
+ * answer in its stead.
+ *
+ * @throws KeepError no_token, invalid_remote_hint, unknown_remote, obsolete_token, bad_request; bad_gateway when its
+ *   services cannot be found out; not_found for any other failure there (T31)
+ */
+export async function readRemoteBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockRead> {
+  const { far, clusterId, text } = remoteOf(source, locator, caller);
+  return read(source, far, text, locator, clusterId, caller).catch((error) => rethrow(error, clusterId));
+}
+
+/** HEAD of a +R locator. @throws KeepError as readRemoteBlock */
+export async function vouchForRemoteBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockFound> {
+  const { far, clusterId, text } = remoteOf(source, locator, caller);
+  try {
+    const { size } = await far.client.head(text, caller);
+    source.federation.proofs.remember(far.token, text);
+    return { size: size ?? 0, from: clusterId, vouched: 'hashed' };
+  } catch (error) {
+    return rethrow(error, clusterId);
+  }
+}
+
+/**
+ * Copies a +R block into this cluster's mounts, straight from the other cluster's service into the stores, which check
+ * it (T34). Resolves once it is stored: then, and only then, it may be promised here.
+ *
+ * @returns bytes of the block
+ * @throws KeepError as readRemoteBlock; full, unavailable when it could not be stored
+ */
+export async function copyRemoteBlock(source: FarSource, locator: Locator, caller: Caller): Promise<number> {
+  const { far, clusterId, text } = remoteOf(source, locator, caller);
+  const { hash } = locator;
+  if (hash === EMPTY_HASH) return 0;
+  const store = async (body: ReadableStream<Uint8Array>, size: number): Promise<number | { failed: unknown }> => {
+    try {
+      const { signal } = caller;
+      await writeBlock(source.mounts, { hash, size, body, desired: 1, storageClasses: [], signal });
+      return size;
+    } catch (failed) {
+      // What came was not the block: another service may have it. Anything else is our own failure.
+      if (isKeepError(failed, 'body_mismatch')) throw new KeepError('corrupt', { cause: failed });
+      return { failed };
+    }
+  };
+  const stored = await far.client.transfer(text, store, caller).catch((error) => rethrow(error, clusterId));
+  if (typeof stored !== 'number') throw stored.failed;
+  source.federation.proofs.remember(far.token, text);
+  return stored;
+}
+
+/**
+ * A block from where its +K@ hints point, in their order; null when they lead nowhere, and it is the mounts' turn.
+ * @param permit the local permission check: before a service of this cluster is asked. A cluster judges for itself.
+ */
+export function readHintedBlock(
+  source: FarSource,
+  locator: Locator,
+  caller: Caller,
+  permit: () => void,
+): Promise<BlockRead | null> {
+  return followHints(source, locator, caller, permit, async (far, hint, isPermitted) => {
+    const cached = isPermitted ? await source.cache.match(locator.hash, { size: locator.size }) : null;
+    if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
+    return read(source, far, formatLocator(locator), locator, hint, caller);
+  });
+}
+
+/** HEAD of a locator with +K@ hints. Null and `permit` as for readHintedBlock. */
+export function vouchForHintedBlock(
+  source: FarSource,
+  locator: Locator,
+  caller: Caller,
+  permit: () => void,
+): Promise<BlockFound | null> {
+  return followHints(source, locator, caller, permit, async ({ client }, hint) => {
+    const { size } = await client.head(formatLocator(locator), caller);
+    return { size: size ?? 0, from: hint, vouched: 'hashed' };
+  });
+}
+
+/**
+ * A block from this cluster's Keep services, for a service that has no mounts of its own.
+ * @param locator signed for the caller
+ * @throws KeepError no_token; ServicesError
+ */
+export function readHomeBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockRead> {
+  return read(source, source.federation.home(caller), formatLocator(locator), locator, 'services', caller);
+}
+
+async function followHints<Result>(
+  { federation }: FarSource,
+  locator: Locator,
+  caller: Caller,
+  permit: () => void,
+  ask: (far: Far, hint: string, isPermitted: boolean) => Promise<Result>,
+): Promise<Result | null> {
+  for (const hint of keepHints(locator)) {
+    const isCluster = hint.length === CLUSTER_ID_LENGTH;
+    const far = isCluster ? federation.hintedCluster(hint, caller) : await federation.hintedService(hint, caller);
+    if (far === null) continue;
+    if (!isCluster) permit();
+    try {
+      return await ask(far, hint, !isCluster);
+    } catch (error) {
+      caller.signal.throwIfAborted();
+      if (!(error instanceof ServicesError)) throw error;
+    }
+  }
+  return null;
+}
+
+/** One block through a far client, or from the edge cache if that client's token has been accepted for it before. */
+async function read(
+  { federation: { proofs }, cache }: FarSource,
+  { client, token }: Far,
+  text: string,
+  { hash, size }: Locator,
+  from: string,
+  { now, signal }: Caller,
+): Promise<BlockRead> {
+  const cached = proofs.has(token, text, now) ? await cache.match(hash, { size }) : null;
+  if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
+  const { body, done, size: found } = await client.get(text, { signal });
+  proofs.remember(token, text);
+  return { body, ...(done === undefined ? {} : { done }), size: found ?? size ?? 0, from, vouched: 'hashed' };
+}
+
+function remoteOf({ federation }: FarSource, locator: Locator, caller: Caller) {
+  if (caller.token === '') throw new KeepError('no_token');
+  const remote = toRemoteLocator(locator);
+  const far = federation.cluster(remote.clusterId, caller);
+  return { far, clusterId: remote.clusterId, text: formatLocator(remote.locator) };
+}
+
+/** Whatever services of another cluster say, the caller hears 404; their addresses are not his business. */
+function rethrow(error: unknown, clusterId: string): never {
+  if (!(error instanceof ServicesError)) {
+    if (!isKeepError(error, 'bad_gateway')) throw error;
+    throw new KeepError('bad_gateway', { message: `cluster ${clusterId} does not answer`, cause: error });
+  }
+  const said = error.answers.map(({ status, reason }) => [status, reason].filter(Boolean).join(' '));
+  const summary = said.length === 0 ? 'it names no Keep services' : said.join('; ');
+  throw new KeepError('not_found', {
+    message: `cluster ${clusterId} did not deliver the block: ${summary}`,
+    cause: error,
+  });
+}

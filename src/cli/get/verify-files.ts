@@ -1,0 +1,56 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { KeepClient } from '../../services/keep-client.ts';
+import { checkBlocks } from './check-blocks.ts';
+import type { BlockUse, GetPlan } from './fetch-plan.ts';
+import { statesOf } from './targets.ts';
+
+/** Compares files on disk with a collection. @returns the files that are not as they should be, and why */
+export async function verify(
+  { targets, blocks }: GetPlan,
+  keep: KeepClient,
+): Promise<{ path: string; what: string }[]> {
+  const states = statesOf(targets);
+  const problems = new Map<number, string>();
+  for (const [index, state] of states.entries()) {
+    if (state === 'absent') problems.set(index, 'missing');
+    if (state === 'begun') problems.set(index, 'not complete: get goes on with it');
+    if (state === 'other') problems.set(index, 'of another size');
+  }
+  const doubtful: BlockUse[] = [];
+  const standing = blocks
+    .map((block) => ({ ...block, pieces: block.pieces.filter(({ target }) => states[target] === 'there') }))
+    .filter(({ pieces }) => pieces.length > 0);
+  await checkBlocks(
+    standing,
+    (index) => targets[index]?.target ?? null,
+    (block, verdict) => {
+      if (verdict === 'different' && block.pieces.length === 1)
+        problems.set(block.pieces[0]?.target ?? 0, 'of other contents');
+      // Which of its files is it? The block itself tells.
+      else if (verdict !== 'present') doubtful.push(block);
+    },
+  );
+  for (const { locator, pieces } of doubtful) {
+    const bytes = await keep.getVerified(locator);
+    for (const { target, from, length, offset } of pieces) {
+      const file = targets[target]?.target ?? '';
+      if (!holds(file, offset, bytes.subarray(from, from + length))) problems.set(target, 'of other contents');
+    }
+  }
+  return [...problems].sort(([a], [b]) => a - b).map(([index, what]) => ({ path: targets[index]?.target ?? '', what }));
+}
+
+function holds(file: string, offset: number, bytes: Uint8Array): boolean {
+  const descriptor = openSync(file, 'r');
+  try {
+    const found = Buffer.alloc(bytes.byteLength);
+    for (let done = 0; done < found.byteLength; ) {
+      const count = readSync(descriptor, found, done, found.byteLength - done, offset + done);
+      if (count === 0) return false;
+      done += count;
+    }
+    return found.equals(bytes);
+  } finally {
+    closeSync(descriptor);
+  }
+}

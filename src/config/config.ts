@@ -1,0 +1,300 @@
+import * as v from 'valibot';
+import { parseDuration } from '../keep/duration.ts';
+import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import { parseRemoteClusters, type RemoteCluster } from './remote-clusters.ts';
+import { parseVolumes } from './volumes.ts';
+
+/** Everything an operator can set, checked and frozen. Names follow the cluster's config.yml; times are seconds. */
+export interface Config {
+  clusterId: string;
+  systemRootToken: string;
+  /** Null: /metrics and /_health/ping are closed. */
+  managementToken: string | null;
+  blobSigning: boolean;
+  blobSigningKey: string;
+  blobSigningTtlSeconds: number;
+  blobTrash: boolean;
+  blobTrashLifetimeSeconds: number;
+  /** 0 switches the emptier off. */
+  blobTrashCheckIntervalSeconds: number;
+  blobTrashConcurrency: number;
+  blobDeleteConcurrency: number;
+  blobReplicateConcurrency: number;
+  /** Hosts, with a port if that matters, that blocks may be pulled from; empty for all. */
+  pullHosts: string[];
+  /** attested: trust an MD5 that the store keeps; always: hash every block on its way out. */
+  verifyReads: 'attested' | 'always';
+  edgeCache: boolean;
+  /** Ascending UUID. Empty in proxy mode. */
+  volumes: VolumeConfig[];
+  defaultReplication: number;
+  storageClasses: Record<string, { priority: number; default: boolean }>;
+  /** Origin of the cluster's API server; null: accounts and collections are our own, on D1. */
+  apiUrl: string | null;
+  /** Beside a cluster: pass API requests on to it, rather than refuse them. */
+  apiForward: boolean;
+  /** How long an accepted token is remembered, and so how long a revoked one may still work. */
+  tokenCacheTtlSeconds: number;
+  /** How long a trashed collection can be brought back. */
+  defaultTrashLifetimeSeconds: number;
+  downloads: DownloadConfig;
+  remoteClusters: Record<string, RemoteCluster>;
+  /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
+  transferWindowSeconds: number;
+  /** Where +K@xxxxx hints lead, a star for the cluster's id; null when they are not followed. */
+  keepHintUrl: string | null;
+}
+
+/** keep-web's keys; what they mean is said in surfaces/keep-web/dependencies.ts. */
+export interface DownloadConfig {
+  downloadUrl: string | null;
+  workbenchUrl: string | null;
+  trustAllContent: boolean;
+  anonymousToken: string | null;
+  openTtlSeconds: number;
+  logEvents: boolean;
+  logIntervalSeconds: number;
+  slashSubstitution: string;
+  mayDownload: { user: boolean; admin: boolean };
+}
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
+
+const TOKEN_MIN_LENGTH = 32;
+const duration = (fallback: string) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.rawTransform(({ dataset, addIssue, NEVER }) => {
+        try {
+          const seconds = parseDuration(dataset.value);
+          if (seconds >= 0) return seconds;
+        } catch {
+          // reported below
+        }
+        addIssue({ message: 'write a duration such as "336h", "90m" or "15s"' });
+        return NEVER;
+      }),
+    ),
+    fallback,
+  );
+/** `.dev.vars` and secrets only hold text: accept it where a number or a switch is meant. */
+const flag = (fallback: boolean) =>
+  v.optional(
+    v.pipe(
+      v.union([v.boolean(), v.picklist(['true', 'false'])], 'write true or false'),
+      v.transform((value) => String(value) === 'true'),
+    ),
+    fallback,
+  );
+const count = (fallback: number) =>
+  v.optional(
+    v.pipe(
+      v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]),
+      v.integer(),
+      v.minValue(0),
+    ),
+    fallback,
+  );
+const secret = v.pipe(
+  v.string('missing: set it with `wrangler secret put`, or in .dev.vars for local runs'),
+  v.regex(/^[A-Za-z0-9]+$/, 'only letters and digits'),
+  v.minLength(TOKEN_MIN_LENGTH, `at least ${TOKEN_MIN_LENGTH} characters`),
+);
+
+/** Where people find a service; null when it is not set. */
+const origin = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^(https?:\/\/[^/?#]+\/?)?$/, 'write an address such as "https://download.example.org"'),
+    v.transform((text) => (text === '' ? null : text.replace(/\/$/, ''))),
+  ),
+  '',
+);
+
+/** `keep0.example.org keep1.example.org:25107`, or the same as an array. */
+const hostList = v.optional(
+  v.pipe(
+    v.union([
+      v.array(v.string()),
+      v.pipe(
+        v.string(),
+        v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
+      ),
+    ]),
+    v.array(
+      v.pipe(
+        v.string(),
+        v.regex(/^[a-z0-9.:[\]_-]+$/i, 'write host names such as "keep0.example.org" or "keep0.example.org:25107"'),
+        v.toLowerCase(),
+      ),
+    ),
+  ),
+  [],
+);
+
+const Vars = v.object({
+  CLUSTER_ID: v.pipe(
+    v.string('missing: five letters or digits'),
+    v.regex(/^[a-z0-9]{5}$/, 'five lowercase letters or digits'),
+  ),
+  SYSTEM_ROOT_TOKEN: secret,
+  MANAGEMENT_TOKEN: v.optional(secret),
+  BLOB_SIGNING: flag(true),
+  // No length rule: the key must be the cluster's own, whatever it is.
+  BLOB_SIGNING_KEY: v.pipe(
+    v.string(
+      "missing: set it with `wrangler secret put`; beside a cluster it is the cluster's own Collections.BlobSigningKey",
+    ),
+    v.minLength(1, 'must not be empty'),
+  ),
+  BLOB_SIGNING_TTL: duration('336h'),
+  BLOB_TRASH: flag(true),
+  BLOB_TRASH_LIFETIME: duration('336h'),
+  BLOB_TRASH_CHECK_INTERVAL: duration('24h'),
+  BLOB_TRASH_CONCURRENCY: count(4),
+  BLOB_DELETE_CONCURRENCY: count(4),
+  BLOB_REPLICATE_CONCURRENCY: count(4),
+  PULL_HOSTS: hostList,
+  VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
+  EDGE_CACHE: flag(true),
+  DEFAULT_REPLICATION: count(2),
+  API_HOST: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^((https?:\/\/)?[A-Za-z0-9.[\]:-]+\/?)?$/, "write host or host:port of the cluster's API server"),
+      v.transform((host) =>
+        host === '' ? null : `${host.includes('://') ? '' : 'https://'}${host.replace(/\/$/, '')}`,
+      ),
+    ),
+    '',
+  ),
+  API_FORWARD: flag(true),
+  TOKEN_CACHE_TTL: duration('1m'),
+  DEFAULT_TRASH_LIFETIME: duration('336h'),
+  WEBDAV_DOWNLOAD: origin,
+  WORKBENCH2: origin,
+  TRUST_ALL_CONTENT: flag(false),
+  ANONYMOUS_USER_TOKEN: v.optional(v.string(), ''),
+  WEBDAV_CACHE_TTL: duration('5s'),
+  WEBDAV_LOG_EVENTS: flag(true),
+  WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
+  FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
+  TRANSFER_WINDOW: duration('64s'),
+  KEEP_HINT_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^https?:\/\/[^/@\s]+$|^$/,
+        'write scheme and host, a star for the cluster id, or "" to follow no such hints',
+      ),
+      v.transform((url) => url || null),
+    ),
+    'https://keep.*.arvadosapi.com',
+  ),
+});
+
+const StorageClasses = v.record(
+  v.string(),
+  v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }),
+);
+
+const MayDownload = v.optional(v.object({ Download: v.optional(v.boolean(), true) }), {});
+const WebdavPermission = v.object({ User: MayDownload, Admin: MayDownload });
+
+/** A key that is there without a value is told its own advice; one that is absent would only be "invalid". */
+const ABSENT = Object.fromEntries(Object.keys(Vars.entries).map((name) => [name, undefined]));
+
+/** Judges vars and secrets. All problems come at once, each as `NAME: what to write`. Never echoes a value: it may be a secret. */
+export function parseConfig(env: Record<string, unknown>): ConfigResult {
+  const problems: string[] = [];
+  const vars = v.safeParse(Vars, { ...ABSENT, ...env });
+  if (!vars.success) problems.push(...vars.issues.map(problemOf));
+  const classes = v.safeParse(StorageClasses, table(env, 'STORAGE_CLASSES', problems));
+  if (!classes.success) problems.push(...classes.issues.map((issue) => `STORAGE_CLASSES.${problemOf(issue)}`));
+  const permission = v.safeParse(WebdavPermission, table(env, 'WEBDAV_PERMISSION', problems));
+  if (!permission.success) problems.push(...permission.issues.map((issue) => `WEBDAV_PERMISSION.${problemOf(issue)}`));
+  const volumes = parseVolumes(table(env, 'VOLUMES', problems), env, problems);
+  const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
+  problems.push(...conflicts(volumes, classes.success ? classes.output : {}));
+  if (!vars.success || !classes.success || !permission.success || problems.length > 0) return { ok: false, problems };
+  const o = vars.output;
+  const config: Config = {
+    clusterId: o.CLUSTER_ID,
+    systemRootToken: o.SYSTEM_ROOT_TOKEN,
+    managementToken: o.MANAGEMENT_TOKEN ?? null,
+    blobSigning: o.BLOB_SIGNING,
+    blobSigningKey: o.BLOB_SIGNING_KEY,
+    blobSigningTtlSeconds: o.BLOB_SIGNING_TTL,
+    blobTrash: o.BLOB_TRASH,
+    blobTrashLifetimeSeconds: o.BLOB_TRASH_LIFETIME,
+    blobTrashCheckIntervalSeconds: o.BLOB_TRASH_CHECK_INTERVAL,
+    blobTrashConcurrency: o.BLOB_TRASH_CONCURRENCY,
+    blobDeleteConcurrency: o.BLOB_DELETE_CONCURRENCY,
+    blobReplicateConcurrency: o.BLOB_REPLICATE_CONCURRENCY,
+    pullHosts: o.PULL_HOSTS,
+    verifyReads: o.VERIFY_READS,
+    edgeCache: o.EDGE_CACHE,
+    volumes,
+    defaultReplication: o.DEFAULT_REPLICATION,
+    apiUrl: o.API_HOST,
+    apiForward: o.API_FORWARD,
+    tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,
+    defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
+    downloads: {
+      downloadUrl: o.WEBDAV_DOWNLOAD,
+      workbenchUrl: o.WORKBENCH2,
+      trustAllContent: o.TRUST_ALL_CONTENT,
+      anonymousToken: o.ANONYMOUS_USER_TOKEN || null,
+      openTtlSeconds: o.WEBDAV_CACHE_TTL,
+      logEvents: o.WEBDAV_LOG_EVENTS,
+      logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
+      slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
+      mayDownload: { user: permission.output.User.Download, admin: permission.output.Admin.Download },
+    },
+    remoteClusters,
+    transferWindowSeconds: o.TRANSFER_WINDOW,
+    keepHintUrl: o.KEEP_HINT_URL,
+    storageClasses: Object.fromEntries(
+      Object.entries(classes.output).map(([name, { Priority, Default }]) => [
+        name,
+        { priority: Priority, default: Default },
+      ]),
+    ),
+  };
+  return { ok: true, config: Object.freeze(config) };
+}
+
+function problemOf(issue: v.BaseIssue<unknown>): string {
+  return `${v.getDotPath(issue) ?? '?'}: ${issue.message}`;
+}
+
+/** A table under [vars], or the same as JSON text in `.dev.vars`. */
+function table(env: Record<string, unknown>, name: string, problems: string[]): unknown {
+  const value = env[name] ?? {};
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    problems.push(`${name}: write a TOML table under [vars] in wrangler.toml, or JSON in .dev.vars`);
+    return {};
+  }
+}
+
+/** One bucket is one volume (T45); classes that are named must exist (5.1). */
+function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): string[] {
+  const problems: string[] = [];
+  const owner = new Map<string, string>();
+  for (const volume of volumes) {
+    const id = deviceId(volume);
+    const other = owner.get(id);
+    if (other !== undefined)
+      problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
+    owner.set(id, volume.uuid);
+    for (const name of Object.keys(volume.storageClasses)) {
+      if (Object.keys(classes).length > 0 && !(name in classes))
+        problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,9 @@
+/** The Worker's bindings before they are checked: vars and secrets arrive as unknown values, config/config.ts judges them. */
+export interface Env {
+  DIRECTORY?: KVNamespace;
+  DB?: D1Database;
+  MANIFESTS?: R2Bucket;
+  PULL_QUEUE?: DurableObjectNamespace;
+  TRASH_QUEUE?: DurableObjectNamespace;
+  [name: string]: unknown;
+}

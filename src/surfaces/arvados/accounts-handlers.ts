@@ -1,0 +1,135 @@
+import * as v from 'valibot';
+import { TOKENS, type TokenAttributes } from '../../accounts/tokens.ts';
+import { UPLOADS } from '../../accounts/upload-log.ts';
+import { createUploader } from '../../accounts/uploaders.ts';
+import { requireAdmin, USERS, type UserAttributes } from '../../accounts/users.ts';
+import { KeepError } from '../../keep/errors.ts';
+import type { Row } from '../../records/columns.ts';
+import { listRecords } from '../../records/list-query.ts';
+import { formatTime } from '../../records/times.ts';
+import { answer, listOf } from './answer.ts';
+import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
+
+const Text = v.pipe(v.string(), v.maxLength(255, 'value too long'));
+const UserBody = v.object({
+  username: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_.-]{0,63}$/i, 'letters, digits, and . _ - after a letter')),
+  ),
+  email: v.optional(Text),
+  first_name: v.optional(Text),
+  last_name: v.optional(Text),
+  is_admin: v.optional(v.boolean()),
+  is_active: v.optional(v.boolean()),
+  prefs: v.optional(v.record(v.string(), v.unknown())),
+});
+const TokenBody = v.object({
+  owner_uuid: v.optional(v.string()),
+  scopes: v.optional(v.array(v.string())),
+  expires_at: v.optional(v.nullable(v.string())),
+});
+const UploaderBody = v.object({ owner_uuid: v.optional(v.string()), name: v.optional(Text, 'Uploader') });
+
+function parse<Schema extends v.GenericSchema>(schema: Schema, record: Row): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, record);
+  if (result.success) return result.output;
+  throw new KeepError('invalid_record', {
+    message: `${v.getDotPath(result.issues[0]) ?? 'record'}: ${result.issues[0].message}`,
+  });
+}
+
+/** exactOptionalPropertyTypes: a key that was not sent is not there. */
+function present<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+export async function currentUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
+  return answer(await users.get(call.user.uuid, call.user));
+}
+
+export async function getUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
+  return answer(await users.get(pathPart(call), call.user));
+}
+
+export async function listUsers(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
+  return answer(listOf(USERS.kind, await users.list(call.parameters, call.user)));
+}
+
+export async function createUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
+  const { record } = await readBody(call);
+  return answer(await users.create(present(parse(UserBody, record)) as UserAttributes, call.user));
+}
+
+export async function updateUser(call: ApiCall, { users, authority }: EmbeddedApi): Promise<Response> {
+  const { record } = await readBody(call);
+  const user = await users.update(pathPart(call), present(parse(UserBody, record)) as UserAttributes, call.user);
+  authority.forget();
+  return answer(user);
+}
+
+/** Any valid token may ask about itself; the secret is the one that was presented. */
+export async function currentToken(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
+  const { account, user, token, parameters } = call;
+  const secret = typeof parameters.remote === 'string' ? '' : (token.split('/')[2] ?? token);
+  if (account.tokenUuid === null) {
+    const time = formatTime(Date.now());
+    const uuid = user.uuid.replace('-tpzed-', '-gj3su-');
+    return answer({
+      kind: TOKENS.kind,
+      uuid,
+      owner_uuid: user.uuid,
+      api_token: secret,
+      scopes: ['all'],
+      expires_at: null,
+      created_at: time,
+      modified_at: time,
+      last_used_at: null,
+    });
+  }
+  return answer({ ...(await tokens.get(account.tokenUuid, user)), api_token: secret });
+}
+
+export async function getToken(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
+  return answer(await tokens.get(pathPart(call), call.user));
+}
+
+export async function listTokens(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
+  return answer(listOf(TOKENS.kind, await tokens.list(call.parameters, call.user)));
+}
+
+export async function createToken(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
+  const { record } = await readBody(call);
+  return answer(await tokens.create(present(parse(TokenBody, record)) as TokenAttributes, call.account));
+}
+
+export async function updateToken(call: ApiCall, { tokens, authority }: EmbeddedApi): Promise<Response> {
+  const { record } = await readBody(call);
+  const token = await tokens.update(pathPart(call), present(parse(TokenBody, record)) as TokenAttributes, call.account);
+  authority.forget();
+  return answer(token);
+}
+
+export async function deleteToken(call: ApiCall, { tokens, authority }: EmbeddedApi): Promise<Response> {
+  const token = await tokens.delete(pathPart(call), call.user);
+  authority.forget();
+  return answer(token);
+}
+
+/** Our own: an account that may only upload (docs/operate.md). The answer holds its token, which nobody sees again. */
+export async function createUploaderAccount(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const { owner_uuid, name } = parse(UploaderBody, (await readBody(call)).record);
+  const made = { owner: owner_uuid ?? call.user.uuid, name, asking: call.user };
+  return answer(await createUploader(api.db, api.users, api.facts.clusterId, Date.now(), made));
+}
+
+/** Our own: the upload log, for admins. What this isolate still holds is written first, so one sees one's own uploads. */
+export async function listUploads(
+  { user, parameters }: Pick<ApiCall, 'user' | 'parameters'>,
+  { db, uploads }: Pick<EmbeddedApi, 'db' | 'uploads'>,
+): Promise<Response> {
+  requireAdmin(user);
+  await uploads.flush();
+  const { order = ['uploaded_at desc', 'id desc'] } = parameters;
+  return answer(listOf(UPLOADS.kind, await listRecords(db, UPLOADS, { ...parameters, order }, [])));
+}

@@ -1,0 +1,45 @@
+import { failureOf } from '../../http/error-response.ts';
+import type { Row } from '../../records/columns.ts';
+import type { ListResult } from '../../records/list-query.ts';
+import { jsonPieces } from '../../streams/json/encoder.ts';
+
+/** On every answer of the API (keep-web.md 10.1): browsers may use it from anywhere. */
+export const API_CORS: Record<string, string> = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS, PROPFIND, PUT, POST, PATCH, DELETE',
+  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Range, X-Http-Method-Override',
+  'Access-Control-Expose-Headers': 'Content-Range',
+  'Access-Control-Max-Age': '86486400',
+};
+
+/** 200 with JSON. A value with a TextStream in it is sent as it is read. */
+export function answer(value: unknown, headers: Record<string, string> = {}): Response {
+  return Response.json(value, { headers: { 'Cache-Control': 'private, no-store', ...headers } });
+}
+
+export function answerStreamed(value: unknown): Response {
+  const pieces = jsonPieces(value);
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value: piece } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(piece);
+    },
+    async cancel() {
+      await pieces.return();
+    },
+  });
+  return new Response(body, { headers: { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-store' } });
+}
+
+/** A page of records in the API's shape. */
+export function listOf(kind: string, { items, ...page }: ListResult): Row {
+  return { kind: `${kind}List`, etag: '', self_link: '', items, ...page };
+}
+
+/** Errors in Rails' shape (keep-web.md 10.3): clients join `errors` and show them. */
+export function errorAnswer(error: unknown, requestId: string): Response {
+  const { status, message, headers } = failureOf(error);
+  const token = `${Math.floor(Date.now() / 1000)}+${crypto.randomUUID().slice(0, 8)}`;
+  return Response.json({ errors: [`${message} (${requestId})`], error_token: token }, { status, headers });
+}

@@ -1,0 +1,221 @@
+import { requireAccount, requireUser } from '../../accounts/access.ts';
+import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
+import { requestTokens } from '../../keep/token.ts';
+import {
+  createToken,
+  createUploaderAccount,
+  createUser,
+  currentToken,
+  currentUser,
+  deleteToken,
+  getToken,
+  getUser,
+  listTokens,
+  listUploads,
+  listUsers,
+  updateToken,
+  updateUser,
+} from './accounts-handlers.ts';
+import { API_CORS, errorAnswer } from './answer.ts';
+import type { ApiCall, ApiParts, ClusterApi, EmbeddedApi } from './call.ts';
+import {
+  createCollection,
+  getCollection,
+  listCollections,
+  trashCollection,
+  untrashCollection,
+  updateCollection,
+} from './collection-handlers.ts';
+import { configDocument } from './config-document.ts';
+import { discoveryDocument } from './discovery-document.ts';
+import { forwardToCluster } from './forward.ts';
+import {
+  createGroup,
+  createLog,
+  getGroup,
+  groupContents,
+  listGroups,
+  listLogs,
+  trashGroup,
+  untrashGroup,
+  updateGroup,
+} from './group-handlers.ts';
+import {
+  accessibleServices,
+  createService,
+  deleteService,
+  getService,
+  listServices,
+  updateService,
+} from './keep-services-handler.ts';
+import { queryParameters } from './parameters.ts';
+import { BodyReader } from './request-body.ts';
+
+type Handler = (call: ApiCall, api: EmbeddedApi) => Promise<Response>;
+
+/** Answered without a token, like upstream. */
+const OPEN: Record<string, (context: RequestContext, api: EmbeddedApi) => Response | Promise<Response>> = {
+  '/discovery/v1/apis/arvados/v1/rest': discoveryDocument,
+  '/arvados/v1/config': configDocument,
+  '/arvados/v1/keep_services/accessible': accessibleServices,
+};
+
+/** Every route of the embedded API, below /arvados/v1. `*` is one part of the path; the record's name is for its body. */
+const ROUTES: [methods: string, path: string, record: string, handler: Handler][] = [
+  ['GET', 'users/current', 'user', currentUser],
+  ['GET', 'users', 'user', listUsers],
+  ['POST', 'users', 'user', createUser],
+  ['GET', 'users/*', 'user', getUser],
+  ['PATCH', 'users/*', 'user', updateUser],
+  ['POST', 'uploader_accounts', 'uploader_account', createUploaderAccount],
+  ['GET', 'upload_log', 'upload', listUploads],
+
+  ['GET', 'api_client_authorizations/current', 'api_client_authorization', currentToken],
+  ['GET', 'api_client_authorizations', 'api_client_authorization', listTokens],
+  ['POST', 'api_client_authorizations', 'api_client_authorization', createToken],
+  ['GET', 'api_client_authorizations/*', 'api_client_authorization', getToken],
+  ['PATCH', 'api_client_authorizations/*', 'api_client_authorization', updateToken],
+  ['DELETE', 'api_client_authorizations/*', 'api_client_authorization', deleteToken],
+
+  ['GET', 'keep_services', 'keep_service', listServices],
+  ['POST', 'keep_services', 'keep_service', createService],
+  ['GET', 'keep_services/*', 'keep_service', getService],
+  ['PATCH', 'keep_services/*', 'keep_service', updateService],
+  ['DELETE', 'keep_services/*', 'keep_service', deleteService],
+
+  ['GET', 'collections', 'collection', listCollections],
+  ['POST', 'collections', 'collection', createCollection],
+  ['GET', 'collections/*', 'collection', getCollection],
+  ['PATCH', 'collections/*', 'collection', updateCollection],
+  ['DELETE', 'collections/*', 'collection', trashCollection],
+  ['POST', 'collections/*/trash', 'collection', trashCollection],
+  ['POST', 'collections/*/untrash', 'collection', untrashCollection],
+
+  ['GET', 'groups', 'group', listGroups],
+  ['POST', 'groups', 'group', createGroup],
+  ['GET', 'groups/contents', 'group', groupContents],
+  ['GET', 'groups/*', 'group', getGroup],
+  ['PATCH', 'groups/*', 'group', updateGroup],
+  ['DELETE', 'groups/*', 'group', trashGroup],
+  ['GET', 'groups/*/contents', 'group', groupContents],
+  ['POST', 'groups/*/trash', 'group', trashGroup],
+  ['POST', 'groups/*/untrash', 'group', untrashGroup],
+
+  ['GET', 'logs', 'log', listLogs],
+  ['POST', 'logs', 'log', createLog],
+];
+const BASE = '/arvados/v1/';
+
+/** Everything below /arvados/v1 and the discovery document: answered here, or passed on to the cluster's API server. */
+export async function arvadosApi(context: RequestContext, { api }: ApiParts): Promise<Response> {
+  if (context.method === 'OPTIONS') return new Response(null, { headers: API_CORS });
+  const response = await attempt(context, api);
+  for (const [name, value] of Object.entries(API_CORS)) response.headers.set(name, value);
+  return response;
+}
+
+async function attempt(context: RequestContext, api: ApiParts['api']): Promise<Response> {
+  try {
+    if (api === null)
+      throw new KeepError('not_found', {
+        message: 'Path not found: this service has neither a database (DB, MANIFESTS) nor an API_HOST',
+      });
+    if (api.mode === 'cluster') return await besideCluster(context, api);
+    return await dispatch(context, api);
+  } catch (error) {
+    context.error = error;
+    return errorAnswer(error, context.requestId);
+  }
+}
+
+/**
+ * The request's credentials but for the cookie: a browser adds that one unasked, also to what another site or a file
+ * that somebody uploaded makes it send.
+ */
+function statedTokens({ request: { headers, url } }: RequestContext): string[] {
+  return requestTokens({ headers: { get: (name) => (name === 'Cookie' ? null : headers.get(name)) }, url });
+}
+
+/** All but the upload log is the cluster's business. */
+async function besideCluster(context: RequestContext, api: ClusterApi): Promise<Response> {
+  const { method, path, url, signal } = context;
+  const tokens = statedTokens(context);
+  if (path !== `${BASE}upload_log` || method !== 'GET' || api.uploadLog === null) return forwardToCluster(context, api);
+  const user = await requireUser(api.authority, { tokens, method, path, signal });
+  return listUploads({ user, parameters: queryParameters(url.searchParams) }, api.uploadLog);
+}
+
+async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Response> {
+  const path = context.path.length > 1 ? context.path.replace(/\/$/, '') : context.path;
+  const open = Object.hasOwn(OPEN, path) ? OPEN[path] : undefined;
+  if (open !== undefined && (context.method === 'GET' || context.method === 'HEAD')) return open(context, api);
+  const { method, request, form } = await settleMethod(context);
+  const tokens = statedTokens(context);
+  const account = await requireAccount(api.authority, { tokens, method, path, signal: context.signal });
+  const { user } = account;
+  if (user === null) throw new KeepError('forbidden');
+  context.log.userUUID = user.uuid;
+  const found = match(method, path);
+  if (found === null) throw new KeepError('not_found', { message: 'Path not found' });
+  const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
+  const call: ApiCall = {
+    context,
+    path: found.parts,
+    parameters,
+    body: new BodyReader(request, found.record),
+    account,
+    user,
+    token: tokens[0] ?? '',
+  };
+  return found.handler(call, api);
+}
+
+/** PUT means PATCH, HEAD means GET, and POST may say that it is something else (keep-web.md 10.1). */
+async function settleMethod({
+  request,
+  url,
+  method,
+}: RequestContext): Promise<{ method: string; request: Request; form: URLSearchParams }> {
+  const none = new URLSearchParams();
+  const plain = method === 'PUT' ? 'PATCH' : method === 'HEAD' ? 'GET' : method;
+  if (method !== 'POST') return { method: plain, request, form: none };
+  const asked = request.headers.get('X-HTTP-Method-Override') ?? url.searchParams.get('_method');
+  const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers.get('Content-Type') ?? '');
+  const isShort = Number(request.headers.get('Content-Length') ?? Number.POSITIVE_INFINITY) <= MAX_QUERY_FORM_BYTES;
+  if (asked === null && !(isForm && isShort)) return { method: plain, request, form: none };
+  if (!isForm) return { method: checkMethod(asked ?? 'POST'), request, form: none };
+  if (!isShort) throw new KeepError('too_large', { message: 'a query in a form is too long' });
+  const text = await request.text();
+  const form = new URLSearchParams(text);
+  const override = asked ?? form.get('_method');
+  if (override === null) return { method: plain, request: withBody(request, text), form: none };
+  const settled = checkMethod(override);
+  if (settled === 'GET') return { method: settled, request: withBody(request, ''), form };
+  return { method: settled, request: withBody(request, text), form: none };
+}
+
+const MAX_QUERY_FORM_BYTES = 1024 * 1024;
+
+function withBody(request: Request, body: string): Request {
+  return new Request(request.url, { method: 'POST', headers: request.headers, body });
+}
+
+function checkMethod(text: string): string {
+  const method = text.toUpperCase();
+  if (method === 'PUT') return 'PATCH';
+  if (['GET', 'POST', 'PATCH', 'DELETE'].includes(method)) return method;
+  throw new KeepError('bad_request', { message: 'unknown method override' });
+}
+
+function match(method: string, path: string): { parts: string[]; record: string; handler: Handler } | null {
+  if (!path.startsWith(BASE)) return null;
+  const given = path.slice(BASE.length).split('/');
+  for (const [routeMethod, pattern, record, handler] of ROUTES) {
+    const wanted = pattern.split('/');
+    if (routeMethod !== method || wanted.length !== given.length) continue;
+    if (!wanted.every((part, index) => part === '*' || part === given[index])) continue;
+    return { parts: given.filter((_, index) => wanted[index] === '*'), record, handler };
+  }
+  return null;
+}

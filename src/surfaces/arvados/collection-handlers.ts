@@ -1,0 +1,169 @@
+import type { Collection } from '../../collections/collection-row.ts';
+import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
+import { NOT_TRASHED, ownedBy } from '../../collections/permission.ts';
+import { replaceFiles } from '../../collections/replace-files.ts';
+import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
+import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
+import { COLLECTIONS } from '../../collections/tables.ts';
+import type { Row } from '../../records/columns.ts';
+import { isUuid } from '../../records/ids.ts';
+import { selectNames } from '../../records/list-parameters.ts';
+import { listRecords } from '../../records/list-query.ts';
+import { TextStream } from '../../streams/json/encoder.ts';
+import { answer, answerStreamed, listOf } from './answer.ts';
+import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
+import { isSet } from './parameters.ts';
+
+/** Manifest bytes in one page of a list; a page that would hold more is cut short, as upstream does. */
+const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
+
+export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const id = pathPart(call);
+  const collection = await api.collections.find(id, call.user, {
+    includeTrash: isSet(call.parameters, 'include_trash'),
+    withText: true,
+  });
+  return show(call, api, collection, isUuid(id) ? null : String(collection.record.portable_data_hash));
+}
+
+export async function createCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  return save(call, api, async (change) => {
+    const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
+    return api.collections.create({ ...change, ensureUniqueName }, call.user);
+  });
+}
+
+export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  return save(call, api, (change) => api.collections.update(pathPart(call), change, call.user), pathPart(call));
+}
+
+export async function trashCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  return show(call, api, await api.collections.trash(pathPart(call), call.user), null);
+}
+
+export async function untrashCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  await readBody(call);
+  const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
+  return show(call, api, await api.collections.untrash(pathPart(call), call.user, ensureUniqueName), null);
+}
+
+export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const { select, ...parameters } = call.parameters;
+  const names = selectNames(COLLECTIONS, select);
+  const withText = names.some((name) => COLLECTIONS.columns[name]?.onRequest);
+  const trashed = isSet(parameters, 'include_trash') ? [] : [NOT_TRASHED];
+  const conditions = [...ownedBy(call.user), ...trashed];
+  if (!withText) {
+    const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, conditions);
+    return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
+  }
+  const page = await listRecords(
+    api.db,
+    COLLECTIONS,
+    { ...parameters, select: ['uuid', 'file_size_total'] },
+    conditions,
+  );
+  const items: Row[] = [];
+  let bytes = 0;
+  for (const { uuid } of page.items) {
+    const collection = await api.collections.find(String(uuid), call.user, { includeTrash: true, withText: true });
+    bytes += collection.manifestBytes;
+    if (items.length > 0 && bytes > LIST_MANIFEST_BYTES) break;
+    items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
+  }
+  return answerStreamed(
+    listOf(COLLECTIONS.kind, { ...page, limit: items.length < page.items.length ? items.length : page.limit, items }),
+  );
+}
+
+/** Stages the manifest that comes with a record and lets `commit` refer to it. */
+async function save(
+  call: ApiCall,
+  api: EmbeddedApi,
+  commit: (change: Change) => Promise<Collection>,
+  uuid?: string,
+): Promise<Response> {
+  const { collections } = api;
+  const check = signatureCheck(call.user, call.token, call.context.now, api.signing);
+  const manifest = await collections.stage(call.body.manifest(), check);
+  const change = await changeOf(call, api, manifest, check);
+  const { replace_files: replacements } = call.parameters;
+  if (replacements === undefined || replacements === null) return show(call, api, await commit(change), null);
+  try {
+    return await show(
+      call,
+      api,
+      await replaceFiles(collections, { replacements, change, uuid, user: call.user }, commit),
+      null,
+    );
+  } finally {
+    // It was only a source for the new manifest.
+    if (change.manifest !== null) await collections.discard(change.manifest);
+  }
+}
+
+/** What the body says, once it has passed by. A manifest that belongs to a body that makes no sense is forgotten. */
+async function changeOf(
+  call: ApiCall,
+  { collections }: EmbeddedApi,
+  manifest: StagedManifest,
+  check: LocatorCheck,
+): Promise<Change> {
+  try {
+    const { parameters, record, hasManifest } = call.body.result();
+    Object.assign(call.parameters, parameters);
+    const { manifest_text: late, ...attributes } = record;
+    if (hasManifest) return { attributes, manifest };
+    // A text that could not be told from others as it passed, in a record sent as JSON within JSON.
+    if (typeof late === 'string')
+      return { attributes, manifest: await collections.stage([new TextEncoder().encode(late)], check) };
+    return { attributes, manifest: null };
+  } catch (error) {
+    await collections.discard(manifest);
+    throw error;
+  }
+}
+
+/** The record as `select` wants it, with the text signed for the asking token. */
+async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh: string | null): Promise<Response> {
+  const { select } = call.parameters;
+  const names =
+    select === undefined || select === null
+      ? [...selectNames(COLLECTIONS, undefined), 'manifest_text']
+      : selectNames(COLLECTIONS, select);
+  const wanted =
+    pdh === null
+      ? [...names, 'kind', 'etag']
+      : ['uuid', 'portable_data_hash', 'manifest_text', 'trash_at', 'kind'].filter(
+          (name) => names.includes(name) || name === 'kind',
+        );
+  if (!wanted.some((name) => name.endsWith('manifest_text')))
+    return answer(pick({ ...collection.record, ...(pdh === null ? {} : { uuid: pdh }) }, wanted));
+  const record = await withManifest(call, api, collection);
+  if (pdh !== null && record.portable_data_hash !== pdh) throw changedMeanwhile();
+  return answerStreamed(pick(pdh === null ? record : { ...record, uuid: pdh }, wanted));
+}
+
+async function withManifest(call: ApiCall, api: EmbeddedApi, known: Collection): Promise<Row> {
+  const { collection, text } = await api.collections.read(known, call.user);
+  const { record } = collection;
+  const trashAt = typeof record.trash_at === 'string' ? Date.parse(record.trash_at) / 1000 : Number.POSITIVE_INFINITY;
+  const expiry = Math.floor(Math.min(call.context.now + api.signing.key.ttlSeconds, trashAt));
+  const signed = record.is_trashed === true ? text : signManifest(text, call.token, expiry, api.signing);
+  const { select } = call.parameters;
+  const wantsUnsigned = Array.isArray(select) && select.includes('unsigned_manifest_text');
+  const unsigned = wantsUnsigned ? await textOf(api.collections, collection, call.user) : null;
+  return {
+    ...record,
+    manifest_text: new TextStream(signed),
+    ...(unsigned === null ? {} : { unsigned_manifest_text: new TextStream(unsigned) }),
+  };
+}
+
+function pick(record: Row, names: string[]): Row {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => names.includes(name)));
+}
+
+function nameAsText(record: Row): Row {
+  return { kind: COLLECTIONS.kind, ...record, ...('name' in record ? { name: record.name ?? '' } : {}) };
+}

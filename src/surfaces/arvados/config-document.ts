@@ -1,0 +1,42 @@
+import type { RequestContext } from '../../http/context.ts';
+import { answer } from './answer.ts';
+import type { EmbeddedApi } from './call.ts';
+
+/** The public part of a cluster's config, as far as clients look at it without a guard (arvados-client-contract.md 9.3). */
+export function configDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
+  const here = { ExternalURL: `${url.origin}/` };
+  const nowhere = { ExternalURL: '' };
+  return answer({
+    ClusterID: facts.clusterId,
+    RemoteClusters: Object.fromEntries(facts.remoteClusters.map((id) => [id, { Host: '', Proxy: true }])),
+    Services: {
+      Controller: here,
+      Keepproxy: here,
+      WebDAV: here,
+      WebDAVDownload: here,
+      Websocket: nowhere,
+      Workbench1: nowhere,
+      Workbench2: nowhere,
+    },
+    StorageClasses: Object.fromEntries(
+      Object.entries(facts.storageClasses).map(([name, { priority, default: isDefault }]) => [
+        name,
+        { Priority: priority, Default: isDefault },
+      ]),
+    ),
+    Collections: {
+      BlobSigningTTL: `${facts.blobSigningTtlSeconds}s`,
+      CollectionVersioning: false,
+      DefaultReplication: facts.replication,
+      DefaultTrashLifetime: `${facts.trashLifetimeSeconds}s`,
+      ForwardSlashNameSubstitution: '',
+      TrustAllContent: false,
+    },
+    API: { MaxItemsPerResponse: 1000, MaxRequestSize: 0, UnfreezeProjectRequiresAdmin: false },
+    Users: { AnonymousUserToken: '', SupportEmailAddress: '' },
+    Login: { LoginCluster: '' },
+    Volumes: {},
+    Workbench: {},
+    Containers: { ReserveExtraRAM: 0 },
+  });
+}

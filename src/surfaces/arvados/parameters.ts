@@ -1,0 +1,60 @@
+import { KeepError } from '../../keep/errors.ts';
+import type { Row } from '../../records/columns.ts';
+
+const BOOLEANS = new Set([
+  'distinct',
+  'ensure_unique_name',
+  'include_trash',
+  'include_old_versions',
+  'recursive',
+  'exclude_home_project',
+  'bypass_federation',
+]);
+/** Credentials and the Python client's `alt=json` are no parameters. */
+const IGNORED = new Set(['api_token', 'alt', '_method', 'reader_tokens', 'oauth_token']);
+
+/** A query's parameters with their types (keep-web.md 10.1). */
+export function queryParameters(query: URLSearchParams): Row {
+  const parameters: Row = {};
+  for (const [name, value] of query) if (!IGNORED.has(name)) parameters[name] = typedParameter(name, value);
+  return parameters;
+}
+
+/**
+ * A parameter that came as text. Booleans are false when `""`, `false` or `0`; what begins like JSON is JSON; `null` and
+ * the empty text mean that it was not given.
+ * @throws KeepError bad_request
+ */
+export function typedParameter(name: string, text: string): unknown {
+  if (BOOLEANS.has(name)) return text !== '' && text !== 'false' && text !== '0';
+  if (text === '' || text === 'null') return undefined;
+  if (!/^[[{"]/.test(text)) return text;
+  try {
+    return parseShallowJson(text);
+  } catch {
+    throw new KeepError('bad_request', { message: `${name} is not valid JSON` });
+  }
+}
+
+/** A switch, however it was sent. */
+export function isSet(parameters: Row, name: string): boolean {
+  const value = parameters[name];
+  return (
+    value === true || (typeof value === 'string' && value !== '' && value !== 'false' && value !== '0') || value === 1
+  );
+}
+
+/** Deeper than any record, and far from where the database (1000) or the runtime's stack would give up. */
+const MAX_JSON_DEPTH = 64;
+
+/** JSON as long as it is not too deep. @throws SyntaxError */
+export function parseShallowJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (isDeeper(value, MAX_JSON_DEPTH)) throw new SyntaxError('too deep');
+  return value;
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((part) => isDeeper(part, depth - 1));
+}

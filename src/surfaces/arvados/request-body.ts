@@ -1,0 +1,128 @@
+import { KeepError } from '../../keep/errors.ts';
+import type { Row } from '../../records/columns.ts';
+import { RecordScanner } from '../../streams/json/scanner.ts';
+import { FormDecoder } from './form-decoder.ts';
+import { parseShallowJson, typedParameter } from './parameters.ts';
+
+const MAX_VALUE_BYTES = 1024 * 1024;
+/** Of all parameters beside the record. */
+const MAX_FORM_BYTES = 4 * MAX_VALUE_BYTES;
+
+/** What a request's body says. */
+export interface Body {
+  /** Parameters beside the record. */
+  parameters: Row;
+  /** The record's attributes, without a manifest that was streamed. */
+  record: Row;
+  /** Whether a manifest was streamed. */
+  hasManifest: boolean;
+}
+
+/**
+ * Reads a request's body as far as it is needed: JSON (a record, wrapped or not, parameters beside it) or a form whose
+ * values are JSON (keep-web.md 10.1, arvados-client-contract.md 3.2).
+ */
+export class BodyReader {
+  readonly #chunks: AsyncIterable<Uint8Array> | null;
+  readonly #isForm: boolean;
+  readonly #name: string;
+  readonly #scanner: RecordScanner;
+  readonly #form: Row = {};
+  #formBytes = 0;
+
+  /** @param name of the record: `collection`, `group`, … */
+  constructor(request: Request, name: string) {
+    this.#chunks = request.body;
+    this.#isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers.get('Content-Type') ?? '');
+    this.#name = name;
+    this.#scanner = new RecordScanner(name);
+  }
+
+  /** The manifest's text as it passes by; at its end the whole body has been read. Call it once, then `result`. */
+  async *manifest(): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#chunks === null) return;
+    if (this.#isForm) {
+      yield* this.#readForm(this.#chunks);
+      return;
+    }
+    for await (const chunk of this.#chunks) {
+      const piece = this.#scanner.push(chunk);
+      if (piece !== null && piece.length > 0) yield piece;
+    }
+  }
+
+  result(): Body {
+    const body = this.#scanner.rest();
+    if (!isObject(body)) throw new KeepError('bad_request', { message: 'the request body must be a JSON object' });
+    if (this.#isForm) return { parameters: this.#form, record: body, hasManifest: this.#scanner.found };
+    const wrapped = body[this.#name];
+    const { [this.#name]: _, ...parameters } = body;
+    const record = typeof wrapped === 'string' ? parseObject(wrapped) : wrapped;
+    if (isObject(record)) return { parameters, record, hasManifest: this.#scanner.found };
+    return { parameters, record: parameters, hasManifest: this.#scanner.found };
+  }
+
+  /** The whole of a body in which a manifest has no business. */
+  async read(): Promise<Body> {
+    for await (const _ of this.manifest()) {
+      // read over
+    }
+    return this.result();
+  }
+
+  async *#readForm(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const decoder = new FormDecoder();
+    const values = new Map<string, { pieces: Uint8Array[]; bytes: number }>();
+    const scan = (pieces: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>) =>
+      this.#takeForm(pieces, values);
+    for await (const chunk of chunks) yield* scan(decoder.push(chunk));
+    yield* scan(decoder.end());
+  }
+
+  *#takeForm(
+    pieces: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>,
+    values: Map<string, { pieces: Uint8Array[]; bytes: number }>,
+  ): Generator<Uint8Array, void, undefined> {
+    for (const { name, bytes, last } of pieces) {
+      if (name === this.#name) {
+        const manifest = this.#scanner.push(bytes);
+        if (manifest !== null && manifest.length > 0) yield manifest;
+        continue;
+      }
+      const value = values.get(name) ?? { pieces: [], bytes: 0 };
+      values.set(name, value);
+      value.bytes += bytes.length;
+      this.#formBytes += bytes.length;
+      if (value.bytes > MAX_VALUE_BYTES || this.#formBytes > MAX_FORM_BYTES)
+        throw new KeepError('too_large', {
+          message: `a parameter holds at most ${MAX_VALUE_BYTES} bytes, all together ${MAX_FORM_BYTES}`,
+        });
+      if (bytes.length > 0) value.pieces.push(bytes);
+      if (!last) continue;
+      this.#form[name] = typedParameter(name, new TextDecoder().decode(concatenated(value.pieces, value.bytes)));
+      values.delete(name);
+    }
+  }
+}
+
+function concatenated(pieces: Uint8Array[], bytes: number): Uint8Array {
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+function parseObject(text: string): unknown {
+  try {
+    return parseShallowJson(text);
+  } catch {
+    throw new KeepError('bad_request', { message: 'the record is not valid JSON' });
+  }
+}
+
+function isObject(value: unknown): value is Row {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

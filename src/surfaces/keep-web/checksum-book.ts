@@ -1,0 +1,78 @@
+import { waitUntil } from 'cloudflare:workers';
+import type { FileTree } from '../../collections/file-tree.ts';
+
+/**
+ * What is known of the CRC-32s of a collection's files and whole blocks. It is content only and never becomes wrong;
+ * it only spares reading again when an archive is resumed or asked for once more.
+ */
+export interface ChecksumBook {
+  file(node: number): number | null;
+  block(block: number): number | null;
+  noteFile(node: number, crc: number): void;
+  noteBlock(block: number, crc: number): void;
+  /** Keeps what was learnt since, for other isolates of this data centre. */
+  save(): Promise<void>;
+}
+
+const CACHE_NAME = 'keep-checksums';
+const CACHE_CONTROL = 'public, max-age=31536000, immutable';
+const FORMAT = 1;
+const books = new WeakMap<FileTree, ChecksumBook>();
+
+/** The book of a tree. @param edgeCache whether it is also kept by the Cache API */
+export async function checksumBook(
+  tree: FileTree,
+  portableDataHash: string,
+  edgeCache: boolean,
+): Promise<ChecksumBook> {
+  const open = books.get(tree);
+  if (open !== undefined) return open;
+  const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
+  const url = `https://keep-checksums.invalid/${FORMAT}/${encodeURIComponent(portableDataHash)}`;
+  const load = async () => (await (await openCache())?.match(url))?.arrayBuffer() ?? null;
+  // A cache that cannot give or take is no reason to fail: checksums can be computed again.
+  const book = createBook(tree, await load().catch(() => null), async (bytes) => {
+    const headers = { 'Cache-Control': CACHE_CONTROL, 'Content-Type': 'application/octet-stream' };
+    const cache = await openCache().catch(() => null);
+    await cache?.put(url, new Response(bytes, { headers })).catch(() => undefined);
+  });
+  books.set(tree, book);
+  return book;
+}
+
+/** @param kept what an earlier book saved; anything else is left aside */
+export function createBook(
+  tree: FileTree,
+  kept: ArrayBuffer | null,
+  save: (bytes: ArrayBuffer) => Promise<void>,
+): ChecksumBook {
+  const items = tree.nodeCount + tree.blockCount;
+  const length = items * 5;
+  const bytes = kept !== null && kept.byteLength === length ? kept : new ArrayBuffer(length);
+  const values = new DataView(bytes, 0, items * 4);
+  const known = new Uint8Array(bytes, items * 4);
+  let changed = false;
+  const get = (item: number) => (known[item] === 1 ? values.getUint32(item * 4) : null);
+  const note = (item: number, crc: number) => {
+    if (known[item] === 1) return;
+    values.setUint32(item * 4, crc);
+    known[item] = 1;
+    changed = true;
+  };
+  return {
+    file: get,
+    block: (block) => get(tree.nodeCount + block),
+    noteFile: note,
+    noteBlock: (block, crc) => note(tree.nodeCount + block, crc),
+    async save() {
+      if (!changed) return;
+      changed = false;
+      await save(bytes);
+    },
+  };
+}
+
+/** Saves a book once `done` has settled, however it did. */
+export function saveWhenDone(book: ChecksumBook, done: Promise<void>): void {
+  waitUntil(done.catch(() => undefined).then(() => book.save()));
+}

@@ -1,0 +1,66 @@
+import type { RequestContext } from '../../http/context.ts';
+import type { Address } from './address.ts';
+import type { OriginPolicy } from './origin-policy.ts';
+import type { RequestFields } from './request-fields.ts';
+
+/** Tokens to try, or an answer that gets the token out of the address bar first. */
+export type Credentials =
+  | { kind: 'tokens'; tokens: string[] /** The last one is the anonymous one. */; anonymous: boolean }
+  | { kind: 'redirect'; cookie: string | null }
+  | { kind: 'refused' };
+
+/** Which tokens count for a request (keep-web.md 2.4, 2.6). */
+export function credentialsOf(
+  { request, method, url, tokens: own }: RequestContext,
+  address: Address,
+  policy: OriginPolicy,
+  fields: RequestFields,
+  anonymousToken: string | null,
+): Credentials {
+  if (address.kind === 'id' && address.pathToken !== null) {
+    return { kind: 'tokens', tokens: [address.pathToken], anonymous: false };
+  }
+  const tokens = policy.credentials ? own.map((token) => token.trim()) : [];
+  const given = fields.getAll('api_token');
+  const inForm = fields.form.getAll('api_token');
+  if (given.length > 0 && ['GET', 'HEAD', 'POST'].includes(method)) {
+    const direct =
+      (method !== 'POST' && isCrossOrigin(request, url)) || (policy.attachment && inForm.length === given.length);
+    if (!direct && !policy.credentials) return { kind: 'refused' };
+    if (!direct) return { kind: 'redirect', cookie: given.find((token) => token.trim() !== '') ?? null };
+    tokens.push(...given);
+  }
+  const anonymous = address.kind === 'id' && anonymousToken !== null;
+  if (anonymous) tokens.push(anonymousToken);
+  return { kind: 'tokens', tokens: [...new Set(tokens)].filter((token) => token !== ''), anonymous };
+}
+
+function isCrossOrigin(request: Request, url: URL): boolean {
+  const origin = request.headers.get('Origin');
+  return origin !== null && !origin.endsWith(`://${url.host}`);
+}
+
+/** Brings the client back to the same address without the token, which it keeps as a cookie of this origin alone. */
+export function tokenRedirect(request: Request, url: URL, rawPath: string, cookie: string | null): Response {
+  const proto = clientScheme(request, url);
+  const query = new URLSearchParams(url.search);
+  query.delete('api_token');
+  const search = query.size === 0 ? '' : `?${query}`;
+  const headers = new Headers({ Location: `${proto}://${url.host}${rawPath}${search}`, 'Cache-Control': 'no-store' });
+  if (cookie !== null) headers.set('Set-Cookie', tokenCookie(cookie, proto === 'https'));
+  return new Response(null, { status: 303, headers });
+}
+
+/** The scheme that the client used, whatever stands between it and this service. */
+export function clientScheme(request: Request, url: URL): string {
+  const forwarded = request.headers.get('X-Forwarded-Proto');
+  return forwarded === 'https' || forwarded === 'http' ? forwarded : url.protocol.replace(':', '');
+}
+
+function tokenCookie(token: string, secure: boolean): string {
+  const bytes = new TextEncoder().encode(token.trim());
+  const value = btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  return `arvados_api_token=${value}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+}

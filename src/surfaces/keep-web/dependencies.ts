@@ -1,0 +1,69 @@
+import type { FileTrees } from '../../collections/file-trees.ts';
+import type { CollectionSource } from '../../collections/source.ts';
+import type { Caller } from '../../services/federation.ts';
+import type { ByteRange } from '../../streams/byte-range.ts';
+import type { Pipeable } from '../../streams/part.ts';
+import type { OriginSettings } from './origin-policy.ts';
+
+/** What an operator can set about downloads. Times are seconds. */
+export interface DownloadSettings extends OriginSettings {
+  clusterId: string;
+  /** WEBDAV_DOWNLOAD: where people are sent for downloads, without a trailing slash; null when it is not set. */
+  downloadUrl: string | null;
+  /** WORKBENCH2: where people without a token can get one; null when it is not set. */
+  workbenchUrl: string | null;
+  /** ANONYMOUS_USER_TOKEN, tried last wherever a collection is named. */
+  anonymousToken: string | null;
+  /** WEBDAV_CACHE_TTL: how long an answer to "may this token read that" is remembered. */
+  openTtlSeconds: number;
+  /** EDGE_CACHE: whether what was learnt of an archive is kept by the Cache API. */
+  edgeCache: boolean;
+  /** WEBDAV_LOG_EVENTS: whether downloads are written to the cluster's log. */
+  logEvents: boolean;
+  /** WEBDAV_LOG_DOWNLOAD_INTERVAL: ranges of one file within this time count as one download. */
+  logIntervalSeconds: number;
+  /** FORWARD_SLASH_NAME_SUBSTITUTION: stands for slashes in names of projects and collections; '' hides those. */
+  slashSubstitution: string;
+  /** WEBDAV_PERMISSION: whether users, and admins, may get content of files at all. */
+  mayDownload: { user: boolean; admin: boolean };
+}
+
+/** A block as a file tree knows it. */
+export interface WantedBlock {
+  hash: string;
+  /** Bytes of the whole block. */
+  size: number;
+  /** Hints behind hash and size, `` or `+Rzzzzz-...`. */
+  hints: string;
+}
+
+/** Who downloads. */
+export interface Downloader {
+  uuid: string;
+  fullName: string;
+  isAdmin: boolean;
+}
+
+/** One download, as the cluster's log keeps it (keep-web.md 8.5). */
+export interface DownloadEvent {
+  event_type: 'file_download';
+  object_uuid: string;
+  properties: Record<string, string | number>;
+}
+
+/** What this surface asks of the rest of the service. */
+export interface DownloadParts {
+  downloads: DownloadSettings;
+  collections: CollectionSource;
+  trees: FileTrees;
+  /**
+   * A stretch of a block, verified or vouched for. The caller's token has been proved to open a collection that
+   * the block is in.
+   * @throws KeepError not_found, corrupt, unavailable, bad_gateway
+   */
+  openBlock(block: WantedBlock, range: ByteRange, caller: Caller): Promise<Pipeable>;
+  /** Whose token it is; null when its scopes do not tell. */
+  downloader(token: string): Promise<Downloader | null>;
+  /** Writes to the log; must not throw for a log that is out of order. */
+  recordDownload(event: DownloadEvent, token: string): Promise<void>;
+}

@@ -1,0 +1,73 @@
+import { redactPath } from '../../http/access-log.ts';
+import type { RequestContext } from '../../http/context.ts';
+import type { RangeRequest } from '../../streams/byte-range.ts';
+import type { DownloadParts } from './dependencies.ts';
+import type { TreeTarget } from './target.ts';
+
+/** Downloads that are remembered for throttling, per isolate. */
+const MAX_REMEMBERED = 5000;
+const lastLogged = new Map<string, number>();
+
+/**
+ * Notes a download in the request's log line and, when the body is through or broken off, in the cluster's log
+ * (keep-web.md 8.5). Ranges that do not begin at the first byte count as one download while they follow each other
+ * within the interval.
+ *
+ * @param files how many files go out; `path` is the one file's path in the collection, null for several
+ */
+export function logDownload(
+  context: RequestContext,
+  parts: DownloadParts,
+  target: TreeTarget,
+  { path, files, range, done }: { path: string | null; files: number; range: RangeRequest; done: Promise<void> },
+): void {
+  const { collection, token } = target;
+  const facts = {
+    collection_uuid: collection.uuid ?? '',
+    collection_file_path: path ?? '',
+    file_count: files,
+    portable_data_hash: collection.portableDataHash,
+  };
+  Object.assign(context.log, facts);
+  const who = parts.downloader(token).catch(() => null);
+  const named = who.then((user) => {
+    if (user !== null) Object.assign(context.log, { user_uuid: user.uuid, user_full_name: user.fullName });
+  });
+  context.bodyDone = Promise.all([done, named]);
+  if (!parts.downloads.logEvents) return;
+  const key = [context.path, collection.uuid, path, files, clientAddress(context.request), token].join('\n');
+  if (!isNewDownload(key, range, context.now, parts.downloads.logIntervalSeconds)) return;
+  const record = async () => {
+    await done.catch(() => undefined);
+    const user = await who;
+    const reqPath = `/${redactPath(context.path)}`;
+    const object_uuid = user?.uuid ?? `${parts.downloads.clusterId}-tpzed-anonymouspublic`;
+    await parts.recordDownload({ event_type: 'file_download', object_uuid, properties: { reqPath, ...facts } }, token);
+  };
+  // A log that is out of order must not turn a download that went well into an error.
+  context.waitUntil(record().catch(() => undefined));
+}
+
+function isNewDownload(key: string, range: RangeRequest, now: number, intervalSeconds: number): boolean {
+  const startsAnew = range.kind !== 'ranges' || range.ranges.some(({ offset }) => offset === 0);
+  const before = lastLogged.get(key);
+  if (!startsAnew && before !== undefined && now - before < intervalSeconds) return false;
+  lastLogged.delete(key);
+  lastLogged.set(key, now);
+  const oldest = lastLogged.keys().next();
+  if (lastLogged.size > MAX_REMEMBERED && oldest.done !== true) lastLogged.delete(oldest.value);
+  return true;
+}
+
+/** The client's address: as the platform says, else the last valid one that proxies in between have written down. */
+export function clientAddress(request: Request): string {
+  const platform = request.headers.get('CF-Connecting-IP');
+  if (platform !== null) return platform;
+  const forwarded = (request.headers.get('X-Forwarded-For') ?? '').split(',').map((text) => text.trim());
+  return forwarded.findLast((text) => isAddress(text)) ?? '';
+}
+
+function isAddress(text: string): boolean {
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return text.split('.').every((part) => Number(part) <= 255);
+  return /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text) && URL.canParse(`http://[${text}]/`);
+}

@@ -1,0 +1,88 @@
+import { compareNames } from '../../keep/manifest/names.ts';
+import { encodeComponent, stepsTo } from './address.ts';
+
+/** A directory for people and programs: what the page and the JSON are made of. */
+export interface Listing {
+  /** Name of the directory. */
+  name: string;
+  /** From the root of the address down to this directory, each with a relative link. */
+  crumbs: { name: string; href: string }[];
+  entries: ListingEntry[];
+  /** The collection that this is in, null outside of one. */
+  collection: ListedCollection | null;
+  /** Absolute URL of this directory without query; its token, if it has one, included. */
+  url: string;
+  /** Whether `_` may stand before an entry: the root of an address, where a name such as `t=x` would mean something. */
+  takesDetours: boolean;
+  /** Components of the URL's path: what wget has to cut off. */
+  depth: number;
+}
+
+export interface ListedCollection {
+  uuid: string | null;
+  portable_data_hash: string;
+  name: string;
+  modified_at: string | null;
+}
+
+export interface ListingEntry {
+  kind: 'file' | 'directory' | 'collection' | 'project';
+  /** Component of the URL. */
+  name: string;
+  /** What it is called where the name is only an identifier. */
+  title?: string;
+  /** Bytes of a file or below a directory; null when that is not known. */
+  size: number | null;
+  /** Files below a directory; null when that is not known. */
+  files: number | null;
+  /** Of a file. */
+  type: string | null;
+  /** RFC 3339, for collections and projects. */
+  modified_at?: string;
+}
+
+export const SORT_KEYS = ['name', 'size', 'type'] as const;
+export type SortKey = (typeof SORT_KEYS)[number];
+export interface Sorting {
+  key: SortKey;
+  descending: boolean;
+}
+
+/** `?sort=size`, `?sort=-name`; by name when it says something else. */
+export function parseSorting(text: string | null): Sorting {
+  const descending = text?.startsWith('-') ?? false;
+  const key = SORT_KEYS.find((known) => known === text?.replace(/^-/, ''));
+  return key === undefined ? { key: 'name', descending: false } : { key, descending };
+}
+
+/** Directories stand before files; what is equal stays in the order of names. */
+export function sortEntries(entries: ListingEntry[], { key, descending }: Sorting): ListingEntry[] {
+  const sign = descending ? -1 : 1;
+  const by: Record<SortKey, (a: ListingEntry, b: ListingEntry) => number> = {
+    name: () => 0,
+    size: (a, b) => sign * ((a.size ?? -1) - (b.size ?? -1)),
+    type: (a, b) => sign * compareNames(a.type ?? '', b.type ?? ''),
+  };
+  const names = key === 'name' ? sign : 1;
+  const rank = (entry: ListingEntry) => (entry.kind === 'file' ? 1 : 0);
+  return entries.toSorted((a, b) => rank(a) - rank(b) || by[key](a, b) || names * compareNames(a.name, b.name));
+}
+
+/** Relative link to an entry, from its directory's URL. */
+export function entryHref(
+  { name, kind }: Pick<ListingEntry, 'name' | 'kind'>,
+  { takesDetours }: Pick<Listing, 'takesDetours'>,
+): string {
+  return `./${stepsTo(name, takesDetours).map(encodeComponent).join('/')}${kind === 'file' ? '' : '/'}`;
+}
+
+/** The same facts as the page, for programs. */
+export function* listingJson(listing: Listing): Generator<string> {
+  const { name, entries, collection, url } = listing;
+  const head = JSON.stringify({ name, url, collection });
+  yield `${head.slice(0, -1)},"entries":[`;
+  for (const [i, entry] of entries.entries()) {
+    yield `${i === 0 ? '\n' : ',\n'}${JSON.stringify({ ...entry, href: entryHref(entry, listing) })}`;
+  }
+  yield '\n]}\n';
+}

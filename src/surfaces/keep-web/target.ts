@@ -1,0 +1,163 @@
+import { type FileTree, findNode } from '../../collections/file-tree.ts';
+import type { Entry, Home, OpenCollection } from '../../collections/source.ts';
+import { type Address, parseSiteId } from './address.ts';
+import type { DownloadParts } from './dependencies.ts';
+import type { Opener } from './open-cache.ts';
+
+/** What an address turned out to be for one token. */
+export type Target = TreeTarget | VirtualTarget;
+
+/** A place in a collection. */
+export interface TreeTarget {
+  kind: 'tree';
+  collection: OpenCollection;
+  token: string;
+  tree: FileTree;
+  node: number;
+  /** Components from the collection's root to here. */
+  path: string[];
+  /** Components of the URL up to the collection's root. */
+  prefix: string[];
+}
+
+/** A directory that is in no collection: a project, a home, the lists of everything. */
+export interface VirtualTarget {
+  kind: 'virtual';
+  name: string;
+  token: string;
+  /** Components of the URL. */
+  prefix: string[];
+  entries: () => AsyncIterable<VirtualEntry>;
+}
+
+export interface VirtualEntry {
+  kind: 'directory' | 'collection' | 'project';
+  /** Component of the URL. */
+  name: string;
+  title?: string;
+  modifiedAt?: string;
+}
+
+export interface Finder {
+  parts: DownloadParts;
+  opener: Opener;
+  /** The client wants no remembered answers. */
+  fresh: boolean;
+  signal: AbortSignal;
+}
+
+/**
+ * Follows an address with one token. Null when there is no such thing, or the token may not see it.
+ * @throws KeepError `unauthorized` when the token is no good; `unreadable_manifest`; what the sources throw
+ */
+export function findTarget(finder: Finder, address: Address, token: string): Promise<Target | null> {
+  if (address.kind === 'id') return findById(finder, address.id, token, address.path, address.prefix);
+  const [first, second, ...rest] = address.path;
+  if (first === undefined || second === undefined) return siteList(finder, first, token);
+  if (first === 'users') return findInHome(finder, second, token, rest);
+  const id = parseSiteId(second);
+  return id === null ? Promise.resolve(null) : findById(finder, id, token, rest, [first, second]);
+}
+
+async function findById(
+  finder: Finder,
+  id: string,
+  token: string,
+  path: string[],
+  prefix: string[],
+): Promise<Target | null> {
+  if (!id.includes('-j7d0g-')) return findInCollection(finder, id, token, path, prefix);
+  const project = await finder.parts.collections.project(id, token, finder.signal);
+  return project && findInProject(finder, { uuid: project.uuid, name: project.name }, token, path, prefix);
+}
+
+async function findInCollection(
+  { parts, opener, fresh, signal }: Finder,
+  id: string,
+  token: string,
+  path: string[],
+  prefix: string[],
+): Promise<TreeTarget | null> {
+  const collection = await opener.open(id, token, fresh, signal);
+  if (collection === null) return null;
+  const tree = await parts.trees.treeOf(collection, token);
+  const node = findNode(tree, path.join('/'));
+  return node === null ? null : { kind: 'tree', collection, token, tree, node, path, prefix };
+}
+
+async function findInHome(finder: Finder, username: string, token: string, path: string[]): Promise<Target | null> {
+  const homes = await finder.parts.collections.homes(token, finder.signal);
+  const home = homes.find((candidate) => candidate.username === username);
+  if (home === undefined) return null;
+  return findInProject(finder, { uuid: home.uuid, name: username }, token, path, ['users', username]);
+}
+
+/** Walks down by displayed names until a collection, which takes the rest of the path. */
+async function findInProject(
+  finder: Finder,
+  owner: { uuid: string; name: string },
+  token: string,
+  path: string[],
+  prefix: string[],
+): Promise<Target | null> {
+  const [name, ...rest] = path;
+  if (name === undefined) {
+    const entries = () => projectEntries(finder, owner.uuid, token);
+    return { kind: 'virtual', name: owner.name, token, prefix, entries };
+  }
+  const child = await findChild(finder, owner.uuid, name, token);
+  if (child === null) return null;
+  const below = [...prefix, name];
+  if (child.kind === 'collection') return findInCollection(finder, child.uuid, token, rest, below);
+  return findInProject(finder, { uuid: child.uuid, name }, token, rest, below);
+}
+
+async function findChild({ parts, signal }: Finder, owner: string, name: string, token: string): Promise<Entry | null> {
+  const found = await parts.collections.child(owner, name, token, signal);
+  const { slashSubstitution } = parts.downloads;
+  if (found !== null || slashSubstitution === '' || !name.includes(slashSubstitution)) return found;
+  return parts.collections.child(owner, name.replaceAll(slashSubstitution, '/'), token, signal);
+}
+
+async function* projectEntries({ parts, signal }: Finder, owner: string, token: string): AsyncGenerator<VirtualEntry> {
+  for await (const { kind, name, modifiedAt } of parts.collections.contents(owner, token, signal)) {
+    const shown = displayName(name, parts.downloads.slashSubstitution);
+    if (shown !== null) yield { kind, name: shown, modifiedAt };
+  }
+}
+
+/** A name as one component of a path; null for names that cannot be one. */
+function displayName(name: string, slashSubstitution: string): string | null {
+  const shown = slashSubstitution === '' ? name : name.replaceAll('/', slashSubstitution);
+  return ['', '.', '..'].includes(shown) || shown.includes('/') ? null : shown;
+}
+
+/** `/`, `/users/` and `/by_id/`. The homes are asked for in any case: that tells whether the token is good. */
+async function siteList(finder: Finder, name: string | undefined, token: string): Promise<VirtualTarget> {
+  const homes = await finder.parts.collections.homes(token, finder.signal);
+  if (name === undefined) return { kind: 'virtual', name: '', token, prefix: [], entries: siteEntries };
+  const usernames = homes.map(({ username }) => username).filter((username) => displayName(username, '') !== null);
+  const entries =
+    name === 'users'
+      ? () => toAsync(usernames.map((username) => ({ kind: 'directory' as const, name: username })))
+      : () => idEntries(finder, homes, token);
+  return { kind: 'virtual', name, token, prefix: [name], entries };
+}
+
+async function* siteEntries(): AsyncGenerator<VirtualEntry> {
+  yield { kind: 'directory', name: 'by_id' };
+  yield { kind: 'directory', name: 'users' };
+}
+
+/** What lies directly in the homes that the token may see: the rest can be addressed too, but is not listed. */
+async function* idEntries({ parts, signal }: Finder, homes: Home[], token: string): AsyncGenerator<VirtualEntry> {
+  for (const { uuid: owner } of homes) {
+    for await (const { kind, uuid, name, modifiedAt } of parts.collections.contents(owner, token, signal)) {
+      yield { kind, name: uuid, title: name, modifiedAt };
+    }
+  }
+}
+
+async function* toAsync<T>(items: T[]): AsyncGenerator<T> {
+  yield* items;
+}

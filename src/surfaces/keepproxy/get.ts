@@ -1,0 +1,74 @@
+import { requireAccount } from '../../accounts/access.ts';
+import type { Authority } from '../../accounts/account.ts';
+import { blockHeaders, bodyAnswer, callerOf } from '../../blocks/block-response.ts';
+import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
+import { EMPTY_HASH } from '../../keep/limits.ts';
+import { formatLocator, type Locator, parseLocator, remoteHint } from '../../keep/locator.ts';
+import type { Caller } from '../../services/federation.ts';
+import { ServicesError } from '../../services/services-error.ts';
+import { type KeepProxy, permitted, READER_SCOPE, refuseLoops, viaHeader } from './proxy.ts';
+
+/** GET and HEAD through the proxy (keep-block-api.md 6.3): the keepstores judge the signature. */
+export async function proxyGet(
+  context: RequestContext,
+  { proxy, authority }: { proxy: KeepProxy; authority: Authority },
+): Promise<Response> {
+  refuseLoops(context);
+  const locator = withoutClusterHints(parseLocator(context.path.replace(/^\/+/, '')));
+  context.log.locator = locator.hash;
+  const { tokens, signal } = context;
+  await permitted(requireAccount(authority, { tokens, method: 'GET', path: READER_SCOPE, signal }));
+  const caller = callerOf(context);
+  try {
+    return await answer(context, locator, proxy, caller);
+  } catch (error) {
+    throw error instanceof ServicesError ? proxyError(error) : error;
+  }
+}
+
+async function answer(context: RequestContext, locator: Locator, proxy: KeepProxy, caller: Caller): Promise<Response> {
+  const client = proxy.clientFor(caller);
+  const { hash, size } = locator;
+  let text = formatLocator(locator);
+  const headers: Record<string, string> = viaHeader(context);
+  if (remoteHint(locator) !== null && context.request.headers.get('X-Keep-Signature')?.split(',')[0] === 'local') {
+    // The keepstore makes the copy; the original proxy drops this header (trap T19).
+    const copied = await client.head(text, { signal: caller.signal, localSignature: true });
+    if (copied.locator === null) throw new KeepError('bad_gateway', { message: 'no copy of the block was made' });
+    text = copied.locator;
+    headers['X-Keep-Locator'] = text;
+  }
+  if (context.method === 'HEAD') {
+    const facts = await client.head(text, caller);
+    const found = { size: facts.size ?? size ?? 0, from: 'keepstore', vouched: 'hashed' } as const;
+    return new Response(null, { headers: { ...headers, ...blockHeaders(context, found) } });
+  }
+  const isProven = hash !== EMPTY_HASH && proxy.proofs.has(caller.token, text, caller.now);
+  const cached = isProven ? await proxy.cache.match(hash, { size }) : null;
+  if (cached !== null) return bodyAnswer(context, { ...cached, from: 'cache', vouched: 'attested' }, headers);
+  const { body, done, size: found } = await client.get(text, caller);
+  proxy.proofs.remember(caller.token, text);
+  const read = { body, ...(done === undefined ? {} : { done }), size: found ?? size ?? 0 };
+  return bodyAnswer(context, { ...read, from: 'keepstore', vouched: 'hashed' }, headers);
+}
+
+/** A cluster's own proxy does not lead into other clusters. */
+function withoutClusterHints(locator: Locator): Locator {
+  return { ...locator, hints: locator.hints.filter((hint) => !/^K@.{5}$/s.test(hint)) };
+}
+
+/** keepproxy's statuses; of the keepstores only their statuses are told, not their addresses. */
+function proxyError(error: ServicesError): KeepError {
+  const said = error.answers.map(({ status, reason }) => [status, reason].filter(Boolean).join(' ')).join('; ');
+  if (error.answers.length > 0 && error.answers.every(({ status }) => status === 404)) {
+    return new KeepError('not_found', { message: 'Block not found', cause: error });
+  }
+  if (
+    error.answers.length === 0 ||
+    error.answers.some(({ status, mayPass }) => status === 429 || (mayPass && status !== 422))
+  ) {
+    return new KeepError('bad_gateway', { message: `the keepstores failed: ${said}`, cause: error });
+  }
+  return new KeepError('invalid_record', { message: `the keepstores refused: ${said}`, cause: error });
+}

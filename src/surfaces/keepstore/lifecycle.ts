@@ -1,0 +1,80 @@
+import { indexLines } from '../../blocks/index-lines.ts';
+import { touchBlock, trashBlock, untrashBlock } from '../../blocks/maintain.ts';
+import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
+import { parseLocator } from '../../keep/locator.ts';
+import type { Mount } from '../../storage/mounts.ts';
+import { requireRoot } from './admin.ts';
+
+export interface LifecycleParts {
+  mounts: Mount[];
+  config: { systemRootToken: string; blobTrash: boolean };
+}
+
+/** TOUCH, or POST with `X-HTTP-Method-Override: TOUCH` (workerd knows no TOUCH). */
+export async function touch(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+  requireRoot(context, config);
+  await touchBlock(mounts, hashIn(context, context.path.slice(1)));
+  return new Response(null);
+}
+
+/** DELETE trashes at once (keep-block-api.md 3.9). */
+export async function trash(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+  requireRoot(context, config);
+  if (!config.blobTrash) throw new KeepError('method_not_allowed', { headers: { Allow: 'GET, HEAD, PUT' } });
+  await trashBlock(mounts, hashIn(context, context.path.slice(1)));
+  return new Response(null);
+}
+
+export async function untrash(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+  requireRoot(context, config);
+  await untrashBlock(mounts, hashIn(context, context.path.slice('/untrash/'.length)));
+  return new Response(null);
+}
+
+/** `/index` and `/index/<prefix>`: all mounts (keep-block-api.md 3.10). */
+export async function index(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+  requireRoot(context, config);
+  return indexOf(context, mounts, context.path.split('/')[2] ?? '');
+}
+
+/** `/mounts/<uuid>/blocks` and `/mounts/<uuid>/blocks/<prefix>`. */
+export async function mountIndex(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+  requireRoot(context, config);
+  const [, , uuid, , prefix] = context.path.split('/');
+  const mount = mounts.find((candidate) => candidate.uuid === uuid);
+  if (mount === undefined) throw new KeepError('not_found');
+  return indexOf(context, [mount], prefix ?? '');
+}
+
+export function mountList(context: RequestContext, { mounts, config }: LifecycleParts): Response {
+  requireRoot(context, config);
+  const list = mounts.map(({ uuid, deviceId, allowWrite, allowTrash, replication, storageClasses }) => ({
+    uuid,
+    device_id: deviceId,
+    allow_write: allowWrite,
+    allow_trash: allowTrash,
+    replication,
+    storage_classes: storageClasses,
+  }));
+  return new Response(`${JSON.stringify(list)}\n`, { headers: { 'Content-Type': 'application/json' } });
+}
+
+/** The query's prefix beats the path's; a value that no hash can start with matches nothing (T40). */
+async function indexOf(context: RequestContext, mounts: Mount[], pathPrefix: string): Promise<Response> {
+  const prefix = context.url.searchParams.get('prefix') || pathPrefix;
+  const { body, done } = await indexLines(/^[0-9a-f]{0,32}$/.test(prefix) ? mounts : [], prefix);
+  const headers = { 'Content-Type': 'text/plain; charset=utf-8' };
+  if (context.method === 'HEAD') {
+    await Promise.allSettled([body.cancel(), done]);
+    return new Response(null, { headers });
+  }
+  context.bodyDone = done;
+  return new Response(body, { headers });
+}
+
+function hashIn(context: RequestContext, text: string): string {
+  const { hash } = parseLocator(text);
+  context.log.locator = hash;
+  return hash;
+}

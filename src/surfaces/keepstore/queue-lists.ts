@@ -1,0 +1,53 @@
+import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
+import type { QueueHandle, Queues } from '../../queues/queue-handles.ts';
+import type { Tally } from '../../queues/work-rows.ts';
+import { requireRoot } from './admin.ts';
+
+export interface WorkListParts {
+  config: { systemRootToken: string };
+  /** Null: no Durable Objects are bound. */
+  queues: Queues | null;
+}
+
+/** `PUT /pull` and `PUT /trash` (keep-block-api.md 3.12): answered once the list is kept, long before it is worked off. */
+export async function replaceList(
+  kind: keyof Queues,
+  context: RequestContext,
+  { config, queues }: WorkListParts,
+): Promise<Response> {
+  requireRoot(context, config);
+  const body = context.request.body ?? new Blob([]).stream();
+  const replaced = await queueOf(queues, kind).replace(body);
+  if (!replaced.ok) throw new KeepError('invalid_list', { message: replaced.message });
+  context.log.entries = replaced.entries;
+  return new Response(null);
+}
+
+/** `GET /pull` and `GET /trash`, which a keepstore does not have: how far the list is, for people. */
+export async function listStatus(
+  kind: keyof Queues,
+  context: RequestContext,
+  { config, queues }: WorkListParts,
+): Promise<Response> {
+  requireRoot(context, config);
+  const { tallies, totals, ...status } = await queueOf(queues, kind).status();
+  const body = { ...status, ...byResult(tallies), total: byResult(totals) };
+  return new Response(`${JSON.stringify(body, null, 2)}\n`, { headers: { 'Content-Type': 'application/json' } });
+}
+
+function queueOf(queues: Queues | null, kind: keyof Queues): QueueHandle {
+  if (queues === null) {
+    throw new KeepError('not_configured', {
+      message: 'work lists need the Durable Objects PULL_QUEUE and TRASH_QUEUE: bind them in wrangler.toml',
+    });
+  }
+  return queues[kind];
+}
+
+/** `{done: {trashed: 3}, skipped: {touched: 1}, failed: {}}` */
+function byResult(tallies: Tally[]): Record<string, Record<string, number>> {
+  const table: Record<string, Record<string, number>> = { done: {}, skipped: {}, failed: {} };
+  for (const { result, reason, entries } of tallies) table[result] = { ...table[result], [reason]: entries };
+  return table;
+}

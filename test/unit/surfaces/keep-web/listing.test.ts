@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  entryHref,
+  type Listing,
+  type ListingEntry,
+  listingJson,
+  parseSorting,
+  sortEntries,
+} from '../../../../src/surfaces/keep-web/listing.ts';
+import { formatSize, listingPage, PAGE_ROWS } from '../../../../src/surfaces/keep-web/listing-page.ts';
+import { hostileName } from '../../../support/hostile-names.ts';
+
+const entry = (
+  name: string,
+  size: number | null,
+  kind: ListingEntry['kind'] = 'file',
+  type = 'text/plain',
+): ListingEntry => ({
+  kind,
+  name,
+  size,
+  files: kind === 'directory' ? 1 : null,
+  type: kind === 'file' ? type : null,
+});
+const ENTRIES = [
+  entry('b', 5, 'file', 'image/png'),
+  entry('a', 5),
+  entry('Z', 70),
+  entry('d', 9, 'directory'),
+  entry('é', 1),
+];
+const listing = (entries: ListingEntry[], changes: Partial<Listing> = {}): Listing => ({
+  name: 'files',
+  crumbs: [],
+  takesDetours: true,
+  entries,
+  collection: { uuid: 'u', portable_data_hash: 'h+1', name: 'files', modified_at: '2026-01-02T03:04:05Z' },
+  url: 'https://h/c=u/',
+  depth: 1,
+  ...changes,
+});
+
+describe('a listing', () => {
+  test.each([
+    [null, 'd Z a b é'],
+    ['name', 'd Z a b é'],
+    ['-name', 'd é b a Z'],
+    ['size', 'd é a b Z'],
+    ['-size', 'd Z a b é'],
+    ['type', 'd b Z a é'],
+    ['-type', 'd Z a é b'],
+    ['nonsense', 'd Z a b é'],
+    ['-', 'd Z a b é'],
+  ])('sorted by %s', (text, names) => {
+    expect(
+      sortEntries(ENTRIES, parseSorting(text))
+        .map(({ name }) => name)
+        .join(' '),
+    ).toBe(names);
+  });
+
+  test('links to each entry from its own directory, whatever the name', () => {
+    fc.assert(
+      fc.property(hostileName({ minLength: 1, maxLength: 12 }), (name) => {
+        const url = new URL(entryHref({ name, kind: 'file' }, { takesDetours: false }), 'https://host/c=u/dir/');
+        expect(url.host).toBe('host');
+        // Names of dots alone cannot be in a collection.
+        if (!/^\.{1,2}$/.test(name)) expect(decodeURIComponent(url.pathname)).toBe(`/c=u/dir/${name}`);
+      }),
+    );
+    expect(entryHref({ name: 'https://x', kind: 'directory' }, { takesDetours: true })).toBe('./https%3A%2F%2Fx/');
+  });
+
+  test('as JSON says the same, and is JSON for any name', () => {
+    const hostile = ENTRIES.concat(entry('"\n\u2028</script>', 1));
+    const read = JSON.parse([...listingJson(listing(hostile))].join(''));
+    expect(read.collection.uuid).toBe('u');
+    expect(read.entries).toEqual(hostile.map((one) => ({ ...one, href: entryHref(one, { takesDetours: true }) })));
+    expect(JSON.parse([...listingJson(listing([]))].join('')).entries).toEqual([]);
+  });
+
+  test('goes over several pages when it is long, and keeps its order', async () => {
+    const many = Array.from({ length: 2 * PAGE_ROWS + 1 }, (_, i) => entry(`f${String(i).padStart(5, '0')}`, i));
+    const texts = await Promise.all(
+      [0, 1, 2, 3].map((page) => listingPage(listing(many), many, parseSorting('-size'), page).text()),
+    );
+    expect(texts.map((text) => text.split('class="item"').length - 1)).toEqual([PAGE_ROWS, PAGE_ROWS, 1, 0]);
+    expect(texts[1]).toContain('href="?sort=-size&amp;page=3"');
+    expect(texts[1]).toContain('Page 2 of 3');
+  });
+
+  test('shows nothing of a name but its text', async () => {
+    const evil = '"><script>alert(1)</script>\'&';
+    const page = listingPage(
+      listing([entry(evil, 1)], { name: evil, crumbs: [{ name: evil, href: '../' }] }),
+      [entry(evil, 1)],
+      parseSorting(null),
+      0,
+    );
+    const text = await page.text();
+    expect(text).not.toContain('<script>alert');
+    expect(text.match(/<script/g)?.length).toBe(1);
+    const nonce = /script nonce="([^"]+)"/.exec(text)?.[1];
+    expect(page.headers.get('Content-Security-Policy')).toContain(`script-src 'nonce-${nonce}'`);
+    expect(page.headers.get('Content-Security-Policy')).not.toContain('unsafe');
+  });
+
+  test('offers commands that a shell takes as one address, without a token where the address has one', async () => {
+    const url = "https://h/c=u/it's $(here)/";
+    const text = await listingPage(listing([], { url }), [], parseSorting(null), 0).text();
+    expect(text).toContain('&#39;https://h/c=u/it%27s $(here)/&#39;');
+    expect(text).toContain('Authorization: Bearer $ARVADOS_API_TOKEN');
+    const shared = await listingPage(listing([], { url: 'https://h/c=u/t=secret/' }), [], parseSorting(null), 0).text();
+    expect(shared).not.toContain('ARVADOS_API_TOKEN');
+  });
+
+  test.each([
+    [0, '0 B'],
+    [1023, '1023 B'],
+    [1024, '1.0 KiB'],
+    [1536, '1.5 KiB'],
+    [102_400, '100 KiB'],
+    [1_048_575, '1.0 MiB'],
+    [5 * 2 ** 40, '5.0 TiB'],
+    [2 ** 53, '8.0 PiB'],
+  ])('says %i as %s', (bytes, text) => {
+    expect(formatSize(bytes)).toBe(text);
+  });
+});
