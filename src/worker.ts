@@ -1,4 +1,4 @@
-import { partsOf } from './app/composition.ts';
+import { dependenciesOf } from './app/composition.ts';
 import { runJobs } from './app/jobs.ts';
 import { route } from './app/routes.ts';
 import type { Env } from './config/env.ts';
@@ -26,16 +26,16 @@ export default {
   },
 
   async scheduled(_controller: ScheduledController, env: Env): Promise<void> {
-    const built = partsOf(env);
+    const built = dependenciesOf(env);
     if (!built.ok) throw new Error(built.problems.join('; '));
-    await runJobs(built.parts);
+    await runJobs(built.deps);
   },
 } satisfies ExportedHandler<Env>;
 
 async function answer(context: RequestContext, env: Env): Promise<Response> {
-  const built = partsOf(env);
+  const built = dependenciesOf(env);
   if (built.ok) {
-    return route(context, built.parts).catch((error: unknown) => {
+    return route(context, built.deps).catch((error: unknown) => {
       context.error = error;
       return textError(error);
     });

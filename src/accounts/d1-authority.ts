@@ -2,7 +2,7 @@ import { equalInConstantTime } from '../keep/constant-time.ts';
 import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
 import type { Account, Authority } from './account.ts';
-import { hashSecret } from './token-hash.ts';
+import { hashSecret } from './tokens.ts';
 
 interface TokenRow {
   uuid: string;

@@ -14,7 +14,7 @@ export interface RememberingAuthority extends Authority {
  * expiry. This is how long a revoked token may still be let in.
  * @param now Unix milliseconds
  */
-export function withMemory(next: Authority, ttlSeconds: number, now: () => number): RememberingAuthority {
+export function withTokenCache(next: Authority, ttlSeconds: number, now: () => number): RememberingAuthority {
   const remembered = new Map<string, { account: Account; until: number }>();
   return {
     async identify(token, signal) {

@@ -7,7 +7,6 @@ import { type ListParameters, type ListResult, listRecords } from '../records/li
 import { formatTime, normaliseTime } from '../records/times.ts';
 import { insertRow, updateRow } from '../records/write-row.ts';
 import type { Account, User } from './account.ts';
-import { hashSecret } from './token-hash.ts';
 
 export const TOKENS: Table = {
   name: 'tokens',
@@ -172,4 +171,9 @@ function visibleTo(asking: User): Condition[] {
 
 function describe(record: Row): Row {
   return { kind: TOKENS.kind, ...record, ...('uuid' in record ? { last_used_at: null } : {}) };
+}
+/** Hex SHA-256 of a token's secret: what is stored in its place. The secret is random, so it needs no salt and no slow hash. */
+export async function hashSecret(secret: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

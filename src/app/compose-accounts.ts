@@ -1,12 +1,12 @@
 import { requireAccount } from '../accounts/access.ts';
-import type { Authority } from '../accounts/account.ts';
+import type { Account, Authority } from '../accounts/account.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
-import { withRootToken } from '../accounts/root-authority.ts';
-import { withMemory } from '../accounts/token-cache.ts';
+import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
 import { createUploadLog, type UploadLog } from '../accounts/upload-log.ts';
 import { createUserStore } from '../accounts/users.ts';
+import type { WriterDependencies } from '../blocks/block-request.ts';
 import { createClusterSource } from '../collections/cluster-source.ts';
 import { createCollections } from '../collections/collections.ts';
 import { createD1Source } from '../collections/d1-source.ts';
@@ -14,12 +14,13 @@ import { createGroups } from '../collections/groups.ts';
 import type { CollectionSource } from '../collections/source.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import { isToken } from '../keep/token.ts';
+import { systemUserUuid } from '../records/ids.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
-import type { ApiParts, ClusterFacts } from '../surfaces/arvados/call.ts';
-import type { WriteParts } from '../surfaces/keepstore/put.ts';
+import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts';
 
 /** Who is asking, what they may do, and what collections there are. */
-export interface AccountParts extends ApiParts, Pick<WriteParts, 'requireWriter' | 'recordUpload'> {
+export interface AccountDependencies extends ApiDependencies, WriterDependencies {
   authority: Authority;
   /** Null: neither a database nor a cluster is bound. */
   collectionSource: CollectionSource | null;
@@ -33,7 +34,7 @@ const NOBODY: Authority = { identify: () => Promise.resolve(null) };
  * The cluster's API server is the authority where there is one (API_HOST); otherwise our own database is; without
  * either only the root token opens anything.
  */
-export function createAccountParts(config: Config, env: Env, directory: ServiceDirectory): AccountParts {
+export function composeAccounts(config: Config, env: Env, directory: ServiceDirectory): AccountDependencies {
   const uploads = env.DB === undefined ? null : createUploadLog(env.DB, (ms) => scheduler.wait(ms));
   if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env.DB, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
@@ -48,8 +49,8 @@ function besideCluster(
   apiUrl: string,
   db: D1Database | undefined,
   uploads: UploadLog | null,
-): AccountParts {
-  const remembered = withMemory(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
+): AccountDependencies {
+  const remembered = withTokenCache(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
   const guarded = guard(config, remembered, uploads);
   return {
     ...guarded,
@@ -75,7 +76,7 @@ function embedded(
     uploads,
     directory,
   }: { db: D1Database; manifests: R2Bucket; uploads: UploadLog; directory: ServiceDirectory },
-): AccountParts {
+): AccountDependencies {
   const { clusterId } = config;
   const facts = factsOf(config);
   const setup = {
@@ -88,7 +89,7 @@ function embedded(
     now: Date.now,
   };
   const collections = createCollections(setup);
-  const remembered = withMemory(createD1Authority(db, Date.now), config.tokenCacheTtlSeconds, Date.now);
+  const remembered = withTokenCache(createD1Authority(db, Date.now), config.tokenCacheTtlSeconds, Date.now);
   const guarded = guard(config, remembered, uploads);
   return {
     ...guarded,
@@ -120,13 +121,17 @@ function guard(config: Config, accounts: Authority, uploads: UploadLog | null) {
   const authority = withRootToken(config.systemRootToken, config.clusterId, accounts);
   return {
     authority,
-    requireWriter: async (context: Parameters<WriteParts['requireWriter']>[0]) => {
+    requireWriter: async (context: Parameters<WriterDependencies['requireWriter']>[0]) => {
       const { user } = await requireAccount(authority, context);
       if (user !== null) context.log.userUUID = user.uuid;
       return user?.uuid ?? '';
     },
-    recordUpload: (context: Parameters<WriteParts['recordUpload']>[0], hash: string, size: number, userUuid: string) =>
-      uploads?.record({ hash, size, userUuid, at: Math.floor(context.now * 1000) }, context.waitUntil),
+    recordUpload: (
+      context: Parameters<WriterDependencies['recordUpload']>[0],
+      hash: string,
+      size: number,
+      userUuid: string,
+    ) => uploads?.record({ hash, size, userUuid, at: Math.floor(context.now * 1000) }, context.waitUntil),
   };
 }
 
@@ -154,4 +159,18 @@ function replicationOf(config: Config): number {
 function defaultClasses({ storageClasses }: Config): string[] {
   const names = Object.keys(storageClasses).filter((name) => storageClasses[name]?.default === true);
   return names.length === 0 ? ['default'] : names;
+}
+
+/** The root token comes from the secret and never from a table; every other token is the next authority's business. */
+export function withRootToken(systemRootToken: string, clusterId: string, next: Authority): Authority {
+  const root: Account = {
+    user: { uuid: systemUserUuid(clusterId), isAdmin: true, isActive: true, username: 'root', fullName: 'Root' },
+    scopes: ['all'],
+    tokenUuid: null,
+    expiresAt: null,
+  };
+  return {
+    identify: (token, signal) =>
+      isToken(token, systemRootToken) ? Promise.resolve(root) : next.identify(token, signal),
+  };
 }

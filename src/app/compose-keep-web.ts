@@ -1,25 +1,25 @@
-import { readStretch, type StretchSource } from '../blocks/read-range.ts';
+import { type RangeSource, readRange } from '../blocks/read-range.ts';
 import { createFileTrees } from '../collections/file-trees.ts';
 import { recordEvent } from '../collections/log-record.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
-import type { DownloadParts, DownloadSettings } from '../surfaces/keep-web/dependencies.ts';
-import type { AccountParts } from './compose-accounts.ts';
+import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
+import type { AccountDependencies } from './compose-accounts.ts';
 
 /** What downloads are made of: collections, their files, and blocks. Null where no collections are to be had. */
-export function createDownloadParts(
+export function composeKeepWeb(
   config: Config,
   env: Env,
-  { authority, collectionSource, api }: AccountParts,
-  stretches: StretchSource,
-): DownloadParts | null {
+  { authority, collectionSource, api }: AccountDependencies,
+  ranges: RangeSource,
+): KeepWebDependencies | null {
   if (collectionSource === null) return null;
   return {
     downloads: settingsOf(config),
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache),
     openBlock: ({ hash, size, hints }, range, caller) =>
-      readStretch(stretches, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
+      readRange(ranges, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
     async downloader(token) {
       const user = (await authority.identify(token))?.user ?? null;
       return user === null ? null : { uuid: user.uuid, fullName: user.fullName, isAdmin: user.isAdmin };

@@ -14,35 +14,41 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { createR2ObjectStore } from '../storage/r2-object-store.ts';
 import { createS3ObjectStore } from '../storage/s3-object-store.ts';
 import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
-import type { DownloadParts } from '../surfaces/keep-web/dependencies.ts';
+import type { KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import { createCacheAside } from '../surfaces/keepproxy/cache-aside.ts';
 import type { KeepProxy } from '../surfaces/keepproxy/proxy.ts';
-import type { ReadParts } from '../surfaces/keepstore/get.ts';
-import type { LifecycleParts } from '../surfaces/keepstore/lifecycle.ts';
-import type { OperationsParts } from '../surfaces/keepstore/operations.ts';
-import type { WriteParts } from '../surfaces/keepstore/put.ts';
-import { queueGauges } from '../surfaces/keepstore/queue-gauges.ts';
-import type { WorkListParts } from '../surfaces/keepstore/queue-lists.ts';
-import { type AccountParts, createAccountParts } from './compose-accounts.ts';
-import { createDownloadParts } from './compose-keep-web.ts';
+import type { GetDependencies } from '../surfaces/keepstore/get.ts';
+import type { LifecycleDependencies } from '../surfaces/keepstore/lifecycle.ts';
+import type { OperationsDependencies } from '../surfaces/keepstore/operations.ts';
+import { queueGauges } from '../surfaces/keepstore/operations.ts';
+import type { PutDependencies } from '../surfaces/keepstore/put.ts';
+import type { QueueListDependencies } from '../surfaces/keepstore/queue-lists.ts';
+import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
+import { composeKeepWeb } from './compose-keep-web.ts';
 
 /** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
-export interface Parts extends ReadParts, WriteParts, LifecycleParts, OperationsParts, WorkListParts, AccountParts {
+export interface Dependencies
+  extends GetDependencies,
+    PutDependencies,
+    LifecycleDependencies,
+    OperationsDependencies,
+    QueueListDependencies,
+    AccountDependencies {
   config: Config;
   mounts: Mount[];
   directory: ServiceDirectory;
   /** For a cluster without volumes here; null where this service keeps blocks itself. */
   proxy: KeepProxy | null;
   /** Null: no collections are bound. */
-  downloads: DownloadParts | null;
+  downloads: KeepWebDependencies | null;
 }
 
-export type PartsResult = { ok: true; parts: Parts } | { ok: false; problems: string[] };
+export type CompositionResult = { ok: true; deps: Dependencies } | { ok: false; problems: string[] };
 
-const built = new WeakMap<Env, PartsResult>();
+const built = new WeakMap<Env, CompositionResult>();
 
-/** The parts for these bindings, or all that is wrong with the configuration. */
-export function partsOf(env: Env): PartsResult {
+/** The deps for these bindings, or all that is wrong with the configuration. */
+export function dependenciesOf(env: Env): CompositionResult {
   const known = built.get(env);
   if (known !== undefined) return known;
   const result = build(env);
@@ -50,7 +56,7 @@ export function partsOf(env: Env): PartsResult {
   return result;
 }
 
-function build(env: Env): PartsResult {
+function build(env: Env): CompositionResult {
   const parsed = parseConfig(env);
   if (!parsed.ok) return parsed;
   const { config } = parsed;
@@ -61,23 +67,23 @@ function build(env: Env): PartsResult {
   const directory = createServiceDirectory(config, env);
   const federation = federate(config, directory, cache);
   const queues = createQueues(env);
-  const accounts = createAccountParts(config, env, directory);
-  const far = { mounts, cache, federation };
-  const parts: Parts = {
+  const accounts = composeAccounts(config, env, directory);
+  const remote = { mounts, cache, federation };
+  const deps: Dependencies = {
     config,
     mounts,
     blocks,
     directory,
-    far,
+    remote,
     proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache) : null,
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
-    downloads: createDownloadParts(config, env, accounts, { blocks, far, signing }),
+    downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }),
     queues,
     gauges: async () => (queues === null ? [] : queueGauges(queues)),
   };
-  return { ok: true, parts };
+  return { ok: true, deps };
 }
 
 function createServiceDirectory(config: Config, env: Env): ServiceDirectory {

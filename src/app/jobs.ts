@@ -1,21 +1,21 @@
 import { describe } from '../http/access-log.ts';
-import type { Parts } from './composition.ts';
+import type { Dependencies } from './composition.ts';
 
 /** The cron trigger may take 15 minutes in all. */
 const EMPTYING_MS = 600_000;
 
 /** What the cron trigger does, every time. A job that fails does not keep the others from running. */
-const JOBS: [name: string, run: (parts: Parts) => Promise<void>][] = [
+const JOBS: [name: string, run: (deps: Dependencies) => Promise<void>][] = [
   ['wake queues', wakeQueues],
   ['empty trash', emptyTrash],
-  ['refresh the service directory', (parts) => parts.directory.refresh()],
-  ['sweep collections', (parts) => parts.sweepCollections()],
-  ['refresh directory', (parts) => parts.directory.refresh()],
+  ['refresh the service directory', (deps) => deps.directory.refresh()],
+  ['sweep collections', (deps) => deps.sweepCollections()],
+  ['refresh directory', (deps) => deps.directory.refresh()],
 ];
 
 /** @throws the first failure, when all jobs have ended */
-export async function runJobs(parts: Parts): Promise<void> {
-  const results = await Promise.allSettled(JOBS.map(([, run]) => run(parts)));
+export async function runJobs(deps: Dependencies): Promise<void> {
+  const results = await Promise.allSettled(JOBS.map(([, run]) => run(deps)));
   const failures = results.flatMap((result, i) =>
     result.status === 'rejected' ? [{ job: JOBS[i]?.[0], reason: result.reason as unknown }] : [],
   );
@@ -28,12 +28,12 @@ export async function runJobs(parts: Parts): Promise<void> {
 }
 
 /** An alarm can be lost; the rows it was set for are not. */
-async function wakeQueues({ queues }: Parts): Promise<void> {
+async function wakeQueues({ queues }: Dependencies): Promise<void> {
   await Promise.all([queues?.pull.wake(), queues?.trash.wake()]);
 }
 
 /** Slice by slice, because each is an invocation with limits of its own. What time does not allow, the next trigger goes on with. */
-async function emptyTrash({ queues }: Parts): Promise<void> {
+async function emptyTrash({ queues }: Dependencies): Promise<void> {
   const until = Date.now() + EMPTYING_MS;
   while (queues !== null && Date.now() < until && (await queues.trash.emptyTrash()));
 }

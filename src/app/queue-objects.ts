@@ -2,24 +2,23 @@ import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import type { PullItem, TrashItem } from '../keep/work-lists.ts';
 import { emptySlice } from '../queues/emptier.ts';
-import { PULL_TOKEN, type PullContext } from '../queues/pull-entry.ts';
-import { pullWork } from '../queues/pull-queue.ts';
-import { trashWork } from '../queues/trash-queue.ts';
+import { PULL_TOKEN, type PullContext, pullWork } from '../queues/pull.ts';
+import { trashWork } from '../queues/trash.ts';
 import { type Work, WorkQueue } from '../queues/work-queue.ts';
 import { createKeepClient } from '../services/keep-client.ts';
 import { fixedServices } from '../services/service-source.ts';
 import { SDK_TRANSFER_LIMITS } from '../services/transfer-limits.ts';
 import { createWorkerPlatform } from '../services/worker-platform.ts';
 import type { Mount } from '../storage/mounts.ts';
-import { partsOf } from './composition.ts';
+import { dependenciesOf } from './composition.ts';
 
 /** The Durable Objects, with what their work needs. */
 
 export class PullQueue extends WorkQueue<PullItem, Env> {
   protected override work(): Work<PullItem> | null {
-    const built = partsOf(this.env);
+    const built = dependenciesOf(this.env);
     if (!built.ok) return null;
-    const { config, mounts } = built.parts;
+    const { config, mounts } = built.deps;
     return pullWork(pullContext(config, mounts), config.blobReplicateConcurrency);
   }
 }
@@ -28,18 +27,18 @@ export class TrashQueue extends WorkQueue<TrashItem, Env> {
   #isEmptying = false;
 
   protected override work(): Work<TrashItem> | null {
-    const built = partsOf(this.env);
+    const built = dependenciesOf(this.env);
     if (!built.ok) return null;
-    const { config, mounts } = built.parts;
+    const { config, mounts } = built.deps;
     const context = { mounts, ttlSeconds: config.blobSigningTtlSeconds, clock: Date.now };
     return trashWork(context, config.blobTrash ? config.blobTrashConcurrency : 0);
   }
 
   /** Empties trash for as long as one invocation may; returns whether to call again. One at a time. */
   async emptyTrash(): Promise<boolean> {
-    const built = partsOf(this.env);
+    const built = dependenciesOf(this.env);
     if (!built.ok || this.#isEmptying) return false;
-    const { config, mounts } = built.parts;
+    const { config, mounts } = built.deps;
     this.#isEmptying = true;
     try {
       return await emptySlice(this.ctx.storage, {

@@ -15,10 +15,10 @@ import { index, mountIndex, mountList, touch, trash, untrash } from '../surfaces
 import { metrics, ping } from '../surfaces/keepstore/operations.ts';
 import { postBlock, putBlock } from '../surfaces/keepstore/put.ts';
 import { listStatus, replaceList } from '../surfaces/keepstore/queue-lists.ts';
-import type { Parts } from './composition.ts';
+import type { Dependencies } from './composition.ts';
 
-type ProxyingParts = Parts & { proxy: KeepProxy };
-type Handler = (context: RequestContext, parts: Parts) => Response | Promise<Response>;
+type ProxyDependencies = Dependencies & { proxy: KeepProxy };
+type Handler = (context: RequestContext, deps: Dependencies) => Response | Promise<Response>;
 
 const HASH = '[0-9a-f]{32}';
 
@@ -48,10 +48,10 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['GET HEAD', /^\/mounts$/, block(mountList)],
   ['GET HEAD', /^\/mounts\/[^/]+\/blocks(\/[0-9a-f]{0,32})?$/, block(mountIndex)],
 
-  ['PUT', /^\/pull$/, block((context, parts) => replaceList('pull', context, parts))],
-  ['PUT', /^\/trash$/, block((context, parts) => replaceList('trash', context, parts))],
-  ['GET', /^\/pull$/, block((context, parts) => listStatus('pull', context, parts))],
-  ['GET', /^\/trash$/, block((context, parts) => listStatus('trash', context, parts))],
+  ['PUT', /^\/pull$/, block((context, deps) => replaceList('pull', context, deps))],
+  ['PUT', /^\/trash$/, block((context, deps) => replaceList('trash', context, deps))],
+  ['GET', /^\/pull$/, block((context, deps) => listStatus('pull', context, deps))],
+  ['GET', /^\/trash$/, block((context, deps) => listStatus('trash', context, deps))],
 
   ['OPTIONS', /.*/s, block(() => new Response(null))],
 
@@ -67,7 +67,7 @@ const router = IttyRouter({
         (method): RouteEntry => [
           method,
           path,
-          [({ context }: IRequest, parts: Parts) => handler(context as RequestContext, parts)],
+          [({ context }: IRequest, deps: Dependencies) => handler(context as RequestContext, deps)],
           path.source,
         ],
       ),
@@ -75,68 +75,68 @@ const router = IttyRouter({
 });
 
 /** Answers a request. Errors become answers here: nothing is thrown. */
-export function route(context: RequestContext, parts: Parts): Promise<Response> {
+export function route(context: RequestContext, deps: Dependencies): Promise<Response> {
   // The URL parser would fold dot segments into other paths.
   if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return Promise.resolve(textError(new KeepError('bad_request')));
-  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return Promise.resolve(downloads(context, parts));
+  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return Promise.resolve(downloads(context, deps));
   const url = `http://route${encodeURI(context.path).replace(/[?#]/g, encodeURIComponent)}`;
   // itty-router only looks at method and url; the request itself travels in the context.
-  return router.fetch({ method: context.method, url, context } as unknown as IRequest, parts);
+  return router.fetch({ method: context.method, url, context } as unknown as IRequest, deps);
 }
 
 /** An operator's route: errors as text, nothing else. */
 function plain(handler: Handler): Handler {
-  return (context, parts) => attempt(handler, context, parts);
+  return (context, deps) => attempt(handler, context, deps);
 }
 
 /** A block service's route: errors as text, CORS headers on every answer (3.13). */
 function block(handler: Handler): Handler {
-  return async (context, parts) => withHeaders(await attempt(handler, context, parts), BLOCK_CORS);
+  return async (context, deps) => withHeaders(await attempt(handler, context, deps), BLOCK_CORS);
 }
 
 /** A download address: errors as text, readable by scripts of any site that brings its own token. */
-async function downloads(context: RequestContext, parts: Parts): Promise<Response> {
+async function downloads(context: RequestContext, deps: Dependencies): Promise<Response> {
   const handle: Handler = () => {
     if (context.request.headers.has('Access-Control-Request-Method')) return preflight(context.request);
-    if (parts.downloads === null) throw new KeepError('not_configured');
-    return download(context, parts.downloads);
+    if (deps.downloads === null) throw new KeepError('not_configured');
+    return download(context, deps.downloads);
   };
-  return withHeaders(await attempt(handle, context, parts), DOWNLOAD_CORS);
+  return withHeaders(await attempt(handle, context, deps), DOWNLOAD_CORS);
 }
 
 /** A file manager asks what WebDAV there is; a browser, before a script's POST of a block, what it may send. */
-function rootOptions(context: RequestContext, parts: Parts): Response | Promise<Response> {
-  if (!context.request.headers.has('Access-Control-Request-Method')) return downloads(context, parts);
+function rootOptions(context: RequestContext, deps: Dependencies): Response | Promise<Response> {
+  if (!context.request.headers.has('Access-Control-Request-Method')) return downloads(context, deps);
   return withHeaders(new Response(null), BLOCK_CORS);
 }
 
 /** Without volumes a cluster's keepstores do the work (keep-block-api.md 6). */
 function volumesOr(
-  proxied: (context: RequestContext, parts: ProxyingParts) => Promise<Response>,
+  proxied: (context: RequestContext, deps: ProxyDependencies) => Promise<Response>,
   own: Handler,
 ): Handler {
-  return (context, parts) => {
-    const { proxy } = parts;
-    return proxy === null ? own(context, parts) : proxied(context, { ...parts, proxy });
+  return (context, deps) => {
+    const { proxy } = deps;
+    return proxy === null ? own(context, deps) : proxied(context, { ...deps, proxy });
   };
 }
 
 /** On errors too (3.5). */
 function vary(handler: Handler): Handler {
-  return async (context, parts) => withHeaders(await attempt(handler, context, parts), { Vary: 'X-Keep-Signature' });
+  return async (context, deps) => withHeaders(await attempt(handler, context, deps), { Vary: 'X-Keep-Signature' });
 }
 
 /** A method that the runtime refuses, asked for through POST. */
 function override(method: string, handler: Handler): Handler {
-  return (context, parts) => {
+  return (context, deps) => {
     if (context.request.headers.get('X-HTTP-Method-Override') !== method) throw new KeepError('bad_request');
-    return handler(context, parts);
+    return handler(context, deps);
   };
 }
 
-async function attempt(handler: Handler, context: RequestContext, parts: Parts): Promise<Response> {
+async function attempt(handler: Handler, context: RequestContext, deps: Dependencies): Promise<Response> {
   try {
-    return await handler(context, parts);
+    return await handler(context, deps);
   } catch (error) {
     context.error = error;
     return textError(error);

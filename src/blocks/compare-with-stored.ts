@@ -1,6 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Mount } from '../storage/mounts.ts';
-import { piecesOf } from '../streams/chunks.ts';
+import { chunksOf } from '../streams/chunks.ts';
 import { type Difference, firstDifference } from '../streams/compare.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
 
@@ -21,12 +21,12 @@ export async function compareWithStored(
   const difference = await firstDifference(body, stored.body);
   if (difference === null) return null;
   const { offset } = difference;
-  const piece = difference.piece?.slice() ?? new Uint8Array(0);
+  const chunk = difference.chunk?.slice() ?? new Uint8Array(0);
   const again = replay(mount, hash, size, difference);
   // What the store says of the MD5 is no help: it gave other bytes than it vouches for, or this is a collision.
   if (!(await isIntact(mount, hash))) return again;
   if ((await md5OfStream(again)) !== hash) throw new KeepError('body_mismatch');
-  if (await startsWith(mount, hash, offset, piece)) {
+  if (await startsWith(mount, hash, offset, chunk)) {
     throw new KeepError('unavailable', {
       cause: new Error('the store gave wrong bytes once, and right ones afterwards'),
     });
@@ -35,12 +35,12 @@ export async function compareWithStored(
 }
 
 /** Whether the stored copy has these bytes at `offset`, asked anew. */
-async function startsWith(mount: Mount, hash: string, offset: number, piece: Uint8Array): Promise<boolean> {
-  if (piece.byteLength === 0) return false;
-  const stored = await mount.volume.read(hash, { range: { offset, length: piece.byteLength } });
+async function startsWith(mount: Mount, hash: string, offset: number, chunk: Uint8Array): Promise<boolean> {
+  if (chunk.byteLength === 0) return false;
+  const stored = await mount.volume.read(hash, { range: { offset, length: chunk.byteLength } });
   if (stored === null) throw new KeepError('not_found');
   const bytes = new Uint8Array(await new Response(stored.body).arrayBuffer());
-  return bytes.byteLength === piece.byteLength && bytes.every((byte, i) => byte === piece[i]);
+  return bytes.byteLength === chunk.byteLength && bytes.every((byte, i) => byte === chunk[i]);
 }
 
 async function isIntact(mount: Mount, hash: string): Promise<boolean> {
@@ -53,7 +53,7 @@ function replay(
   mount: Mount,
   hash: string,
   size: number,
-  { offset, piece, rest }: Difference,
+  { offset, chunk, rest }: Difference,
 ): ReadableStream<Uint8Array> {
   const { readable, writable } = new FixedLengthStream(size);
   const pump = async () => {
@@ -62,10 +62,10 @@ function replay(
       if (offset > 0) {
         const stored = await mount.volume.read(hash, { range: { offset: 0, length: offset } });
         if (stored === null) throw new KeepError('not_found');
-        const start = piecesOf(stored.body);
+        const start = chunksOf(stored.body);
         for (let next = await start.next(); next !== null; next = await start.next(next)) await writer.write(next);
       }
-      for (let next = piece; next !== null; next = await rest.next(next)) await writer.write(next);
+      for (let next = chunk; next !== null; next = await rest.next(next)) await writer.write(next);
       await writer.close();
     } catch (error) {
       await Promise.allSettled([rest.cancel(error), writer.abort(error)]);

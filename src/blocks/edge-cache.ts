@@ -29,7 +29,7 @@ export const NO_CACHE: BlockCache = { match: () => Promise.resolve(null), put: (
 
 const CACHE_NAME = 'keep-blocks';
 const SEAL_HEADER = 'Keep-Edge-Seal';
-/** In the place of a seal: the entry was put from memory in one piece. */
+/** In the place of a seal: the entry was put from memory in one chunk. */
 const WHOLE = 'whole';
 const MAX_REMEMBERED_SEALS = 10_000;
 

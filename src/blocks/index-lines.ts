@@ -1,6 +1,6 @@
 import { indexBlocks } from '../storage/bucket-index.ts';
 import type { Mount } from '../storage/mounts.ts';
-import type { PumpedBody } from '../streams/pumped-body.ts';
+import type { PumpedBody } from '../streams/part.ts';
 
 /**
  * The index of some mounts as text (keep-block-api.md 3.10): one line a block, and one blank line after the last only

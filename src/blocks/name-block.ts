@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { md5Hex } from '../keep/md5.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { piecesOf } from '../streams/chunks.ts';
+import { chunksOf } from '../streams/chunks.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
@@ -30,7 +30,7 @@ export async function nameBlock(
   size: number,
 ): Promise<NamedBlock> {
   if (size <= SMALL_BLOCK_BYTES) {
-    const bytes = (await piecesOf(body).next()) ?? new Uint8Array(0);
+    const bytes = (await chunksOf(body).next()) ?? new Uint8Array(0);
     if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
     return { hash: md5Hex(bytes), body: new Response(bytes).body ?? body, discard: () => Promise.resolve() };
   }

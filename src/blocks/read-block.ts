@@ -3,11 +3,11 @@ import { EMPTY_HASH } from '../keep/limits.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
-import { PIECE_BYTES, piecesOf } from '../streams/chunks.ts';
+import { CHUNK_BYTES, chunksOf } from '../streams/chunks.ts';
 import type { Sink } from '../streams/fan-out.ts';
-import { md5OfStream, md5OfStretch } from '../streams/md5-stream.ts';
+import { md5OfRange, md5OfStream } from '../streams/md5-stream.ts';
 import { pacedBody } from '../streams/paced-body.ts';
-import { drain, SMALL_BLOCK_BYTES, verifiedBytes, verifiedPieces } from '../streams/verify.ts';
+import { drain, SMALL_BLOCK_BYTES, verifiedBytes, verifiedChunks } from '../streams/verify.ts';
 import { type BlockCache, NO_CACHE } from './edge-cache.ts';
 
 /** Where blocks are read from. */
@@ -86,8 +86,8 @@ export async function readBlockRange(
     const found = { size: object.size, from: mount.uuid, vouched };
     if (vouched === 'attested') return { ...found, body: object.body };
     await object.body.cancel();
-    const stretch = await hashedStretch(source, mount, { hash, size: object.size }, range, signal);
-    return stretch === null ? null : { ...found, ...stretch };
+    const read = await hashedRange(source, mount, { hash, size: object.size }, range, signal);
+    return read === null ? null : { ...found, ...read };
   });
 }
 
@@ -137,7 +137,7 @@ async function bodyOf(
   signal: AbortSignal | undefined,
 ): Promise<Pick<BlockRead, 'body' | 'done'>> {
   const isHashed = vouched === 'hashed';
-  const isSmall = size <= (isHashed ? PIECE_BYTES : SMALL_BLOCK_BYTES);
+  const isSmall = size <= (isHashed ? CHUNK_BYTES : SMALL_BLOCK_BYTES);
   const expected = { hash: isHashed ? hash : null, size };
   if (isSmall && (isHashed || cache !== NO_CACHE)) {
     const bytes = await verifiedBytes(body, expected);
@@ -146,34 +146,34 @@ async function bodyOf(
   }
   const entry = cache.fill(hash, size);
   if (!isHashed && entry === null) return { body };
-  return pacedBody(verifiedPieces(piecesOf(body), expected, [entry]), size, signal);
+  return pacedBody(verifiedChunks(chunksOf(body), expected, [entry]), size, signal);
 }
 
 /**
- * A stretch of a block that the store does not vouch for; null when the block went away. A large block is read twice:
- * once to hash it and the stretch in it, then the stretch, which must be the same again.
+ * A range of a block that the store does not vouch for; null when the block went away. A large block is read twice:
+ * once to hash it and the range in it, then the range, which must be the same again.
  */
-async function hashedStretch(
+async function hashedRange(
   source: BlockSource,
   mount: Mount,
   { hash, size }: { hash: string; size: number },
   range: { offset: number; length: number },
   signal: AbortSignal | undefined,
 ): Promise<Pick<BlockRead, 'body' | 'done'> | null> {
-  if (size <= PIECE_BYTES) {
+  if (size <= CHUNK_BYTES) {
     const whole = await mount.volume.read(hash, { signal });
     if (whole === null) return null;
     const bytes = await verifiedBytes(whole.body, { hash, size });
     source.cache.put(hash, bytes);
     return { body: streamOf(bytes.slice(range.offset, range.offset + range.length)) };
   }
-  const digest = md5OfStretch(range);
+  const digest = md5OfRange(range);
   await verifyWhole(source, mount, hash, size, signal, { writable: digest.writable, required: true });
   const again = await mount.volume.read(hash, { range, signal });
   if (again === null) return null;
   const expected = { hash: await digest.hex(), size: range.length };
-  if (range.length <= PIECE_BYTES) return { body: streamOf(await verifiedBytes(again.body, expected)) };
-  return pacedBody(verifiedPieces(piecesOf(again.body), expected, []), range.length, signal);
+  if (range.length <= CHUNK_BYTES) return { body: streamOf(await verifiedBytes(again.body, expected)) };
+  return pacedBody(verifiedChunks(chunksOf(again.body), expected, []), range.length, signal);
 }
 
 async function verifyWhole(
@@ -188,7 +188,7 @@ async function verifyWhole(
   if (object === null) throw new KeepError('not_found');
   const entry = source.cache.fill(hash, size);
   if (entry !== null || watcher !== null)
-    await drain(verifiedPieces(piecesOf(object.body), { hash, size }, [entry, watcher]));
+    await drain(verifiedChunks(chunksOf(object.body), { hash, size }, [entry, watcher]));
   // With nobody to see them, the bytes need not come into script at all.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }

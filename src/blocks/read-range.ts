@@ -4,15 +4,14 @@ import { type SigningKey, signLocator } from '../keep/signature.ts';
 import type { Caller } from '../services/federation.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
 import type { Pipeable } from '../streams/part.ts';
-import { pipePieces } from '../streams/pipe-chunks.ts';
-import { sliceChecked } from '../streams/slice-chunks.ts';
+import { movedBy, pipeChunks } from '../streams/pipe-chunks.ts';
 import { type BlockRead, type BlockSource, readBlockRange } from './read-block.ts';
-import { type FarSource, readHintedBlock, readHomeBlock, readRemoteBlock } from './remote-block.ts';
+import { type RemoteSource, readHintedBlock, readHomeBlock, readRemoteBlock } from './remote-block.ts';
 
-/** Where stretches of blocks are read from. */
-export interface StretchSource {
+/** Where ranges of blocks are read from. */
+export interface RangeSource {
   blocks: BlockSource;
-  far: FarSource;
+  remote: RemoteSource;
   signing: SigningKey;
 }
 
@@ -22,33 +21,33 @@ export interface SizedLocator extends Locator {
 }
 
 /**
- * A stretch of a block that the caller may read because it is part of a collection: from the edge cache, from where a
+ * A range of a block that the caller may read because it is part of a collection: from the edge cache, from where a
  * +R or +K@ hint points, from local mounts, or, without any, from the cluster's Keep services. It is opened natively
  * where the store vouches for the block.
  *
  * @param range lies inside the block
  * @throws KeepError as readBlock and readRemoteBlock
  */
-export async function readStretch(
-  source: StretchSource,
+export async function readRange(
+  source: RangeSource,
   locator: SizedLocator,
   range: ByteRange,
   caller: Caller,
 ): Promise<Pipeable> {
-  const { blocks, far, signing } = source;
+  const { blocks, remote, signing } = source;
   const { hash, size } = locator;
   const { signal } = caller;
-  const isFar = remoteHint(locator) !== null || keepHints(locator).length > 0 || blocks.mounts.length === 0;
-  if (hash === EMPTY_HASH || !isFar) return native(await readBlockRange(blocks, hash, range, { size, signal }));
+  const isRemote = remoteHint(locator) !== null || keepHints(locator).length > 0 || blocks.mounts.length === 0;
+  if (hash === EMPTY_HASH || !isRemote) return native(await readBlockRange(blocks, hash, range, { size, signal }));
   const cached = await blocks.cache.match(hash, { size, range });
   if (cached !== null) return native(cached);
-  if (remoteHint(locator) !== null) return cut(await readRemoteBlock(far, locator, caller), range, size);
+  if (remoteHint(locator) !== null) return cut(await readRemoteBlock(remote, locator, caller), range, size);
   // A service of this cluster wants to see a signature of this cluster.
   const signed = signedFor(locator, caller, signing);
-  const hinted = await readHintedBlock(far, signed, caller, () => undefined);
+  const hinted = await readHintedBlock(remote, signed, caller, () => undefined);
   if (hinted !== null) return cut(hinted, range, size);
   if (blocks.mounts.length > 0) return native(await readBlockRange(blocks, hash, range, { size, signal }));
-  return cut(await readHomeBlock(far, signed, caller), range, size);
+  return cut(await readHomeBlock(remote, signed, caller), range, size);
 }
 
 function signedFor(locator: SizedLocator, { token, now }: Caller, signing: SigningKey): SizedLocator {
@@ -58,11 +57,36 @@ function signedFor(locator: SizedLocator, { token, now }: Caller, signing: Signi
 }
 
 function native({ body, done }: { body: ReadableStream<Uint8Array>; done?: Promise<void> }): Pipeable {
-  return done === undefined ? body : pipePieces(body);
+  return done === undefined ? body : pipeChunks(body);
 }
 
 /** Bodies from afar are whole blocks, checked as they end. */
 function cut({ body }: BlockRead, range: ByteRange, size: number): Pipeable {
   const isWhole = range.offset === 0 && range.length === size;
-  return isWhole ? pipePieces(body) : sliceChecked(body, range);
+  return isWhole ? pipeChunks(body) : sliceChecked(body, range);
+}
+
+/**
+ * A range of a body that is checked only as it ends: the body is read to its end, and the last bytes of the range
+ * are held back until it has ended well. So a range of a bad block can break off, but not complete.
+ */
+export function sliceChecked(body: ReadableStream<Uint8Array>, { offset, length }: ByteRange): Pipeable {
+  return movedBy(body, async (next, writer) => {
+    let held: Uint8Array | null = null;
+    let spent: Uint8Array | undefined;
+    let position = 0;
+    for (let chunk = await next(); chunk !== null; chunk = await next(spent)) {
+      const from = Math.max(offset - position, 0);
+      const until = Math.min(offset + length - position, chunk.byteLength);
+      position += chunk.byteLength;
+      spent = chunk;
+      if (until <= from) continue;
+      if (held !== null) await writer.write(held);
+      const isLast = position >= offset + length;
+      // The last one is held for as long as the rest takes: in memory of its own.
+      held = isLast ? chunk.slice(from, until) : chunk.subarray(from, until);
+      if (!isLast) spent = undefined;
+    }
+    if (held !== null) await writer.write(held);
+  });
 }

@@ -1,7 +1,7 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { formatLocator, keepHints, type Locator, toRemoteLocator } from '../keep/locator.ts';
-import type { Caller, Far, Federation } from '../services/federation.ts';
+import type { Caller, Federation, Remote } from '../services/federation.ts';
 import { ServicesError } from '../services/services-error.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { BlockCache } from './edge-cache.ts';
@@ -9,7 +9,7 @@ import type { BlockFound, BlockRead } from './read-block.ts';
 import { writeBlock } from './write-block.ts';
 
 /** What reads of blocks that lie elsewhere need. */
-export interface FarSource {
+export interface RemoteSource {
   federation: Federation;
   cache: BlockCache;
   mounts: Mount[];
@@ -25,17 +25,17 @@ const CLUSTER_ID_LENGTH = 5;
  * @throws KeepError no_token, invalid_remote_hint, unknown_remote, obsolete_token, bad_request; bad_gateway when its
  *   services cannot be found out; not_found for any other failure there (T31)
  */
-export async function readRemoteBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockRead> {
-  const { far, clusterId, text } = remoteOf(source, locator, caller);
-  return read(source, far, text, locator, clusterId, caller).catch((error) => rethrow(error, clusterId));
+export async function readRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<BlockRead> {
+  const { remote, clusterId, text } = remoteOf(source, locator, caller);
+  return read(source, remote, text, locator, clusterId, caller).catch((error) => rethrow(error, clusterId));
 }
 
 /** HEAD of a +R locator. @throws KeepError as readRemoteBlock */
-export async function vouchForRemoteBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockFound> {
-  const { far, clusterId, text } = remoteOf(source, locator, caller);
+export async function vouchForRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<BlockFound> {
+  const { remote, clusterId, text } = remoteOf(source, locator, caller);
   try {
-    const { size } = await far.client.head(text, caller);
-    source.federation.proofs.remember(far.token, text);
+    const { size } = await remote.client.head(text, caller);
+    source.federation.proofs.remember(remote.token, text);
     return { size: size ?? 0, from: clusterId, vouched: 'hashed' };
   } catch (error) {
     return rethrow(error, clusterId);
@@ -49,8 +49,8 @@ export async function vouchForRemoteBlock(source: FarSource, locator: Locator, c
  * @returns bytes of the block
  * @throws KeepError as readRemoteBlock; full, unavailable when it could not be stored
  */
-export async function copyRemoteBlock(source: FarSource, locator: Locator, caller: Caller): Promise<number> {
-  const { far, clusterId, text } = remoteOf(source, locator, caller);
+export async function copyRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<number> {
+  const { remote, clusterId, text } = remoteOf(source, locator, caller);
   const { hash } = locator;
   if (hash === EMPTY_HASH) return 0;
   const store = async (body: ReadableStream<Uint8Array>, size: number): Promise<number | { failed: unknown }> => {
@@ -64,9 +64,9 @@ export async function copyRemoteBlock(source: FarSource, locator: Locator, calle
       return { failed };
     }
   };
-  const stored = await far.client.transfer(text, store, caller).catch((error) => rethrow(error, clusterId));
+  const stored = await remote.client.transfer(text, store, caller).catch((error) => rethrow(error, clusterId));
   if (typeof stored !== 'number') throw stored.failed;
-  source.federation.proofs.remember(far.token, text);
+  source.federation.proofs.remember(remote.token, text);
   return stored;
 }
 
@@ -75,21 +75,21 @@ export async function copyRemoteBlock(source: FarSource, locator: Locator, calle
  * @param permit the local permission check: before a service of this cluster is asked. A cluster judges for itself.
  */
 export function readHintedBlock(
-  source: FarSource,
+  source: RemoteSource,
   locator: Locator,
   caller: Caller,
   permit: () => void,
 ): Promise<BlockRead | null> {
-  return followHints(source, locator, caller, permit, async (far, hint, isPermitted) => {
+  return followHints(source, locator, caller, permit, async (remote, hint, isPermitted) => {
     const cached = isPermitted ? await source.cache.match(locator.hash, { size: locator.size }) : null;
     if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
-    return read(source, far, formatLocator(locator), locator, hint, caller);
+    return read(source, remote, formatLocator(locator), locator, hint, caller);
   });
 }
 
 /** HEAD of a locator with +K@ hints. Null and `permit` as for readHintedBlock. */
 export function vouchForHintedBlock(
-  source: FarSource,
+  source: RemoteSource,
   locator: Locator,
   caller: Caller,
   permit: () => void,
@@ -105,24 +105,24 @@ export function vouchForHintedBlock(
  * @param locator signed for the caller
  * @throws KeepError no_token; ServicesError
  */
-export function readHomeBlock(source: FarSource, locator: Locator, caller: Caller): Promise<BlockRead> {
+export function readHomeBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<BlockRead> {
   return read(source, source.federation.home(caller), formatLocator(locator), locator, 'services', caller);
 }
 
 async function followHints<Result>(
-  { federation }: FarSource,
+  { federation }: RemoteSource,
   locator: Locator,
   caller: Caller,
   permit: () => void,
-  ask: (far: Far, hint: string, isPermitted: boolean) => Promise<Result>,
+  ask: (remote: Remote, hint: string, isPermitted: boolean) => Promise<Result>,
 ): Promise<Result | null> {
   for (const hint of keepHints(locator)) {
     const isCluster = hint.length === CLUSTER_ID_LENGTH;
-    const far = isCluster ? federation.hintedCluster(hint, caller) : await federation.hintedService(hint, caller);
-    if (far === null) continue;
+    const remote = isCluster ? federation.hintedCluster(hint, caller) : await federation.hintedService(hint, caller);
+    if (remote === null) continue;
     if (!isCluster) permit();
     try {
-      return await ask(far, hint, !isCluster);
+      return await ask(remote, hint, !isCluster);
     } catch (error) {
       caller.signal.throwIfAborted();
       if (!(error instanceof ServicesError)) throw error;
@@ -131,10 +131,10 @@ async function followHints<Result>(
   return null;
 }
 
-/** One block through a far client, or from the edge cache if that client's token has been accepted for it before. */
+/** One block through a remote client, or from the edge cache if that client's token has been accepted for it before. */
 async function read(
-  { federation: { proofs }, cache }: FarSource,
-  { client, token }: Far,
+  { federation: { proofs }, cache }: RemoteSource,
+  { client, token }: Remote,
   text: string,
   { hash, size }: Locator,
   from: string,
@@ -147,11 +147,11 @@ async function read(
   return { body, ...(done === undefined ? {} : { done }), size: found ?? size ?? 0, from, vouched: 'hashed' };
 }
 
-function remoteOf({ federation }: FarSource, locator: Locator, caller: Caller) {
+function remoteOf({ federation }: RemoteSource, locator: Locator, caller: Caller) {
   if (caller.token === '') throw new KeepError('no_token');
-  const remote = toRemoteLocator(locator);
-  const far = federation.cluster(remote.clusterId, caller);
-  return { far, clusterId: remote.clusterId, text: formatLocator(remote.locator) };
+  const there = toRemoteLocator(locator);
+  const remote = federation.cluster(there.clusterId, caller);
+  return { remote, clusterId: there.clusterId, text: formatLocator(there.locator) };
 }
 
 /** Whatever services of another cluster say, the caller hears 404; their addresses are not his business. */

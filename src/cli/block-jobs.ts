@@ -6,11 +6,11 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeS
  * to the network. Buffers go back and forth without being copied.
  */
 export type BlockJob =
-  | { verb: 'read'; buffer: ArrayBuffer; pieces: FilePiece[] }
-  | { verb: 'write'; buffer: ArrayBuffer; size: number; hash: string; pieces: BlockPiece[] };
+  | { verb: 'read'; buffer: ArrayBuffer; chunks: FileChunk[] }
+  | { verb: 'write'; buffer: ArrayBuffer; size: number; hash: string; chunks: BlockChunk[] };
 
 /** Bytes of a file that are read to follow one another in a block. */
-export interface FilePiece {
+export interface FileChunk {
   file: string;
   offset: number;
   length: number;
@@ -19,7 +19,7 @@ export interface FilePiece {
 }
 
 /** Bytes of a block that belong into a file. */
-export interface BlockPiece {
+export interface BlockChunk {
   file: string;
   /** In the block. */
   from: number;
@@ -30,15 +30,15 @@ export interface BlockPiece {
   whole: boolean;
 }
 
-export interface PieceProblem {
-  /** Index of the piece. */
-  piece: number;
+export interface ChunkProblem {
+  /** Index of the chunk. */
+  chunk: number;
   what: string;
 }
 
 export type BlockResult =
-  /** MD5 of all that was read; null when some piece could not be. */
-  | { verb: 'read'; buffer: ArrayBuffer; hash: string | null; problems: PieceProblem[] }
+  /** MD5 of all that was read; null when some chunk could not be. */
+  | { verb: 'read'; buffer: ArrayBuffer; hash: string | null; problems: ChunkProblem[] }
   /** False, with nothing written, when the bytes are not the block's. */
   | { verb: 'write'; buffer: ArrayBuffer; intact: boolean };
 
@@ -48,24 +48,24 @@ export function stampOf({ size, mtimeMs, ctimeMs }: Stats): string {
 }
 
 export function runBlockJob(job: BlockJob): BlockResult {
-  return job.verb === 'read' ? readPieces(job) : writePieces(job);
+  return job.verb === 'read' ? readChunks(job) : writeChunks(job);
 }
 
-function readPieces({ buffer, pieces }: BlockJob & { verb: 'read' }): BlockResult {
+function readChunks({ buffer, chunks }: BlockJob & { verb: 'read' }): BlockResult {
   const bytes = new Uint8Array(buffer);
-  const problems: PieceProblem[] = [];
+  const problems: ChunkProblem[] = [];
   let at = 0;
-  for (const [index, piece] of pieces.entries()) {
-    const what = readPiece(piece, bytes.subarray(at, at + piece.length));
-    if (what !== null) problems.push({ piece: index, what });
-    at += piece.length;
+  for (const [index, chunk] of chunks.entries()) {
+    const what = readChunk(chunk, bytes.subarray(at, at + chunk.length));
+    if (what !== null) problems.push({ chunk: index, what });
+    at += chunk.length;
   }
   const hash = problems.length > 0 ? null : createHash('md5').update(bytes.subarray(0, at)).digest('hex');
   return { verb: 'read', buffer, hash, problems };
 }
 
 /** @returns what is wrong, or null */
-function readPiece({ file, offset, stamp }: FilePiece, target: Uint8Array): string | null {
+function readChunk({ file, offset, stamp }: FileChunk, target: Uint8Array): string | null {
   let descriptor: number | null = null;
   try {
     // What has become a pipe meanwhile must not keep us waiting for a writer.
@@ -84,10 +84,10 @@ function readPiece({ file, offset, stamp }: FilePiece, target: Uint8Array): stri
   }
 }
 
-function writePieces({ buffer, size, hash, pieces }: BlockJob & { verb: 'write' }): BlockResult {
+function writeChunks({ buffer, size, hash, chunks }: BlockJob & { verb: 'write' }): BlockResult {
   const bytes = new Uint8Array(buffer, 0, size);
   if (createHash('md5').update(bytes).digest('hex') !== hash) return { verb: 'write', buffer, intact: false };
-  for (const { file, from, length, offset, whole } of pieces) {
+  for (const { file, from, length, offset, whole } of chunks) {
     const descriptor = openSync(file, whole ? 'w' : 'r+');
     try {
       for (let done = 0; done < length; )

@@ -70,10 +70,10 @@ const checkBody: CheckBody = async (body, { hash, size }, watch) => {
     {
       async pull(controller) {
         await give();
-        const piece = held.shift();
-        if (piece === undefined) return controller.close();
-        heldBytes -= piece.byteLength;
-        controller.enqueue(piece);
+        const chunk = held.shift();
+        if (chunk === undefined) return controller.close();
+        heldBytes -= chunk.byteLength;
+        controller.enqueue(chunk);
       },
       async cancel(reason) {
         watch.stop();

@@ -10,7 +10,7 @@ export interface NodeTransportOptions {
 
 /** A server that does not answer "Expect: 100-continue" gets the body all the same, as with curl. */
 const CONTINUE_TIMEOUT_MS = 1_000;
-const PIECE_BYTES = 262_144;
+const CHUNK_BYTES = 262_144;
 const NULL_BODY_STATUS = new Set([204, 205, 304]);
 const STALE_CONNECTION = new Set(['ECONNRESET', 'EPIPE']);
 
@@ -68,7 +68,7 @@ function exchangeOnce(
       clearTimeout(continueTimer);
       if (started || incoming !== null || body === undefined) return;
       started = true;
-      sendPieces(outgoing, body, request.onSent).catch((error) => outgoing.destroy(error));
+      sendChunks(outgoing, body, request.onSent).catch((error) => outgoing.destroy(error));
     };
     const continueTimer = expects ? setTimeout(sendBody, CONTINUE_TIMEOUT_MS) : undefined;
     const abort = () => (incoming ?? outgoing).destroy(signal.reason);
@@ -115,21 +115,21 @@ function limitConnecting(outgoing: http.ClientRequest, timeoutMs: number): void 
   });
 }
 
-async function sendPieces(
+async function sendChunks(
   outgoing: http.ClientRequest,
   body: OutgoingBody,
   onSent: TransportRequest['onSent'],
 ): Promise<void> {
-  const pieces = body instanceof Uint8Array ? split(body) : body;
-  for await (const piece of pieces) {
-    await new Promise<void>((resolve, reject) => outgoing.write(piece, (error) => (error ? reject(error) : resolve())));
-    onSent?.(piece.byteLength);
+  const chunks = body instanceof Uint8Array ? split(body) : body;
+  for await (const chunk of chunks) {
+    await new Promise<void>((resolve, reject) => outgoing.write(chunk, (error) => (error ? reject(error) : resolve())));
+    onSent?.(chunk.byteLength);
   }
   outgoing.end();
 }
 
 function* split(bytes: Uint8Array): Iterable<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
 function toResponse(incoming: http.IncomingMessage, method: string): Response {

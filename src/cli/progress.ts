@@ -1,4 +1,4 @@
-import { formatBytes, formatSeconds } from './format.ts';
+import { formatBytes, formatSeconds } from './human-format.ts';
 
 /** How far a transfer is. */
 export interface Standing {

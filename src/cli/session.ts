@@ -5,7 +5,7 @@ import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
 import type { OnPause } from '../services/rounds.ts';
 import { fixedServices, parseServiceRecords, type ServiceSource } from '../services/service-source.ts';
 import { type Api, type ApiRequest, createApi, type Row } from './api-client.ts';
-import { formatSeconds } from './format.ts';
+import { formatSeconds } from './human-format.ts';
 import { createNodePlatform } from './node-platform.ts';
 import { errorScreen, sayAbove } from './progress.ts';
 import { readSettings, type Settings } from './settings.ts';

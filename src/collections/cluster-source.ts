@@ -141,17 +141,17 @@ function encode(parameters: Record<string, unknown>): URLSearchParams {
 async function manifestOf(url: string, token: string, hash: string): Promise<AsyncIterable<Uint8Array>> {
   const response = await ask(`${url}?${encode({ select: ['portable_data_hash', 'manifest_text'] })}`, token, undefined);
   if (response === null) throw new KeepError('not_found', { message: 'Not Found' });
-  return manifestPieces(response.body ?? [], hash);
+  return manifestChunks(response.body ?? [], hash);
 }
 
-async function* manifestPieces(
+async function* manifestChunks(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   hash: string,
 ): AsyncGenerator<Uint8Array> {
   const scanner = new RecordScanner('collection');
   for await (const chunk of body) {
-    const piece = scanner.push(chunk);
-    if (piece !== null) yield piece;
+    const kept = scanner.push(chunk);
+    if (kept !== null) yield kept;
   }
   // Fails for an answer that was cut short, too.
   const { portable_data_hash: found } = scanner.rest() as ApiRecord;

@@ -133,12 +133,12 @@ function createFiles() {
         left -= grown;
       }
       while (left > 0) {
-        const piece = Math.min(left, MAX_EXTENT_BYTES);
+        const chunk = Math.min(left, MAX_EXTENT_BYTES);
         extentFiles.push(file);
         extentStarts.push(from);
-        extentLengths.push(piece);
-        from += piece;
-        left -= piece;
+        extentLengths.push(chunk);
+        from += chunk;
+        left -= chunk;
       }
     },
   };

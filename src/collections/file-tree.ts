@@ -112,7 +112,7 @@ export function* filesBelow(tree: FileTree, node: number): Generator<number> {
   }
 }
 
-/** The blocks behind a stretch of a file, in order. `offset + length` must not exceed the file's size. */
+/** The blocks behind a range of a file, in order. `offset + length` must not exceed the file's size. */
 export function* fileSegments(
   tree: FileTree,
   file: number,

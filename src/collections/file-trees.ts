@@ -28,7 +28,7 @@ const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
 /** @param edgeCache whether trees are also kept by the Cache API */
 export function createFileTrees(edgeCache: boolean): FileTrees {
-  const kept = createMemory(MAX_KEPT_BYTES);
+  const kept = createTokenCache(MAX_KEPT_BYTES);
   /** Since when, in Unix milliseconds. A request that is cut off may leave its entry behind. */
   const building = new Map<string, number>();
   const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
@@ -79,7 +79,7 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
 }
 
 /** The trees used last, as many as fit. A tree that is larger than everything is not kept. */
-function createMemory(maxBytes: number) {
+function createTokenCache(maxBytes: number) {
   const trees = new Map<string, FileTree>();
   let bytes = 0;
   const drop = (key: string) => {

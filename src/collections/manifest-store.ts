@@ -22,12 +22,12 @@ export interface PartsUpload {
 
 /** D1's rows hold 2 MB in all. */
 const MAX_INLINE_BYTES = 1_000_000;
-/** Parts of a multipart upload: R2 wants them equal, and at least 5 MiB. */
+/** Dependencies of a multipart upload: R2 wants them equal, and at least 5 MiB. */
 const PART_BYTES = 5 * 1024 * 1024;
 const KEY_PREFIX = 'manifests/';
 
 /**
- * Takes a manifest's text in pieces, in memory bounded by one part whatever its length. Finish it with `end` or
+ * Takes a manifest's text in chunks, in memory bounded by one part whatever its length. Finish it with `end` or
  * `abort`, always.
  */
 export class ManifestWriter {
@@ -47,12 +47,12 @@ export class ManifestWriter {
     return this.#bytes;
   }
 
-  async write(piece: Uint8Array): Promise<void> {
-    this.#bytes += piece.length;
-    for (let from = 0; from < piece.length; ) {
-      this.#reserve(Math.min(PART_BYTES, this.#length + piece.length - from));
-      const taken = Math.min(piece.length - from, PART_BYTES - this.#length);
-      this.#buffer.set(piece.subarray(from, from + taken), this.#length);
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#bytes += chunk.length;
+    for (let from = 0; from < chunk.length; ) {
+      this.#reserve(Math.min(PART_BYTES, this.#length + chunk.length - from));
+      const taken = Math.min(chunk.length - from, PART_BYTES - this.#length);
+      this.#buffer.set(chunk.subarray(from, from + taken), this.#length);
       this.#length += taken;
       from += taken;
       if (this.#length === PART_BYTES) await this.#flushPart();

@@ -53,15 +53,15 @@ export async function replaceFiles(
   }
 }
 
-async function* bounded(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bounded(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   let bytes = 0;
-  for (const piece of pieces) {
-    bytes += piece.length;
+  for (const chunk of chunks) {
+    bytes += chunk.length;
     if (bytes > MAX_RESULT_BYTES)
       throw new KeepError('too_large', {
         message: `replace_files makes manifests of up to ${MAX_RESULT_BYTES} bytes: save a whole manifest_text instead`,
       });
-    yield piece;
+    yield chunk;
   }
 }
 

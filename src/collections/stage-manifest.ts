@@ -43,13 +43,13 @@ export async function stageManifest(
     return stripSignature(locator);
   });
   try {
-    const add = async (piece: Uint8Array) => {
-      parser.push(piece);
-      hasher.push(piece);
-      await writer.write(piece);
+    const add = async (chunk: Uint8Array) => {
+      parser.push(chunk);
+      hasher.push(chunk);
+      await writer.write(chunk);
     };
     for await (const chunk of chunks) {
-      for (const piece of rewriter.push(chunk)) await add(piece);
+      for (const rewritten of rewriter.push(chunk)) await add(rewritten);
     }
     await add(rewriter.end());
     parser.end();

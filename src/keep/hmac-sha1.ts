@@ -7,8 +7,8 @@ export function hmacSha1Hex(key: string, message: string): string {
   return bytesToHex(hmac(sha1, utf8ToBytes(key), utf8ToBytes(message)));
 }
 
-/** Shorter than a block of SHA-1: the library copies such pieces, and makes a view of each longer one at three times the cost. */
-const PIECE_BYTES = 60;
+/** Shorter than a block of SHA-1: the library copies such chunks, and makes a view of each longer one at three times the cost. */
+const CHUNK_BYTES = 60;
 const ROOM_BYTES = 1024;
 /** Bytes that one character of a JavaScript string can become in UTF-8. */
 const MAX_BYTES_PER_CHAR = 3;
@@ -23,8 +23,8 @@ export function createHmacSha1(key: string): (message: string) => string {
     const fits = message.length * MAX_BYTES_PER_CHAR <= ROOM_BYTES;
     const bytes = fits ? room.subarray(0, encoder.encodeInto(message, room).written) : utf8ToBytes(message);
     const running = keyed._cloneInto(scratch);
-    for (let from = 0; from < bytes.length; from += PIECE_BYTES)
-      running.update(bytes.subarray(from, from + PIECE_BYTES));
+    for (let from = 0; from < bytes.length; from += CHUNK_BYTES)
+      running.update(bytes.subarray(from, from + CHUNK_BYTES));
     return bytesToHex(running.digest());
   };
 }

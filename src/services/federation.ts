@@ -18,7 +18,7 @@ export interface Caller {
 }
 
 /** A client of one other cluster, or of one named service, for one caller. */
-export interface Far {
+export interface Remote {
   client: KeepClient;
   /** The token that it shows there. */
   token: string;
@@ -30,13 +30,13 @@ export interface Federation {
    * The services of a configured cluster, with the caller's token salted for it.
    * @throws KeepError no_token, unknown_remote, obsolete_token, bad_request
    */
-  cluster(clusterId: string, caller: Caller): Far;
+  cluster(clusterId: string, caller: Caller): Remote;
   /** This cluster's own services, or the one at that address, with the caller's own token. @throws KeepError no_token */
-  home(caller: Caller, service?: string): Far;
+  home(caller: Caller, service?: string): Remote;
   /** Where a `+K@xxxxx` hint leads; null when it is not followed: for lack of an address, or of a token fit to be shown there. */
-  hintedCluster(clusterId: string, caller: Caller): Far | null;
+  hintedCluster(clusterId: string, caller: Caller): Remote | null;
   /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null when nobody knows it. */
-  hintedService(uuid: string, caller: Caller): Promise<Far | null>;
+  hintedService(uuid: string, caller: Caller): Promise<Remote | null>;
   proofs: Proofs;
 }
 

@@ -1,9 +1,9 @@
 import { KeepError } from '../keep/errors.ts';
-import { type Pieces, piecesOf } from '../streams/chunks.ts';
+import { type Chunks, chunksOf } from '../streams/chunks.ts';
 import type { Sink } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import { pacedBody } from '../streams/paced-body.ts';
-import { SMALL_BLOCK_BYTES, verifiedBytes, verifiedPieces } from '../streams/verify.ts';
+import { SMALL_BLOCK_BYTES, verifiedBytes, verifiedChunks } from '../streams/verify.ts';
 import type { CheckBody } from './checked-body.ts';
 import type { ClientPlatform } from './keep-client.ts';
 import type { TransferWatch } from './transfer-limits.ts';
@@ -15,7 +15,7 @@ export interface BlockKeeper {
   fill(hash: string, size: number): Sink | null;
 }
 
-/** The Keep client's parts that are a Worker's own. Native code moves the bytes; script only counts and hashes pieces. */
+/** The Keep client's parts that are a Worker's own. Native code moves the bytes; script only counts and hashes chunks. */
 export function createWorkerPlatform(keeper: BlockKeeper | null): ClientPlatform {
   return {
     transport: fetchTransport,
@@ -27,49 +27,49 @@ export function createWorkerPlatform(keeper: BlockKeeper | null): ClientPlatform
 const checkBody =
   (keeper: BlockKeeper | null): CheckBody =>
   async (body, { hash, size }, watch) => {
-    const pieces = watched(piecesOf(body, SMALL_BLOCK_BYTES), watch);
+    const chunks = watched(chunksOf(body, SMALL_BLOCK_BYTES), watch);
     try {
       if (size === null) throw new KeepError('corrupt', { message: 'of unknown length' });
       if (size <= SMALL_BLOCK_BYTES) {
-        const bytes = await verifiedBytes(pieces, { hash, size });
+        const bytes = await verifiedBytes(chunks, { hash, size });
         watch.stop();
         keeper?.put(hash, bytes);
         return { body: new Response(bytes).body ?? new ReadableStream() };
       }
       // A service that hangs after its headers, or trickles, may still be left for the next one.
-      const first = await pieces.next();
+      const first = await chunks.next();
       const copy = keeper?.fill(hash, size) ?? null;
-      // The transfer's own signal ends `pieces`.
-      const checked = pacedBody(verifiedPieces(putBack(first, pieces), { hash, size }, [copy]), size, undefined);
+      // The transfer's own signal ends `chunks`.
+      const checked = pacedBody(verifiedChunks(putBack(first, chunks), { hash, size }, [copy]), size, undefined);
       checked.done.finally(watch.stop).catch(() => undefined);
       return checked;
     } catch (error) {
       watch.stop();
-      await pieces.cancel(error);
+      await chunks.cancel(error);
       throw error;
     }
   };
 
 /** Only the time spent waiting for the server counts as its time. */
-function watched(pieces: Pieces, watch: TransferWatch): Pieces {
+function watched(chunks: Chunks, watch: TransferWatch): Chunks {
   return {
-    ...pieces,
+    ...chunks,
     async next(spent, bytes) {
       watch.resume();
-      const piece = await pieces.next(spent, bytes);
+      const chunk = await chunks.next(spent, bytes);
       watch.pause();
-      watch.progress(piece?.byteLength ?? 0);
-      return piece;
+      watch.progress(chunk?.byteLength ?? 0);
+      return chunk;
     },
   };
 }
 
-function putBack(piece: Uint8Array | null, pieces: Pieces): Pieces {
-  let first: Uint8Array | null | undefined = piece;
+function putBack(chunk: Uint8Array | null, chunks: Chunks): Chunks {
+  let first: Uint8Array | null | undefined = chunk;
   return {
-    ...pieces,
+    ...chunks,
     async next(spent, bytes) {
-      if (first === undefined) return pieces.next(spent, bytes);
+      if (first === undefined) return chunks.next(spent, bytes);
       const taken = first;
       first = undefined;
       return taken;

@@ -148,7 +148,7 @@ async function judge(method: string, response: Response): Promise<Response | nul
   throw failure(new S3Failure(method, response.status, s3Code));
 }
 
-/** What is no answer of the server is a connection that failed, a document in pieces, or the caller's own wish to stop. */
+/** What is no answer of the server is a connection that failed, a document in chunks, or the caller's own wish to stop. */
 function asKeepError(error: unknown, signal: AbortSignal | undefined): KeepError {
   if (isKeepError(error)) return error;
   return new KeepError(signal?.aborted ? 'client_gone' : 'unavailable', { cause: error });

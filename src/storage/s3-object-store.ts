@@ -117,7 +117,7 @@ function infoOf(key: string, headers: Headers): ObjectInfo {
   };
 }
 
-/** The ETag, where it is the MD5 of the content: stored in one piece, and not encrypted with a key of the customer's or of KMS. */
+/** The ETag, where it is the MD5 of the content: stored in one chunk, and not encrypted with a key of the customer's or of KMS. */
 function attestedMd5(headers: Headers): string | null {
   const encryption = headers.get('x-amz-server-side-encryption') ?? '';
   if (encryption.startsWith('aws:kms') || headers.has('x-amz-server-side-encryption-customer-algorithm')) return null;

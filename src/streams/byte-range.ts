@@ -1,4 +1,4 @@
-/** A stretch of bytes; `offset + length` never exceeds the whole. */
+/** A range of bytes; `offset + length` never exceeds the whole. */
 export interface ByteRange {
   offset: number;
   length: number;

@@ -1,12 +1,12 @@
 /** How many bytes one crossing from native code into script carries, where nobody says otherwise. */
-export const PIECE_BYTES = 512 * 1024;
+export const CHUNK_BYTES = 512 * 1024;
 
-/** A body read piece by piece into byte buffers that are used again. */
-export interface Pieces {
+/** A body read chunk by chunk into byte buffers that are used again. */
+export interface Chunks {
   /**
-   * The next piece; null at the end.
-   * @param spent a former piece whose memory may be overwritten
-   * @param bytes of the piece (PIECE_BYTES if not told); the last one may be shorter, and any where pieces come as they are
+   * The next chunk; null at the end.
+   * @param spent a former chunk whose memory may be overwritten
+   * @param bytes of the chunk (CHUNK_BYTES if not told); the last one may be shorter, and any where chunks come as they are
    */
   next(spent?: Uint8Array, bytes?: number): Promise<Uint8Array | null>;
   cancel(reason: unknown): Promise<void>;
@@ -14,12 +14,12 @@ export interface Pieces {
 
 /**
  * Takes the lock of `body`, which must be a byte stream (every native body is).
- * @param atLeast bytes of a piece, for sources so slow that somebody wants to see them come
+ * @param atLeast bytes of a chunk, for sources so slow that somebody wants to see them come
  */
-export function piecesOf(body: ReadableStream<Uint8Array>, atLeast?: number): Pieces {
+export function chunksOf(body: ReadableStream<Uint8Array>, atLeast?: number): Chunks {
   const reader = body.getReader({ mode: 'byob' });
   return {
-    async next(spent, bytes = PIECE_BYTES) {
+    async next(spent, bytes = CHUNK_BYTES) {
       const buffer = spent?.buffer.byteLength === bytes ? spent.buffer : new ArrayBuffer(bytes);
       const view = new Uint8Array(buffer as ArrayBuffer);
       const { value } = await reader.readAtLeast(Math.min(atLeast ?? bytes, bytes), view);
@@ -32,12 +32,12 @@ export function piecesOf(body: ReadableStream<Uint8Array>, atLeast?: number): Pi
 }
 
 /**
- * The pieces of any body, for those who take them as they come: those of `pacedBody` have lengths of their own, and are
+ * The chunks of any body, for those who take them as they come: those of `pacedBody` have lengths of their own, and are
  * lent until the second one after it is asked for.
  */
-export function anyPiecesOf(body: ReadableStream<Uint8Array>): Pieces {
+export function anyChunksOf(body: ReadableStream<Uint8Array>): Chunks {
   try {
-    return piecesOf(body);
+    return chunksOf(body);
   } catch {
     // No byte stream.
     const reader = body.getReader();

@@ -1,17 +1,17 @@
-import { type Pieces, piecesOf } from './chunks.ts';
+import { type Chunks, chunksOf } from './chunks.ts';
 
 /** Where two bodies part. */
 export interface Difference {
   /** Bytes before this offset are equal. */
   offset: number;
-  /** What `left` has from there on, up to one piece; null when it ended. */
-  piece: Uint8Array | null;
+  /** What `left` has from there on, up to one chunk; null when it ended. */
+  chunk: Uint8Array | null;
   /** The rest of `left`, still unread. */
-  rest: Pieces;
+  rest: Chunks;
 }
 
 /**
- * Compares two bodies piece by piece with the runtime's native comparison. `right` is always used up or cancelled;
+ * Compares two bodies chunk by chunk with the runtime's native comparison. `right` is always used up or cancelled;
  * of `left`, what was not needed is handed back.
  *
  * @returns null when they are equal
@@ -20,22 +20,22 @@ export async function firstDifference(
   left: ReadableStream<Uint8Array>,
   right: ReadableStream<Uint8Array>,
 ): Promise<Difference | null> {
-  const a = piecesOf(left);
-  const b = piecesOf(right);
+  const a = chunksOf(left);
+  const b = chunksOf(right);
   let offset = 0;
   let spentA: Uint8Array | undefined;
   let spentB: Uint8Array | undefined;
   try {
     for (;;) {
-      const [pieceA, pieceB] = await Promise.all([a.next(spentA), b.next(spentB)]);
-      if (pieceA === null && pieceB === null) return null;
-      if (pieceA === null || pieceB === null || !equal(pieceA, pieceB)) {
+      const [chunkA, chunkB] = await Promise.all([a.next(spentA), b.next(spentB)]);
+      if (chunkA === null && chunkB === null) return null;
+      if (chunkA === null || chunkB === null || !equal(chunkA, chunkB)) {
         await b.cancel('the bodies differ');
-        return { offset, piece: pieceA, rest: a };
+        return { offset, chunk: chunkA, rest: a };
       }
-      offset += pieceA.byteLength;
-      spentA = pieceA;
-      spentB = pieceB;
+      offset += chunkA.byteLength;
+      spentA = chunkA;
+      spentB = chunkB;
     }
   } catch (error) {
     await Promise.all([a.cancel(error), b.cancel(error)]);

@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { piecesOf } from './chunks.ts';
+import { chunksOf } from './chunks.ts';
 
 /** One place where the bytes go. */
 export interface Sink {
@@ -13,23 +13,23 @@ export interface Sink {
 }
 
 /**
- * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and one piece is held at a
+ * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and one chunk is held at a
  * time. Resolves when every sink that did not fail has been closed.
  *
  * @throws the error of a required sink; the last sink's error when none is left
  */
 export async function fanOut(source: ReadableStream<Uint8Array>, sinks: Sink[]): Promise<void> {
-  const pieces = piecesOf(source);
+  const chunks = chunksOf(source);
   const all = inLockstep(sinks);
   const someIsLeft = (failures: unknown[]) => {
     if (all.count() === 0) throw failures[0] ?? new KeepError('unavailable');
   };
   try {
-    for (let piece = await pieces.next(); piece !== null; piece = await pieces.next(piece))
-      someIsLeft(await all.write(piece));
+    for (let chunk = await chunks.next(); chunk !== null; chunk = await chunks.next(chunk))
+      someIsLeft(await all.write(chunk));
     someIsLeft(await all.close());
   } catch (error) {
-    await Promise.all([pieces.cancel(error), all.abort(error)]);
+    await Promise.all([chunks.cancel(error), all.abort(error)]);
     throw error;
   }
 }
@@ -37,11 +37,11 @@ export async function fanOut(source: ReadableStream<Uint8Array>, sinks: Sink[]):
 /** Several sinks as one that is as slow as the slowest. */
 export interface Lockstep {
   /**
-   * Resolves when every sink has taken the piece.
+   * Resolves when every sink has taken the chunk.
    * @returns why sinks were left behind at it
    * @throws the error of a required sink
    */
-  write(piece: Uint8Array): Promise<unknown[]>;
+  write(chunk: Uint8Array): Promise<unknown[]>;
   /** Closes all; `onClosed` is called for each that is. Returns and throws as `write`. */
   close(): Promise<unknown[]>;
   abort(reason: unknown): Promise<void>;
@@ -69,7 +69,7 @@ export function inLockstep(sinks: Sink[]): Lockstep {
     return failed.map(({ reason }) => reason);
   };
   return {
-    write: (piece) => forAll((writer) => writer.write(piece)),
+    write: (chunk) => forAll((writer) => writer.write(chunk)),
     async close() {
       const failures = await forAll((writer) => writer.close());
       for (const { onClosed } of open) onClosed?.();

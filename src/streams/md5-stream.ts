@@ -31,16 +31,16 @@ export async function md5OfStream(body: ReadableStream<Uint8Array>): Promise<str
   throw result;
 }
 
-/** The MD5 of a stretch of all that is written, whatever comes before and after it. */
-export function md5OfStretch({ offset, length }: { offset: number; length: number }) {
+/** The MD5 of a range of all that is written, whatever comes before and after it. */
+export function md5OfRange({ offset, length }: { offset: number; length: number }) {
   const md5 = createMd5();
   let position = 0;
   const writable = new WritableStream<Uint8Array>({
-    async write(piece) {
+    async write(chunk) {
       const from = Math.max(offset - position, 0);
-      const until = Math.min(offset + length - position, piece.byteLength);
-      position += piece.byteLength;
-      if (until > from) await md5.write(piece.subarray(from, until));
+      const until = Math.min(offset + length - position, chunk.byteLength);
+      position += chunk.byteLength;
+      if (until > from) await md5.write(chunk.subarray(from, until));
     },
     abort: (reason) => md5.abort(reason),
   });

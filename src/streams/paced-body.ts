@@ -1,24 +1,24 @@
 import { KeepError } from '../keep/errors.ts';
-import type { Pieces } from './chunks.ts';
-import type { PumpedBody } from './pumped-body.ts';
+import type { Chunks } from './chunks.ts';
+import type { PumpedBody } from './part.ts';
 
 /** While little has flowed, and for a slow reader: what waits for it takes room from everyone else's. */
-const SLOW_PIECE_BYTES = 128 * 1024;
+const SLOW_CHUNK_BYTES = 128 * 1024;
 /** For a quick reader: fewer and larger writes to its socket cost less, and are soon done with. */
-const QUICK_PIECE_BYTES = 1024 * 1024;
+const QUICK_CHUNK_BYTES = 1024 * 1024;
 /** Bytes in a row that a reader must have taken quickly: so much may just have gone into buffers on the way. */
 const QUICK_AFTER_BYTES = 6 * 1024 * 1024;
 /** Fewer bytes than these a millisecond are slow. */
 const QUICK_BYTES_PER_MS = 20_000;
 
 /**
- * Pieces as the body of an answer. Nothing is read before its reader wants it; the pieces are as large as the reader is
- * quick (see docs/decisions.md). Two buffers take turns: a piece is valid until the second one after it is asked for.
+ * Chunks as the body of an answer. Nothing is read before its reader wants it; the chunks are as large as the reader is
+ * quick (see docs/decisions.md). Two buffers take turns: a chunk is valid until the second one after it is asked for.
  *
- * @param size bytes of the whole body; pieces that end early break it off
+ * @param size bytes of the whole body; chunks that end early break it off
  * @param signal of the client: when it goes away, the source is let go even if it hangs
  */
-export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | undefined): PumpedBody {
+export function pacedBody(chunks: Chunks, size: number, signal: AbortSignal | undefined): PumpedBody {
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   const pace = createPace();
   let given = 0;
@@ -27,7 +27,7 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
   const stop = async (reason: unknown) => {
     signal?.removeEventListener('abort', onAbort);
     reject(reason);
-    await pieces.cancel(reason);
+    await chunks.cancel(reason);
   };
   const onAbort = () => void stop(new KeepError('client_gone', { cause: signal?.reason }));
   if (signal?.aborted) onAbort();
@@ -39,12 +39,12 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
       expectedLength: size,
       async pull(controller) {
         try {
-          const piece = await pieces.next(spent, pace.ask(last?.byteLength ?? 0));
-          if (piece === null) throw new KeepError('corrupt');
+          const chunk = await chunks.next(spent, pace.ask(last?.byteLength ?? 0));
+          if (chunk === null) throw new KeepError('corrupt');
           spent = last;
-          last = piece;
-          given += piece.byteLength;
-          controller.enqueue(piece);
+          last = chunk;
+          given += chunk.byteLength;
+          controller.enqueue(chunk);
           pace.given();
           if (given < size) return;
           controller.close();
@@ -63,7 +63,7 @@ export function pacedBody(pieces: Pieces, size: number, signal: AbortSignal | un
 }
 
 /**
- * How large the next piece should be. A reader is slow when it leaves a piece lying; so is, for a large piece, whoever
+ * How large the next chunk should be. A reader is slow when it leaves a chunk lying; so is, for a large chunk, whoever
  * kept it waiting: what waits for a slow store takes as much room.
  */
 function createPace() {
@@ -71,13 +71,13 @@ function createPace() {
   let givenAt = askedAt;
   let flowed = 0;
   return {
-    /** @param taken bytes of the piece before */
+    /** @param taken bytes of the chunk before */
     ask(taken: number): number {
       const now = Date.now();
-      const since = taken < QUICK_PIECE_BYTES ? givenAt : askedAt;
+      const since = taken < QUICK_CHUNK_BYTES ? givenAt : askedAt;
       flowed = taken < (now - since) * QUICK_BYTES_PER_MS ? 0 : flowed + taken;
       askedAt = now;
-      return flowed < QUICK_AFTER_BYTES ? SLOW_PIECE_BYTES : QUICK_PIECE_BYTES;
+      return flowed < QUICK_AFTER_BYTES ? SLOW_CHUNK_BYTES : QUICK_CHUNK_BYTES;
     },
     given() {
       givenAt = Date.now();

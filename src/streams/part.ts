@@ -18,3 +18,10 @@ export interface Pipeable {
   pipeTo(to: WritableStream<Uint8Array>, options: { preventClose: boolean; signal: AbortSignal }): Promise<void>;
   cancel(reason?: unknown): Promise<void>;
 }
+
+/** A body that script keeps moving. */
+export interface PumpedBody {
+  body: ReadableStream<Uint8Array>;
+  /** Resolves when the last chunk is on its way to the reader; rejects with what keeps that from happening. */
+  done: Promise<void>;
+}

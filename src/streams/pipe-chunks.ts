@@ -1,15 +1,15 @@
-import { anyPiecesOf, type Pieces } from './chunks.ts';
+import { anyChunksOf, type Chunks } from './chunks.ts';
 import type { Pipeable } from './part.ts';
 
 /**
- * A body that script moves piece by piece: for those that script moves anyway (the runtime pipes none that comes out of
+ * A body that script moves chunk by chunk: for those that script moves anyway (the runtime pipes none that comes out of
  * a transform stream into another one), and for those whose bytes have to be seen on the way.
  */
-export function pipePieces(body: ReadableStream<Uint8Array>, watcher?: PieceWatcher): Pipeable {
+export function pipeChunks(body: ReadableStream<Uint8Array>, watcher?: ChunkWatcher): Pipeable {
   return movedBy(body, async (next, writer) => {
     try {
-      for (let piece = await next(); piece !== null; piece = await next(piece))
-        await Promise.all([watcher?.write(piece), writer.write(piece)]);
+      for (let chunk = await next(); chunk !== null; chunk = await next(chunk))
+        await Promise.all([watcher?.write(chunk), writer.write(chunk)]);
       await watcher?.end();
     } catch (error) {
       await watcher?.abort(error);
@@ -18,33 +18,33 @@ export function pipePieces(body: ReadableStream<Uint8Array>, watcher?: PieceWatc
   });
 }
 
-/** Gets each piece while it is sent; its memory is used again afterwards. */
-export interface PieceWatcher {
-  write(piece: Uint8Array): Promise<void>;
+/** Gets each chunk while it is sent; its memory is used again afterwards. */
+export interface ChunkWatcher {
+  write(chunk: Uint8Array): Promise<void>;
   end(): Promise<void>;
   abort(reason: unknown): Promise<void>;
 }
 
-/** A body whose pieces `move` brings to a writer, which it leaves open. Stopped by the signal; cancelled when it fails. */
+/** A body whose chunks `move` brings to a writer, which it leaves open. Stopped by the signal; cancelled when it fails. */
 export function movedBy(
   body: ReadableStream<Uint8Array>,
-  move: (next: Pieces['next'], writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>,
+  move: (next: Chunks['next'], writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>,
 ): Pipeable {
   return {
     async pipeTo(to, { signal }) {
-      const pieces = anyPiecesOf(body);
+      const chunks = anyChunksOf(body);
       const writer = to.getWriter();
-      const stop = () => void pieces.cancel(signal.reason);
+      const stop = () => void chunks.cancel(signal.reason);
       signal.addEventListener('abort', stop, { once: true });
-      const next: Pieces['next'] = async (spent) => {
-        const piece = await pieces.next(spent);
+      const next: Chunks['next'] = async (spent) => {
+        const chunk = await chunks.next(spent);
         signal.throwIfAborted();
-        return piece;
+        return chunk;
       };
       try {
         await move(next, writer);
       } catch (error) {
-        await pieces.cancel(error);
+        await chunks.cancel(error);
         throw error;
       } finally {
         signal.removeEventListener('abort', stop);

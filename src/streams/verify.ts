@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { type Pieces, piecesOf } from './chunks.ts';
+import { type Chunks, chunksOf } from './chunks.ts';
 import { inLockstep, type Sink } from './fan-out.ts';
 import { createMd5 } from './md5-stream.ts';
 
@@ -12,13 +12,13 @@ export interface Expected {
 }
 
 /**
- * A block's pieces that can never become complete and wrong (keep-block-api.md 3.6): hashed on the way, the one that
+ * A block's chunks that can never become complete and wrong (keep-block-api.md 3.6): hashed on the way, the one that
  * completes the block given out only when length and digest agree, with `corrupt` in its place if they do not. Small
  * blocks are judged whole by `verifiedBytes`, while a status can still be sent.
  *
  * @param copies get the same bytes; they are closed only when these proved right, and nobody waits for that
  */
-export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies: (Sink | null)[]): Pieces {
+export function verifiedChunks(source: Chunks, { hash, size }: Expected, copies: (Sink | null)[]): Chunks {
   const digest = hash === null ? null : createMd5();
   const all = inLockstep(copies.filter((copy) => copy !== null));
   let seen = 0;
@@ -28,24 +28,24 @@ export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies:
     if (isProven) return;
     await Promise.all([source.cancel(reason), digest?.abort(reason), all.abort(reason)]);
   };
-  /** The piece that completes the block: the verdict comes before anybody gets it, and so does the source's end. */
-  const complete = async (piece: Uint8Array | null) => {
-    if (piece !== null) await digest?.write(piece);
+  /** The chunk that completes the block: the verdict comes before anybody gets it, and so does the source's end. */
+  const complete = async (chunk: Uint8Array | null) => {
+    if (chunk !== null) await digest?.write(chunk);
     const isRight = seen === size && (digest === null || (await digest.hex()) === hash);
     if (!isRight || (await source.next(undefined, 1)) !== null) throw new KeepError('corrupt');
-    if (piece !== null) await all.write(piece);
+    if (chunk !== null) await all.write(chunk);
     isProven = true;
     void all.close().catch(() => undefined);
   };
   const read = async (spent: Uint8Array | undefined, bytes: number | undefined) => {
     if (isProven) return null;
-    const piece = await source.next(spent, bytes);
-    seen += piece?.byteLength ?? 0;
-    if (seen >= size) await complete(piece);
-    else if (piece === null) throw new KeepError('corrupt');
+    const chunk = await source.next(spent, bytes);
+    seen += chunk?.byteLength ?? 0;
+    if (seen >= size) await complete(chunk);
+    else if (chunk === null) throw new KeepError('corrupt');
     // Every wait is a crossing into native code: hashing and copying share one.
-    else await Promise.all([digest?.write(piece), all.write(piece)]);
-    return piece;
+    else await Promise.all([digest?.write(chunk), all.write(chunk)]);
+    return chunk;
   };
   return {
     next: (spent, bytes) =>
@@ -57,27 +57,27 @@ export function verifiedPieces(source: Pieces, { hash, size }: Expected, copies:
   };
 }
 
-/** Reads all pieces, for those who see them on the way. @throws whatever reading throws */
-export async function drain(pieces: Pieces): Promise<void> {
-  let piece = await pieces.next();
-  while (piece !== null) piece = await pieces.next(piece);
+/** Reads all chunks, for those who see them on the way. @throws whatever reading throws */
+export async function drain(chunks: Chunks): Promise<void> {
+  let chunk = await chunks.next();
+  while (chunk !== null) chunk = await chunks.next(chunk);
 }
 
-/** Up to this size a block is read whole before its answer starts, to be kept by the cache in one piece. */
+/** Up to this size a block is read whole before its answer starts, to be kept by the cache in one chunk. */
 export const SMALL_BLOCK_BYTES = 256 * 1024;
 
 /**
- * The bytes of a block of at most one piece.
+ * The bytes of a block of at most one chunk.
  * @throws KeepError `corrupt` when there are more or fewer, or with another MD5 if `hash` is given
  */
 export async function verifiedBytes(
-  body: ReadableStream<Uint8Array> | Pieces,
+  body: ReadableStream<Uint8Array> | Chunks,
   { hash, size }: Expected,
 ): Promise<Uint8Array> {
-  const pieces = 'next' in body ? body : piecesOf(body);
-  const bytes = (await pieces.next()) ?? new Uint8Array(0);
+  const chunks = 'next' in body ? body : chunksOf(body);
+  const bytes = (await chunks.next()) ?? new Uint8Array(0);
   if (bytes.byteLength !== size) {
-    await pieces.cancel('not of the expected length');
+    await chunks.cancel('not of the expected length');
     throw new KeepError('corrupt');
   }
   if (hash !== null && (await md5Of(bytes)) !== hash) throw new KeepError('corrupt');

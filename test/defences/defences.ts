@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of code
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: chunks of code
 /** One defence, how to take it away, and the tests that must then fail. */
 export interface Defence {
   /** The attack that it stands against. */

@@ -61,7 +61,7 @@ describe.each(STORES)('a damaged block on $name', ({ name, open }) => {
   });
   afterAll(() => service.stop());
 
-  test.each(DAMAGES)('in one piece, $what: 502 before the first byte, for GET and HEAD', async ({ damage }) => {
+  test.each(DAMAGES)('in one chunk, $what: 502 before the first byte, for GET and HEAD', async ({ damage }) => {
     for (const size of [1000, 3 * MIB]) {
       const block = randomBlock(size);
       await putBlock(service.url, block);
@@ -113,7 +113,7 @@ describe.each(STORES)('a damaged block on $name', ({ name, open }) => {
   });
 
   test.each([
-    ['in one piece', (key: string, data: Uint8Array) => bucket.put(key, data)],
+    ['in one chunk', (key: string, data: Uint8Array) => bucket.put(key, data)],
     ['in parts', (key: string, data: Uint8Array) => bucket.putInParts(key, data)],
   ])('a write of the right content heals what was damaged %s', async (_, store) => {
     for (const size of [1000, 6 * MIB]) {

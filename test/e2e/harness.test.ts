@@ -26,7 +26,7 @@ test('a raw request shows status, headers and whether the body came to its end',
   expect(answer.status).toBe(501);
 });
 
-s3Test('a bucket on the real S3 server takes objects in one piece and in parts', async () => {
+s3Test('a bucket on the real S3 server takes objects in one chunk and in parts', async () => {
   const bucket = await createS3Bucket();
   const block = randomBlock(6 << 20);
   await bucket.put('one/a b+c', block.data);

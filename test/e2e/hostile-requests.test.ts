@@ -104,10 +104,10 @@ describe('oversized', () => {
       socket.write(
         `${method} ${path()} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ROOT_TOKEN}\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n`,
       );
-      const piece = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1 << 20, filling), Buffer.from('\r\n')]);
+      const chunk = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1 << 20, filling), Buffer.from('\r\n')]);
       let sent = 0;
       for (; sent < 24 && answer() === '' && !socket.destroyed; sent++) {
-        const drained = socket.write(piece);
+        const drained = socket.write(chunk);
         if (!drained) {
           const waiting = ['drain', 'close', 'data'].map((event) => once(socket, event).catch(() => {}));
           await Promise.race(waiting);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createUser } from '../support/api.ts';
 import { bearer, sign } from '../support/keep.ts';
-import { manifestPieces, recordBody } from '../support/large-manifest.ts';
+import { manifestChunks, recordBody } from '../support/large-manifest.ts';
 import { startService } from '../support/service.ts';
 
 const SEGMENTS = 1_300_000;
@@ -20,7 +20,7 @@ test('a manifest of 50 MB and 1.3 million segments is taken, kept and given out'
   const init = {
     method: 'POST',
     headers: { ...bearer(user.token), 'content-type': 'application/json' },
-    body: recordBody(manifestPieces(sign(LOCATOR, { token: user.token }), SEGMENTS)),
+    body: recordBody(manifestChunks(sign(LOCATOR, { token: user.token }), SEGMENTS)),
     duplex: 'half',
   };
   const made = (await (
@@ -31,9 +31,9 @@ test('a manifest of 50 MB and 1.3 million segments is taken, kept and given out'
   ).json()) as Record<string, unknown>;
   const hash = createHash('md5');
   let bytes = 0;
-  for (const piece of manifestPieces(LOCATOR, SEGMENTS)) {
-    hash.update(piece);
-    bytes += piece.length;
+  for (const chunk of manifestChunks(LOCATOR, SEGMENTS)) {
+    hash.update(chunk);
+    bytes += chunk.length;
   }
   expect(bytes).toBeGreaterThan(50 * MB);
   expect(made).toMatchObject({ portable_data_hash: `${hash.digest('hex')}+${bytes}`, file_count: SEGMENTS });

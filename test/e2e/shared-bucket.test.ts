@@ -40,7 +40,7 @@ describe.each(STORES)('a bucket on $name that is shared with keepstores', ({ ope
   });
   afterAll(() => service.stop());
 
-  /** As keepstore writes: up to 5 MiB in one piece, else in parts of 5 MiB; then the marker. */
+  /** As keepstore writes: up to 5 MiB in one chunk, else in parts of 5 MiB; then the marker. */
   async function writeAsKeepstore(block: TestBlock): Promise<void> {
     const key = dataKey(block.hash);
     if (block.data.length <= PART_BYTES) await bucket.put(key, block.data);

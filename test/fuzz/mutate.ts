@@ -101,19 +101,19 @@ const LONG = 65_536;
 export function lengthen(random: Random, seeds: readonly string[], words: readonly string[]): string {
   const text = random.pick(seeds);
   const from = random.below(text.length + 1);
-  let piece = '';
+  let chunk = '';
   for (let bits = 1 + random.below(3); bits > 0; bits--) {
     const start = random.below(text.length + 1);
     const bit = random.oneIn(3)
       ? text.slice(start, start + 1 + random.below(8))
       : random.pick(random.oneIn(2) && words.length > 0 ? words : NASTY);
-    piece += bit;
+    chunk += bit;
   }
-  if (piece === '') piece = 'A';
+  if (chunk === '') chunk = 'A';
   const length = LONG >> random.below(3);
   return (
     text.slice(0, from) +
-    piece.repeat(Math.ceil(length / piece.length)) +
+    chunk.repeat(Math.ceil(length / chunk.length)) +
     text.slice(random.oneIn(2) ? from : text.length)
   );
 }
@@ -121,7 +121,7 @@ export function lengthen(random: Random, seeds: readonly string[], words: readon
 function change(random: Random, text: string, seeds: readonly string[], words: readonly string[]): string {
   const from = random.below(text.length + 1);
   const to = Math.min(text.length, from + random.below(random.oneIn(4) ? text.length + 1 : 8));
-  const replaced = (piece: string, end = to) => text.slice(0, from) + piece + text.slice(end);
+  const replaced = (chunk: string, end = to) => text.slice(0, from) + chunk + text.slice(end);
   switch (random.below(12)) {
     case 0: // leave out
       return replaced('');
@@ -160,11 +160,11 @@ function change(random: Random, text: string, seeds: readonly string[], words: r
     }
     case 10: {
       // the other case
-      const piece = text.slice(from, to);
-      return replaced(piece === piece.toUpperCase() ? piece.toLowerCase() : piece.toUpperCase());
+      const chunk = text.slice(from, to);
+      return replaced(chunk === chunk.toUpperCase() ? chunk.toLowerCase() : chunk.toUpperCase());
     }
     default: {
-      // swap two pieces
+      // swap two chunks
       const middle = from + random.below(to - from + 1);
       return replaced(text.slice(middle, to) + text.slice(from, middle));
     }

@@ -130,13 +130,13 @@ export function must(holds: boolean, what: string): asserts holds {
 
 /** Cuts bytes at random places: a parser of chunks must not care where. */
 export function cut(random: Random, bytes: Uint8Array): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = 1 + random.below(random.oneIn(2) ? 4 : bytes.length);
-    pieces.push(bytes.subarray(at, at + length));
+    chunks.push(bytes.subarray(at, at + length));
     at += length;
   }
-  return pieces;
+  return chunks;
 }
 
 /** How a call came out: its value, or the code of the KeepError it threw. */

@@ -91,11 +91,11 @@ function binOf(begin: number, end: number): number {
 }
 
 function index(bins: Map<number, { begin: bigint; end: bigint }[]>, linear: bigint[]): Buffer {
-  const pieces = [Buffer.from('BAI\x01', 'latin1'), u32(1), u32(bins.size)];
+  const bytes = [Buffer.from('BAI\x01', 'latin1'), u32(1), u32(bins.size)];
   for (const [bin, chunks] of bins) {
-    pieces.push(u32(bin), u32(chunks.length), ...chunks.flatMap(({ begin, end }) => [u64(begin), u64(end)]));
+    bytes.push(u32(bin), u32(chunks.length), ...chunks.flatMap(({ begin, end }) => [u64(begin), u64(end)]));
   }
-  return Buffer.concat([...pieces, u32(linear.length), ...linear.map(u64)]);
+  return Buffer.concat([...bytes, u32(linear.length), ...linear.map(u64)]);
 }
 
 /** Blocked gzip (specification 4.1): positions are the block's place in the file and the place in the block. */

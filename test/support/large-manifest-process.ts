@@ -2,9 +2,9 @@ import type { ManifestBucket } from '../../src/collections/manifest-store.ts';
 import { signatureCheck, signManifest } from '../../src/collections/sign-manifest.ts';
 import { stageManifest } from '../../src/collections/stage-manifest.ts';
 import { signLocator } from '../../src/keep/signature.ts';
-import { jsonPieces, TextStream } from '../../src/streams/json/encoder.ts';
+import { jsonChunks, TextStream } from '../../src/streams/json/encoder.ts';
 import { BodyReader } from '../../src/surfaces/arvados/request-body.ts';
-import { manifestPieces, recordBody } from './large-manifest.ts';
+import { manifestChunks, recordBody } from './large-manifest.ts';
 
 /**
  * Run under a heap limit: takes a large manifest in and gives it out again, signed, as the API does, with a bucket that
@@ -37,22 +37,22 @@ const bucket: ManifestBucket = {
   delete: () => Promise.resolve(),
 };
 
-const request = { body: recordBody(manifestPieces(locator, SEGMENTS)), headers: new Headers() } as unknown as Request;
+const request = { body: recordBody(manifestChunks(locator, SEGMENTS)), headers: new Headers() } as unknown as Request;
 const reader = new BodyReader(request, 'collection');
 const staged = await stageManifest(bucket, reader.manifest(), signatureCheck(user, TOKEN, now, signing));
 
 const encoder = new TextEncoder();
 async function* stored(): AsyncGenerator<Uint8Array> {
-  for (const piece of manifestPieces('acbd18db4cc2f85cedef654fccc4a4d8+67108864', SEGMENTS))
-    yield encoder.encode(piece);
+  for (const chunk of manifestChunks('acbd18db4cc2f85cedef654fccc4a4d8+67108864', SEGMENTS))
+    yield encoder.encode(chunk);
 }
 let out = 0;
-let pieces = 0;
-for await (const piece of jsonPieces({
+let chunks = 0;
+for await (const chunk of jsonChunks({
   manifest_text: new TextStream(signManifest(stored(), TOKEN, now + 3600, signing)),
 })) {
-  out += piece.length;
-  if (pieces++ % 50 === 0) sample();
+  out += chunk.length;
+  if (chunks++ % 50 === 0) sample();
 }
 console.log(
   JSON.stringify({ files: staged.fileCount, bytes: staged.bytes, out, peak, record: reader.result().record }),

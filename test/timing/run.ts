@@ -2,7 +2,7 @@ import { createHmac, hash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { createD1Authority } from '../../src/accounts/d1-authority.ts';
-import { withMemory } from '../../src/accounts/token-cache.ts';
+import { withTokenCache } from '../../src/accounts/token-cache.ts';
 import { hmacSha1Hex } from '../../src/keep/hmac-sha1.ts';
 import { verifySignature } from '../../src/keep/signature.ts';
 import { isToken } from '../../src/keep/token.ts';
@@ -34,7 +34,7 @@ const TOKEN_UUID = 'xedge-gj3su-077z32aux8dg2s1';
 const WRONG = 4;
 const random = createRandom(seed);
 
-/** Text in one piece, made the same way whatever it says. */
+/** Text in one chunk, made the same way whatever it says. */
 const flat = (text: string) => Buffer.from(text, 'latin1').toString('latin1');
 const randomText = (length: number, letters: string) =>
   Array.from({ length }, () => random.pick([...letters])).join('');
@@ -82,7 +82,7 @@ const secretGuesses = guesses(secret, LETTERS);
 const tokenGuesses = guesses(secret, LETTERS, `v2/${TOKEN_UUID}/`);
 const { database, secrets } = tokenTable(secret);
 const authority = createD1Authority(database, () => NOW * 1000);
-const remembering = withMemory(authority, 300, () => NOW * 1000);
+const remembering = withTokenCache(authority, 300, () => NOW * 1000);
 if ((await remembering.identify(`v2/${TOKEN_UUID}/${secret}`)) === null) throw new Error('no such token');
 
 /** Each with its careless twin. `calls` a sample: what takes nanoseconds is done often. */

@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Transport } from '../../services/transport.ts';
 import { type Api, ApiError } from '../api-client.ts';
-import { plural } from '../format.ts';
+import { plural } from '../human-format.ts';
 import { checkpointFile } from '../put/checkpoint.ts';
 import type { ClusterFacts, Session } from '../session.ts';
 import type { Settings } from '../settings.ts';

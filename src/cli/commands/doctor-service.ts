@@ -5,7 +5,7 @@ import { sourceOfBytes } from '../../services/put-block.ts';
 import { fixedServices } from '../../services/service-source.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { createApi, type Row } from '../api-client.ts';
-import { formatBytes, plural } from '../format.ts';
+import { formatBytes, plural } from '../human-format.ts';
 import type { createNodePlatform } from '../node-platform.ts';
 import type { Settings } from '../settings.ts';
 import { type Finding, messageOf, ONE_TRY } from './doctor-checks.ts';

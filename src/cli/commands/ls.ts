@@ -1,7 +1,7 @@
 import { usageError } from '../cli-error.ts';
 import { entryAt, fileSize, filesBelow, loadCollection, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { showName } from '../format.ts';
+import { showName } from '../human-format.ts';
 import { openSession } from '../session.ts';
 
 export const ls: Command = {

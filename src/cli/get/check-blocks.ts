@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parseLocator } from '../../keep/locator.ts';
-import type { FilePiece } from '../block-jobs.ts';
+import type { FileChunk } from '../block-jobs.ts';
 import { type BlockPool, createBlockPool } from '../block-pool.ts';
 import type { BlockUse } from './fetch-plan.ts';
 
@@ -42,38 +42,38 @@ async function check(block: BlockUse, fileOf: (target: number) => string | null,
   const chains = chainsOf(block);
   if (chains === null) return 'unknown';
   for (const chain of chains) {
-    const pieces: FilePiece[] = [];
+    const chunks: FileChunk[] = [];
     for (const { target, offset, length } of chain) {
       const file = fileOf(target);
       if (file === null) return 'different';
-      pieces.push({ file, offset, length, stamp: null });
+      chunks.push({ file, offset, length, stamp: null });
     }
-    const read = await pool.run({ verb: 'read', buffer: await pool.takeBuffer(), pieces });
+    const read = await pool.run({ verb: 'read', buffer: await pool.takeBuffer(), chunks });
     pool.giveBuffer(read.buffer);
     if (read.hash !== hash) return 'different';
   }
   return 'present';
 }
 
-type Piece = BlockUse['pieces'][number];
+type Chunk = BlockUse['chunks'][number];
 
-/** The block as often as files make it up, each time as the pieces that follow one another; null when some are missing. */
-function chainsOf({ pieces, size }: BlockUse): Piece[][] | null {
-  const chains: { pieces: Piece[]; end: number }[] = [];
+/** The block as often as files make it up, each time as the chunks that follow one another; null when some are missing. */
+function chainsOf({ chunks, size }: BlockUse): Chunk[][] | null {
+  const chains: { chunks: Chunk[]; end: number }[] = [];
   /** Chains by where they end: those that still grow. */
-  const open = new Map<number, { pieces: Piece[]; end: number }[]>();
-  for (const piece of [...pieces].sort((a, b) => a.from - b.from)) {
-    let chain = open.get(piece.from)?.pop();
+  const open = new Map<number, { chunks: Chunk[]; end: number }[]>();
+  for (const chunk of [...chunks].sort((a, b) => a.from - b.from)) {
+    let chain = open.get(chunk.from)?.pop();
     if (chain === undefined) {
-      if (piece.from > 0) return null;
-      chain = { pieces: [], end: 0 };
+      if (chunk.from > 0) return null;
+      chain = { chunks: [], end: 0 };
       chains.push(chain);
     }
-    chain.pieces.push(piece);
-    chain.end = piece.from + piece.length;
+    chain.chunks.push(chunk);
+    chain.end = chunk.from + chunk.length;
     const ending = open.get(chain.end);
     if (ending === undefined) open.set(chain.end, [chain]);
     else ending.push(chain);
   }
-  return chains.every(({ end }) => end === size) ? chains.map((chain) => chain.pieces) : null;
+  return chains.every(({ end }) => end === size) ? chains.map((chain) => chain.chunks) : null;
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { KeepClient } from '../../services/keep-client.ts';
 import { CliError } from '../cli-error.ts';
-import { plural, showName } from '../format.ts';
+import { plural, showName } from '../human-format.ts';
 import { checkBlocks, type Verdict } from './check-blocks.ts';
 import { fetchBlocks } from './fetch-blocks.ts';
 import type { BlockUse, GetPlan } from './fetch-plan.ts';
@@ -36,7 +36,7 @@ export async function download(
   if (!force) refuse(inTheWay.map(({ target }) => target));
 
   const verdicts = new Map<BlockUse, Verdict>();
-  const stands = blocks.filter(({ pieces }) => pieces.some(({ target }) => isThere(states[target])));
+  const stands = blocks.filter(({ chunks }) => chunks.some(({ target }) => isThere(states[target])));
   const fileOf = (index: number): string | null => {
     const target = targets[index]?.target ?? '';
     const state = states[index];
@@ -45,11 +45,11 @@ export async function download(
   await checkBlocks(stands, fileOf, (block, verdict) => verdicts.set(block, verdict));
   const complete = targets.map((_, index) => states[index] === 'there');
   const differing = new Set<string>();
-  for (const { pieces, verdict } of judged(blocks, verdicts)) {
+  for (const { chunks, verdict } of judged(blocks, verdicts)) {
     if (verdict === 'present') continue;
-    for (const { target } of pieces) {
+    for (const { target } of chunks) {
       // Of a block in several files, one hash says only that some file differs.
-      if (complete[target] && verdict === 'different' && pieces.length === 1)
+      if (complete[target] && verdict === 'different' && chunks.length === 1)
         differing.add(targets[target]?.target ?? '');
       complete[target] = false;
     }
@@ -61,14 +61,14 @@ export async function download(
   const needed: BlockUse[] = [];
   for (const block of blocks) {
     const isPresent = verdicts.get(block) === 'present';
-    const pieces = block.pieces.filter(({ target }) => !complete[target] && !(isPresent && states[target] === 'begun'));
-    counts.bytesDone += sum(block.pieces) - sum(pieces);
-    if (pieces.length === 0) continue;
-    for (const { target } of pieces) waiting.set(target, (waiting.get(target) ?? 0) + 1);
-    needed.push({ ...block, pieces });
+    const chunks = block.chunks.filter(({ target }) => !complete[target] && !(isPresent && states[target] === 'begun'));
+    counts.bytesDone += sum(block.chunks) - sum(chunks);
+    if (chunks.length === 0) continue;
+    for (const { target } of chunks) waiting.set(target, (waiting.get(target) ?? 0) + 1);
+    needed.push({ ...block, chunks });
   }
   const rooms = new Set(
-    needed.flatMap(({ pieces }) => pieces.filter(({ whole }) => !whole).map(({ target }) => target)),
+    needed.flatMap(({ chunks }) => chunks.filter(({ whole }) => !whole).map(({ target }) => target)),
   );
   for (const index of rooms) makeRoom(targets[index]?.target ?? '', targets[index]?.size ?? 0);
 
@@ -94,11 +94,11 @@ export async function download(
       counts.bytesUnderWay += bytes;
       counts.bytesMoved += Math.max(0, bytes);
     },
-    onBlock({ pieces, size }) {
-      counts.bytesDone += sum(pieces);
+    onBlock({ chunks, size }) {
+      counts.bytesDone += sum(chunks);
       counts.bytesFetched += size;
       counts.blocksFetched++;
-      for (const { target } of pieces) {
+      for (const { target } of chunks) {
         const left = (waiting.get(target) ?? 1) - 1;
         waiting.set(target, left);
         if (left === 0) settle(target);
@@ -117,15 +117,15 @@ export interface DownloadOptions {
 }
 
 function* judged(blocks: readonly BlockUse[], verdicts: ReadonlyMap<BlockUse, Verdict>) {
-  for (const block of blocks) yield { pieces: block.pieces, verdict: verdicts.get(block) };
+  for (const block of blocks) yield { chunks: block.chunks, verdict: verdicts.get(block) };
 }
 
 function isThere(state: string | undefined): boolean {
   return state === 'there' || state === 'begun';
 }
 
-function sum(pieces: readonly { length: number }[]): number {
-  return pieces.reduce((total, { length }) => total + length, 0);
+function sum(chunks: readonly { length: number }[]): number {
+  return chunks.reduce((total, { length }) => total + length, 0);
 }
 
 function refuse(files: readonly string[]): void {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
-import type { BlockPiece } from '../block-jobs.ts';
+import type { BlockChunk } from '../block-jobs.ts';
 import { createBlockPool } from '../block-pool.ts';
 import { nodeStreamOf } from '../node-transport.ts';
 import type { BlockUse } from './fetch-plan.ts';
@@ -16,7 +16,7 @@ export interface FetchOptions {
   /** Blocks on their way at once. */
   jobs: number;
   signal: AbortSignal;
-  /** Where a piece's file is at the moment. */
+  /** Where a chunk's file is at the moment. */
   fileOf(target: number): string;
   /** Bytes have come, or, below zero, those of an attempt do not count any more. */
   onBytes(bytes: number): void;
@@ -46,7 +46,7 @@ export async function fetchBlocks({
     for (const block of remaining) {
       either.throwIfAborted();
       const { hash } = parseLocator(block.locator);
-      const pieces = block.pieces.map(({ target, ...piece }): BlockPiece => ({ ...piece, file: fileOf(target) }));
+      const chunks = block.chunks.map(({ target, ...chunk }): BlockChunk => ({ ...chunk, file: fileOf(target) }));
       let buffer = await pool.takeBuffer();
       try {
         await keep.transfer(
@@ -59,7 +59,7 @@ export async function fetchBlocks({
             };
             try {
               const size = await fill(new Uint8Array(buffer), body, Math.min(announced, block.size), onChunk);
-              const written = await pool.run({ verb: 'write', buffer, size, hash, pieces });
+              const written = await pool.run({ verb: 'write', buffer, size, hash, chunks });
               buffer = written.buffer;
               if (!written.intact) throw new KeepError('corrupt', { message: 'checksum mismatch' });
             } finally {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Segment } from '../../keep/manifest/tree.ts';
-import type { BlockPiece } from '../block-jobs.ts';
+import type { BlockChunk } from '../block-jobs.ts';
 import { type FoundFile, fileSize } from '../collection.ts';
 
 /** A file to be written. */
@@ -16,7 +16,7 @@ export interface TargetFile {
 export interface BlockUse {
   locator: string;
   size: number;
-  pieces: (Omit<BlockPiece, 'file'> & { /** Index of the target. */ target: number })[];
+  chunks: (Omit<BlockChunk, 'file'> & { /** Index of the target. */ target: number })[];
 }
 
 export interface GetPlan {
@@ -35,7 +35,7 @@ export function planFiles(files: Iterable<FoundFile>, directory: string): GetPla
     targets.push({ target: path === '' ? directory : join(directory, path), path, size });
     let offset = 0;
     for (const segment of file.segments) {
-      use(blocks, segment).pieces.push({
+      use(blocks, segment).chunks.push({
         target,
         from: segment.offset,
         length: segment.length,
@@ -51,7 +51,7 @@ export function planFiles(files: Iterable<FoundFile>, directory: string): GetPla
 function use(blocks: Map<string, BlockUse>, { locator, blockSize }: Segment): BlockUse {
   let known = blocks.get(locator);
   if (known === undefined) {
-    known = { locator, size: blockSize, pieces: [] };
+    known = { locator, size: blockSize, chunks: [] };
     blocks.set(locator, known);
   }
   return known;

@@ -4,7 +4,7 @@ import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.t
 import { CliError, usageError } from '../cli-error.ts';
 import { entryAt, type FoundFile, filesBelow, loadCollection, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural, showName } from '../format.ts';
+import { formatBytes, formatSeconds, plural, showName } from '../human-format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { showProgress } from '../progress.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';

@@ -81,7 +81,7 @@ export function makeDirectories(targets: readonly TargetFile[]): void {
   }
 }
 
-/** Gives a file that is filled piece by piece its length; holes cost no room. */
+/** Gives a file that is filled chunk by chunk its length; holes cost no room. */
 export function makeRoom(target: string, size: number): void {
   const descriptor = openSync(partFile(target), 'a');
   try {

@@ -18,21 +18,21 @@ export async function verify(
   }
   const doubtful: BlockUse[] = [];
   const standing = blocks
-    .map((block) => ({ ...block, pieces: block.pieces.filter(({ target }) => states[target] === 'there') }))
-    .filter(({ pieces }) => pieces.length > 0);
+    .map((block) => ({ ...block, chunks: block.chunks.filter(({ target }) => states[target] === 'there') }))
+    .filter(({ chunks }) => chunks.length > 0);
   await checkBlocks(
     standing,
     (index) => targets[index]?.target ?? null,
     (block, verdict) => {
-      if (verdict === 'different' && block.pieces.length === 1)
-        problems.set(block.pieces[0]?.target ?? 0, 'of other contents');
+      if (verdict === 'different' && block.chunks.length === 1)
+        problems.set(block.chunks[0]?.target ?? 0, 'of other contents');
       // Which of its files is it? The block itself tells.
       else if (verdict !== 'present') doubtful.push(block);
     },
   );
-  for (const { locator, pieces } of doubtful) {
+  for (const { locator, chunks } of doubtful) {
     const bytes = await keep.getVerified(locator);
-    for (const { target, from, length, offset } of pieces) {
+    for (const { target, from, length, offset } of chunks) {
       const file = targets[target]?.target ?? '';
       if (!holds(file, offset, bytes.subarray(from, from + length))) problems.set(target, 'of other contents');
     }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Row } from '../api-client.ts';
 import type { Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural, showName } from '../format.ts';
+import { formatBytes, formatSeconds, plural, showName } from '../human-format.ts';
 import type { Upload } from './upload.ts';
 import type { Walk } from './walk.ts';
 

@@ -3,7 +3,7 @@ import type { Row } from '../api-client.ts';
 import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Given } from '../command.ts';
-import { plural } from '../format.ts';
+import { plural } from '../human-format.ts';
 import { type Interruption, onInterrupt } from '../interrupt.ts';
 import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';

@@ -154,11 +154,11 @@ export function createUpload(options: UploadOptions): Upload {
       let left = parts;
       while (left.length > 0) {
         signal.throwIfAborted();
-        const pieces = left.map((part) => {
+        const chunks = left.map((part) => {
           const { source, stamp } = fileOf(part);
           return { file: source, offset: part.offset, length: part.length, stamp };
         });
-        const read = await pool.run({ verb: 'read', buffer, pieces });
+        const read = await pool.run({ verb: 'read', buffer, chunks });
         buffer = read.buffer;
         if (read.hash !== null) {
           const size = left.reduce((sum, { length }) => sum + length, 0);
@@ -175,8 +175,8 @@ export function createUpload(options: UploadOptions): Upload {
           }
           return;
         }
-        for (const { piece, what } of read.problems) {
-          const part = left[piece];
+        for (const { chunk, what } of read.problems) {
+          const part = left[chunk];
           if (part !== undefined) failed.set(part.file, what);
         }
         left = left.filter(({ file }) => !failed.has(file));

@@ -1,6 +1,6 @@
 import { type ErrorCode, KeepError } from '../errors.ts';
 
-/** Bytes of a manifest, in pieces of any size; a ReadableStream is one too. */
+/** Bytes of a manifest, in chunks of any size; a ReadableStream is one too. */
 export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 export const SPACE = 0x20;

@@ -16,7 +16,7 @@ export interface ManifestHandler {
   stream?(directory: Place): void;
   /** A block of the line's data; `locator` with all its hints; `size` in bytes, null if the text does not say. */
   block?(locator: string, size: number | null): void;
-  /** A piece of a file: `length` bytes from `position` in the line's data. May be empty. */
+  /** A chunk of a file: `length` bytes from `position` in the line's data. May be empty. */
   segment?(path: FilePath, position: number, length: number): void;
   /** A marker that there is a directory here. Directories that hold files are not announced. */
   directory?(place: Place): void;

@@ -11,7 +11,7 @@ export class PortableDataHasher {
   #bytes = 0;
 
   push(chunk: Uint8Array): void {
-    for (const piece of this.#bare.push(chunk)) this.#add(piece);
+    for (const bare of this.#bare.push(chunk)) this.#add(bare);
   }
 
   /** The hash of everything pushed; nothing may be pushed afterwards. */
@@ -20,9 +20,9 @@ export class PortableDataHasher {
     return `${bytesToHex(this.#md5.digest())}+${this.#bytes}`;
   }
 
-  #add(piece: Uint8Array): void {
-    this.#md5.update(piece);
-    this.#bytes += piece.length;
+  #add(chunk: Uint8Array): void {
+    this.#md5.update(chunk);
+    this.#bytes += chunk.length;
   }
 }
 

@@ -11,8 +11,8 @@ const encoder = new TextEncoder();
  */
 export function* printManifest(root: ManifestDirectory): Generator<Uint8Array, void, undefined> {
   let text = '';
-  for (const piece of pieces(root)) {
-    text += piece;
+  for (const chunk of chunks(root)) {
+    text += chunk;
     if (text.length < CHUNK_CHARS) continue;
     yield encoder.encode(text);
     text = '';
@@ -21,7 +21,7 @@ export function* printManifest(root: ManifestDirectory): Generator<Uint8Array, v
 }
 
 /** Lines in tree order: a directory's own, then those of its directories. Not recursive: paths may be deep. */
-function* pieces(root: ManifestDirectory): Generator<string, void, undefined> {
+function* chunks(root: ManifestDirectory): Generator<string, void, undefined> {
   const pending = [{ name: '.', directory: root }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { name, directory } = next;

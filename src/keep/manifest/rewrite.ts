@@ -6,7 +6,7 @@ const SLICE_BYTES = 65_536;
 const ASCII_END = 0x80;
 const latin1 = new TextDecoder('latin1');
 
-/** Room for growing output, reused from piece to piece. */
+/** Room for growing output, reused from chunk to chunk. */
 class Output {
   #bytes = new Uint8Array(2 * SLICE_BYTES);
   #length = 0;
@@ -63,12 +63,12 @@ export class LocatorRewriter {
     );
   }
 
-  /** The rewritten text as far as it is complete, in pieces of about 64 KiB. */
+  /** The rewritten text as far as it is complete, in chunks of about 64 KiB. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     for (let from = 0; from < chunk.length; from += SLICE_BYTES) {
       this.#tokens.push(chunk.subarray(from, from + SLICE_BYTES));
-      const piece = this.#output.take();
-      if (piece.length > 0) yield piece;
+      const rewritten = this.#output.take();
+      if (rewritten.length > 0) yield rewritten;
     }
   }
 

@@ -6,7 +6,7 @@ const HEX = '0123456789abcdef';
 const SHORT: Record<number, number> = { 8: 0x62, 9: 0x74, 10: 0x6e, 12: 0x66, 13: 0x72 };
 const LONG_ESCAPE_LENGTH = 6;
 
-/** UTF-8 text as it stands between the quotes of a JSON string. Pieces may be cut anywhere. */
+/** UTF-8 text as it stands between the quotes of a JSON string. Chunks may be cut anywhere. */
 export function escapeJsonText(text: Uint8Array): Uint8Array {
   let length = text.length;
   for (let i = 0; i < text.length; i++) {
@@ -43,8 +43,8 @@ export class TextStream {
   }
 }
 
-/** A value as JSON in pieces; TextStreams in it are read one after the other, at the reader's pace. */
-export async function* jsonPieces(value: unknown): AsyncGenerator<Uint8Array, void, undefined> {
+/** A value as JSON in chunks; TextStreams in it are read one after the other, at the reader's pace. */
+export async function* jsonChunks(value: unknown): AsyncGenerator<Uint8Array, void, undefined> {
   const streams: TextStream[] = [];
   // Nobody can know this mark beforehand, so no text from outside can be taken for it.
   const mark = crypto.randomUUID();

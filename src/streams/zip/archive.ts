@@ -14,7 +14,7 @@ import {
 
 /** What an archive asks of the files in it. Files are named by their place in the list of entries. */
 export interface ZipFiles {
-  /** The parts that make up one stretch of a file. */
+  /** The parts that make up one range of a file. */
   slice(entry: number, range: ByteRange): Iterable<Part>;
   /** CRC-32 of the whole file: asked when its data has been sent, or was left out because a reader resumes. */
   checksum(entry: number, signal: AbortSignal): Promise<number>;
@@ -23,14 +23,14 @@ export interface ZipFiles {
 export interface ZipArchive {
   /** Exact, in bytes. */
   length: number;
-  /** The parts of one stretch of the archive, made as they are needed. */
+  /** The parts of one range of the archive, made as they are needed. */
   slice(range: ByteRange): Iterable<Part>;
 }
 
 /** Entries whose records of the central directory are made together. */
 const DIRECTORY_BATCH = 128;
 
-/** One stretch of the archive that is made in one go. */
+/** One range of the archive that is made in one go. */
 interface Section {
   length: number;
   parts(range: ByteRange): Iterable<Part>;

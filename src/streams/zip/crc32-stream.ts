@@ -1,16 +1,16 @@
 import type { Pipeable } from '../part.ts';
-import { type PieceWatcher, pipePieces } from '../pipe-chunks.ts';
+import { type ChunkWatcher, pipeChunks } from '../pipe-chunks.ts';
 
 /** Passes a part on, its checksum computed by the runtime as the bytes go by. */
 export function tapCrc32(part: Pipeable, onChecksum: (crc: number) => void): Pipeable {
   const watcher = checksumWatcher(onChecksum);
-  if (part instanceof ReadableStream) return pipePieces(part, watcher);
+  if (part instanceof ReadableStream) return pipeChunks(part, watcher);
   return {
     async pipeTo(to, options) {
       const writer = to.getWriter();
       const both = new WritableStream<Uint8Array>({
-        write: async (piece) => {
-          await Promise.all([watcher.write(piece), writer.write(piece)]);
+        write: async (chunk) => {
+          await Promise.all([watcher.write(chunk), writer.write(chunk)]);
         },
       });
       try {
@@ -36,13 +36,13 @@ export async function crc32OfPart(part: Pipeable, signal: AbortSignal): Promise<
   return toNumber(await stream.digest);
 }
 
-function checksumWatcher(onChecksum: (crc: number) => void): PieceWatcher {
+function checksumWatcher(onChecksum: (crc: number) => void): ChunkWatcher {
   const stream = new crypto.DigestStream('crc32');
   const writer = stream.getWriter();
   // An aborted digest rejects; nobody waits for it then.
   stream.digest.catch(() => undefined);
   return {
-    write: (piece) => writer.write(piece),
+    write: (chunk) => writer.write(chunk),
     abort: (reason) => writer.abort(reason).catch(() => undefined),
     async end() {
       await writer.close();

@@ -2,7 +2,7 @@
  * The records of a ZIP archive (PKWARE APPNOTE 6.3.x) as this service writes them: stored, never deflated; sizes in
  * the local header, the checksum behind the data, because it is known only then; 64-bit forms where the numbers ask
  * for them. All bytes depend on names and sizes alone, but for the checksums: so an archive's length is known, and
- * any stretch of it can be made, before a file is read.
+ * any range of it can be made, before a file is read.
  */
 
 /** One file of an archive. */

@@ -1,7 +1,7 @@
 import { failureOf } from '../../http/error-response.ts';
 import type { Row } from '../../records/columns.ts';
 import type { ListResult } from '../../records/list-query.ts';
-import { jsonPieces } from '../../streams/json/encoder.ts';
+import { jsonChunks } from '../../streams/json/encoder.ts';
 
 /** On every answer of the API (keep-web.md 10.1): browsers may use it from anywhere. */
 export const API_CORS: Record<string, string> = {
@@ -18,15 +18,15 @@ export function answer(value: unknown, headers: Record<string, string> = {}): Re
 }
 
 export function answerStreamed(value: unknown): Response {
-  const pieces = jsonPieces(value);
+  const chunks = jsonChunks(value);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value: piece } = await pieces.next();
+      const { done, value: chunk } = await chunks.next();
       if (done) controller.close();
-      else controller.enqueue(piece);
+      else controller.enqueue(chunk);
     },
     async cancel() {
-      await pieces.return();
+      await chunks.return();
     },
   });
   return new Response(body, { headers: { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-store' } });

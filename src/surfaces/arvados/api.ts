@@ -18,7 +18,7 @@ import {
   updateUser,
 } from './accounts-handlers.ts';
 import { API_CORS, errorAnswer } from './answer.ts';
-import type { ApiCall, ApiParts, ClusterApi, EmbeddedApi } from './call.ts';
+import type { ApiCall, ApiDependencies, ClusterApi, EmbeddedApi } from './call.ts';
 import {
   createCollection,
   getCollection,
@@ -108,14 +108,14 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
 const BASE = '/arvados/v1/';
 
 /** Everything below /arvados/v1 and the discovery document: answered here, or passed on to the cluster's API server. */
-export async function arvadosApi(context: RequestContext, { api }: ApiParts): Promise<Response> {
+export async function arvadosApi(context: RequestContext, { api }: ApiDependencies): Promise<Response> {
   if (context.method === 'OPTIONS') return new Response(null, { headers: API_CORS });
   const response = await attempt(context, api);
   for (const [name, value] of Object.entries(API_CORS)) response.headers.set(name, value);
   return response;
 }
 
-async function attempt(context: RequestContext, api: ApiParts['api']): Promise<Response> {
+async function attempt(context: RequestContext, api: ApiDependencies['api']): Promise<Response> {
   try {
     if (api === null)
       throw new KeepError('not_found', {
@@ -161,7 +161,7 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
   const call: ApiCall = {
     context,
-    path: found.parts,
+    path: found.deps,
     parameters,
     body: new BodyReader(request, found.record),
     account,
@@ -208,14 +208,14 @@ function checkMethod(text: string): string {
   throw new KeepError('bad_request', { message: 'unknown method override' });
 }
 
-function match(method: string, path: string): { parts: string[]; record: string; handler: Handler } | null {
+function match(method: string, path: string): { deps: string[]; record: string; handler: Handler } | null {
   if (!path.startsWith(BASE)) return null;
   const given = path.slice(BASE.length).split('/');
   for (const [routeMethod, pattern, record, handler] of ROUTES) {
     const wanted = pattern.split('/');
     if (routeMethod !== method || wanted.length !== given.length) continue;
     if (!wanted.every((part, index) => part === '*' || part === given[index])) continue;
-    return { parts: given.filter((_, index) => wanted[index] === '*'), record, handler };
+    return { deps: given.filter((_, index) => wanted[index] === '*'), record, handler };
   }
   return null;
 }

@@ -49,7 +49,7 @@ export interface ClusterFacts {
   remoteClusters: string[];
 }
 
-export interface ApiParts {
+export interface ApiDependencies {
   /** Null: neither a database nor a cluster is bound, so there is no API here. */
   api: EmbeddedApi | ClusterApi | null;
 }

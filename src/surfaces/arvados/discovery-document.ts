@@ -138,7 +138,7 @@ const SCHEMAS: Record<string, [table: Table, infix: string]> = {
   Log: [LOGS, INFIX.log],
 };
 
-/** The Python client reads schemas for its help texts and fails on one that lacks parts. */
+/** The Python client reads schemas for its help texts and fails on one that lacks deps. */
 const SCHEMA_TYPES: Record<ColumnType, Row> = {
   text: { type: 'string' },
   time: { type: 'string', format: 'date-time' },

@@ -9,8 +9,8 @@ const SPACE = 0x20;
 const MAX_NAME_BYTES = 1024;
 const MAX_FIELDS = 1000;
 
-/** A piece of a form's value; `last` when the value is complete. */
-export interface FormPiece {
+/** A chunk of a form's value; `last` when the value is complete. */
+export interface FormChunk {
   name: string;
   bytes: Uint8Array;
   last: boolean;
@@ -23,7 +23,7 @@ export class FormDecoder {
   #escape: number[] | null = null;
   #fields = 0;
 
-  *push(chunk: Uint8Array): Generator<FormPiece, void, undefined> {
+  *push(chunk: Uint8Array): Generator<FormChunk, void, undefined> {
     // One buffer for all values of the chunk: each is the part of it from `start` on.
     const out = new Uint8Array(chunk.length);
     let start = 0;
@@ -48,12 +48,12 @@ export class FormDecoder {
       yield { name: this.#name, bytes: out.subarray(start, length), last: false };
   }
 
-  *end(): Generator<FormPiece, void, undefined> {
+  *end(): Generator<FormChunk, void, undefined> {
     if (this.#escape !== null) throw malformed();
     yield* this.#finish(new Uint8Array());
   }
 
-  *#finish(bytes: Uint8Array): Generator<FormPiece, void, undefined> {
+  *#finish(bytes: Uint8Array): Generator<FormChunk, void, undefined> {
     const name = this.#name ?? decode(this.#nameBytes);
     this.#name = null;
     this.#nameBytes = [];

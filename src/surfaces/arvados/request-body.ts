@@ -46,8 +46,8 @@ export class BodyReader {
       return;
     }
     for await (const chunk of this.#chunks) {
-      const piece = this.#scanner.push(chunk);
-      if (piece !== null && piece.length > 0) yield piece;
+      const kept = this.#scanner.push(chunk);
+      if (kept !== null && kept.length > 0) yield kept;
     }
   }
 
@@ -72,24 +72,24 @@ export class BodyReader {
 
   async *#readForm(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     const decoder = new FormDecoder();
-    const values = new Map<string, { pieces: Uint8Array[]; bytes: number }>();
-    const scan = (pieces: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>) =>
-      this.#takeForm(pieces, values);
+    const values = new Map<string, { chunks: Uint8Array[]; bytes: number }>();
+    const scan = (chunks: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>) =>
+      this.#takeForm(chunks, values);
     for await (const chunk of chunks) yield* scan(decoder.push(chunk));
     yield* scan(decoder.end());
   }
 
   *#takeForm(
-    pieces: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>,
-    values: Map<string, { pieces: Uint8Array[]; bytes: number }>,
+    chunks: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>,
+    values: Map<string, { chunks: Uint8Array[]; bytes: number }>,
   ): Generator<Uint8Array, void, undefined> {
-    for (const { name, bytes, last } of pieces) {
+    for (const { name, bytes, last } of chunks) {
       if (name === this.#name) {
         const manifest = this.#scanner.push(bytes);
         if (manifest !== null && manifest.length > 0) yield manifest;
         continue;
       }
-      const value = values.get(name) ?? { pieces: [], bytes: 0 };
+      const value = values.get(name) ?? { chunks: [], bytes: 0 };
       values.set(name, value);
       value.bytes += bytes.length;
       this.#formBytes += bytes.length;
@@ -97,20 +97,20 @@ export class BodyReader {
         throw new KeepError('too_large', {
           message: `a parameter holds at most ${MAX_VALUE_BYTES} bytes, all together ${MAX_FORM_BYTES}`,
         });
-      if (bytes.length > 0) value.pieces.push(bytes);
+      if (bytes.length > 0) value.chunks.push(bytes);
       if (!last) continue;
-      this.#form[name] = typedParameter(name, new TextDecoder().decode(concatenated(value.pieces, value.bytes)));
+      this.#form[name] = typedParameter(name, new TextDecoder().decode(concatenated(value.chunks, value.bytes)));
       values.delete(name);
     }
   }
 }
 
-function concatenated(pieces: Uint8Array[], bytes: number): Uint8Array {
+function concatenated(chunks: Uint8Array[], bytes: number): Uint8Array {
   const all = new Uint8Array(bytes);
   let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
   }
   return all;
 }

@@ -52,12 +52,12 @@ export interface DownloadEvent {
 }
 
 /** What this surface asks of the rest of the service. */
-export interface DownloadParts {
+export interface KeepWebDependencies {
   downloads: DownloadSettings;
   collections: CollectionSource;
   trees: FileTrees;
   /**
-   * A stretch of a block, verified or vouched for. The caller's token has been proved to open a collection that
+   * A range of a block, verified or vouched for. The caller's token has been proved to open a collection that
    * the block is in.
    * @throws KeepError not_found, corrupt, unavailable, bad_gateway
    */

@@ -1,7 +1,7 @@
 import { redactPath } from '../../http/access-log.ts';
 import type { RequestContext } from '../../http/context.ts';
 import type { RangeRequest } from '../../streams/byte-range.ts';
-import type { DownloadParts } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import type { TreeTarget } from './target.ts';
 
 /** Downloads that are remembered for throttling, per isolate. */
@@ -17,7 +17,7 @@ const lastLogged = new Map<string, number>();
  */
 export function logDownload(
   context: RequestContext,
-  parts: DownloadParts,
+  deps: KeepWebDependencies,
   target: TreeTarget,
   { path, files, range, done }: { path: string | null; files: number; range: RangeRequest; done: Promise<void> },
 ): void {
@@ -29,20 +29,20 @@ export function logDownload(
     portable_data_hash: collection.portableDataHash,
   };
   Object.assign(context.log, facts);
-  const who = parts.downloader(token).catch(() => null);
+  const who = deps.downloader(token).catch(() => null);
   const named = who.then((user) => {
     if (user !== null) Object.assign(context.log, { user_uuid: user.uuid, user_full_name: user.fullName });
   });
   context.bodyDone = Promise.all([done, named]);
-  if (!parts.downloads.logEvents) return;
+  if (!deps.downloads.logEvents) return;
   const key = [context.path, collection.uuid, path, files, clientAddress(context.request), token].join('\n');
-  if (!isNewDownload(key, range, context.now, parts.downloads.logIntervalSeconds)) return;
+  if (!isNewDownload(key, range, context.now, deps.downloads.logIntervalSeconds)) return;
   const record = async () => {
     await done.catch(() => undefined);
     const user = await who;
     const reqPath = `/${redactPath(context.path)}`;
-    const object_uuid = user?.uuid ?? `${parts.downloads.clusterId}-tpzed-anonymouspublic`;
-    await parts.recordDownload({ event_type: 'file_download', object_uuid, properties: { reqPath, ...facts } }, token);
+    const object_uuid = user?.uuid ?? `${deps.downloads.clusterId}-tpzed-anonymouspublic`;
+    await deps.recordDownload({ event_type: 'file_download', object_uuid, properties: { reqPath, ...facts } }, token);
   };
   // A log that is out of order must not turn a download that went well into an error.
   context.waitUntil(record().catch(() => undefined));

@@ -12,10 +12,10 @@ import type { ByteRange } from '../../streams/byte-range.ts';
 import type { LazyPart, Pipeable } from '../../streams/part.ts';
 import type { WantedBlock } from './dependencies.ts';
 
-/** Opens a stretch of a block for the request at hand. */
+/** Opens a range of a block for the request at hand. */
 export type OpenBlock = (block: WantedBlock, range: ByteRange, signal: AbortSignal) => Promise<Pipeable>;
 
-/** The parts that a stretch of a file is made of: one for each stretch of a block. */
+/** The parts that a range of a file is made of: one for each range of a block. */
 export function* fileParts(tree: FileTree, file: number, range: ByteRange, open: OpenBlock): Generator<LazyPart> {
   for (const segment of fileSegments(tree, file, range)) {
     yield { length: segment.length, open: (signal) => openSegment(tree, segment, open, signal) };

@@ -10,7 +10,7 @@ import { contentDisposition } from './content-disposition.ts';
 import { type Content, contentResponse } from './content-response.ts';
 import { contentType } from './content-type.ts';
 import { clientScheme, credentialsOf, tokenRedirect } from './credentials.ts';
-import type { DownloadParts } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf, listingOf } from './directory.ts';
 import { logDownload } from './download-log.ts';
 import { fileEtag, fileParts, type OpenBlock } from './file-parts.ts';
@@ -27,13 +27,13 @@ import { davOptions, propfind, READ_METHODS, readOnly, WRITE_METHODS } from './w
 /** A download request that has been understood. */
 interface Asked {
   context: RequestContext;
-  parts: DownloadParts;
+  deps: KeepWebDependencies;
   address: Address;
   policy: OriginPolicy;
   fields: RequestFields;
 }
 
-const openers = new WeakMap<DownloadParts, Opener>();
+const openers = new WeakMap<KeepWebDependencies, Opener>();
 
 /** Answers a preflight before anything else is looked at (keep-web.md 3.7). */
 export function preflight(request: Request): Response {
@@ -43,7 +43,7 @@ export function preflight(request: Request): Response {
 }
 
 /** Everything at a download address: files, listings, archives, WebDAV (keep-web.md 2.1). */
-export async function download(context: RequestContext, parts: DownloadParts): Promise<Response> {
+export async function download(context: RequestContext, deps: KeepWebDependencies): Promise<Response> {
   const { request, method, url } = context;
   if (!READ_METHODS.includes(method) && !WRITE_METHODS.includes(method)) throw new KeepError('method_not_allowed');
   const address = parseAddress(url.host, context.path);
@@ -51,13 +51,13 @@ export async function download(context: RequestContext, parts: DownloadParts): P
   if (WRITE_METHODS.includes(method)) return readOnly();
   const fields = await readFields(request, url.searchParams);
   const wantsSaving = fields.get('disposition') === 'attachment';
-  const policy = originPolicy(address, url.host, wantsSaving, parts.downloads);
-  const asked = { context, parts, address, policy, fields };
-  const credentials = credentialsOf(context, address, policy, fields, parts.downloads.anonymousToken);
-  if (credentials.kind === 'refused') return inlineRefused(parts.downloads);
+  const policy = originPolicy(address, url.host, wantsSaving, deps.downloads);
+  const asked = { context, deps, address, policy, fields };
+  const credentials = credentialsOf(context, address, policy, fields, deps.downloads.anonymousToken);
+  if (credentials.kind === 'refused') return inlineRefused(deps.downloads);
   if (credentials.kind === 'redirect') return signedIn(asked, credentials.cookie);
   const { target, hadGoodToken } = await firstTarget(asked, credentials.tokens, credentials.anonymous);
-  if (target === null) return denied(context, address, policy, parts.downloads, hadGoodToken);
+  if (target === null) return denied(context, address, policy, deps.downloads, hadGoodToken);
   return answer(asked, target);
 }
 
@@ -67,11 +67,11 @@ function signedIn({ context, address }: Asked, cookie: string | null): Response 
 }
 
 /** Tries tokens in their order until one opens the address. */
-async function firstTarget({ context, parts, address }: Asked, tokens: string[], anonymous: boolean) {
-  const opener = openers.get(parts) ?? createOpener(parts.collections, parts.downloads.openTtlSeconds, Date.now);
-  openers.set(parts, opener);
+async function firstTarget({ context, deps, address }: Asked, tokens: string[], anonymous: boolean) {
+  const opener = openers.get(deps) ?? createOpener(deps.collections, deps.downloads.openTtlSeconds, Date.now);
+  openers.set(deps, opener);
   const fresh = /no-cache|must-revalidate/.test(context.request.headers.get('Cache-Control') ?? '');
-  const finder: Finder = { parts, opener, fresh, signal: context.signal };
+  const finder: Finder = { deps, opener, fresh, signal: context.signal };
   let hadGoodToken = false;
   for (const [i, token] of tokens.entries()) {
     try {
@@ -103,12 +103,12 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
 }
 
 /** Content may be closed to users, or to admins, as a whole; looking at names and sizes is not (keep-web.md 8.5). */
-async function isBarred({ context, parts, policy, fields }: Asked, target: Target): Promise<boolean> {
-  const { user, admin } = parts.downloads.mayDownload;
+async function isBarred({ context, deps, policy, fields }: Asked, target: Target): Promise<boolean> {
+  const { user, admin } = deps.downloads.mayDownload;
   if ((user && admin) || target.kind === 'virtual') return false;
   const isContent = ['GET', 'POST'].includes(context.method) && !isDirectory(target.tree, target.node);
   if (!isContent && !wantsArchive(context.request.headers, fields, policy.attachment)) return false;
-  const downloader = await parts.downloader(target.token);
+  const downloader = await deps.downloader(target.token);
   return downloader?.isAdmin ? !admin : !user;
 }
 
@@ -168,21 +168,21 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
     slice: (range) => fileParts(tree, node, range, blockOpener(asked, target)),
   };
   const { response, done, range } = await contentResponse(context.request, context.signal, content);
-  if (done !== null) logDownload(context, asked.parts, target, { path: path.join('/'), files: 1, range, done });
+  if (done !== null) logDownload(context, asked.deps, target, { path: path.join('/'), files: 1, range, done });
   return response;
 }
 
 async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
-  const { context, parts, fields } = asked;
+  const { context, deps, fields } = asked;
   const { tree, node, collection } = target;
   const request = readArchiveRequest(fields);
   const files = chooseFiles(tree, node, request.files);
-  const book = await checksumBook(tree, collection.portableDataHash, parts.downloads.edgeCache);
+  const book = await checksumBook(tree, collection.portableDataHash, deps.downloads.edgeCache);
   const open = blockOpener(asked, target);
-  const { downloadUrl } = parts.downloads;
+  const { downloadUrl } = deps.downloads;
   const description =
     request.metadata && collection.uuid !== null
-      ? await parts.collections.describe(collection.uuid, target.token, context.signal)
+      ? await deps.collections.describe(collection.uuid, target.token, context.signal)
       : null;
   const content = archiveContent(target, request, files, { open, book, downloadUrl, description });
   const headers = { ...contentHeaders(target), ...content.headers };
@@ -191,7 +191,7 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
   saveWhenDone(book, done);
   const [only] = files;
   const path = files.length === 1 && only !== undefined ? nodePath(tree, only.node) : null;
-  logDownload(context, parts, target, { path, files: files.length, range, done });
+  logDownload(context, deps, target, { path, files: files.length, range, done });
   return response;
 }
 
@@ -209,7 +209,7 @@ function contentHeaders({ collection }: TreeTarget): Record<string, string> {
   };
 }
 
-function blockOpener({ context, parts }: Asked, { token }: TreeTarget): OpenBlock {
+function blockOpener({ context, deps }: Asked, { token }: TreeTarget): OpenBlock {
   const { requestId, now } = context;
-  return (block, range, signal) => parts.openBlock(block, range, { token, requestId, now, signal });
+  return (block, range, signal) => deps.openBlock(block, range, { token, requestId, now, signal });
 }

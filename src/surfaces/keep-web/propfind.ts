@@ -56,7 +56,7 @@ export function parsePropfind(body: string): Wanted {
   return { kind: 'some', properties };
 }
 
-/** The pieces of a 207 body, in the order of the resources. */
+/** The chunks of a 207 body, in the order of the resources. */
 export async function* multistatus(
   resources: AsyncIterable<Resource> | Iterable<Resource>,
   wanted: Wanted,

@@ -60,15 +60,15 @@ function parseObject(text: string): Record<string, unknown> | null {
 async function limitedText(request: Request): Promise<string>;
 async function limitedText(request: Request, as: 'bytes'): Promise<Uint8Array>;
 async function limitedText(request: Request, as?: 'bytes'): Promise<string | Uint8Array> {
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of request.body ?? []) {
-    length += piece.byteLength;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.byteLength;
     if (length > MAX_FIELDS_BYTES) {
       throw new KeepError('too_large', { message: `a form may have at most ${MAX_FIELDS_BYTES} bytes` });
     }
-    pieces.push(piece);
+    chunks.push(chunk);
   }
-  const blob = new Blob(pieces);
+  const blob = new Blob(chunks);
   return as === 'bytes' ? new Uint8Array(await blob.arrayBuffer()) : blob.text();
 }

@@ -1,7 +1,7 @@
 import { type FileTree, findNode } from '../../collections/file-tree.ts';
 import type { Entry, Home, OpenCollection } from '../../collections/source.ts';
 import { type Address, parseSiteId } from './address.ts';
-import type { DownloadParts } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import type { Opener } from './open-cache.ts';
 
 /** What an address turned out to be for one token. */
@@ -39,7 +39,7 @@ export interface VirtualEntry {
 }
 
 export interface Finder {
-  parts: DownloadParts;
+  deps: KeepWebDependencies;
   opener: Opener;
   /** The client wants no remembered answers. */
   fresh: boolean;
@@ -67,12 +67,12 @@ async function findById(
   prefix: string[],
 ): Promise<Target | null> {
   if (!id.includes('-j7d0g-')) return findInCollection(finder, id, token, path, prefix);
-  const project = await finder.parts.collections.project(id, token, finder.signal);
+  const project = await finder.deps.collections.project(id, token, finder.signal);
   return project && findInProject(finder, { uuid: project.uuid, name: project.name }, token, path, prefix);
 }
 
 async function findInCollection(
-  { parts, opener, fresh, signal }: Finder,
+  { deps, opener, fresh, signal }: Finder,
   id: string,
   token: string,
   path: string[],
@@ -80,13 +80,13 @@ async function findInCollection(
 ): Promise<TreeTarget | null> {
   const collection = await opener.open(id, token, fresh, signal);
   if (collection === null) return null;
-  const tree = await parts.trees.treeOf(collection, token);
+  const tree = await deps.trees.treeOf(collection, token);
   const node = findNode(tree, path.join('/'));
   return node === null ? null : { kind: 'tree', collection, token, tree, node, path, prefix };
 }
 
 async function findInHome(finder: Finder, username: string, token: string, path: string[]): Promise<Target | null> {
-  const homes = await finder.parts.collections.homes(token, finder.signal);
+  const homes = await finder.deps.collections.homes(token, finder.signal);
   const home = homes.find((candidate) => candidate.username === username);
   if (home === undefined) return null;
   return findInProject(finder, { uuid: home.uuid, name: username }, token, path, ['users', username]);
@@ -112,16 +112,16 @@ async function findInProject(
   return findInProject(finder, { uuid: child.uuid, name }, token, rest, below);
 }
 
-async function findChild({ parts, signal }: Finder, owner: string, name: string, token: string): Promise<Entry | null> {
-  const found = await parts.collections.child(owner, name, token, signal);
-  const { slashSubstitution } = parts.downloads;
+async function findChild({ deps, signal }: Finder, owner: string, name: string, token: string): Promise<Entry | null> {
+  const found = await deps.collections.child(owner, name, token, signal);
+  const { slashSubstitution } = deps.downloads;
   if (found !== null || slashSubstitution === '' || !name.includes(slashSubstitution)) return found;
-  return parts.collections.child(owner, name.replaceAll(slashSubstitution, '/'), token, signal);
+  return deps.collections.child(owner, name.replaceAll(slashSubstitution, '/'), token, signal);
 }
 
-async function* projectEntries({ parts, signal }: Finder, owner: string, token: string): AsyncGenerator<VirtualEntry> {
-  for await (const { kind, name, modifiedAt } of parts.collections.contents(owner, token, signal)) {
-    const shown = displayName(name, parts.downloads.slashSubstitution);
+async function* projectEntries({ deps, signal }: Finder, owner: string, token: string): AsyncGenerator<VirtualEntry> {
+  for await (const { kind, name, modifiedAt } of deps.collections.contents(owner, token, signal)) {
+    const shown = displayName(name, deps.downloads.slashSubstitution);
     if (shown !== null) yield { kind, name: shown, modifiedAt };
   }
 }
@@ -134,7 +134,7 @@ function displayName(name: string, slashSubstitution: string): string | null {
 
 /** `/`, `/users/` and `/by_id/`. The homes are asked for in any case: that tells whether the token is good. */
 async function siteList(finder: Finder, name: string | undefined, token: string): Promise<VirtualTarget> {
-  const homes = await finder.parts.collections.homes(token, finder.signal);
+  const homes = await finder.deps.collections.homes(token, finder.signal);
   if (name === undefined) return { kind: 'virtual', name: '', token, prefix: [], entries: siteEntries };
   const usernames = homes.map(({ username }) => username).filter((username) => displayName(username, '') !== null);
   const entries =
@@ -150,9 +150,9 @@ async function* siteEntries(): AsyncGenerator<VirtualEntry> {
 }
 
 /** What lies directly in the homes that the token may see: the rest can be addressed too, but is not listed. */
-async function* idEntries({ parts, signal }: Finder, homes: Home[], token: string): AsyncGenerator<VirtualEntry> {
+async function* idEntries({ deps, signal }: Finder, homes: Home[], token: string): AsyncGenerator<VirtualEntry> {
   for (const { uuid: owner } of homes) {
-    for await (const { kind, uuid, name, modifiedAt } of parts.collections.contents(owner, token, signal)) {
+    for await (const { kind, uuid, name, modifiedAt } of deps.collections.contents(owner, token, signal)) {
       yield { kind, name: uuid, title: name, modifiedAt };
     }
   }

@@ -55,10 +55,10 @@ export async function propfind(request: Request, target: Target, address: Addres
 async function limitedText(request: Request): Promise<string> {
   const decoder = new TextDecoder();
   let [text, bytes] = ['', 0];
-  for await (const piece of request.body ?? []) {
-    bytes += piece.byteLength;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
     if (bytes > MAX_PROPFIND_BYTES) throw tooLarge();
-    text += decoder.decode(piece, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 }

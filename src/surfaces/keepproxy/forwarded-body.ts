@@ -85,10 +85,10 @@ export function forwardedBody(
 function watched(writable: WritableStream<Uint8Array>, branch: Branch): WritableStream<Uint8Array> {
   const writer = writable.getWriter();
   return new WritableStream<Uint8Array>({
-    async write(piece) {
+    async write(chunk) {
       branch.watch?.resume();
-      await writer.write(piece);
-      branch.watch?.progress(piece.byteLength);
+      await writer.write(chunk);
+      branch.watch?.progress(chunk.byteLength);
       branch.watch?.pause();
     },
     async close() {

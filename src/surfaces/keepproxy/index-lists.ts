@@ -20,9 +20,9 @@ export async function proxyIndex(
   await permitted(requireAccount(authority, { tokens: context.tokens, method: 'GET', path: READER_SCOPE, signal }));
   const services = (await proxy.services.list()).filter((service) => !isGateway(service));
   const headers = { Authorization: `Bearer ${token}`, 'X-Request-Id': requestId, ...viaHeader(context) };
-  const pieces = joinedIndex(services, context.path, headers, signal);
-  // The first piece decides about the status; what fails later breaks the answer off.
-  let next = await pieces.next();
+  const chunks = joinedIndex(services, context.path, headers, signal);
+  // The first chunk decides about the status; what fails later breaks the answer off.
+  let next = await chunks.next();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (next.done === true) {
@@ -30,10 +30,10 @@ export async function proxyIndex(
         return controller.close();
       }
       controller.enqueue(next.value);
-      next = await pieces.next();
+      next = await chunks.next();
     },
     async cancel() {
-      await pieces.return();
+      await chunks.return();
     },
   });
   return new Response(body, { headers: { 'Content-Type': 'text/plain; charset=utf-8', ...viaHeader(context) } });

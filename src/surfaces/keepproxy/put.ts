@@ -1,3 +1,4 @@
+import { announcedLength, bodyOf, listOf, type WriterDependencies } from '../../blocks/block-request.ts';
 import { callerOf } from '../../blocks/block-response.ts';
 import { nameBlock } from '../../blocks/name-block.ts';
 import type { RequestContext } from '../../http/context.ts';
@@ -5,35 +6,34 @@ import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';
 import type { PutResult } from '../../services/put-block.ts';
 import { ServicesError } from '../../services/services-error.ts';
-import { announcedLength, bodyOf, listOf, type WriteParts } from '../keepstore/put.ts';
 import { forwardedBody } from './forwarded-body.ts';
 import { type KeepProxy, permitted, refuseLoops, viaHeader } from './proxy.ts';
 
-type ProxyWriteParts = Pick<WriteParts, 'requireWriter' | 'recordUpload'> & { proxy: KeepProxy };
+type ProxyPutDependencies = WriterDependencies & { proxy: KeepProxy };
 
 /** PUT through the proxy (keep-block-api.md 6.4). A size in the path must be the body's (improves on trap T18). */
-export async function proxyPut(context: RequestContext, parts: ProxyWriteParts): Promise<Response> {
+export async function proxyPut(context: RequestContext, deps: ProxyPutDependencies): Promise<Response> {
   refuseLoops(context);
-  const size = await checkedLength(context, parts, (length) => {
+  const size = await checkedLength(context, deps, (length) => {
     const locator = parseLocator(context.path.slice(1));
     if (locator.size !== null && locator.size > 0 && locator.size !== length) throw new KeepError('body_mismatch');
   });
   const { hash } = parseLocator(context.path.slice(1));
-  return store(context, parts, { hash, size, body: bodyOf(context.request) });
+  return store(context, deps, { hash, size, body: bodyOf(context.request) });
 }
 
 /** POST: the proxy finds the name. */
-export async function proxyPost(context: RequestContext, parts: ProxyWriteParts): Promise<Response> {
+export async function proxyPost(context: RequestContext, deps: ProxyPutDependencies): Promise<Response> {
   refuseLoops(context);
-  const size = await checkedLength(context, parts, () => undefined);
-  const named = await nameBlock(parts.proxy.aside, bodyOf(context.request), size);
-  return store(context, parts, { hash: named.hash, size, body: named.body }).finally(named.discard);
+  const size = await checkedLength(context, deps, () => undefined);
+  const named = await nameBlock(deps.proxy.aside, bodyOf(context.request), size);
+  return store(context, deps, { hash: named.hash, size, body: named.body }).finally(named.discard);
 }
 
 /** The order of the checks is keepproxy's: length, locator, permission, and only then too much. */
 async function checkedLength(
   context: RequestContext,
-  { requireWriter }: ProxyWriteParts,
+  { requireWriter }: ProxyPutDependencies,
   checkLocator: (length: number) => void,
 ): Promise<number> {
   let tooLarge: unknown = null;
@@ -52,7 +52,7 @@ async function checkedLength(
 
 async function store(
   context: RequestContext,
-  { proxy, recordUpload }: ProxyWriteParts,
+  { proxy, recordUpload }: ProxyPutDependencies,
   block: { hash: string; size: number; body: ReadableStream<Uint8Array> },
 ): Promise<Response> {
   context.log.locator = block.hash;

@@ -1,18 +1,24 @@
 import { blockHeaders, bodyAnswer, callerOf } from '../../blocks/block-response.ts';
 import { type BlockSource, readBlock, vouchForBlock } from '../../blocks/read-block.ts';
-import { type FarSource, readHintedBlock, vouchForHintedBlock } from '../../blocks/remote-block.ts';
+import {
+  copyRemoteBlock,
+  type RemoteSource,
+  readHintedBlock,
+  readRemoteBlock,
+  vouchForHintedBlock,
+  vouchForRemoteBlock,
+} from '../../blocks/remote-block.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { EMPTY_HASH } from '../../keep/limits.ts';
 import { hasLocalSignature, type Locator, parseLocator, remoteHint } from '../../keep/locator.ts';
-import { type SigningKey, verifySignature } from '../../keep/signature.ts';
+import { type SigningKey, signLocator, verifySignature } from '../../keep/signature.ts';
 import { VIA } from '../../services/federation.ts';
-import { getRemoteBlock } from './remote-read.ts';
 
-export interface ReadParts {
+export interface GetDependencies {
   blocks: BlockSource;
   /** Blocks of other clusters and services. */
-  far: FarSource;
+  remote: RemoteSource;
   /** For copies of other clusters' blocks, which the caller then reads from here. */
   signing: SigningKey;
   /** Null when BLOB_SIGNING is off: everybody may read everything (keep-block-api.md 2.3). */
@@ -20,17 +26,17 @@ export interface ReadParts {
 }
 
 /** GET and HEAD of a locator (keep-block-api.md 3.5). */
-export async function getBlock(context: RequestContext, parts: ReadParts): Promise<Response> {
+export async function getBlock(context: RequestContext, deps: GetDependencies): Promise<Response> {
   const text = context.path.replace(/^\/+/, '');
   const locator = parseLocator(text);
   context.log.locator = locator.hash;
   if (context.method === 'GET' && !locator.size && locator.hash !== EMPTY_HASH)
     throw new KeepError('method_not_allowed', { headers: { Allow: 'HEAD' } });
-  if (remoteHint(locator) !== null && !hasLocalSignature(locator)) return getRemoteBlock(context, locator, parts);
-  const permit = () => authorize(context, text, parts.readSigning);
+  if (remoteHint(locator) !== null && !hasLocalSignature(locator)) return getRemoteBlock(context, locator, deps);
+  const permit = () => authorize(context, text, deps.readSigning);
   return context.method === 'HEAD'
-    ? answerHead(context, locator, parts, permit)
-    : answerGet(context, locator, parts, permit);
+    ? answerHead(context, locator, deps, permit)
+    : answerGet(context, locator, deps, permit);
 }
 
 /** Judges the request's first token only (T24). */
@@ -38,26 +44,62 @@ function authorize({ tokens, now }: RequestContext, text: string, signing: Signi
   if (signing !== null) verifySignature(text, tokens[0] ?? '', now, signing);
 }
 
-async function answerGet(context: RequestContext, locator: Locator, parts: ReadParts, permit: () => void) {
-  const hinted = followsHints(context) ? await readHintedBlock(parts.far, locator, callerOf(context), permit) : null;
+async function answerGet(context: RequestContext, locator: Locator, deps: GetDependencies, permit: () => void) {
+  const hinted = followsHints(context) ? await readHintedBlock(deps.remote, locator, callerOf(context), permit) : null;
   if (hinted !== null) return bodyAnswer(context, hinted);
   permit();
   const { hash, size } = locator;
-  return bodyAnswer(context, await readBlock(parts.blocks, hash, { size, signal: context.signal }));
+  return bodyAnswer(context, await readBlock(deps.blocks, hash, { size, signal: context.signal }));
 }
 
-async function answerHead(context: RequestContext, locator: Locator, parts: ReadParts, permit: () => void) {
+async function answerHead(context: RequestContext, locator: Locator, deps: GetDependencies, permit: () => void) {
   const hinted = followsHints(context)
-    ? await vouchForHintedBlock(parts.far, locator, callerOf(context), permit)
+    ? await vouchForHintedBlock(deps.remote, locator, callerOf(context), permit)
     : null;
   if (hinted !== null) return new Response(null, { headers: blockHeaders(context, hinted) });
   permit();
   const { hash, size } = locator;
-  const found = await vouchForBlock(parts.blocks, hash, { size, signal: context.signal });
+  const found = await vouchForBlock(deps.blocks, hash, { size, signal: context.signal });
   return new Response(null, { headers: blockHeaders(context, found) });
 }
 
 /** A request that another such service made on account of a hint ends here, or two could ask each other for ever. */
 function followsHints({ request }: RequestContext): boolean {
   return !(request.headers.get('Via') ?? '').includes(VIA);
+}
+
+/** GET and HEAD of a locator with a +R hint and no local signature (keep-block-api.md 7.3). */
+export async function getRemoteBlock(
+  context: RequestContext,
+  locator: Locator,
+  deps: GetDependencies,
+): Promise<Response> {
+  if (wantsLocalCopy(context)) return answerWithCopy(context, locator, deps);
+  const caller = callerOf(context);
+  if (context.method === 'HEAD') {
+    return new Response(null, {
+      headers: blockHeaders(context, await vouchForRemoteBlock(deps.remote, locator, caller)),
+    });
+  }
+  return bodyAnswer(context, await readRemoteBlock(deps.remote, locator, caller));
+}
+
+/** Exactly `local` before the first comma (T34). */
+function wantsLocalCopy({ request }: RequestContext): boolean {
+  return request.headers.get('X-Keep-Signature')?.split(',')[0] === 'local';
+}
+
+/** The block is stored here first; the new locator, signed for the caller, has no hints of the old one. */
+async function answerWithCopy(context: RequestContext, locator: Locator, deps: GetDependencies): Promise<Response> {
+  const { hash } = locator;
+  const size = await copyRemoteBlock(deps.remote, locator, callerOf(context));
+  const expiry = Math.floor(context.now) + deps.signing.ttlSeconds;
+  const signed = signLocator(`${hash}+${size}`, context.tokens[0] ?? '', expiry, deps.signing);
+  // Never the last header of an answer: X-Request-Id always follows (arvados-client-contract.md 5.6).
+  const headers = { 'X-Keep-Locator': signed };
+  if (context.method === 'HEAD') {
+    const copied = { size, from: 'copied', vouched: 'attested' } as const;
+    return new Response(null, { headers: { ...headers, ...blockHeaders(context, copied) } });
+  }
+  return bodyAnswer(context, await readBlock(deps.blocks, hash, { size, signal: context.signal }), headers);
 }

@@ -3,43 +3,46 @@ import { touchBlock, trashBlock, untrashBlock } from '../../blocks/maintain.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';
+import { isToken } from '../../keep/token.ts';
 import type { Mount } from '../../storage/mounts.ts';
-import { requireRoot } from './admin.ts';
 
-export interface LifecycleParts {
+export interface LifecycleDependencies {
   mounts: Mount[];
   config: { systemRootToken: string; blobTrash: boolean };
 }
 
 /** TOUCH, or POST with `X-HTTP-Method-Override: TOUCH` (workerd knows no TOUCH). */
-export async function touch(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+export async function touch(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
   await touchBlock(mounts, hashIn(context, context.path.slice(1)));
   return new Response(null);
 }
 
 /** DELETE trashes at once (keep-block-api.md 3.9). */
-export async function trash(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+export async function trash(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
   if (!config.blobTrash) throw new KeepError('method_not_allowed', { headers: { Allow: 'GET, HEAD, PUT' } });
   await trashBlock(mounts, hashIn(context, context.path.slice(1)));
   return new Response(null);
 }
 
-export async function untrash(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+export async function untrash(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
   await untrashBlock(mounts, hashIn(context, context.path.slice('/untrash/'.length)));
   return new Response(null);
 }
 
 /** `/index` and `/index/<prefix>`: all mounts (keep-block-api.md 3.10). */
-export async function index(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+export async function index(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
   return indexOf(context, mounts, context.path.split('/')[2] ?? '');
 }
 
 /** `/mounts/<uuid>/blocks` and `/mounts/<uuid>/blocks/<prefix>`. */
-export async function mountIndex(context: RequestContext, { mounts, config }: LifecycleParts): Promise<Response> {
+export async function mountIndex(
+  context: RequestContext,
+  { mounts, config }: LifecycleDependencies,
+): Promise<Response> {
   requireRoot(context, config);
   const [, , uuid, , prefix] = context.path.split('/');
   const mount = mounts.find((candidate) => candidate.uuid === uuid);
@@ -47,7 +50,7 @@ export async function mountIndex(context: RequestContext, { mounts, config }: Li
   return indexOf(context, [mount], prefix ?? '');
 }
 
-export function mountList(context: RequestContext, { mounts, config }: LifecycleParts): Response {
+export function mountList(context: RequestContext, { mounts, config }: LifecycleDependencies): Response {
   requireRoot(context, config);
   const list = mounts.map(({ uuid, deviceId, allowWrite, allowTrash, replication, storageClasses }) => ({
     uuid,
@@ -77,4 +80,10 @@ function hashIn(context: RequestContext, text: string): string {
   const { hash } = parseLocator(text);
   context.log.locator = hash;
   return hash;
+}
+
+/** Lets the cluster's root token pass, in any of the request's credentials (keep-block-api.md 3.3). @throws KeepError `unauthorized`, `forbidden` */
+export function requireRoot({ tokens }: RequestContext, { systemRootToken }: { systemRootToken: string }): void {
+  if (tokens.length === 0) throw new KeepError('unauthorized');
+  if (!tokens.some((token) => isToken(token, systemRootToken))) throw new KeepError('forbidden');
 }

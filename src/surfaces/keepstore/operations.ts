@@ -2,15 +2,16 @@ import type { RequestContext } from '../../http/context.ts';
 import { type Gauge, renderMetrics } from '../../http/metrics.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { isToken } from '../../keep/token.ts';
+import type { QueueHandle, Queues } from '../../queues/queue-handles.ts';
 
-export interface OperationsParts {
+export interface OperationsDependencies {
   config: { managementToken: string | null };
   /** Durable figures, read at the time of asking. */
   gauges: () => Promise<Gauge[]>;
 }
 
 /** Only the exact form `Authorization: Bearer <management token>` will do (keep-block-api.md 3.3). */
-export function ping({ request, method }: RequestContext, { config }: OperationsParts): Response {
+export function ping({ request, method }: RequestContext, { config }: OperationsDependencies): Response {
   const headers = { Allow: 'GET, OPTIONS' };
   if (method === 'OPTIONS') return new Response(null, { headers });
   if (method !== 'GET') throw new KeepError('method_not_allowed', { headers });
@@ -24,10 +25,41 @@ export function ping({ request, method }: RequestContext, { config }: Operations
 }
 
 /** Prometheus text. Closed, not open, when there is no management token (T25). */
-export async function metrics({ tokens }: RequestContext, { config, gauges }: OperationsParts): Promise<Response> {
+export async function metrics(
+  { tokens }: RequestContext,
+  { config, gauges }: OperationsDependencies,
+): Promise<Response> {
   const { managementToken } = config;
   if (tokens.length === 0) throw new KeepError('unauthorized');
   if (managementToken === null || !tokens.some((token) => isToken(token, managementToken)))
     throw new KeepError('forbidden');
   return new Response(renderMetrics(await gauges()), { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+}
+
+/**
+ * keepstore's gauges of both queues (keep-block-api.md 3.14), and how entries ended, which it only logs. A queue that
+ * cannot answer is left out, and takes no other figure with it.
+ */
+export async function queueGauges(queues: Queues): Promise<Gauge[]> {
+  const gauges = await Promise.all(
+    (['pull', 'trash'] as const).map((kind) => gaugesOf(kind, queues[kind]).catch(() => [])),
+  );
+  return gauges.flat();
+}
+
+async function gaugesOf(kind: keyof Queues, queue: QueueHandle): Promise<Gauge[]> {
+  const { pending, inProgress, totals } = await queue.status();
+  const name = `arvados_keepstore_${kind}_queue`;
+  return [
+    { name: `${name}_pending_entries`, value: pending },
+    { name: `${name}_inprogress_entries`, value: inProgress },
+    ...totals.map(
+      ({ result, reason, entries }): Gauge => ({
+        name: `keep_edge_${kind}_queue_entries`,
+        labels: { result, reason },
+        value: entries,
+        type: 'counter',
+      }),
+    ),
+  ];
 }

@@ -2,9 +2,9 @@ import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { QueueHandle, Queues } from '../../queues/queue-handles.ts';
 import type { Tally } from '../../queues/work-rows.ts';
-import { requireRoot } from './admin.ts';
+import { requireRoot } from './lifecycle.ts';
 
-export interface WorkListParts {
+export interface QueueListDependencies {
   config: { systemRootToken: string };
   /** Null: no Durable Objects are bound. */
   queues: Queues | null;
@@ -14,7 +14,7 @@ export interface WorkListParts {
 export async function replaceList(
   kind: keyof Queues,
   context: RequestContext,
-  { config, queues }: WorkListParts,
+  { config, queues }: QueueListDependencies,
 ): Promise<Response> {
   requireRoot(context, config);
   const body = context.request.body ?? new Blob([]).stream();
@@ -28,7 +28,7 @@ export async function replaceList(
 export async function listStatus(
   kind: keyof Queues,
   context: RequestContext,
-  { config, queues }: WorkListParts,
+  { config, queues }: QueueListDependencies,
 ): Promise<Response> {
   requireRoot(context, config);
   const { tallies, totals, ...status } = await queueOf(queues, kind).status();

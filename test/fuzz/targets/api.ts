@@ -143,7 +143,7 @@ export const bodies: Target = {
       const reader = new BodyReader({ headers, body: chunks } as unknown as Request, 'collection');
       const manifest: Uint8Array[] = [];
       try {
-        for await (const piece of reader.manifest()) manifest.push(piece.slice());
+        for await (const chunk of reader.manifest()) manifest.push(chunk.slice());
         return { manifest: Buffer.concat(manifest).toString('latin1'), ...reader.result() };
       } catch (error) {
         if (isKeepError(error)) return { code: error.code };
@@ -174,10 +174,10 @@ export const forms: Target = {
     const values: [string, number[]][] = [];
     let open = false;
     for (const step of [...cut(random, bytes).map((chunk) => () => decoder.push(chunk)), () => decoder.end()]) {
-      for (const piece of step()) {
-        if (!open) values.push([piece.name, []]);
-        values.at(-1)?.[1].push(...piece.bytes);
-        open = !piece.last;
+      for (const chunk of step()) {
+        if (!open) values.push([chunk.name, []]);
+        values.at(-1)?.[1].push(...chunk.bytes);
+        open = !chunk.last;
       }
     }
     // Of every name that is not empty, the platform's own decoder finds the same. It gets ASCII: Node's stumbles over

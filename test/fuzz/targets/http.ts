@@ -144,7 +144,7 @@ export const propfind: Target = {
       etag: () => '"a"',
     };
     let xml = '';
-    for await (const piece of multistatus([resource], wanted)) xml += piece;
+    for await (const chunk of multistatus([resource], wanted)) xml += chunk;
     const verdict = XMLValidator.validate(xml);
     must(verdict === true, `the answer is not XML: ${JSON.stringify(verdict)} ${xml}`);
     return `answered ${wanted.kind}`;

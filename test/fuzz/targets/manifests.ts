@@ -44,8 +44,8 @@ const WORDS = [
 ];
 const encoder = new TextEncoder();
 
-/** Everything a parser tells, as text; pushed whole or in pieces. */
-function told(pieces: Uint8Array[], rules: ManifestRules): string {
+/** Everything a parser tells, as text; pushed whole or in chunks. */
+function told(chunks: Uint8Array[], rules: ManifestRules): string {
   let events = '';
   const parser = new ManifestParser(
     {
@@ -70,27 +70,27 @@ function told(pieces: Uint8Array[], rules: ManifestRules): string {
     },
     rules,
   );
-  for (const piece of pieces) parser.push(piece);
+  for (const chunk of chunks) parser.push(chunk);
   parser.end();
   return events;
 }
 
-function rewritten(pieces: Uint8Array[], rewrite: (locator: string) => string): string {
+function rewritten(chunks: Uint8Array[], rewrite: (locator: string) => string): string {
   const rewriter = new LocatorRewriter(rewrite);
   const out: Uint8Array[] = [];
-  for (const piece of pieces) out.push(...rewriter.push(piece));
+  for (const chunk of chunks) out.push(...rewriter.push(chunk));
   out.push(rewriter.end());
   return Buffer.concat(out).toString('latin1');
 }
 
 function checkManifest(rules: ManifestRules, input: string, random: Random): string {
   const bytes = encoder.encode(input);
-  const pieces = cut(random, bytes);
+  const chunks = cut(random, bytes);
   const whole = outcomeOf(() => told([bytes], rules));
-  const parts = outcomeOf(() => told(pieces, rules));
+  const parts = outcomeOf(() => told(chunks, rules));
   must(JSON.stringify(whole) === JSON.stringify(parts), 'it matters where the text is cut');
   must(
-    rewritten(pieces, (text) => text) === Buffer.from(bytes).toString('latin1'),
+    rewritten(chunks, (text) => text) === Buffer.from(bytes).toString('latin1'),
     'rewriting nothing changes something',
   );
   if ('code' in whole) return whole.code;
@@ -132,12 +132,12 @@ export const fileTree: Target = {
     if (!random.oneIn(8)) return `${tree.nodeCount > 3} ${tree.blockCount > 1}`;
     await readTree([bytes]);
     const once: Uint8Array[] = [];
-    for await (const piece of normalise([bytes])) once.push(piece);
+    for await (const chunk of normalise([bytes])) once.push(chunk);
     const twice: Uint8Array[] = [];
-    for await (const piece of normalise(once)) twice.push(piece);
+    for await (const chunk of normalise(once)) twice.push(chunk);
     must(Buffer.concat(once).equals(Buffer.concat(twice)), 'normalising twice changes it again');
     const hasher = new PortableDataHasher();
-    for (const piece of cut(random, bytes)) hasher.push(piece);
+    for (const chunk of cut(random, bytes)) hasher.push(chunk);
     must(/^[0-9a-f]{32}\+\d+$/.test(hasher.digest()), 'a portable data hash of another shape');
     return `normal ${tree.nodeCount > 3}`;
   },

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Account } from '../../../src/accounts/account.ts';
-import { withMemory } from '../../../src/accounts/token-cache.ts';
+import { withTokenCache } from '../../../src/accounts/token-cache.ts';
 
 const account = (expiresAt: number | null = null): Account => ({
   user: null,
@@ -12,7 +12,7 @@ const account = (expiresAt: number | null = null): Account => ({
 function setup(ttlSeconds: number, answer: () => Account | null) {
   let asked = 0;
   const clock = { now: 0 };
-  const authority = withMemory(
+  const authority = withTokenCache(
     {
       identify: async () => {
         asked++;

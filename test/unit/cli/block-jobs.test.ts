@@ -17,11 +17,11 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 const read = (stamp: string | null, offset = 0, length = 10) =>
-  runBlockJob({ verb: 'read', buffer: new ArrayBuffer(16), pieces: [{ file, offset, length, stamp }] });
+  runBlockJob({ verb: 'read', buffer: new ArrayBuffer(16), chunks: [{ file, offset, length, stamp }] });
 
-test('pieces are read one behind the other and hashed together', () => {
-  const piece = (offset: number, length: number) => ({ file, offset, length, stamp: null });
-  const result = runBlockJob({ verb: 'read', buffer: new ArrayBuffer(16), pieces: [piece(5, 5), piece(0, 2)] });
+test('chunks are read one behind the other and hashed together', () => {
+  const chunk = (offset: number, length: number) => ({ file, offset, length, stamp: null });
+  const result = runBlockJob({ verb: 'read', buffer: new ArrayBuffer(16), chunks: [chunk(5, 5), chunk(0, 2)] });
   expect(result).toMatchObject({ hash: md5('5678901'), problems: [] });
   expect(Buffer.from(result.buffer, 0, 7).toString()).toBe('5678901');
 });
@@ -30,7 +30,7 @@ test('a file that changes after it was looked at does not count', () => {
   const stamp = stampOf(statSync(file));
   expect(read(stamp)).toMatchObject({ hash: md5('0123456789') });
   utimesSync(file, 1, 1);
-  expect(read(stamp)).toMatchObject({ hash: null, problems: [{ piece: 0, what: 'it changed while it was read' }] });
+  expect(read(stamp)).toMatchObject({ hash: null, problems: [{ chunk: 0, what: 'it changed while it was read' }] });
 });
 
 test('a file that has grown, shrunk or gone is a problem that says so', () => {
@@ -51,9 +51,9 @@ test('a file that has become a pipe is a problem, and not waited for', () => {
 
 test('nothing is written unless the hash is right', () => {
   const buffer = new TextEncoder().encode('ABCD').buffer;
-  const pieces = [{ file, from: 1, length: 2, offset: 4, whole: false }];
-  expect(runBlockJob({ verb: 'write', buffer, size: 4, hash: md5('no'), pieces })).toMatchObject({ intact: false });
+  const chunks = [{ file, from: 1, length: 2, offset: 4, whole: false }];
+  expect(runBlockJob({ verb: 'write', buffer, size: 4, hash: md5('no'), chunks })).toMatchObject({ intact: false });
   expect(readFileSync(file, 'utf8')).toBe('0123456789');
-  expect(runBlockJob({ verb: 'write', buffer, size: 4, hash: md5('ABCD'), pieces })).toMatchObject({ intact: true });
+  expect(runBlockJob({ verb: 'write', buffer, size: 4, hash: md5('ABCD'), chunks })).toMatchObject({ intact: true });
   expect(readFileSync(file, 'utf8')).toBe('0123BC6789');
 });

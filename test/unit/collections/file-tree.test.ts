@@ -64,7 +64,7 @@ describe('a file tree', () => {
     ['a file that begins inside a repeated block', `. ${F} ${F} 1:4:f\n`, { f: 'oofo' }],
     ['an empty block between', `. ${F} ${EMPTY} ${B} 1:4:f\n`, { f: 'ooba' }],
     ['an unsized empty block', '. d41d8cd98f00b204e9800998ecf8427e 0:0:foo.txt\n', { 'foo.txt': '' }],
-    ['pieces out of order', `. ${FB} 3:3:f 0:3:f 0:1:g 5:1:f\n`, { f: 'barfoor', g: 'f' }],
+    ['chunks out of order', `. ${FB} 3:3:f 0:3:f 0:1:g 5:1:f\n`, { f: 'barfoor', g: 'f' }],
   ])('finds %s', async (_, text, files) => {
     const tree = await build(text);
     expect(Object.fromEntries(list(tree).map((path) => [path, read(tree, path)]))).toEqual(files);
@@ -115,7 +115,7 @@ describe('a file tree', () => {
     },
   );
 
-  test('cuts a file of more than 4 GiB in one piece and reads it right', async () => {
+  test('cuts a file of more than 4 GiB in one chunk and reads it right', async () => {
     const size = 0x3fffffff;
     const count = 12;
     const hash = 'a'.repeat(32);

@@ -95,7 +95,7 @@ describe('Reading a block', () => {
     let received = 0;
     await expect(
       (async () => {
-        for await (const piece of body) received += piece.byteLength;
+        for await (const chunk of body) received += chunk.byteLength;
       })(),
     ).rejects.toThrow('checksum mismatch');
     expect(received).toBeLessThan(BIG.length);
@@ -243,9 +243,9 @@ describe('Reading a block', () => {
     ring.servers[0]!.behave(serving(BIG));
     const { body } = await ring.client({ limits: TIGHT }).get(locatorOf(BIG));
     let received = 0;
-    for await (const piece of body) {
+    for await (const chunk of body) {
       if (received === 0) await wait(1_000);
-      received += piece.byteLength;
+      received += chunk.byteLength;
     }
     expect(received).toBe(BIG.length);
   });

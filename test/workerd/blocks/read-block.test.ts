@@ -4,12 +4,12 @@ import { type BlockSource, readBlock, readBlockRange, vouchForBlock } from '../.
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { mountOrder } from '../../../src/keep/rendezvous.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
-import { PIECE_BYTES } from '../../../src/streams/chunks.ts';
+import { CHUNK_BYTES } from '../../../src/streams/chunks.ts';
 import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { putInParts, testMount } from '../support/mounts.ts';
 
-const PIECE = PIECE_BYTES;
-const BIG = 3 * PIECE + 17;
+const CHUNK = CHUNK_BYTES;
+const BIG = 3 * CHUNK + 17;
 const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
 const codeOf = (work: Promise<unknown>) =>
   work.then(
@@ -84,9 +84,9 @@ describe('a block whose MD5 the store vouches for', () => {
     const at = testMount();
     const block = await randomBlock(BIG);
     await put(at, block);
-    const range = { offset: PIECE + 3, length: 1000 };
+    const range = { offset: CHUNK + 3, length: 1000 };
     const part = await readBlockRange(source([at.mount]), block.hash, range, { size: BIG });
-    expect(await bytesOf(part.body)).toEqual(block.data.slice(PIECE + 3, PIECE + 1003));
+    expect(await bytesOf(part.body)).toEqual(block.data.slice(CHUNK + 3, CHUNK + 1003));
   });
 
   test('is hashed all the same when reads are always verified', async () => {
@@ -100,7 +100,7 @@ describe('a block whose MD5 the store vouches for', () => {
 });
 
 describe('a block stored in parts, for which the store has no MD5', () => {
-  const sizes = [1000, 256 * 1024, 256 * 1024 + 1, PIECE, 2 * PIECE, BIG];
+  const sizes = [1000, 256 * 1024, 256 * 1024 + 1, CHUNK, 2 * CHUNK, BIG];
 
   test.each(sizes)('of %d bytes is hashed on its way and arrives whole', async (size) => {
     const at = testMount();
@@ -117,7 +117,7 @@ describe('a block stored in parts, for which the store has no MD5', () => {
     const block = await randomBlock(size);
     await putInParts(at, dataKey(block.hash), await damaged(block));
     expect(await codeOf(vouchForBlock(source([at.mount]), block.hash))).toBe('corrupt');
-    if (size <= PIECE) {
+    if (size <= CHUNK) {
       expect(await codeOf(readBlock(source([at.mount]), block.hash))).toBe('corrupt');
     } else {
       const { body, done } = await readBlock(source([at.mount]), block.hash);
@@ -143,8 +143,8 @@ describe('a block stored in parts, for which the store has no MD5', () => {
 describe('a store that gives other bytes the second time', () => {
   test.each([
     ['of a small block', 1000, { offset: 5, length: 100 }],
-    ['of a large block', BIG, { offset: PIECE - 5, length: 100 }],
-    ['of a large block, and long', BIG, { offset: 7, length: 2 * PIECE }],
+    ['of a large block', BIG, { offset: CHUNK - 5, length: 100 }],
+    ['of a large block, and long', BIG, { offset: 7, length: 2 * CHUNK }],
   ])('cannot pass them off as a part %s that was hashed', async (_, size, range) => {
     const at = testMount();
     const block = await randomBlock(size);
@@ -171,7 +171,7 @@ describe('a store that gives other bytes the second time', () => {
       (error) => (isKeepError(error) ? { bytes: 0, error } : Promise.reject(error)),
     );
     // A small block is read whole, so there is no second time.
-    if (size > PIECE) expect(outcome.error).not.toBeNull();
+    if (size > CHUNK) expect(outcome.error).not.toBeNull();
     expect(outcome.bytes).toBeLessThanOrEqual(range.length);
   });
 });

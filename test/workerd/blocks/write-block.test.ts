@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { type WriteRequest, type WriteResult, writeBlock } from '../../../src/blocks/write-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
-import { PIECE_BYTES } from '../../../src/streams/chunks.ts';
+import { CHUNK_BYTES } from '../../../src/streams/chunks.ts';
 import collision from '../../vectors/md5-collision.json';
 import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
 import { testMount } from '../support/mounts.ts';
 
-const PIECE = PIECE_BYTES;
+const CHUNK = CHUNK_BYTES;
 
 function write(mounts: Mount[], { hash, data }: TestBlock, extra: Partial<WriteRequest> = {}): Promise<WriteResult> {
   return writeBlock(mounts, { hash, size: data.length, body: bodyOf(data), desired: 1, storageClasses: [], ...extra });
@@ -59,7 +59,7 @@ describe('storage classes and replicas follow keepstore’s rules (3.8)', () => 
   });
 
   test('several replicas are spread over several mounts in one pass, and a mount’s own replication counts', async () => {
-    const block = await randomBlock(3 * PIECE + 5);
+    const block = await randomBlock(3 * CHUNK + 5);
     const pair = [testMount(), testMount()];
     const result = await write(
       pair.map(({ mount }) => mount),
@@ -79,7 +79,7 @@ describe('storage classes and replicas follow keepstore’s rules (3.8)', () => 
 });
 
 describe('a body that is not the block', () => {
-  test.each([100, 3 * PIECE])('of %d bytes stores nothing, on one mount or on two', async (size) => {
+  test.each([100, 3 * CHUNK])('of %d bytes stores nothing, on one mount or on two', async (size) => {
     for (const mounts of [[testMount()], [testMount(), testMount()]]) {
       const block = await randomBlock(size);
       const wrong = (await randomBlock(size)).data;
@@ -95,9 +95,9 @@ describe('a body that is not the block', () => {
 
   test('is refused against an existing block too, which stays as it was', async () => {
     const { mount } = testMount();
-    const block = await randomBlock(2 * PIECE);
+    const block = await randomBlock(2 * CHUNK);
     await write([mount], block);
-    for (const at of [0, PIECE + 7, block.data.length - 1]) {
+    for (const at of [0, CHUNK + 7, block.data.length - 1]) {
       const wrong = block.data.slice();
       wrong[at] = (wrong[at] ?? 0) ^ 1;
       expect(await codeOf(write([mount], block, { body: bodyOf(wrong) }))).toBe('body_mismatch');
@@ -112,7 +112,7 @@ describe('a body that is not the block', () => {
 describe('a block that is already there', () => {
   test('is not stored again: the data object stays, the marker is renewed', async () => {
     const { mount, raw, calls } = testMount();
-    const block = await randomBlock(2 * PIECE + 1);
+    const block = await randomBlock(2 * CHUNK + 1);
     await write([mount], block);
     const before = await raw.head(dataKey(block.hash));
     calls.length = 0;
@@ -123,7 +123,7 @@ describe('a block that is already there', () => {
 
   test('is copied to a further mount that is wanted, although the body is spent by then', async () => {
     const [one, two] = [testMount(), testMount()];
-    const block = await randomBlock(PIECE + 1);
+    const block = await randomBlock(CHUNK + 1);
     await write([one.mount], block);
     expect((await write([one.mount, two.mount], block, { desired: 2 })).replicas).toBe(2);
     expect(await stored(two.mount, block.hash)).toEqual(block.data);
@@ -157,7 +157,7 @@ describe('a block that is already there', () => {
 });
 
 describe('a stored copy that is corrupt is healed by a correct write', () => {
-  const sizes = [10, 2 * PIECE + 3];
+  const sizes = [10, 2 * CHUNK + 3];
 
   test.each(sizes)('whose MD5 the store knows to be wrong (%d bytes)', async (size) => {
     const { mount, raw } = testMount();
@@ -203,7 +203,7 @@ describe('a store that fails', () => {
   test('at one of two mounts while the body flows: the other is acknowledged, and the broken one is not counted', async () => {
     const broken = testMount({ faults: [{ operation: 'put', key: /^[0-9a-f]{3}\//, when: 'before' }] });
     const good = testMount();
-    const block = await randomBlock(3 * PIECE);
+    const block = await randomBlock(3 * CHUNK);
     const result = await write([broken.mount, good.mount], block, { desired: 2 });
     expect(result.mounts).toEqual([good.mount.uuid]);
     expect(result.replicas).toBe(1);
@@ -213,7 +213,7 @@ describe('a store that fails', () => {
   test('and has its copy made up by a third mount, from one that succeeded', async () => {
     const broken = testMount({ faults: [{ operation: 'put', key: /^[0-9a-f]{3}\//, when: 'before' }] });
     const good = [testMount(), testMount()];
-    const block = await randomBlock(3 * PIECE);
+    const block = await randomBlock(3 * CHUNK);
     const result = await write(
       [broken, ...good].map(({ mount }) => mount),
       block,
@@ -226,7 +226,7 @@ describe('a store that fails', () => {
 
 test('many writers of one block at once all succeed, and one good copy is there', async () => {
   const { mount } = testMount();
-  const block = await randomBlock(PIECE + 11);
+  const block = await randomBlock(CHUNK + 11);
   const results = await Promise.all(Array.from({ length: 8 }, () => write([mount], block)));
   expect(results.map(({ replicas }) => replicas)).toEqual(Array(8).fill(1));
   expect(await stored(mount, block.hash)).toEqual(block.data);

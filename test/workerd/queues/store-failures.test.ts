@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { md5Hex } from '../../../src/keep/md5.ts';
-import { pullEntry } from '../../../src/queues/pull-entry.ts';
-import { trashEntry } from '../../../src/queues/trash-entry.ts';
+import { pullEntry } from '../../../src/queues/pull.ts';
+import { trashEntry } from '../../../src/queues/trash.ts';
 import { createBucketVolume } from '../../../src/storage/bucket-volume.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { trashWork } from '../../../src/queues/trash-queue.ts';
+import { trashWork } from '../../../src/queues/trash.ts';
 
 const work = trashWork({ mounts: [], ttlSeconds: 1, clock: Date.now }, 4);
 

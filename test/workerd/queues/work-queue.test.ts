@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { PullQueue } from '../../../src/app/queue-objects.ts';
 import type { PullItem } from '../../../src/keep/work-lists.ts';
 import { done, failed } from '../../../src/queues/outcome.ts';
-import { pullWork } from '../../../src/queues/pull-queue.ts';
+import { pullWork } from '../../../src/queues/pull.ts';
 import type { Work } from '../../../src/queues/work-queue.ts';
 
 /** One queue in a real Durable Object, its alarms rung by hand, its work the test's own. */

@@ -27,8 +27,8 @@ const spyKeeper = () => {
     fill(hash: string): Sink {
       let bytes = 0;
       const writable = new WritableStream<Uint8Array>({
-        write: (piece) => {
-          bytes += piece.byteLength;
+        write: (chunk) => {
+          bytes += chunk.byteLength;
         },
         close: () => {
           kept[hash] = bytes;

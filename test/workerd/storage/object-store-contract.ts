@@ -81,12 +81,12 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
     });
 
     test('stores a stream of 64 MiB byte for byte and checks its MD5', async () => {
-      const piece = random(MIB);
-      const pieces = Array.from({ length: 64 }, () => piece);
+      const chunk = random(MIB);
+      const chunks = Array.from({ length: 64 }, () => chunk);
       const whole = new Uint8Array(64 * MIB);
-      for (const index of pieces.keys()) whole.set(piece, index * MIB);
+      for (const index of chunks.keys()) whole.set(chunk, index * MIB);
       const hash = await md5(whole);
-      await store.put('large', streamOf(...pieces), { size: whole.length, md5: hash });
+      await store.put('large', streamOf(...chunks), { size: whole.length, md5: hash });
       const { body, md5: stored } = await opened(store.get('large'));
       expect(stored).toBe(hash);
       expect(await md5(await bytes(body))).toBe(hash);
@@ -206,18 +206,18 @@ async function md5(data: Uint8Array): Promise<string> {
 }
 
 /** A stream of known length that breaks when it is cut short or runs over: what the port takes. */
-function streamOf(...pieces: Uint8Array[]): ReadableStream<Uint8Array> {
+function streamOf(...chunks: Uint8Array[]): ReadableStream<Uint8Array> {
   return announced(
-    pieces.reduce((sum, piece) => sum + piece.length, 0),
-    pieces,
+    chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    chunks,
   );
 }
 
-function announced(length: number, pieces: Uint8Array[], failure?: Error): ReadableStream<Uint8Array> {
+function announced(length: number, chunks: Uint8Array[], failure?: Error): ReadableStream<Uint8Array> {
   const { readable, writable } = new FixedLengthStream(length);
   const writer = writable.getWriter();
   const write = async () => {
-    for (const piece of pieces) await writer.write(piece);
+    for (const chunk of chunks) await writer.write(chunk);
     await (failure === undefined ? writer.close() : writer.abort(failure));
   };
   // Whoever reads sees it break.

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { PIECE_BYTES, piecesOf } from '../../../src/streams/chunks.ts';
+import { sliceChecked } from '../../../src/blocks/read-range.ts';
+import { CHUNK_BYTES, chunksOf } from '../../../src/streams/chunks.ts';
 import { concatenate } from '../../../src/streams/concat.ts';
 import { pacedBody } from '../../../src/streams/paced-body.ts';
 import type { Pipeable } from '../../../src/streams/part.ts';
-import { pipePieces } from '../../../src/streams/pipe-chunks.ts';
-import { sliceChecked } from '../../../src/streams/slice-chunks.ts';
+import { pipeChunks } from '../../../src/streams/pipe-chunks.ts';
 import { crc32 } from '../../../src/streams/zip/crc32.ts';
 import { crc32OfPart, tapCrc32 } from '../../../src/streams/zip/crc32-stream.ts';
 
 const signal = new AbortController().signal;
-const data = Uint8Array.from({ length: 3 * PIECE_BYTES + 7 }, (_, i) => (i * 31 + (i >> 8)) % 251);
+const data = Uint8Array.from({ length: 3 * CHUNK_BYTES + 7 }, (_, i) => (i * 31 + (i >> 8)) % 251);
 
 /** A body that the runtime would not pipe into another transform stream. */
 function pumped(bytes: Uint8Array, failAfter?: number): ReadableStream<Uint8Array> {
@@ -31,15 +31,15 @@ async function read(part: Pipeable, length: number): Promise<Uint8Array> {
 
 const same = (a: Uint8Array, b: Uint8Array) => a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
 
-/** One whose pieces are lent, each until the second one after it. */
+/** One whose chunks are lent, each until the second one after it. */
 function paced(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return pacedBody(piecesOf(new Response(bytes).body as ReadableStream<Uint8Array>), bytes.length, signal).body;
+  return pacedBody(chunksOf(new Response(bytes).body as ReadableStream<Uint8Array>), bytes.length, signal).body;
 }
 
 describe('a body that script moves', () => {
   test('goes through as it is, where the runtime would not pipe it', async () => {
     for (const body of [pumped(data), paced(data)])
-      expect(same(await read(pipePieces(body), data.length), data)).toBe(true);
+      expect(same(await read(pipeChunks(body), data.length), data)).toBe(true);
   });
 
   test('has its checksum told when it is through, and not when it breaks off', async () => {
@@ -59,10 +59,10 @@ describe('a body that script moves', () => {
     ).rejects.toThrow('block is corrupt');
     expect(told.length).toBe(1);
     expect(await crc32OfPart(pumped(data), signal)).toBe(crc32(data));
-    expect(await crc32OfPart(pipePieces(pumped(data)), signal)).toBe(crc32(data));
+    expect(await crc32OfPart(pipeChunks(pumped(data)), signal)).toBe(crc32(data));
     expect(
       await read(
-        tapCrc32(pipePieces(pumped(data)), (crc) => told.push(crc)),
+        tapCrc32(pipeChunks(pumped(data)), (crc) => told.push(crc)),
         data.length,
       ),
     ).toEqual(data);
@@ -72,19 +72,19 @@ describe('a body that script moves', () => {
   test.each([
     [0, 1],
     [0, data.length],
-    [PIECE_BYTES - 1, 2],
-    [PIECE_BYTES, PIECE_BYTES],
-    [5, 2 * PIECE_BYTES + 9],
+    [CHUNK_BYTES - 1, 2],
+    [CHUNK_BYTES, CHUNK_BYTES],
+    [5, 2 * CHUNK_BYTES + 9],
     [data.length - 1, 1],
   ])('is cut to %i+%i', async (offset, length) => {
     for (const body of [pumped(data), paced(data)]) {
-      const stretch = await read(sliceChecked(body, { offset, length }), length);
-      expect(same(stretch, data.slice(offset, offset + length))).toBe(true);
+      const range = await read(sliceChecked(body, { offset, length }), length);
+      expect(same(range, data.slice(offset, offset + length))).toBe(true);
     }
   });
 
-  test('never completes a stretch of a body that breaks off behind it', async () => {
-    await expect(read(sliceChecked(pumped(data, 2 * PIECE_BYTES), { offset: 0, length: 10 }), 10)).rejects.toThrow(
+  test('never completes a range of a body that breaks off behind it', async () => {
+    await expect(read(sliceChecked(pumped(data, 2 * CHUNK_BYTES), { offset: 0, length: 10 }), 10)).rejects.toThrow(
       'block is corrupt',
     );
   });

@@ -56,26 +56,26 @@ const tree = fc.array(entry, { maxLength: 12 }).map((entries) => {
   for (const { path, segments } of entries) {
     try {
       if (segments === null) directoryAt(root, path);
-      else for (const piece of [...segments, { ...dummy, length: 0 }]) appendSegment(fileAt(root, path), piece);
+      else for (const chunk of [...segments, { ...dummy, length: 0 }]) appendSegment(fileAt(root, path), chunk);
     } catch {}
   }
   return root;
 });
 const dummy = { locator: `${md5('1')}+1`, blockSize: 1, offset: 0 };
 
-/** The same tree with neighbouring pieces of one block joined, which is how it reads after printing. */
+/** The same tree with neighbouring chunks of one block joined, which is how it reads after printing. */
 function joined(directory: ManifestDirectory): unknown {
   return Array.from(directory.entries, ([name, node]) => {
     if (node.kind === 'directory') return [name, joined(node)];
-    const pieces = node.segments.map((piece) => ({ ...piece }));
-    for (let i = pieces.length - 1; i > 0; i--) {
-      const [before, here] = [pieces[i - 1]!, pieces[i]!];
+    const chunks = node.segments.map((chunk) => ({ ...chunk }));
+    for (let i = chunks.length - 1; i > 0; i--) {
+      const [before, here] = [chunks[i - 1]!, chunks[i]!];
       if (before.locator === here.locator && before.offset + before.length === here.offset) {
         before.length += here.length;
-        pieces.splice(i, 1);
+        chunks.splice(i, 1);
       }
     }
-    return [name, pieces];
+    return [name, chunks];
   }).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
 }
 
@@ -122,13 +122,13 @@ test('only locators are rewritten: not a stream or a file that looks like one, n
   }
 });
 
-test('a large line streams through in small pieces', async () => {
+test('a large line streams through in small chunks', async () => {
   const line = `. ${`${md5('x')}+1 `.repeat(50_000)}0:50000:f\n`;
   let largest = 0;
   let total = 0;
-  for await (const piece of rewriteLocators([new TextEncoder().encode(line)], (locator) => `${locator}+Z`)) {
-    largest = Math.max(largest, piece.length);
-    total += piece.length;
+  for await (const chunk of rewriteLocators([new TextEncoder().encode(line)], (locator) => `${locator}+Z`)) {
+    largest = Math.max(largest, chunk.length);
+    total += chunk.length;
   }
   expect(total).toBe(line.length + 2 * 50_000);
   expect(largest).toBeLessThan(100_000);

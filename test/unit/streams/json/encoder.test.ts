@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { escapeJsonText, jsonPieces, TextStream } from '../../../../src/streams/json/encoder.ts';
+import { escapeJsonText, jsonChunks, TextStream } from '../../../../src/streams/json/encoder.ts';
 
 const text = async (value: unknown) => {
   let result = '';
   const decoder = new TextDecoder();
-  for await (const piece of jsonPieces(value)) result += decoder.decode(piece, { stream: true });
+  for await (const chunk of jsonChunks(value)) result += decoder.decode(chunk, { stream: true });
   return result + decoder.decode();
 };
 

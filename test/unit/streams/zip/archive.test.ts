@@ -8,14 +8,14 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 const signal = new AbortController().signal;
 
 async function collect(parts: Iterable<Part>): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   for (const part of parts) {
-    const piece = part instanceof Uint8Array ? part : await part.open(signal);
-    if (!(piece instanceof Uint8Array)) throw new Error('only bytes here');
-    expect(piece.byteLength).toBe(part instanceof Uint8Array ? part.byteLength : part.length);
-    pieces.push(piece);
+    const chunk = part instanceof Uint8Array ? part : await part.open(signal);
+    if (!(chunk instanceof Uint8Array)) throw new Error('only bytes here');
+    expect(chunk.byteLength).toBe(part instanceof Uint8Array ? part.byteLength : part.length);
+    chunks.push(chunk);
   }
-  return new Uint8Array(Buffer.concat(pieces));
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 function archiveOf(contents: [string, Uint8Array][], comment = '') {
@@ -82,7 +82,7 @@ describe('an archive', () => {
     expect(readZip(await collect(archive.slice({ offset: 0, length: 22 }))).entries).toEqual([]);
   });
 
-  test('has the length that was announced, and any stretch of it is that stretch of the whole', async () => {
+  test('has the length that was announced, and any range of it is that range of the whole', async () => {
     const name = fc.stringMatching(/^[a-zä☃]{1,20}$/);
     await fc.assert(
       fc.asyncProperty(
@@ -102,7 +102,7 @@ describe('an archive', () => {
     );
   });
 
-  test('asks for no file before the stretch, and for no checksum that the stretch does not hold', async () => {
+  test('asks for no file before the range, and for no checksum that the range does not hold', async () => {
     const asked: string[] = [];
     const files: ZipFiles = {
       slice: (i, range) => {

@@ -22,9 +22,9 @@ function requestOf(body: string, cuts: number[], contentType: string): Request {
 
 async function read(body: string, cuts: number[] = [], contentType = 'application/json') {
   const reader = new BodyReader(requestOf(body, cuts, contentType), 'collection');
-  const pieces: number[] = [];
-  for await (const piece of reader.manifest()) pieces.push(...piece);
-  return { ...reader.result(), manifest: new TextDecoder().decode(Uint8Array.from(pieces)) };
+  const chunks: number[] = [];
+  for await (const chunk of reader.manifest()) chunks.push(...chunk);
+  return { ...reader.result(), manifest: new TextDecoder().decode(Uint8Array.from(chunks)) };
 }
 
 /** JSON as other writers spell it: every character beyond ASCII escaped. */

@@ -106,7 +106,7 @@ describe('an address', () => {
   });
 
   test('never holds a component that could climb or be empty', () => {
-    const piece = fc.constantFrom(
+    const chunk = fc.constantFrom(
       '..',
       '.',
       '',
@@ -122,8 +122,8 @@ describe('an address', () => {
       '...',
     );
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
-        const address = parseAddress('h', `/${pieces.join('/')}`);
+      fc.property(fc.array(chunk, { maxLength: 8 }), (chunks) => {
+        const address = parseAddress('h', `/${chunks.join('/')}`);
         return (address?.path ?? []).every((component) => !['', '.', '..'].includes(component));
       }),
     );

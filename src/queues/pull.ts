@@ -1,12 +1,31 @@
 import { EMPTY_HASH, MAX_BLOCK_BYTES } from '../keep/limits.ts';
-import { type Locator, parseLocator } from '../keep/locator.ts';
+import { type Locator, parseLocator, stripSignature } from '../keep/locator.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import { type SigningKey, signLocator } from '../keep/signature.ts';
-import type { PullItem } from '../keep/work-lists.ts';
+import { type PullItem, readPullList } from '../keep/work-lists.ts';
 import type { KeepClient } from '../services/keep-client.ts';
 import type { Mount } from '../storage/mounts.ts';
 import { done, failed, type Outcome } from './outcome.ts';
+import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts';
 import { pullServers } from './pull-servers.ts';
+import type { Work } from './work-queue.ts';
+
+/** Store and server requests that one pull makes at most, with one server to ask. */
+const REQUESTS_PER_ENTRY = 8;
+
+/** Pull lists. There is always a puller, whatever BLOB_REPLICATE_CONCURRENCY says (T41). */
+export function pullWork(context: PullContext, concurrency: number): Work<PullItem> {
+  return {
+    kind: 'pull',
+    read: readPullList,
+    encode: (item) => JSON.stringify(item),
+    decode: (text) => JSON.parse(text) as PullItem,
+    locatorOf: ({ locator }) => stripSignature(locator),
+    concurrency: Math.min(Math.max(1, concurrency), MAX_CONNECTIONS),
+    entriesPerAlarm: Math.floor(STORE_REQUESTS_PER_ALARM / REQUESTS_PER_ENTRY),
+    run: (item) => pullEntry(item, context),
+  };
+}
 
 export interface PullContext {
   mounts: Mount[];
