@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { openRaw } from '../test/support/raw-http.ts';
 import { residentBytes } from './measure.ts';
 
-/** Clients that do no work of their own worth naming: bytes are counted and dropped. */
+/** Clients that count bytes and drop them. */
 
 type Headers = Record<string, string>;
 

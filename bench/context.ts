@@ -10,8 +10,8 @@ export interface Subject {
 export interface BenchContext {
   /** How often the two sides of a comparison take turns. */
   rounds: number;
-  /** Tells the person who waits what goes on. */
+  /** Prints progress. */
   say(line: string): void;
-  /** Processor seconds that this machine needs for the MD5 of 64 MiB with OpenSSL, measured anew each time. */
+  /** Processor seconds that this machine takes for the MD5 of 64 MiB with OpenSSL, measured anew each time. */
   md5Seconds(): number;
 }

@@ -28,7 +28,7 @@ export interface Paired {
   /** Medians over the rounds. */
   floor: number;
   edge: number;
-  /** Median of the rounds' own ratios: what slows the machine down slows both sides of a round. */
+  /** Median of the rounds' ratios: a slow machine slows both sides of a round. */
   ratio: number;
 }
 

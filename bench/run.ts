@@ -11,7 +11,7 @@ import { queues } from './subjects/queues.ts';
 
 /**
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
- * Prints a table for each subject and writes bench/results.json. Wants a quiet machine; ratios bear a noisy one best.
+ * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
 const SUBJECTS: Subject[] = [blocks, downloads, cli, queues];
 

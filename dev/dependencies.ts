@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { ROOT } from './serve.ts';
 
 /**
- * `npm run dependencies`: few, pinned, of licences that we may ship, and without known severe holes. What runs in the
- * Worker is judged more strictly than what only builds and tests it.
+ * `npm run dependencies`: checks that dependencies are few, pinned, under licences that may be shipped, and without known
+ * severe vulnerabilities. Rules are stricter for what runs in the Worker than for tools.
  */
 const MAX_DIRECT = 12;
 const SHIPPED = [
@@ -19,7 +19,7 @@ const SHIPPED = [
   'Unlicense',
   'BlueOak-1.0.0',
 ];
-/** Tools are not passed on to anybody. */
+/** Tools are not distributed. */
 const TOOLS = [...SHIPPED, 'MPL-2.0', 'LGPL-3.0-or-later', 'Python-2.0', 'CC-BY-4.0'];
 
 interface Locked {

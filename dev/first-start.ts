@@ -11,7 +11,7 @@ export interface FirstStart {
 
 /**
  * Makes an admin user and a token on a service that has no users yet. Only its hash is in the database, so the token
- * itself is kept in a file of the state directory, for whoever may read that.
+ * itself is kept in a file of the state directory, readable by its user only.
  * @param call sends a request to the service as root and gives its JSON
  */
 export async function createFirstAdmin(

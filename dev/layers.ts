@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 /**
- * Which folder of src/ may import from which. Whatever is not listed is an error, so a new folder or a new direction is
- * a decision made here. docs/architecture.md says what each folder is for.
+ * Which folder of src/ may import from which. What is not listed is an error: a new folder or direction is
+ * decided here. docs/architecture.md says what each folder is for.
  */
 export const LAYERS: Record<string, string[]> = {
   keep: [],

@@ -36,20 +36,20 @@ export interface Service {
   workerdPid: () => number;
   /** Runs the cron handler now. */
   scheduled: () => Promise<void>;
-  /** One of the service's buckets behind its back, to look at objects and to damage them. */
+  /** Direct access to one of the buckets, to inspect and damage objects. */
   r2Bucket: (binding: string) => ReturnType<Miniflare['getR2Bucket']>;
-  /** Throws every object of a Durable Object class out of memory: what it did not store is lost, alarms stay. */
+  /** Evicts every object of a Durable Object class from memory: unsaved state is lost, alarms stay. */
   evictObjects: (className: string) => Promise<void>;
   /** Asks the Arvados API as root; with a record, as POST. */
   api: (path: string, record?: unknown) => Promise<unknown>;
-  /** Ends in order: what the Worker still holds for the upload log is written first. */
+  /** Stops after the Worker has written its pending upload log entries. */
   stop: () => Promise<void>;
 }
 
 const WORKER_NAME = 'keep-edge';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** The parts of wrangler.toml that a local run needs. */
+/** The keys of wrangler.toml that a local run uses. */
 interface WranglerFile {
   main: string;
   compatibility_date: string;
@@ -71,7 +71,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
     string,
     never
   >;
-  const foreign = SIGNALS.map((signal) => new Set(process.listeners(signal)));
+  const others = SIGNALS.map((signal) => new Set(process.listeners(signal)));
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -108,10 +108,10 @@ export async function serve(options: ServeOptions): Promise<Service> {
     }),
   );
   const proxyUrl = (await miniflare.ready).origin;
-  // Miniflare ends the process at once on a signal; stop() has something to write first.
+  // Miniflare ends the process at once on a signal; stop() must write the upload log first.
   for (const [index, signal] of SIGNALS.entries()) {
     for (const listener of process.listeners(signal)) {
-      if (!foreign[index]?.has(listener)) process.off(signal, listener);
+      if (!others[index]?.has(listener)) process.off(signal, listener);
     }
     process.once(signal, () => void stop().finally(() => process.exit(0)));
   }
@@ -134,7 +134,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   };
   let stopped: Promise<void> | null = null;
   const drainAndEnd = async () => {
-    // Who asks for the upload log gets it complete: nothing of it is left in the Worker's memory then.
+    // Flushes the upload log first: a reader of it gets all entries.
     await api('upload_log?limit=0').catch(() => {});
     await miniflare.dispose();
   };

@@ -12,7 +12,7 @@ import { ROOT, type Service, serve } from './serve.ts';
  * `npm start`: the whole service on this machine, no account needed.
  * Environment: PORT (8787), KEEP_EDGE_STATE (.keep-edge). `--config FILE` takes another wrangler.toml,
  * `--vars FILE` lays a JSON object of vars over it, `--r2 NAME` adds a local R2 bucket binding, `--https` serves with a
- * self-signed certificate (the Arvados SDKs insist on https).
+ * self-signed certificate (the Arvados SDKs require https).
  */
 const { values: flags } = parseArgs({
   options: {
@@ -39,20 +39,20 @@ const service = await serve({
 });
 printReady(service.url, await prepareAccounts(service));
 
-// The local runtime has no cron of its own: the Worker's trigger is every five minutes.
+// The local runtime runs no cron: this stands in for the Worker's trigger of every five minutes.
 const cron = setInterval(() => void service.scheduled().catch((error) => console.error(String(error))), 5 * 60_000);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => clearInterval(cron));
 
-/** Somebody else's port is the most common reason not to start: said in a sentence, before anything is touched. */
-async function checkPort(wanted: number): Promise<void> {
+/** A port in use is the most common failure: reported in one sentence before anything is changed. */
+async function checkPort(port: number): Promise<void> {
   const probe = createServer();
   const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
     probe.once('error', resolve);
-    probe.listen(wanted, '127.0.0.1', () => probe.close(() => resolve(null)));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(null)));
   });
   if (problem === null) return;
   const why = problem.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${problem.message})`;
-  console.error(`Port ${wanted} ${why}. Take another one: PORT=8788 npm start`);
+  console.error(`Port ${port} ${why}. Take another one: PORT=8788 npm start`);
   process.exit(1);
 }
 
@@ -67,7 +67,7 @@ async function createDevVars(): Promise<void> {
   });
 }
 
-/** Beside a cluster there is nothing to prepare: its users are the users. */
+/** Beside a cluster there is nothing to prepare: it has the users. */
 async function prepareAccounts(started: Service): Promise<string> {
   const { API_HOST } = { ...parseEnv(await readFile(join(ROOT, '.dev.vars'), 'utf8')), ...vars };
   if (API_HOST) return '';

@@ -7,7 +7,7 @@ import { ROOT } from './serve.ts';
 
 /**
  * `npm test`: everything there is, cheapest first, up to the first step that fails.
- * Tests that need an S3 server get a real one (Ceph RGW); where it cannot be had they are skipped loudly, and fail under CI=true.
+ * Tests that need an S3 server get a real one (Ceph RGW); without one they are skipped with a message, and fail under CI=true.
  */
 interface Step {
   name: string;
@@ -17,7 +17,7 @@ interface Step {
 }
 
 const WITH_S3 = [join(ROOT, 'test/support/s3/with-s3'), '--auto', '--'];
-/** workerd tells of every connection that a test breaks off, with a stack of bare addresses. */
+/** workerd logs each connection that a test breaks off, with a stack of addresses. */
 const RUNTIME_NOISE = /^(uncaught )?exception(;| =)|^stack: \S*\/workerd@/;
 const reports = await mkdtemp(join(tmpdir(), 'keep-edge-test-'));
 
@@ -70,7 +70,7 @@ async function s3IsToBeHad(): Promise<boolean> {
   console.log('=== a real S3 server for the tests');
   const begun = Date.now();
   const works = (await run([...WITH_S3, 'true'])) === 0;
-  console.log(`=== a real S3 server for the tests: ${works ? 'ok' : 'NOT TO BE HAD'} after ${seconds(begun)}`);
+  console.log(`=== a real S3 server for the tests: ${works ? 'ok' : 'NOT AVAILABLE'} after ${seconds(begun)}`);
   return works;
 }
 

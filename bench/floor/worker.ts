@@ -5,7 +5,7 @@ interface Bindings {
   ROWS: DurableObjectNamespace<Rows>;
 }
 
-/** As little as a Worker can do: the key is the path, the body passes through untouched. */
+/** The least a Worker can do: the key is the path, the body passes through untouched. */
 export default {
   async fetch(request: Request, { BLOCKS, ROWS }: Bindings, execution: ExecutionContext): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);

@@ -19,7 +19,7 @@ export const blocks: Subject = {
   async run(context) {
     await using floor = await startService({ configFile: 'bench/floor/wrangler.toml' });
     await using edge = await startService({ vars: { EDGE_CACHE: false } });
-    // Hashes what the store vouches for: the cost of hashing without that of reading parts, which local R2 does in script.
+    // Hashes also where the store has an MD5: the cost of hashing without that of reading parts, which local R2 does in script.
     await using hashing = await startService({ vars: { EDGE_CACHE: false, VERIFY_READS: 'always' } });
     return [
       ...(await reads(context, floor, edge, hashing)),

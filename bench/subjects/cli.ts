@@ -20,7 +20,7 @@ const SMALL_FILES = 10_000;
 const SMALL_BYTES = 4096;
 const LARGE_BYTES = 32 * BLOCK_BYTES;
 const MAX_ROUNDS = 3;
-/** A file system in memory, where there is one: the commands are held against each other, not the disk with itself. */
+/** A file system in memory, if there is one: to compare the commands, not the disk. */
 const MEMORY = '/dev/shm';
 
 /** Runs a command and prints the seconds it took, those of processor time, and its output, as JSON. */
@@ -34,11 +34,11 @@ interface Run {
   wall: number;
   cpu: number;
   out: string;
-  /** Processor seconds that the service used meanwhile: no client is faster than it. */
+  /** Processor seconds of the service meanwhile: it limits every client. */
   service: number;
 }
 
-/** keep-edge put and get, held against arv-put and arv-get on the same service and the same files. */
+/** keep-edge put and get, compared with arv-put and arv-get on the same service and the same files. */
 export const cli: Subject = {
   name: 'cli',
   async run(context) {
@@ -48,7 +48,7 @@ export const cli: Subject = {
     const bundle = spawn(process.execPath, [join(ROOT, 'dev/build-cli.ts'), work], { stdio: 'inherit' });
     await once(bundle, 'exit');
     await using service = await startService({ tls: await localCertificate(work) });
-    // The certificate is our own.
+    // The certificate is self-signed.
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     const { token } = await createUser(service, 'bench');
     const env = {

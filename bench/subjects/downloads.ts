@@ -14,7 +14,7 @@ const LONG_FILE_BLOCKS = 160;
 const RANGE_BYTES = MIB;
 const RANGES_PER_ROUND = 400;
 const CONNECTIONS = 8;
-/** The large manifest of issue 6: 800 files, 100 blocks each, 16 segments a block. */
+/** A large manifest: 800 files, 100 blocks each, 16 segments a block. */
 const MANY = { files: 800, blocks: 100, segments: 16 };
 const token = bearer(ROOT_TOKEN);
 const ZIP = '?accept=application/zip&disposition=attachment';

@@ -15,14 +15,14 @@ export interface ApiRequest {
   query?: Record<string, unknown>;
   body?: unknown;
   signal?: AbortSignal | undefined;
-  /** False tries once, and sits no outage out. */
+  /** False tries once, without retries. */
   patient?: boolean | undefined;
 }
 
 /** Asks the Arvados API; `path` is below the origin, such as `arvados/v1/users/current`. */
 export type Api = (path: string, request?: ApiRequest) => Promise<Row>;
 
-/** The API server said no. */
+/** The API server refused. */
 export class ApiError extends CliError {
   readonly status: number;
 
@@ -33,14 +33,14 @@ export class ApiError extends CliError {
 }
 
 const CONNECT_TIMEOUT_MS = 20_000;
-/** A connection that was idle for longer may be dead without anybody knowing. */
+/** Idle connections are closed after this time: the network may have dropped them silently. */
 const IDLE_TIMEOUT_MS = 10_000;
-/** Large manifests take their time. */
+/** Large manifests take long. */
 const ANSWER_TIMEOUT_MS = 300_000;
 const RETRIED = new Set([408, 409, 423, 429]);
 
 /**
- * The Arvados API over HTTP/1.1. Outages are sat out as the SDK does it; refusals are thrown at once.
+ * The Arvados API over HTTP/1.1. Outages are retried as the Python SDK does; refusals are thrown at once.
  * @throws ApiError, CliError
  */
 export function createApi(
@@ -108,7 +108,7 @@ export function createApi(
   return Object.assign(ask, { close: () => agent.destroy() });
 }
 
-/** A wrong certificate or an unknown name will not be better in a minute. */
+/** A wrong certificate or an unknown host name is not retried. */
 function isPassing(error: NodeJS.ErrnoException): boolean {
   const code = error.code ?? '';
   return !(code === 'ENOTFOUND' || code.startsWith('ERR_TLS') || /CERT|SIGNATURE|EPROTO/.test(code));
@@ -126,7 +126,7 @@ function parseAnswer(text: string, path: string): Row {
 function refusal(answer: Error | { status: number; text: string }, url: URL): CliError {
   if (answer instanceof Error) {
     const { code = '' } = answer as NodeJS.ErrnoException;
-    // OpenSSL's own words fill a line and help nobody.
+    // OpenSSL's message is a line of internals.
     const why = code === 'EPROTO' ? 'it does not speak TLS' : answer.message || code;
     return new CliError(`No answer from ${url.origin}: ${why}${adviceFor(code, url)}`);
   }

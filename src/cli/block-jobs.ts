@@ -2,23 +2,23 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
 
 /**
- * What block workers do: files are read and written, and hashed, without waiting and away from the thread that talks
- * to the network. Buffers go back and forth without being copied.
+ * Jobs of the block workers: read, write and hash files with synchronous calls, away from the network thread. Buffers
+ * are transferred, not copied.
  */
 export type BlockJob =
   | { verb: 'read'; buffer: ArrayBuffer; chunks: FileChunk[] }
   | { verb: 'write'; buffer: ArrayBuffer; size: number; hash: string; chunks: BlockChunk[] };
 
-/** Bytes of a file that are read to follow one another in a block. */
+/** Bytes of a file to be read; the chunks of a job follow one another in the block. */
 export interface FileChunk {
   file: string;
   offset: number;
   length: number;
-  /** What the file must be for its bytes to count, see stampOf; null for whatever it is. */
+  /** The expected state of the file, see stampOf; null accepts any. */
   stamp: string | null;
 }
 
-/** Bytes of a block that belong into a file. */
+/** Bytes of a block to be written to a file. */
 export interface BlockChunk {
   file: string;
   /** In the block. */
@@ -26,7 +26,7 @@ export interface BlockChunk {
   length: number;
   /** In the file. */
   offset: number;
-  /** Made anew, and complete with these bytes: it needs no room and is cut where they end. */
+  /** The chunk is the whole file: it is created, or truncated first. */
   whole: boolean;
 }
 
@@ -37,12 +37,12 @@ export interface ChunkProblem {
 }
 
 export type BlockResult =
-  /** MD5 of all that was read; null when some chunk could not be. */
+  /** MD5 of all chunks together; null when one could not be read. */
   | { verb: 'read'; buffer: ArrayBuffer; hash: string | null; problems: ChunkProblem[] }
-  /** False, with nothing written, when the bytes are not the block's. */
+  /** False, with nothing written, when the hash is wrong. */
   | { verb: 'write'; buffer: ArrayBuffer; intact: boolean };
 
-/** Tells two states of a file apart: its size and times. */
+/** Size and times of a file: differs when it was changed. */
 export function stampOf({ size, mtimeMs, ctimeMs }: Stats): string {
   return `${size} ${mtimeMs} ${ctimeMs}`;
 }
@@ -68,14 +68,14 @@ function readChunks({ buffer, chunks }: BlockJob & { verb: 'read' }): BlockResul
 function readChunk({ file, offset, stamp }: FileChunk, target: Uint8Array): string | null {
   let descriptor: number | null = null;
   try {
-    // What has become a pipe meanwhile must not keep us waiting for a writer.
+    // O_NONBLOCK: the file may have become a pipe without a writer.
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     for (let done = 0; done < target.byteLength; ) {
       const count = readSync(descriptor, target, done, target.byteLength - done, offset + done);
       if (count === 0) return 'it became shorter while it was read';
       done += count;
     }
-    // Looked at afterwards: whatever came before the bytes were read shows too.
+    // Checked after reading, to see changes made before and meanwhile.
     return stamp === null || stampOf(fstatSync(descriptor)) === stamp ? null : 'it changed while it was read';
   } catch (error) {
     return reasonOf(error);
@@ -110,7 +110,7 @@ const REASONS: Record<string, string> = {
   ENAMETOOLONG: 'its path is too long',
 };
 
-/** An error of the file system, for people. */
+/** A file system error as a short sentence. */
 export function reasonOf(error: unknown): string {
   const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
   return REASONS[code] ?? message;

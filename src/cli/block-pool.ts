@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { BlockJob, BlockResult } from './block-jobs.ts';
 
-/** Threads that read, write and hash blocks, and the buffers for them: the only memory that data ever takes. */
+/** Threads that read, write and hash blocks, and their buffers: no other memory holds data. */
 export interface BlockPool {
   /** A buffer of at least `bufferBytes`, when one is free. */
   takeBuffer(): Promise<ArrayBuffer>;
@@ -69,7 +69,7 @@ export function createBlockPool({
     worker.postMessage(waiting.job, [waiting.job.buffer]);
   };
 
-  // Its start takes as long as a small block does to arrive.
+  // Started early: it takes as long as the arrival of a small block.
   idle.push(start());
 
   return {

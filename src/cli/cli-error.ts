@@ -1,8 +1,8 @@
-/** What the person at the terminal is told; never shown with a stack. */
+/** An error with a message for the user; shown without a stack. */
 export class CliError extends Error {
   readonly exitCode: number;
 
-  /** @param exitCode 1: it did not work; 2: the command line makes no sense */
+  /** @param exitCode 1: it failed; 2: wrong usage */
   constructor(message: string, exitCode = 1) {
     super(message);
     this.exitCode = exitCode;

@@ -6,7 +6,7 @@ import { ApiError } from './api-client.ts';
 import { CliError, usageError } from './cli-error.ts';
 import { showName } from './human-format.ts';
 
-/** `UUID`, `UUID/path`, `PDH` or `PDH/path`, as a person writes it. */
+/** `UUID`, `UUID/path`, `PDH` or `PDH/path`, as written on the command line. */
 export interface CollectionAddress {
   id: string;
   /** Without slashes at its ends; '' is the whole collection. */
@@ -40,7 +40,7 @@ export function isCollectionUuid(text: string): boolean {
 export async function loadCollection(api: Api, id: string, signal?: AbortSignal): Promise<LoadedCollection> {
   const record = await api(`arvados/v1/collections/${encodeURIComponent(id)}`, { signal }).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 404)
-      throw new CliError(`There is no collection ${id}, or it is not for you to read.`);
+      throw new CliError(`There is no collection ${id}, or you may not read it.`);
     throw error;
   });
   const manifest = String(record.manifest_text ?? '');

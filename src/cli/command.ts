@@ -3,7 +3,7 @@ import { usageError } from './cli-error.ts';
 
 /** One option of a command, as `--help` shows it. */
 export interface Option {
-  /** What its value is called in help texts; null for a switch. */
+  /** Placeholder of its value in help texts; null for a switch. */
   value: string | null;
   help: string;
   short?: string;
@@ -16,18 +16,18 @@ export interface Command {
   name: string;
   /** Half a sentence for the list of commands. */
   summary: string;
-  /** What stands behind the name: `PATH...`. */
+  /** Arguments after the name, such as `PATH...`. */
   usage: string;
   /** Paragraphs and examples below the options. */
   help: string;
   options: Record<string, Option>;
-  /** What its arguments are, for shell completion. */
+  /** Arguments that shell completion offers. */
   completes?: 'files' | readonly string[];
   /** @returns the exit code */
   run(given: Given): Promise<number>;
 }
 
-/** What stood on the command line. */
+/** A parsed command line. */
 export interface Given {
   arguments: string[];
   /** Whether a switch is on. */

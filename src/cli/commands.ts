@@ -39,7 +39,7 @@ Usage: keep-edge COMMAND ...
 
 ${lines.join('\n')}
 
-keep-edge COMMAND --help says more about each; keep-edge --version says which this is.
+keep-edge COMMAND --help says more about each; keep-edge --version prints the version.
 
 Settings are those of other Arvados programs, from the environment or ~/.config/arvados/settings.conf:
   ARVADOS_API_HOST           host[:port], or with a scheme for a local service: http://127.0.0.1:8787

@@ -32,7 +32,7 @@ export function plural(count: number, noun: string, nouns = `${noun}s`): string 
   return `${count.toLocaleString('en-US')} ${count === 1 ? noun : nouns}`;
 }
 
-/** A name that a terminal shows as one harmless line. */
+/** A name, quoted as in JSON if it would confuse a terminal. */
 export function showName(name: string): string {
   return /[\p{C}\\"]/u.test(name) ? JSON.stringify(name.toWellFormed()) : name;
 }

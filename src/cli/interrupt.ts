@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 
-/** A first Ctrl-C or SIGTERM aborts the signal, so that work can be put away; a second one ends the process. */
+/** A first Ctrl-C or SIGTERM aborts the signal, so that progress can be saved; a second one ends the process. */
 export interface Interruption {
   signal: AbortSignal;
-  /** 128 and the number of the signal that came. */
+  /** 128 plus the number of the signal. */
   exitCode: number;
-  /** Signals do again what they do. */
+  /** Restores the default handling of signals. */
   end(): void;
 }
 

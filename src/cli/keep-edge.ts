@@ -1,6 +1,6 @@
 import { main } from './main.ts';
 
-// A reader that goes away, such as head, is no error.
+// A closed pipe, as behind `| head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;

@@ -5,7 +5,7 @@ import { commandHelp, parseCommandLine } from './command.ts';
 import { COMMANDS, findCommand, overview } from './commands.ts';
 import { errorScreen } from './progress.ts';
 
-/** Runs the command line. @returns the exit code; everything that people have to know has been said then */
+/** Runs the command line. @returns the exit code; errors have been reported on standard error */
 export async function main(args: string[]): Promise<number> {
   const [name = '', ...rest] = args;
   try {

@@ -5,10 +5,10 @@ import type { CheckBody } from '../services/checked-body.ts';
 import type { ClientPlatform } from '../services/keep-client.ts';
 import { createNodeTransport, type NodeTransportOptions, nodeStreamOf } from './node-transport.ts';
 
-/** At least this much is held back until the hash agrees; smaller blocks are checked before anything is given out. */
+/** This much is held back until the hash agrees; smaller blocks are verified before any byte is passed on. */
 const HELD_BACK_BYTES = 1_048_576;
 
-/** The Keep client's parts that are Node's own. `close` ends idle connections, so that the process can exit. */
+/** The Keep client's platform on Node. `close` ends idle connections, so that the process can exit. */
 export function createNodePlatform(options: NodeTransportOptions = {}): ClientPlatform & { close(): void } {
   const transport = createNodeTransport(options);
   return {
@@ -35,7 +35,7 @@ const checkBody: CheckBody = async (body, { hash, size }, watch) => {
   let length = 0;
   let ended = false;
 
-  /** Reads until something may be given out. */
+  /** Reads until something may be passed on. */
   const fill = async () => {
     watch.resume();
     while (!ended && heldBytes <= HELD_BACK_BYTES) {

@@ -8,7 +8,7 @@ export interface NodeTransportOptions {
   insecure?: boolean;
 }
 
-/** A server that does not answer "Expect: 100-continue" gets the body all the same, as with curl. */
+/** Without an answer to "Expect: 100-continue" the body is sent after this time, as curl does. */
 const CONTINUE_TIMEOUT_MS = 1_000;
 const CHUNK_BYTES = 262_144;
 const NULL_BODY_STATUS = new Set([204, 205, 304]);
@@ -39,7 +39,7 @@ export function createNodeTransport({ insecure = false }: NodeTransportOptions =
   };
 }
 
-/** `stale`: the server closed a kept connection just as we used it, and nothing was lost. */
+/** `stale`: the server closed an idle connection as it was used; nothing was sent, so it is safe to repeat. */
 function exchangeOnce(
   request: TransportRequest,
   agents: { plain: http.Agent; tls: https.Agent },
@@ -81,7 +81,7 @@ function exchangeOnce(
       clearTimeout(continueTimer);
       response.on('close', () => {
         signal.removeEventListener('abort', abort);
-        // A connection on which the announced body never went out cannot be used again.
+        // The announced body was not sent: the connection cannot be reused.
         if (!outgoing.writableFinished) outgoing.destroy();
       });
       try {
@@ -148,14 +148,14 @@ function toResponse(incoming: http.IncomingMessage, method: string): Response {
 const nodeStreams = new WeakMap<ReadableStream, Readable>();
 
 /**
- * The Node stream behind a body of this transport that nobody has begun to read: to be read instead of it, by those
- * who move much. Web streams would take as long as the MD5.
+ * The Node stream behind an unread body of this transport, to be read instead of it: web streams cost as much
+ * processor time as the MD5. Null for other bodies.
  */
 export function nodeStreamOf(body: ReadableStream<Uint8Array>): Readable | null {
   return nodeStreams.get(body) ?? null;
 }
 
-/** Begins to read when it is asked for the first chunk, so that the Node stream stays untouched until then. */
+/** Reads nothing before the first pull, so that the Node stream can be taken instead. */
 function toWebStream(incoming: http.IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
   let chunks: AsyncIterator<Uint8Array<ArrayBuffer>> | null = null;
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(

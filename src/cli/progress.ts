@@ -1,16 +1,16 @@
 import { formatBytes, formatSeconds } from './human-format.ts';
 
-/** How far a transfer is. */
+/** Progress of a transfer. */
 export interface Standing {
   bytesDone: number;
   bytesTotal: number;
-  /** Of those done, bytes that went over the network: the rate counts only these. */
+  /** Bytes that went over the network: the rate counts only these. */
   bytesMoved: number;
-  /** What else there is to say, such as counts of blocks. */
+  /** Further text, such as counts of blocks. */
   note: string;
 }
 
-/** Where messages go; standard error, so that standard output stays for results. */
+/** Where messages go: standard error, so that standard output holds results only. */
 export interface Screen {
   write(text: string): void;
   isTTY: boolean;
@@ -18,9 +18,9 @@ export interface Screen {
 }
 
 export interface Progress {
-  /** A line above the bar. */
+  /** Prints a line above the bar. */
   say(line: string): void;
-  /** Shows where it ended and takes the bar away. */
+  /** Removes the bar. */
   stop(): void;
 }
 
@@ -43,7 +43,7 @@ export function errorScreen(): Screen {
   };
 }
 
-/** A line above the bar, if there is one; the bar draws itself anew. */
+/** Prints a line above the bar, which is drawn again by its timer. */
 export function sayAbove({ isTTY, write }: Screen, line: string): void {
   write(`${isTTY ? CLEAR_LINE : ''}${line}\n`);
 }
@@ -66,7 +66,7 @@ export function showProgress(
     const seconds = Math.max(0.001, (at - from) / 1000);
     const rate = (standing.bytesMoved - moved) / seconds;
     const pace = (standing.bytesDone - done) / seconds;
-    // What has to be sent again takes the bar back.
+    // The rate of done bytes: repeated attempts lower it.
     const left = pace > 0 ? (standing.bytesTotal - standing.bytesDone) / pace : Number.POSITIVE_INFINITY;
     return describe(
       standing,

@@ -1,10 +1,10 @@
 import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
 import type { Given, Option } from './command.ts';
 
-/** The option of commands that move much. */
+/** The option of commands that talk to a service. */
 export const RETRIES: Option = {
   value: 'N',
-  help: `how often to ask again when nobody answers\n(${SDK_RETRIES.rounds - 1}: outages of some minutes are sat out)`,
+  help: `how often to try again after a failure\n(${SDK_RETRIES.rounds - 1}: enough for an outage of some minutes)`,
 };
 
 export function retryPolicy(given: Given): RetryPolicy {

@@ -10,12 +10,12 @@ import { createNodePlatform } from './node-platform.ts';
 import { errorScreen, sayAbove } from './progress.ts';
 import { readSettings, type Settings } from './settings.ts';
 
-/** The cluster's own choices, as far as uploads follow them. */
+/** The cluster's defaults that uploads follow. */
 export interface ClusterFacts {
   clusterId: string;
   replication: number;
   signatureTtlSeconds: number;
-  /** Classes that blocks go to when nobody says otherwise; empty when the cluster does not say. */
+  /** The cluster's default storage classes; empty when it does not say. */
   defaultClasses: string[];
 }
 
@@ -38,7 +38,7 @@ const HINTED_CLUSTERS = 'https://keep.*.arvadosapi.com';
 export interface SessionOptions {
   settings?: Settings;
   retry?: RetryPolicy;
-  /** Told of outages that are being sat out; says so on standard error unless given. */
+  /** Called before each pause of a retry; the default writes a line to standard error. */
   onPause?: OnPause;
 }
 
@@ -78,7 +78,7 @@ export function openSession({
   };
 }
 
-/** ARVADOS_KEEP_SERVICES, or what the API server lists; asked again when nothing else helps, without patience then. */
+/** ARVADOS_KEEP_SERVICES, or the list of the API server. A refresh asks once, and keeps the last list when that fails. */
 function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
   if (keepServices.length > 0) return fixedServices(servicesFromUrls(keepServices));
   const ask = async (how: ApiRequest = {}): Promise<KeepService[]> => {
@@ -87,7 +87,7 @@ function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
   };
   let known: KeepService[] | null = null;
   let asking: Promise<KeepService[]> | null = null;
-  const remember = (list: KeepService[]) => {
+  const keep = (list: KeepService[]) => {
     known = list;
     return list;
   };
@@ -97,9 +97,9 @@ function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
       if (last !== null && !refresh) return last;
       asking ??= (
         last === null
-          ? ask().then(remember)
-          : // While the API server is out of reach the services may not be.
-            ask({ patient: false, signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) }).then(remember, () => last)
+          ? ask().then(keep)
+          : // The services may answer while the API server does not.
+            ask({ patient: false, signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) }).then(keep, () => last)
       ).finally(() => {
         asking = null;
       });
@@ -125,7 +125,7 @@ async function readFacts({ keepServices }: Settings, api: Api): Promise<ClusterF
   };
 }
 
-/** Many transfers fail at once when a network does: one of them speaks for all. */
+/** Many transfers fail at once when a network does: one line is enough. */
 const SAY_EVERY_MS = 3_000;
 
 function sayPauses(): OnPause {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CliError } from './cli-error.ts';
 
-/** What to talk to, and as whom (arvados-client-contract.md 2.1). */
+/** Addresses and token, from the variables that all Arvados clients read. */
 export interface Settings {
   /** Origin of the API server. */
   apiUrl: string;
@@ -21,7 +21,7 @@ const ADVICE =
   'Set ARVADOS_API_HOST and ARVADOS_API_TOKEN, in the environment or as lines of ~/.config/arvados/settings.conf.';
 
 /**
- * Settings from the environment and, where that says nothing, from settings.conf. The host may carry a scheme.
+ * Settings from the environment and, where a variable is not set, from settings.conf. The host may carry a scheme.
  * @throws CliError that says what to set
  */
 export function readSettings(env: Environment = process.env): Settings {
@@ -61,7 +61,7 @@ function readSettingsFile(env: Environment): Record<string, string> {
   return {};
 }
 
-/** systemd's, then XDG's, each a list of directories. */
+/** CONFIGURATION_DIRECTORY (systemd) first, then XDG; each is a list of directories. */
 function settingsDirectories(env: Environment): string[] {
   const list = (text: string | undefined) => (text ?? '').split(':').filter(Boolean);
   const home = env.HOME ?? homedir();

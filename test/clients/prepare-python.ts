@@ -13,8 +13,8 @@ const DEBIAN_PACKAGES = ['python3-venv', 'python3-dev', 'gcc', 'libcurl4-openssl
 export async function preparePython(venv: string, requirements: string): Promise<string> {
   const python = join(venv, 'bin/python');
   const installed = join(venv, 'requirements.txt');
-  const wanted = await readFile(requirements, 'utf8');
-  if (existsSync(python) && (await readFile(installed, 'utf8').catch(() => '')) === wanted) return python;
+  const required = await readFile(requirements, 'utf8');
+  if (existsSync(python) && (await readFile(installed, 'utf8').catch(() => '')) === required) return python;
   await mkdir(dirname(venv), { recursive: true });
   if (!(await install(venv, python, requirements))) {
     installDebianPackages();
@@ -34,7 +34,7 @@ async function install(venv: string, python: string, requirements: string): Prom
 }
 
 function installDebianPackages(): void {
-  const advice = `The Arvados SDK needs, on Debian: apt-get install ${DEBIAN_PACKAGES.join(' ')}`;
+  const advice = `The Arvados SDK requires, on Debian: apt-get install ${DEBIAN_PACKAGES.join(' ')}`;
   if (process.getuid?.() !== 0) throw new Error(advice);
   console.log('The SDK did not install as it is: installing what it is built with.');
   const installed =

@@ -1,4 +1,4 @@
-"""Hands for the tests: files to upload, the command line tools, and the service's upload log."""
+"""Helpers for the tests: files to upload, the command line tools, and the service's upload log."""
 import json
 import os
 import pathlib

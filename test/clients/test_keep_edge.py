@@ -1,4 +1,4 @@
-"""keep-edge's own command line beside the SDK's tools: the same files in, the same files out, whoever put them."""
+"""keep-edge's own command line beside the SDK's tools: the same files in, the same files out, with either of them."""
 import json
 import os
 import unittest

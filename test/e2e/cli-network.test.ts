@@ -21,7 +21,7 @@ let cli: Cli;
 beforeAll(async () => {
   service = await startService();
   proxy = await startTcpProxy(service.url);
-  cli = await cliFor(service, 'far-away');
+  cli = await cliFor(service, 'network');
   cli.env.ARVADOS_API_HOST = proxy.url;
 });
 afterAll(async () => {

@@ -58,7 +58,7 @@ test('files and directories that may not be read are named; once they may, the s
   expect(json.name).toBe('locked');
 });
 
-test('a collection that lacked files and was changed by somebody since is left alone', async () => {
+test('a collection that lacked files and has been changed since is left alone', async () => {
   const source = await makeDirectory('changed since');
   await writeFile(join(source, 'open'), 'open');
   await writeFile(join(source, 'secret'), 'secret');

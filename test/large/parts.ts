@@ -27,7 +27,7 @@ export type Part = (context: PartContext) => Promise<void>;
 
 const MAX_PEAK_MIB = 600;
 const GIB_BLOCKS = 16;
-/** Of a checkout: what is no part of it, or changes while somebody works in it. */
+/** Left out of a checkout: caches, and what changes during work in it. */
 const LEFT_OUT = ['.git', '.cache', '.vite', '.keep-edge', '.wrangler', '*.log'];
 const isLeftOut = (name: string) => LEFT_OUT.includes(name) || name.endsWith('.log');
 
@@ -108,7 +108,7 @@ export const PARTS: Record<string, Part> = {
   /** arv-put and arv-get on the same service and the same tree. */
   arvados: async (context) => {
     const certificate = await localCertificate(join(ROOT, '.cache'));
-    // The certificate is our own.
+    // The certificate is self-signed.
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     await withService(context, { tls: certificate }, async ({ service, cli, say }) => {
       const venv = join(ROOT, '.cache/arvados-sdk');
@@ -129,13 +129,13 @@ export const PARTS: Record<string, Part> = {
       say(`put: arv-put ${described(theirs)}; keep-edge ${described(ours)}`);
       deepStrictEqual(await listing(cli, ours.stdout), await listing(cli, theirs.stdout));
 
-      const wanted = filesOf(treeDigest(source));
+      const expected = filesOf(treeDigest(source));
       const [one, other] = [join(cli.home, 'by arv-get'), join(cli.home, 'by keep-edge')];
       await mkdir(one);
       const arvGet = await measured(cli, 'arv-get', '--no-progress', `${ours.stdout}/`, `${one}/`);
-      deepStrictEqual(filesOf(treeDigest(one)), wanted);
+      deepStrictEqual(filesOf(treeDigest(one)), expected);
       const get = await measured(cli, ...cli.command, 'get', theirs.stdout, other);
-      deepStrictEqual(filesOf(treeDigest(other)), wanted);
+      deepStrictEqual(filesOf(treeDigest(other)), expected);
       say(`get: arv-get of ours ${described(arvGet)}; keep-edge of theirs ${described(get)}`);
     }).finally(() => {
       delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;

@@ -41,7 +41,7 @@ async function runDeployConfig(given: Given): Promise<number> {
 }
 
 async function parseYaml(text: string): Promise<unknown> {
-  // Large, and no other command needs it.
+  // Loaded here only: it is large and no other command uses it.
   const { parse } = await import('yaml');
   try {
     return parse(text);

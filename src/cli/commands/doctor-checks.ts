@@ -7,7 +7,7 @@ import { checkpointFile } from '../put/checkpoint.ts';
 import type { ClusterFacts, Session } from '../session.ts';
 import type { Settings } from '../settings.ts';
 
-/** One thing that was looked at; `unknown` is what could not be, and is no reason to worry. */
+/** One check. `unknown`: it could not be checked, which is not a problem. */
 export interface Finding {
   state: 'good' | 'bad' | 'unknown';
   what: string;
@@ -15,7 +15,7 @@ export interface Finding {
   advice?: string;
 }
 
-/** No patience: an outage is what we are looking for. */
+/** No retries: an outage is a finding. */
 export const ONE_TRY = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
 
 const MAX_SKEW_SECONDS = 60;
@@ -58,7 +58,7 @@ export async function checkClock({ apiUrl }: Settings, transport: Transport): Pr
   return { state: 'bad', what: `clock: ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} the server's`, advice };
 }
 
-/** Milliseconds since 1970; NaN when it does not say. */
+/** Milliseconds since 1970; NaN without a Date header. */
 async function serverTime(apiUrl: string, transport: Transport): Promise<number> {
   const { headers, body } = await transport.send({
     method: 'GET',

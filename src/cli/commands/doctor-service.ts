@@ -68,7 +68,7 @@ function adviceFor(error: unknown): string {
   return 'Can this machine reach that address? Is the service running? A proxy or a firewall may be in between.';
 }
 
-/** Only root may look at volumes; anybody else is told nothing. */
+/** Only the system root token may list volumes; empty for others. */
 async function mountFindings({ url }: KeepService, settings: Settings): Promise<Finding[]> {
   const api = createApi({ ...settings, apiUrl: url }, { retry: ONE_TRY });
   try {

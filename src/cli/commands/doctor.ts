@@ -30,9 +30,9 @@ export const doctor: Command = {
   },
   help: `
 Stores one block of random data at each service and reads it back; no collection refers to it, so the cluster's garbage
-collection takes it away. Volumes are shown to whoever has the system root token in ARVADOS_API_TOKEN.
+collection removes it. Volumes are shown only if ARVADOS_API_TOKEN is the system root token.
 
-Exit code 1 when something needs attention.`,
+Exit code 1 when there is a problem.`,
   run: runDoctor,
 };
 
@@ -77,7 +77,7 @@ async function examine(settings: Settings, testBytes: number, tell: (finding: Fi
     if (!tell(await checkApi(session))) return;
     tell(await checkClock(settings, platform.transport));
     const { finding, mayRead } = await checkToken(session.api);
-    // Whoever is not known is refused by every service too.
+    // Every service refuses a token that the API server refuses.
     if (!tell(finding)) return;
     const found = await session.services.list().catch((error: unknown) => {
       tell({ state: 'bad', what: `Keep services: ${messageOf(error)}` });

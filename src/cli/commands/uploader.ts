@@ -13,7 +13,7 @@ export const uploader: Command = {
     json: { value: null, help: 'records as JSON' },
   },
   help: `
-"create" prints the account's token, once: nobody can ask for it again. With it, keep-edge put and arv-put work, and
+"create" prints the account's token, once: it cannot be shown again. With it, keep-edge put and arv-put work, and
 nothing else does. "deactivate" makes the token useless; what was uploaded stays.
 
 Only services that keep their own accounts know uploaders; a cluster's API server does not.`,

@@ -7,7 +7,7 @@ export interface Converted {
   /** What belongs below [vars] in wrangler.toml. */
   vars: Table;
   secrets: Record<string, string>;
-  /** What people have to know or to do, a sentence each. */
+  /** Remarks for the user, a sentence each. */
   notes: string[];
 }
 
@@ -42,11 +42,11 @@ const SECRETS: [path: string, name: string][] = [
 const REQUIRED_SECRETS = new Set(['SYSTEM_ROOT_TOKEN', 'BLOB_SIGNING_KEY']);
 
 /** @throws CliError when the file is no cluster configuration, or does not say which cluster */
-export function convertConfig(document: unknown, wanted?: string): Converted {
+export function convertConfig(document: unknown, clusterId?: string): Converted {
   const clusters = at(document, 'Clusters');
   if (!isTable(clusters)) throw new CliError('This is no Arvados config.yml: it has no Clusters.');
   const ids = Object.keys(clusters);
-  const id = wanted ?? (ids.length === 1 ? ids[0] : undefined);
+  const id = clusterId ?? (ids.length === 1 ? ids[0] : undefined);
   const cluster = id === undefined ? undefined : clusters[id];
   if (id === undefined || !isTable(cluster))
     throw new CliError(`Which cluster? The file has: ${ids.join(', ')}. Name one with --cluster.`);
@@ -70,7 +70,7 @@ export function convertConfig(document: unknown, wanted?: string): Converted {
   for (const [path, name] of SECRETS) {
     const value = at(cluster, path);
     if (typeof value === 'string' && value !== '') secrets[name] = value;
-    else if (REQUIRED_SECRETS.has(name)) notes.push(`${path} is missing: the service needs the secret ${name}.`);
+    else if (REQUIRED_SECRETS.has(name)) notes.push(`${path} is missing: the service requires the secret ${name}.`);
   }
   const classes = tableAt(cluster, 'StorageClasses');
   if (Object.keys(classes).length > 0) vars.STORAGE_CLASSES = classes;

@@ -59,7 +59,7 @@ function secretNames(
   return names;
 }
 
-/** Keys that say something: empty texts and tables are as good as absent. */
+/** The named keys, without empty texts and tables: these mean the same as absent. */
 function pick(table: Table, names: readonly string[]): Table {
   return Object.fromEntries(
     names.flatMap((name) => {

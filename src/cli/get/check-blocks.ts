@@ -9,10 +9,10 @@ export type Verdict =
   | 'present'
   /** Some file differs, or is not there. */
   | 'different'
-  /** The files hold only a part of the block: nobody can say without fetching it. */
+  /** The files hold only a part of the block: it must be fetched to tell. */
   | 'unknown';
 
-/** Hashes the blocks that files on disk make up. `judge` is told of each, in any order. */
+/** Hashes the blocks that files on disk make up. Calls `judge` for each, in any order. */
 export async function checkBlocks(
   blocks: readonly BlockUse[],
   fileOf: (target: number) => string | null,

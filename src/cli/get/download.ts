@@ -11,7 +11,7 @@ export interface DownloadCounts {
   bytesDone: number;
   /** Of blocks that are not complete yet. */
   bytesUnderWay: number;
-  /** Of all that came, also in attempts that failed. */
+  /** Bytes received, failed attempts included. */
   bytesMoved: number;
   bytesFetched: number;
   blocksFetched: number;
@@ -22,7 +22,7 @@ export interface DownloadCounts {
 const MAX_NAMED = 5;
 
 /**
- * Brings a plan's files to disk. What is there already, complete or begun, is hashed and only the rest fetched.
+ * Writes a plan's files. What is on disk already, complete or begun, is hashed, and only the rest is fetched.
  * @param force replaces files that are there with other contents
  * @throws CliError when such files are in the way; ServicesError
  */

@@ -13,18 +13,18 @@ const MAX_THREADS = 2;
 export interface FetchOptions {
   keep: KeepClient;
   blocks: readonly BlockUse[];
-  /** Blocks on their way at once. */
+  /** Blocks fetched at once. */
   jobs: number;
   signal: AbortSignal;
-  /** Where a chunk's file is at the moment. */
+  /** Path of a target's file while it is written. */
   fileOf(target: number): string;
-  /** Bytes have come, or, below zero, those of an attempt do not count any more. */
+  /** Bytes received; negative when an attempt ended and its bytes no longer count as under way. */
   onBytes(bytes: number): void;
-  /** The block's bytes are in their files; they have been taken back from onBytes. */
+  /** The block is written; its bytes have been subtracted by onBytes. */
   onBlock(block: BlockUse): void;
 }
 
-/** Fetches blocks and writes them where they belong, once their hash is right. @throws ServicesError, file system errors */
+/** Fetches blocks, verifies their hash, then writes them into their files. @throws ServicesError, file system errors */
 export async function fetchBlocks({
   keep,
   blocks,

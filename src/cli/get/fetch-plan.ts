@@ -12,7 +12,7 @@ export interface TargetFile {
   size: number;
 }
 
-/** A block, and all the places on disk where its bytes belong. */
+/** A block, and where its bytes go on disk. */
 export interface BlockUse {
   locator: string;
   size: number;
@@ -21,7 +21,7 @@ export interface BlockUse {
 
 export interface GetPlan {
   targets: TargetFile[];
-  /** Blocks in the order in which the files first need them. */
+  /** Blocks in the order of their first use. */
   blocks: BlockUse[];
 }
 

@@ -37,7 +37,7 @@ needed (here, if not given); a file becomes DEST, or a file in it if it is a dir
 Every block is checked against its hash before anything of it is written. Interrupted? Run the same command again: what
 is on disk is checked and only the rest is fetched.
 
-Exit codes: 0 all is there; 1 it is not; 2 the command makes no sense; 130 interrupted.
+Exit codes: 0 everything is there; 1 it is not; 2 wrong usage; 130 interrupted.
 
 Examples:
   keep-edge get xedge-4zz18-000000000000000 run-42/
@@ -114,7 +114,7 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Prom
   const interruption = onInterrupt();
   const progress = showProgress(
     () => ({
-      // A block may be in several files, and files may need little of it.
+      // A block may be in several files, and files may use little of it.
       bytesDone: Math.min(bytes, counts.bytesDone + counts.bytesUnderWay),
       bytesTotal: bytes,
       bytesMoved: counts.bytesMoved,

@@ -5,7 +5,7 @@ import type { KeepClient } from '../../services/keep-client.ts';
 /** Blocks fetched ahead of the one that is written. */
 const AHEAD = 3;
 
-/** Writes a file's bytes in order, each block checked before anything of it is given out. */
+/** Writes a file's bytes in order, each block verified before any of it is written. */
 export async function printFile(keep: KeepClient, { segments }: ManifestFile, out: Writable): Promise<void> {
   const stop = new AbortController();
   const coming: { locator: string; bytes: Promise<Uint8Array> }[] = [];

@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import type { TargetFile } from './fetch-plan.ts';
 
-/** How a file is found on disk. */
+/** State of a target on disk before the download. */
 export type TargetState =
   /** Nothing of it is there. */
   | 'absent'
@@ -32,7 +32,7 @@ export function partFile(target: string): string {
   return join(dirname(target), `.keep-edge-${digest}.part`);
 }
 
-/** How each file is found. Nothing is looked for in a directory without entries, as a new one is. */
+/** The state of each target. In an empty directory nothing is looked up. */
 export function statesOf(targets: readonly TargetFile[]): TargetState[] {
   const empty = new Map<string, boolean>();
   return targets.map((target) => {
@@ -46,7 +46,7 @@ export function statesOf(targets: readonly TargetFile[]): TargetState[] {
   });
 }
 
-/** False also where it cannot be told: its files are looked at one by one then. */
+/** False also when it cannot be read: then each file is looked up. */
 function hasNoEntries(directory: string): boolean {
   try {
     const entries = opendirSync(directory);
@@ -81,7 +81,7 @@ export function makeDirectories(targets: readonly TargetFile[]): void {
   }
 }
 
-/** Gives a file that is filled chunk by chunk its length; holes cost no room. */
+/** Sets the length of a file that is filled chunk by chunk; holes take no space. */
 export function makeRoom(target: string, size: number): void {
   const descriptor = openSync(partFile(target), 'a');
   try {

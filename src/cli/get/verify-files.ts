@@ -4,7 +4,7 @@ import { checkBlocks } from './check-blocks.ts';
 import type { BlockUse, GetPlan } from './fetch-plan.ts';
 import { statesOf } from './targets.ts';
 
-/** Compares files on disk with a collection. @returns the files that are not as they should be, and why */
+/** Compares files on disk with a collection. @returns the files that differ, and why */
 export async function verify(
   { targets, blocks }: GetPlan,
   keep: KeepClient,
@@ -26,7 +26,7 @@ export async function verify(
     (block, verdict) => {
       if (verdict === 'different' && block.chunks.length === 1)
         problems.set(block.chunks[0]?.target ?? 0, 'of other contents');
-      // Which of its files is it? The block itself tells.
+      // The block is in several files: its bytes tell which one differs.
       else if (verdict !== 'present') doubtful.push(block);
     },
   );

@@ -32,9 +32,9 @@ export interface KnownPart {
 }
 
 /**
- * What an upload has reached, on disk: a file that only grows, one JSON record a line. A record is written as soon as
- * a block is acknowledged, so that SIGKILL loses nothing; every second it is brought to the disk, so that a power
- * failure loses a second. A line that was cut off is passed over.
+ * Progress of an upload on disk: an append-only file of JSON lines. A line is written as soon as a block is
+ * acknowledged, so SIGKILL loses nothing; it is synced every second, so a power failure loses a second. Incomplete lines
+ * are skipped.
  */
 export interface Checkpoint {
   /** Signed locators by `hash+size`: the latest of each. */
@@ -43,22 +43,22 @@ export interface Checkpoint {
   collection: SavedCollection | null;
   /** Where this part is, if the file is still the same. */
   find(file: SourceFile, part: Part): KnownPart | null;
-  /** A block is stored, and these parts are in it one after the other. */
+  /** Records a stored block and the parts in it, in order. */
   addBlock(locator: string, parts: readonly { file: SourceFile; part: Part }[]): void;
   addRenewed(locators: readonly string[]): void;
   setCollection(collection: SavedCollection): void;
-  /** The upload is complete: its blocks stay known, its collection is not touched again. */
+  /** The upload is complete: keeps its blocks, drops its collection. */
   finish(): void;
   close(): void;
 }
 
 export interface SavedCollection {
   uuid: string;
-  /** Of an upload that came to its end with some files missing: what was saved then. */
+  /** What was saved, when an upload ended with some files missing. */
   portableDataHash?: string;
 }
 
-/** `null` in place of a finished collection. */
+/** One line of the file. `collection` is null after a complete upload. */
 type Line =
   | { block: string; parts: [string, number][] }
   | { renewed: string[] }
@@ -66,10 +66,10 @@ type Line =
 
 const SYNC_AFTER_MS = 1_000;
 const READ_BYTES = 1 << 20;
-/** An upload that nobody went on with for so long is forgotten: the signatures of its blocks have expired. */
+/** Checkpoints unused for so long are removed: the signatures of their blocks have expired. */
 const FORGET_AFTER_MS = 90 * 24 * 60 * 60 * 1000;
 
-/** @param key says what is uploaded and where: the same upload finds its checkpoint by it */
+/** @param key what is uploaded and where to: the same upload gets the same checkpoint */
 export function checkpointFile(key: readonly string[], env: Record<string, string | undefined> = process.env): string {
   const digest = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
   const cache = env.XDG_CACHE_HOME || join(env.HOME ?? homedir(), '.cache');
@@ -77,8 +77,8 @@ export function checkpointFile(key: readonly string[], env: Record<string, strin
 }
 
 /**
- * Opens a checkpoint, or begins it; nobody else may have it open. Removes those beside it that are no longer of use.
- * @param resume false forgets what is in it
+ * Opens or creates a checkpoint and locks it. Removes old checkpoints beside it.
+ * @param resume false discards what is in it
  */
 export function openCheckpoint(file: string, { resume }: { resume: boolean }): Checkpoint {
   makeDirectory(dirname(file));
@@ -88,7 +88,7 @@ export function openCheckpoint(file: string, { resume }: { resume: boolean }): C
   const parts = new Map<string, KnownPart>();
   const state = readCheckpoint(file, parts);
   const descriptor = openSync(file, 'a', 0o600);
-  // It is in use, even if nothing comes to be written.
+  // Marks it as used, even if nothing is written.
   futimesSync(descriptor, new Date(), new Date());
   fsyncDirectory(dirname(file));
   let timer: NodeJS.Timeout | null = null;
@@ -114,7 +114,7 @@ export function openCheckpoint(file: string, { resume }: { resume: boolean }): C
         offset += part.length;
         return entry;
       });
-      remember(parts, state.locators, locator, entries);
+      recordBlock(parts, state.locators, locator, entries);
       append({ block: locator, parts: entries });
     },
     addRenewed(locators) {
@@ -145,7 +145,7 @@ function makeDirectory(directory: string): void {
     accessSync(directory, constants.W_OK);
   } catch (error) {
     throw new CliError(
-      `${directory}: ${reasonOf(error)}. What an upload has reached is kept there: set XDG_CACHE_HOME to a directory that you can write.`,
+      `${directory}: ${reasonOf(error)}. The progress of uploads is kept there: set XDG_CACHE_HOME to a directory that you can write.`,
     );
   }
 }
@@ -160,17 +160,17 @@ function forgetOthers(file: string): void {
       rmSync(other, { force: true });
       unlock();
     } catch {
-      // Somebody else has it open, or has removed it.
+      // Another process has it open, or has removed it.
     }
   }
 }
 
-/** Short, and says nothing about names to those who find the file. */
+/** A digest: the file must not tell names. */
 function partKey({ source, stamp }: SourceFile, { offset, length }: Part): string {
   return createHash('sha1').update(`${source}\0${stamp}\0${offset}\0${length}`).digest('base64url').slice(0, 20);
 }
 
-function remember(
+function recordBlock(
   parts: Map<string, KnownPart>,
   locators: Map<string, string>,
   locator: string,
@@ -189,7 +189,7 @@ function readCheckpoint(file: string, parts: Map<string, KnownPart>) {
     endsWithLine = text.endsWith('\n');
     const line = parseLine(text);
     if (line === null) continue;
-    if ('block' in line) remember(parts, locators, line.block, line.parts);
+    if ('block' in line) recordBlock(parts, locators, line.block, line.parts);
     else if ('renewed' in line) for (const locator of line.renewed) locators.set(bareLocator(locator), locator);
     else if ('collection' in line) collection = line.collection;
   }
@@ -212,7 +212,7 @@ function* lines(file: string): Generator<string> {
   let rest = '';
   try {
     for (let count = readSync(descriptor, buffer); count > 0; count = readSync(descriptor, buffer)) {
-      // Records are ASCII: no character is ever cut in two.
+      // Lines are ASCII: a chunk never ends inside a character.
       rest += buffer.toString('latin1', 0, count);
       const complete = rest.split('\n');
       rest = complete.pop() ?? '';

@@ -1,7 +1,7 @@
 import { MAX_BLOCK_BYTES } from '../../keep/limits.ts';
 import type { SourceFile } from './walk.ts';
 
-/** Bytes of a file that come to lie in one block. A file's parts begin at multiples of the block size. */
+/** Bytes of a file that go into one block. A file's parts begin at multiples of the block size. */
 export interface Part {
   /** Index in the list of files. */
   file: number;
@@ -17,7 +17,7 @@ export interface PlannedBlock {
 
 /**
  * Cuts files at the block size and packs what is left over, small files among them, into blocks in the order of the
- * tree. The same files always give the same blocks: that is what lets an upload go on where it was.
+ * tree. The same files always give the same blocks, so an upload can be resumed.
  */
 export function* planBlocks(files: readonly Pick<SourceFile, 'size'>[]): Generator<PlannedBlock, void, undefined> {
   let pack: PlannedBlock = { parts: [], size: 0 };

@@ -18,7 +18,7 @@ export const put: Command = {
   usage: 'PATH... [options]',
   completes: 'files',
   options: {
-    name: { value: 'TEXT', help: 'name of the new collection; one that says when and who otherwise' },
+    name: { value: 'TEXT', help: 'name of the new collection; time, user and host otherwise' },
     'project-uuid': { value: 'UUID', help: 'project that gets it; your home project otherwise' },
     update: {
       value: 'UUID',
@@ -38,7 +38,7 @@ export const put: Command = {
     },
     'follow-links': { value: null, help: 'store what symbolic links point to; they are left out otherwise' },
     'dry-run': { value: null, help: 'say what would be sent, and send nothing' },
-    'no-resume': { value: null, help: 'forget where an earlier run of this upload was' },
+    'no-resume': { value: null, help: 'start over: ignore the progress of earlier runs' },
     jobs: {
       value: 'N',
       short: 'j',
@@ -59,7 +59,7 @@ blocks. The new collection's UUID goes to standard output, everything else to st
 Interrupted? Run the same command again: it goes on where it was, also after a crash. Changed files are noticed. To go on
 from another machine, name the unfinished collection: --reference UUID.
 
-Exit codes: 0 all is stored; 1 something is not (the summary says what); 2 the command makes no sense; 130 interrupted.
+Exit codes: 0 everything is stored; 1 something is not (the summary says what); 2 wrong usage; 130 interrupted.
 
 Examples:
   keep-edge put --name "Run 42" run-42/

@@ -8,7 +8,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { renew } from './save.ts';
 import type { Walk } from './walk.ts';
 
-/** Takes a collection's locators; where ours of the same blocks end sooner, these replace them. */
+/** Takes a collection's locators; where our signatures of the same blocks expire sooner, these replace them. */
 export async function addReference(
   { api }: Session,
   id: string,
@@ -24,30 +24,30 @@ export async function addReference(
 
 const OWNER_KINDS: Record<string, string> = { j7d0g: 'groups', tpzed: 'users' };
 
-/** Whether a new collection may go there: better told now than after a terabyte. @throws CliError */
+/** Whether a new collection may go there: checked before a terabyte is sent. @throws CliError */
 export async function checkOwner(api: Api, uuid: string): Promise<void> {
   const kind = OWNER_KINDS[/^[a-z0-9]{5}-([a-z0-9]{5})-[a-z0-9]{15}$/.exec(uuid)?.[1] ?? ''];
   if (kind === undefined)
     throw usageError('--project-uuid takes the UUID of a project (xxxxx-j7d0g-...) or of a user.');
   const owner = await api(`arvados/v1/${kind}/${uuid}`).catch((error: unknown): Row => {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) throw new CliError(`There is no project ${uuid}, or it is not for you to see.`);
-    // A token that may only upload may not ask.
+    if (error.status === 404) throw new CliError(`There is no project ${uuid}, or you may not see it.`);
+    // An upload-only token may not read groups.
     if (error.status === 403) return {};
     throw error;
   });
   if (owner.can_write === false) throw new CliError(`You may read the project ${uuid}, but not add to it.`);
 }
 
-/** Better told now, too. @throws KeepError invalid_record when a file would be a directory too */
+/** Checked before anything is sent. @throws KeepError invalid_record when a file would be a directory too */
 export function refuseClashes(tree: ManifestDirectory, { files, emptyDirectories }: Walk): void {
   for (const { path } of files) fileAt(tree, path);
   for (const path of emptyDirectories) directoryAt(tree, path);
 }
 
 /**
- * The collection that an earlier run saved on its way gives fresh signatures. It is forgotten when it is gone, and when
- * it was complete but for some files and somebody has changed it since.
+ * The collection that an earlier run saved on its way gives fresh signatures. It is dropped when it is gone, and when
+ * the last run completed it except for some files and it has been changed since.
  */
 export async function renewFromLastTime({ api }: Session, checkpoint: Checkpoint, ttlSeconds: number): Promise<void> {
   const { collection } = checkpoint;

@@ -37,7 +37,7 @@ export interface UploadRun {
   started: number;
 }
 
-/** Uploads, saves, and says how it went. @returns the exit code */
+/** Uploads, saves the collection and reports. @returns the exit code */
 export async function runUpload(run: UploadRun): Promise<number> {
   const { given, session, update, prepared, checkpoint, started } = run;
   const { walk, blocks, bytes } = prepared;
@@ -104,7 +104,7 @@ export async function runUpload(run: UploadRun): Promise<number> {
   const { record, expectedHash } = await saver.finish(contents);
   const isComplete = walk.problems.length === 0 && work.failed.size === 0;
   if (isComplete || update !== null) checkpoint.finish();
-  // The next run completes this collection: a second one would be in the way.
+  // The next run completes this collection instead of making a second one.
   else checkpoint.setCollection({ uuid: String(record.uuid), portableDataHash: String(record.portable_data_hash) });
   return report({ walk, bytes, work, record, expectedHash, seconds: (Date.now() - started) / 1000 }, given);
 }
@@ -164,5 +164,5 @@ async function interrupted(
 
 function advise(error: unknown, { counts }: Upload): unknown {
   if (!(error instanceof Error) || counts.blocksSent === 0) return error;
-  return new CliError(`${error.message}\nWhat is stored is remembered: run the same command again to go on.`);
+  return new CliError(`${error.message}\nProgress is saved: run the same command again to go on.`);
 }

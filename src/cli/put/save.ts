@@ -12,7 +12,7 @@ export interface SaveOptions {
   checkpoint: Checkpoint;
   /** The collection to add files to; null makes one. */
   update: string | null;
-  /** For a new collection; null for a name that says when and by whom. */
+  /** For a new collection; null for a name with time, user and host. */
   name: string | null;
   owner: string | null;
   replication: number | null;
@@ -22,8 +22,8 @@ export interface SaveOptions {
 
 export interface Saver {
   /**
-   * Saves what is stored so far in a collection of its own, and takes the fresh signatures that come back. A collection
-   * that is being updated is left alone until the end: nobody sees half of an upload in it.
+   * Saves what is stored so far in a separate collection, and takes the fresh signatures that come back. A collection
+   * that is being updated is not touched until the end: readers never see half of an upload in it.
    */
   saveOnTheWay(contents: TreeContents, how?: Pick<ApiRequest, 'signal' | 'patient'>): Promise<void>;
   /** Saves the complete upload, and removes what was saved on the way if it is not what is complete now. */
@@ -67,7 +67,7 @@ export function createSaver(options: SaveOptions): Saver {
     if (uuid === undefined) return create(manifest, title());
     const name = await finalName(api, uuid, options.name);
     return change(uuid, { manifest_text: manifest, name }).catch((error: unknown) => {
-      // Somebody else has taken the name meanwhile.
+      // Another collection has taken the name meanwhile.
       if (!(error instanceof ApiError) || error.status !== 422) throw error;
       return change(uuid, { manifest_text: manifest, name: `${name} (${new Date().toISOString()})` });
     });
@@ -89,7 +89,7 @@ export function createSaver(options: SaveOptions): Saver {
       await renew(checkpoint, String(record.manifest_text ?? ''), options.signatureTtlSeconds);
     },
     async finish(contents) {
-      // A collection that is updated is read anew: others may have changed it.
+      // Read again: other writers may have changed it.
       const root = update === null ? emptyDirectory() : (await loadCollection(api, update)).tree;
       layOver(root, contents, { unfinished: false });
       const manifest = manifestText(root);
@@ -102,7 +102,7 @@ export function createSaver(options: SaveOptions): Saver {
   };
 }
 
-/** @throws ApiError, but not when it is gone already */
+/** @throws ApiError; a collection that is gone already is no error */
 async function trash(api: Api, uuid: string): Promise<void> {
   await api(`arvados/v1/collections/${uuid}`, { method: 'DELETE' }).catch((error: unknown) => {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
@@ -110,7 +110,7 @@ async function trash(api: Api, uuid: string): Promise<void> {
 }
 
 /**
- * Takes signatures from a manifest that the API server has just signed, where ours have lost half of their life.
+ * Takes signatures from a manifest that the API server has just signed, where ours are past half of their lifetime.
  * @returns how many were taken
  */
 export async function renew(checkpoint: Checkpoint, manifest: string, ttlSeconds: number): Promise<number> {
@@ -126,18 +126,18 @@ export async function renew(checkpoint: Checkpoint, manifest: string, ttlSeconds
   return renewed.size;
 }
 
-/** Unix seconds; infinite for a locator without a signature, which no expiry can harm. */
+/** Unix seconds; infinite for a locator without a signature. */
 function expiryOf(locator: string): number {
   const [, hex] = SIGNATURE_EXPIRY.exec(locator) ?? [];
   return hex === undefined ? Number.POSITIVE_INFINITY : Number.parseInt(hex, 16);
 }
 
-/** The wanted name, or the one it was given on the way; a name that was made unique stays. */
-async function finalName(api: Api, uuid: string, wanted: string | null): Promise<string> {
+/** The name asked for, or the one it was saved under on the way; a name that was made unique stays. */
+async function finalName(api: Api, uuid: string, asked: string | null): Promise<string> {
   const record = await api(`arvados/v1/collections/${uuid}`, { query: { select: ['uuid', 'name'] } });
   const name = String(record.name ?? defaultName());
-  if (name.includes(UNFINISHED_SUFFIX)) return wanted ?? name.replace(UNFINISHED_SUFFIX, '');
-  return wanted === null || name.startsWith(`${wanted} (`) ? name : wanted;
+  if (name.includes(UNFINISHED_SUFFIX)) return asked ?? name.replace(UNFINISHED_SUFFIX, '');
+  return asked === null || name.startsWith(`${asked} (`) ? name : asked;
 }
 
 function defaultName(): string {
@@ -149,6 +149,6 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return 'somebody';
+    return 'unknown';
   }
 }

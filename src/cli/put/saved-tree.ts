@@ -47,14 +47,14 @@ export function layOver(
 }
 
 function isComplete(parts: readonly (KnownPart | undefined)[]): parts is KnownPart[] {
-  // Array methods pass over holes: a part that is not stored yet is one.
+  // Parts not stored yet are holes, which array methods skip.
   for (let number = 0; number < parts.length; number++) if (parts[number] === undefined) return false;
   return true;
 }
 
 function segmentOf(block: string, offset: number, length: number, locators: ReadonlyMap<string, string>) {
   const locator = locators.get(block);
-  if (locator === undefined) throw new CliError(`The signature of block ${block} is lost: run the same command again.`);
+  if (locator === undefined) throw new CliError(`No signature for block ${block}: run the same command again.`);
   return { locator, blockSize: sizeOf(block), offset, length };
 }
 

@@ -1,8 +1,8 @@
-/** How many blocks are on their way at once: as many as still make it faster. */
+/** Limits how many blocks are sent at once: as many as still increase the total rate. */
 export interface SendLimit {
-  /** Waits until one more may go, and takes its place. */
+  /** Waits for a free slot and takes it. */
   enter(): Promise<void>;
-  /** A block has arrived, or, with null, it has not. */
+  /** Frees the slot. `bytes` of the block that was sent; null when it failed. */
   leave(bytes: number | null): void;
   readonly allowed: number;
 }
@@ -11,9 +11,9 @@ const BETTER = 1.05;
 const WORSE = 0.85;
 
 /**
- * Starts with two, adds one as long as that makes the whole faster, takes one away when it makes it slower, and
- * halves when sending fails. What was found out holds only for some time: then one more is tried again.
- * @param most never more than this
+ * Starts with two, adds one while the total rate grows, goes back when it falls, and halves when sending fails. From
+ * time to time one more is tried again, because networks change.
+ * @param most upper limit
  * @param now milliseconds
  */
 export function createSendLimit(most: number, now: () => number = Date.now): SendLimit {
@@ -46,7 +46,7 @@ export function createSendLimit(most: number, now: () => number = Date.now): Sen
     } else if (rate < best.rate * WORSE && allowed > best.allowed) {
       allowed = best.allowed;
     } else if (++settled % 8 === 0) {
-      // Networks change: forget the record and try one more.
+      // Networks change: drop the best rate so far and try one more.
       best = { rate, allowed };
       allowed = Math.min(most, allowed + 1);
     }
@@ -69,7 +69,7 @@ export function createSendLimit(most: number, now: () => number = Date.now): Sen
       } else {
         bytes += sent;
         blocks++;
-        // Two rounds of everybody make a measurement.
+        // A measurement is two blocks for each slot.
         if (blocks >= 2 * allowed) judge();
       }
       admit();

@@ -23,23 +23,23 @@ export interface UploadOptions {
 }
 
 export interface UploadCounts {
-  /** Bytes of the blocks that are done, sent or not. */
+  /** Bytes of the finished blocks, sent or skipped. */
   bytesDone: number;
-  /** Of blocks that are being sent: what has left already. */
+  /** Bytes sent of blocks that are not acknowledged yet. */
   bytesUnderWay: number;
-  /** What has left, also of blocks that had to be sent again. */
+  /** Bytes sent, repeated attempts included. */
   bytesMoved: number;
-  /** Of blocks that were stored. */
+  /** Bytes of the blocks that were sent and acknowledged. */
   bytesSent: number;
   blocksSent: number;
-  /** Blocks that were there already, and blocks like others of this upload. */
+  /** Blocks that the service had already, and duplicates within this upload. */
   blocksSkipped: number;
 }
 
-/** An upload: what it has done can be looked at while it runs. */
+/** A running upload. Its counts change while it runs. */
 export interface Upload {
   counts: UploadCounts;
-  /** By file, then by part: where the bytes are, as far as they are stored. */
+  /** By file, then by part: where the bytes are stored; holes for those that are not. */
   places: (KnownPart | undefined)[][];
   /** Files that could not be stored, by index, and why. */
   failed: Map<number, string>;
@@ -47,9 +47,9 @@ export interface Upload {
   run(): Promise<void>;
 }
 
-/** More would gain nothing: the network is slower than two threads' MD5. */
+/** The network is slower than the MD5 of two threads. */
 const MAX_THREADS = 2;
-/** Blocks looked at together; those that need reading wait for a buffer. */
+/** Blocks worked on at once; those that must be read wait for a buffer. */
 const LANES = 16;
 
 export function createUpload(options: UploadOptions): Upload {
@@ -67,12 +67,12 @@ export function createUpload(options: UploadOptions): Upload {
   const limit = createSendLimit(jobs);
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  /** Answers to "is it there?", one question for each block. */
+  /** Whether the service has a block: asked once for each. */
   const asked = new Map<string, Promise<boolean>>();
-  /** Blocks that are there, or will be in a moment. */
+  /** Signed locators of blocks that are stored or being sent. */
   const brought = new Map<string, Promise<string>>();
 
-  /** Asks about a block for which we hold a signature: a hash alone gives nobody a right to it. */
+  /** Asks about a block for which we hold a signature: without one the service refuses. */
   function isThere(block: string): Promise<boolean> {
     let answer = asked.get(block);
     if (answer === undefined) {
@@ -95,7 +95,7 @@ export function createUpload(options: UploadOptions): Upload {
     let left = 0;
     const onSent = (count: number) => {
       counts.bytesMoved += count;
-      // Of several copies, and of what is sent again, the bar shows one.
+      // The bar counts each byte once, however many copies and attempts there are.
       const more = Math.min(count, bytes.byteLength - left);
       left += more;
       counts.bytesUnderWay += more;
@@ -113,7 +113,7 @@ export function createUpload(options: UploadOptions): Upload {
     }
   }
 
-  /** Stores a block once, however often it comes up. */
+  /** Stores a block once, also when it occurs several times. */
   function bringOnce(block: string, hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
     const earlier = brought.get(block);
     if (earlier !== undefined) {
@@ -229,7 +229,7 @@ export function createUpload(options: UploadOptions): Upload {
   };
 }
 
-/** False when every service refuses; an outage is not an answer. */
+/** False when every service refuses. @throws when a service cannot be asked: an outage says nothing about the block */
 async function confirm(keep: KeepClient, locator: string, signal: AbortSignal): Promise<boolean> {
   try {
     await keep.head(locator, { signal });

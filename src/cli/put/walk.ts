@@ -41,7 +41,7 @@ export interface WalkOptions {
 }
 
 /**
- * Looks through the paths of a command line: `DIR/` stands for what is in it, `DIR` and `FILE` for themselves.
+ * Walks the paths of a command line: `DIR/` stands for what is in it, `DIR` and `FILE` for themselves.
  * @throws CliError when a path is not there, or two of them would be one
  */
 export function walkPaths(paths: readonly string[], options: WalkOptions): Walk {
@@ -83,7 +83,7 @@ interface Place {
   above: readonly string[];
 }
 
-/** Goes through a tree without recursion: it may be deep. */
+/** Walks a tree without recursion: it may be deep. */
 function visit(walk: Walk, root: Place, options: WalkOptions, isGiven: boolean): void {
   const pending = [root];
   let given = isGiven;

@@ -107,7 +107,7 @@ test('a finished upload keeps its blocks and forgets its collection', () => {
   again.close();
 });
 
-test('nobody else may have it open, unless whoever had it is dead', () => {
+test('a second process may not open it while the first is alive', () => {
   const dead = 2 ** 22 + 1;
   writeFileSync(`${path}.lock`, String(dead));
   openCheckpoint(path, { resume: true }).close();
@@ -115,7 +115,7 @@ test('nobody else may have it open, unless whoever had it is dead', () => {
   expect(() => openCheckpoint(path, { resume: true })).toThrow(String(process.ppid));
 });
 
-test('what nobody went on with for three months is removed, unless it is in use or just now asked for', () => {
+test('a checkpoint unused for three months is removed, unless it is in use or the one being opened', () => {
   const longAgo = new Date(Date.now() - 91 * 24 * 3600 * 1000);
   const beside = (name: string, date = longAgo) => {
     const at = join(directory, name);

@@ -102,7 +102,7 @@ test('bytes and times are written for people', () => {
 test('sending settles where more at once is no faster, and halves when it fails', async () => {
   let now = 0;
   const limit = createSendLimit(16, () => now);
-  /** A network of 4 blocks a second, whoever sends them. */
+  /** A network of 4 blocks a second in total. */
   for (let round = 0; round < 100; round++) {
     await limit.enter();
     now += 250;
