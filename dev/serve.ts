@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { parse } from 'smol-toml';
+import { sqlStatements } from './sql-statements.ts';
 
 /** Where this checkout is. */
 export const ROOT = resolve(import.meta.dirname, '..');
@@ -197,13 +198,8 @@ async function applyMigrations(
   const applied = new Set(results.map((row) => row.name));
   for (const name of files.filter((file) => !applied.has(file))) {
     const sql = await readFile(join(directory, name), 'utf8');
-    const statements = sql
-      .replace(/^\s*--.*$/gm, '')
-      .split(/;\s*$/m)
-      .map((statement) => statement.trim())
-      .filter((statement) => statement !== '');
     await database.batch([
-      ...statements.map((statement) => database.prepare(statement)),
+      ...sqlStatements(sql).map((statement) => database.prepare(statement)),
       database.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
     ]);
   }
