@@ -1,37 +1,48 @@
+import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
 import type { Account, Authority } from './account.ts';
 
-/** Tokens remembered per isolate; the one remembered longest makes room. */
-const MAX_REMEMBERED = 2000;
+const MAX_ENTRIES = 2000;
+const MAX_BYTES = 4 * 1024 * 1024;
 
-/** An authority that remembers whom it accepted, so that uploads do not ask for every block. */
-export interface RememberingAuthority extends Authority {
-  /** Forgets everything in this isolate, after a token or an account was changed here. Others forget within the TTL. */
+export interface CachingAuthority extends Authority {
+  /** Empties the cache of this isolate, after a token or an account was changed here. Others follow within the TTL. */
   forget(): void;
 }
 
 /**
- * Remembers accepted tokens for `ttlSeconds`; a refusal is never remembered, and no answer outlives the token's own
- * expiry. This is how long a revoked token may still be let in.
+ * Caches accepted tokens for `ttlSeconds`, so that uploads do not ask for every block; a refusal is never cached, and no
+ * entry outlives the token's own expiry. A revoked token may be accepted for this long.
  * @param now Unix milliseconds
  */
-export function withTokenCache(next: Authority, ttlSeconds: number, now: () => number): RememberingAuthority {
-  const remembered = new Map<string, { account: Account; until: number }>();
+export function withTokenCache(next: Authority, ttlSeconds: number, now: () => number): CachingAuthority {
+  const accounts = createBoundedMap<Account>({
+    maxEntries: MAX_ENTRIES,
+    maxBytes: MAX_BYTES,
+    sizeOf: sizeOfAccount,
+    now,
+  });
+  let changes = 0;
   return {
     async identify(token, signal) {
-      const found = remembered.get(token);
-      if (found !== undefined && now() < found.until) return found.account;
-      remembered.delete(token);
+      const key = await cacheKey(token);
+      const cached = accounts.get(key);
+      if (cached !== undefined) return cached;
       const asked = now();
+      const before = changes;
       const account = await next.identify(token, signal);
-      if (account === null || ttlSeconds === 0) return account;
-      const oldest = remembered.keys().next();
-      if (remembered.size >= MAX_REMEMBERED && !oldest.done) remembered.delete(oldest.value);
-      remembered.set(token, {
-        account,
-        until: Math.min(asked + ttlSeconds * 1000, account.expiresAt ?? Number.POSITIVE_INFINITY),
-      });
+      // An answer from before a change here must not outlive it.
+      if (account === null || ttlSeconds === 0 || changes !== before) return account;
+      accounts.set(key, account, Math.min(asked + ttlSeconds * 1000, account.expiresAt ?? Number.POSITIVE_INFINITY));
       return account;
     },
-    forget: () => remembered.clear(),
+    forget() {
+      changes++;
+      accounts.clear();
+    },
   };
+}
+
+function sizeOfAccount({ user, scopes }: Account): number {
+  const texts = [...scopes, user?.username ?? '', user?.fullName ?? ''];
+  return 500 + 2 * texts.reduce((sum, text) => sum + text.length, 0);
 }

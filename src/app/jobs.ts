@@ -10,7 +10,6 @@ const JOBS: [name: string, run: (deps: Dependencies) => Promise<void>][] = [
   ['empty trash', emptyTrash],
   ['refresh the service directory', (deps) => deps.directory.refresh()],
   ['sweep collections', (deps) => deps.sweepCollections()],
-  ['refresh directory', (deps) => deps.directory.refresh()],
 ];
 
 /** @throws the first failure, when all jobs have ended */

@@ -1,4 +1,5 @@
 import { waitUntil } from 'cloudflare:workers';
+import { createBoundedMap } from '../keep/bounded-map.ts';
 import type { Sink } from '../streams/fan-out.ts';
 
 /** Verified blocks kept by this data centre, whoever may read them: permission is checked before anyone asks here. */
@@ -31,7 +32,8 @@ const CACHE_NAME = 'keep-blocks';
 const SEAL_HEADER = 'Keep-Edge-Seal';
 /** In the place of a seal: the entry was put from memory in one chunk. */
 const WHOLE = 'whole';
-const MAX_REMEMBERED_SEALS = 10_000;
+const MAX_SEALS = 10_000;
+const MAX_SEAL_BYTES = 5 * 1024 * 1024;
 
 /**
  * The Cache API as a block cache. An entry's key is hash and size alone: never a signature, a token or a host.
@@ -42,7 +44,11 @@ export function createEdgeCache(): BlockCache {
   // Opened for each use: a promise must not be shared between requests, of which the first may be cut off.
   const open = () => caches.open(CACHE_NAME);
   /** Seals this isolate has seen, to spare the second look-up. */
-  const seals = new Map<string, string>();
+  const seals = createBoundedMap<string>({
+    maxEntries: MAX_SEALS,
+    maxBytes: MAX_SEAL_BYTES,
+    sizeOf: (seal) => 2 * seal.length,
+  });
 
   async function isSealed(key: string, seal: string | null): Promise<boolean> {
     if (seal === null) return false;
@@ -50,7 +56,6 @@ export function createEdgeCache(): BlockCache {
     const response = await (await open()).match(sealKey(key));
     await response?.body?.cancel();
     if (response?.headers.get(SEAL_HEADER) !== seal) return false;
-    if (seals.size >= MAX_REMEMBERED_SEALS) seals.clear();
     seals.set(key, seal);
     return true;
   }

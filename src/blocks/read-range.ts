@@ -42,7 +42,7 @@ export async function readRange(
   const cached = await blocks.cache.match(hash, { size, range });
   if (cached !== null) return native(cached);
   if (remoteHint(locator) !== null) return cut(await readRemoteBlock(remote, locator, caller), range, size);
-  // A service of this cluster wants to see a signature of this cluster.
+  // A service of this cluster requires a signature of this cluster.
   const signed = signedFor(locator, caller, signing);
   const hinted = await readHintedBlock(remote, signed, caller, () => undefined);
   if (hinted !== null) return cut(hinted, range, size);
@@ -60,7 +60,7 @@ function native({ body, done }: { body: ReadableStream<Uint8Array>; done?: Promi
   return done === undefined ? body : pipeChunks(body);
 }
 
-/** Bodies from afar are whole blocks, checked as they end. */
+/** Bodies of remote services are whole blocks, verified as they end. */
 function cut({ body }: BlockRead, range: ByteRange, size: number): Pipeable {
   const isWhole = range.offset === 0 && range.length === size;
   return isWhole ? pipeChunks(body) : sliceChecked(body, range);
@@ -83,7 +83,7 @@ export function sliceChecked(body: ReadableStream<Uint8Array>, { offset, length 
       if (until <= from) continue;
       if (held !== null) await writer.write(held);
       const isLast = position >= offset + length;
-      // The last one is held for as long as the rest takes: in memory of its own.
+      // The last one is held until the rest is read: a copy, because the chunk's memory is reused.
       held = isLast ? chunk.slice(from, until) : chunk.subarray(from, until);
       if (!isLast) spent = undefined;
     }

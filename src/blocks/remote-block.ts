@@ -8,7 +8,7 @@ import type { BlockCache } from './edge-cache.ts';
 import type { BlockFound, BlockRead } from './read-block.ts';
 import { writeBlock } from './write-block.ts';
 
-/** What reads of blocks that lie elsewhere need. */
+/** Dependencies of reads of blocks that are stored elsewhere. */
 export interface RemoteSource {
   federation: Federation;
   cache: BlockCache;
@@ -18,12 +18,12 @@ export interface RemoteSource {
 const CLUSTER_ID_LENGTH = 5;
 
 /**
- * A block that a +R hint places in another cluster (keep-block-api.md 7.3): its body, hashed as it streams through.
- * The other cluster judges the caller's right to it; while a signature that it accepted lives, the edge cache may
- * answer in its stead.
+ * A block that a +R hint places in another cluster (docs/protocol/blocks.md#remote-blocks): its body, hashed as it streams through.
+ * The other cluster checks the caller's permission; while a signature that it accepted is valid, the edge cache may
+ * answer instead.
  *
  * @throws KeepError no_token, invalid_remote_hint, unknown_remote, obsolete_token, bad_request; bad_gateway when its
- *   services cannot be found out; not_found for any other failure there (T31)
+ *   services cannot be listed; not_found for any other failure there, as keepstore does
  */
 export async function readRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<BlockRead> {
   const { remote, clusterId, text } = remoteOf(source, locator, caller);
@@ -35,7 +35,7 @@ export async function vouchForRemoteBlock(source: RemoteSource, locator: Locator
   const { remote, clusterId, text } = remoteOf(source, locator, caller);
   try {
     const { size } = await remote.client.head(text, caller);
-    source.federation.proofs.remember(remote.token, text);
+    await source.federation.proofs.add(remote.token, text);
     return { size: size ?? 0, from: clusterId, vouched: 'hashed' };
   } catch (error) {
     return rethrow(error, clusterId);
@@ -44,7 +44,7 @@ export async function vouchForRemoteBlock(source: RemoteSource, locator: Locator
 
 /**
  * Copies a +R block into this cluster's mounts, straight from the other cluster's service into the stores, which check
- * it (T34). Resolves once it is stored: then, and only then, it may be promised here.
+ * it. Resolves once it is stored: only then may it be signed here.
  *
  * @returns bytes of the block
  * @throws KeepError as readRemoteBlock; full, unavailable when it could not be stored
@@ -59,20 +59,20 @@ export async function copyRemoteBlock(source: RemoteSource, locator: Locator, ca
       await writeBlock(source.mounts, { hash, size, body, desired: 1, storageClasses: [], signal });
       return size;
     } catch (failed) {
-      // What came was not the block: another service may have it. Anything else is our own failure.
+      // Wrong bytes are that service's failure: the next may have the block. Anything else is a failure here.
       if (isKeepError(failed, 'body_mismatch')) throw new KeepError('corrupt', { cause: failed });
       return { failed };
     }
   };
   const stored = await remote.client.transfer(text, store, caller).catch((error) => rethrow(error, clusterId));
   if (typeof stored !== 'number') throw stored.failed;
-  source.federation.proofs.remember(remote.token, text);
+  await source.federation.proofs.add(remote.token, text);
   return stored;
 }
 
 /**
- * A block from where its +K@ hints point, in their order; null when they lead nowhere, and it is the mounts' turn.
- * @param permit the local permission check: before a service of this cluster is asked. A cluster judges for itself.
+ * A block from where its +K@ hints point, in their order; null when none delivers: the mounts are next.
+ * @param permit the local permission check, made before a service of this cluster is asked. A remote cluster makes its own.
  */
 export function readHintedBlock(
   source: RemoteSource,
@@ -138,12 +138,12 @@ async function read(
   text: string,
   { hash, size }: Locator,
   from: string,
-  { now, signal }: Caller,
+  { signal }: Caller,
 ): Promise<BlockRead> {
-  const cached = proofs.has(token, text, now) ? await cache.match(hash, { size }) : null;
+  const cached = (await proofs.has(token, text)) ? await cache.match(hash, { size }) : null;
   if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
   const { body, done, size: found } = await client.get(text, { signal });
-  proofs.remember(token, text);
+  await proofs.add(token, text);
   return { body, ...(done === undefined ? {} : { done }), size: found ?? size ?? 0, from, vouched: 'hashed' };
 }
 
@@ -154,7 +154,7 @@ function remoteOf({ federation }: RemoteSource, locator: Locator, caller: Caller
   return { remote, clusterId: there.clusterId, text: formatLocator(there.locator) };
 }
 
-/** Whatever services of another cluster say, the caller hears 404; their addresses are not his business. */
+/** Failures at another cluster's services are 404 here, as in keepstore. Addresses of services are not shown. */
 function rethrow(error: unknown, clusterId: string): never {
   if (!(error instanceof ServicesError)) {
     if (!isKeepError(error, 'bad_gateway')) throw error;

@@ -33,7 +33,7 @@ const PROJECTS = [
 ];
 const COLLECTIONS = [['uuid', 'is_a', 'arvados#collection']];
 
-/** Collections and projects of a cluster, asked of its API server with the reader's own token (keep-web.md 8.1). */
+/** Collections and projects of a cluster, asked of its API server with the reader's own token. */
 export function createClusterSource(apiUrl: string): CollectionSource {
   const get = <T>(path: string, parameters: Record<string, unknown>, token: string, signal?: AbortSignal) =>
     request<T>(`${apiUrl}/arvados/v1/${path}?${encode(parameters)}`, token, signal);
@@ -63,7 +63,7 @@ export function createClusterSource(apiUrl: string): CollectionSource {
   return {
     async open(id, token, signal) {
       const path = `collections/${encodeURIComponent(id)}`;
-      // The text is asked for on its own, and only by who needs it: it may be larger than all else together.
+      // The manifest is fetched apart and only on demand: it may be much larger than the rest of the record.
       const record = await get<ApiRecord>(path, { select: FIELDS }, token, signal);
       if (record === null) return null;
       return {
@@ -160,7 +160,7 @@ async function* manifestChunks(
 }
 
 /**
- * Null for what is not there or may not be seen.
+ * Null for a record that does not exist or may not be read.
  * @throws KeepError unauthorized, bad_gateway
  */
 async function request<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {

@@ -1,7 +1,7 @@
 /** Where a manifest's text is kept: in the collection's row, or in the bucket when a row could not hold it. */
 export type StoredManifest = { inline: string; key: null } | { inline: null; key: string };
 
-/** What is asked of the bucket that holds large texts; an R2Bucket is one. */
+/** The operations used of the bucket that holds large manifests; an R2Bucket has them. */
 export interface ManifestBucket {
   put(key: string, value: Uint8Array): Promise<unknown>;
   get(key: string): Promise<{ body: ReadableStream<Uint8Array> } | null>;
@@ -22,7 +22,7 @@ export interface PartsUpload {
 
 /** D1's rows hold 2 MB in all. */
 const MAX_INLINE_BYTES = 1_000_000;
-/** Dependencies of a multipart upload: R2 wants them equal, and at least 5 MiB. */
+/** R2 requires a multipart upload's parts to be equal (but the last), and at least 5 MiB. */
 const PART_BYTES = 5 * 1024 * 1024;
 const KEY_PREFIX = 'manifests/';
 
@@ -90,7 +90,7 @@ export class ManifestWriter {
   }
 }
 
-/** The text of a stored manifest, unsigned; null when the bucket does not have it (any more). */
+/** The text of a stored manifest, unsigned; null when the bucket no longer has it. */
 export async function readManifest(
   bucket: ManifestBucket,
   stored: StoredManifest,
@@ -99,7 +99,7 @@ export async function readManifest(
   return (await bucket.get(stored.key))?.body ?? null;
 }
 
-/** Gives up what a manifest holds in the bucket. */
+/** Deletes a manifest's object in the bucket, if it has one. */
 export async function deleteManifest(bucket: ManifestBucket, stored: StoredManifest): Promise<void> {
   if (stored.key !== null) await bucket.delete(stored.key);
 }

@@ -7,18 +7,18 @@ export interface OpenCollection {
   /** RFC 3339. */
   modifiedAt: string;
   /**
-   * The manifest's text. Its blocks may be read by whoever may read the collection: locators are signed for the token
-   * only where they come from a cluster.
+   * The manifest's text. Who may read the collection may read its blocks: locators are signed for the token only where
+   * they come from a cluster.
    */
   manifest: () => Promise<AsyncIterable<Uint8Array>>;
 }
 
-/** What else there is to say about a collection. Times are RFC 3339. */
+/** Further facts about a collection. Times are RFC 3339. */
 export interface CollectionDescription {
   description: string | null;
   properties: Record<string, unknown>;
   created_at: string | null;
-  /** Null when the token may not see who it was. */
+  /** Null when the token may not read that user's record. */
   modified_by_user: { email: string; full_name: string; username: string; uuid: string } | null;
 }
 
@@ -39,9 +39,9 @@ export interface Home {
 }
 
 /**
- * Collections and projects as one token may see them: on our own D1, or at the cluster's API server. What is not there
- * and what may not be seen (also because of the token's scopes) are both `null`.
- * All throw KeepError unauthorized for a token that is no good, bad_gateway when the cluster fails.
+ * Collections and projects as one token may see them: on our own D1, or at the cluster's API server. A missing
+ * record and one that may not be read (also because of the token's scopes) are both `null`.
+ * All throw KeepError unauthorized for an invalid token, bad_gateway when the cluster fails.
  */
 export interface CollectionSource {
   /** @param id UUID, or portable data hash */

@@ -6,7 +6,7 @@ import { type FilePath, isSamePath } from '../keep/manifest/places.ts';
 import { PortableDataHasher } from '../keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../keep/manifest/rules.ts';
-import { deleteManifest, type ManifestBucket, ManifestWriter, type StoredManifest } from './manifest-store.ts';
+import { type ManifestBucket, ManifestWriter, type StoredManifest } from './manifest-store.ts';
 
 /** A manifest that was checked and is kept, but that no collection refers to yet. */
 export interface StagedManifest {
@@ -65,11 +65,6 @@ export async function stageManifest(
     await writer.abort();
     throw error;
   }
-}
-
-/** Forgets a staged manifest that no collection came to refer to. */
-export function discardManifest(bucket: ManifestBucket, { stored }: StagedManifest): Promise<void> {
-  return deleteManifest(bucket, stored);
 }
 
 /** Counts files and their bytes. A file whose segments do not stand together counts once for each group of them. */

@@ -2,10 +2,10 @@ import { KeepError } from '../keep/errors.ts';
 import { MAX_BLOCK_BYTES } from '../keep/limits.ts';
 import type { TransferWatch } from './transfer-limits.ts';
 
-/** What a body must turn out to be. */
+/** What a body is checked against. */
 export interface ExpectedBlock {
   hash: string;
-  /** Bytes; null when nobody said. */
+  /** Bytes; null when unknown. */
   size: number | null;
 }
 

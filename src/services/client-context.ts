@@ -8,7 +8,7 @@ import type { Transport } from './transport.ts';
 
 /**
  * How many bytes the connection behind a body has brought so far, where the platform shows it: a stall is noticed then
- * even if somebody else reads the body. Null for a body that is not the transport's.
+ * even if other code reads the body. Null for a body that is not the transport's.
  */
 export type BytesReceived = (body: ReadableStream<Uint8Array>) => (() => number) | null;
 
@@ -33,7 +33,7 @@ export interface ClientContext {
 const DISK_CONNECT_TIMEOUT_MS = 2_000;
 const PROXY_CONNECT_TIMEOUT_MS = 20_000;
 
-/** Short when all services are keepstores next door, long through a proxy; doubled each round. */
+/** In milliseconds: short when all services are keepstores of the local network, long through a proxy; doubled each round. */
 export function connectTimeoutMs({ number, services }: Pick<Round, 'number' | 'services'>): number {
   const near = areDisks(services.filter((service) => !isGateway(service)));
   return (near ? DISK_CONNECT_TIMEOUT_MS : PROXY_CONNECT_TIMEOUT_MS) * 2 ** number;

@@ -1,4 +1,4 @@
-/** How far a write has come. */
+/** Copies that a write has stored so far. */
 export interface PutProgress {
   replicas: number;
   /** Copies per storage class; null once a service did not say (then only replicas count). */
@@ -12,7 +12,7 @@ export interface PutGoal {
 
 export const NOTHING_STORED: PutProgress = { replicas: 0, classes: {} };
 
-/** Adds what a service says it stored (arvados-client-contract.md 5.5). */
+/** Adds what a service confirms (docs/protocol/blocks.md#storage-classes). */
 export function addStored(progress: PutProgress, headers: Headers): PutProgress {
   const confirmed = confirmedClasses(headers.get('X-Keep-Storage-Classes-Confirmed'));
   const classes = progress.classes === null || confirmed === null ? null : { ...progress.classes };
@@ -20,7 +20,7 @@ export function addStored(progress: PutProgress, headers: Headers): PutProgress 
   return { replicas: progress.replicas + storedReplicas(headers), classes };
 }
 
-/** Copies that still have to be stored, whether for the sake of their number or of a storage class. */
+/** Copies that still have to be stored, to reach the total or the number in each storage class. */
 export function missingCopies(progress: PutProgress, goal: PutGoal): number {
   const { classes } = progress;
   const perClass = classes === null ? [] : goal.storageClasses.map((name) => goal.replicas - (classes[name] ?? 0));

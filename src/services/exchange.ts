@@ -15,7 +15,7 @@ const MAX_LOCATOR_BYTES = 4096;
 
 /**
  * Sends one request that is broken off when it stalls.
- * @param onWatch gets the watch before anything is sent, to tell it of the upload's progress
+ * @param onWatch gets the watch before anything is sent, to report the upload's progress to it
  * @throws whatever the transport throws, or the signal's reason */
 export async function exchange(
   transport: Transport,
@@ -54,7 +54,7 @@ export async function refusal(url: string, { response, watch }: Exchange): Promi
   return { url, status, reason: withoutSecrets(firstLine).slice(0, MAX_REASON_CHARS), mayPass: mayPass(status) };
 }
 
-/** The answer of a service that gave none, or one that is of no use. */
+/** For a service that did not answer, or not usably. */
 export function failure(url: string, error: unknown): ServiceAnswer {
   const reason = error instanceof Error ? error.message : String(error);
   return { url, status: null, reason: withoutSecrets(reason).slice(0, MAX_REASON_CHARS), mayPass: true };
@@ -85,7 +85,7 @@ async function readStart(body: ReadableStream<Uint8Array> | null, limit: number)
   return text;
 }
 
-/** Servers quote locators and sometimes requests in their errors. */
+/** Servers quote locators, and sometimes whole requests, in their errors. */
 function withoutSecrets(text: string): string {
   return text.replaceAll(/\+[AR][^\s+"]*/g, '').replaceAll(/v2\/[^\s"]*|\b[0-9a-z]{41,}\b/g, '(token)');
 }

@@ -7,7 +7,7 @@ import { fixedServices, type ServiceSource } from './service-source.ts';
 import type { TransferLimits } from './transfer-limits.ts';
 import { type BlockKeeper, createWorkerPlatform } from './worker-platform.ts';
 
-/** On whose behalf another cluster is asked. */
+/** The client for which another cluster is asked. */
 export interface Caller {
   /** The request's first token, '' for none. */
   token: string;
@@ -24,7 +24,7 @@ export interface Remote {
   token: string;
 }
 
-/** The way to Keep services outside this one. */
+/** Keep clients of services outside this one. */
 export interface Federation {
   /**
    * The services of a configured cluster, with the caller's token salted for it.
@@ -33,9 +33,9 @@ export interface Federation {
   cluster(clusterId: string, caller: Caller): Remote;
   /** This cluster's own services, or the one at that address, with the caller's own token. @throws KeepError no_token */
   home(caller: Caller, service?: string): Remote;
-  /** Where a `+K@xxxxx` hint leads; null when it is not followed: for lack of an address, or of a token fit to be shown there. */
+  /** Where a `+K@xxxxx` hint leads; null when it is not followed: no address, or no token that may be salted for it. */
   hintedCluster(clusterId: string, caller: Caller): Remote | null;
-  /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null when nobody knows it. */
+  /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null for an unknown uuid. */
   hintedService(uuid: string, caller: Caller): Promise<Remote | null>;
   proofs: Proofs;
 }
@@ -50,13 +50,13 @@ export interface FederationOptions {
   limits: TransferLimits;
 }
 
-/** Told to whom we ask, so that services which follow hints never ask each other in circles. */
+/** Sent with every request, so that services that follow hints don't ask each other in circles. */
 export const VIA = '1.1 keep-edge';
-/** As a proxy we have to be known by keepproxy's name: that is what others like it look for. */
+/** Other keepproxies look for this name to detect loops. */
 export const PROXY_VIA = 'HTTP/1.1 keepproxy';
 
 const MAX_PROOFS = 10_000;
-/** Behind a hint there is always somebody else to ask. */
+/** When a hinted service fails, the next hint or the local mounts are asked at once. */
 const NO_RETRIES = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
 
 export function createFederation(options: FederationOptions): Federation {

@@ -10,7 +10,7 @@ import { readError } from './services-error.ts';
 import { followBytes, limitsBySize, type TransferLimits } from './transfer-limits.ts';
 
 export interface BlockStream extends CheckedBody {
-  /** Bytes; null when neither the locator nor the service said. */
+  /** Bytes; null when neither the locator nor the service tells. */
   size: number | null;
 }
 
@@ -20,7 +20,7 @@ export interface BlockFacts {
   locator: string | null;
 }
 
-/** A HEAD sends no bytes while the far side reads, or even copies, a whole block. */
+/** A HEAD sends no bytes while the server reads, or even copies, a whole block. */
 const HEAD_LIMITS: TransferLimits = { bytesPerSecond: 1, windowMs: 300_000 };
 
 /** The block as a stream that never completes when it is wrong; the next service is asked as long as no byte was given out. */
@@ -97,7 +97,7 @@ export function transferBlock<Result>(
     const received = response.body === null ? null : context.bytesReceived?.(response.body);
     const unfollow = received ? followBytes(watch, received) : () => undefined;
     try {
-      // A store must know beforehand how much it is to take.
+      // A store must know the length before the body.
       if (size === null || response.body === null) throw new KeepError('corrupt', { message: 'announced no length' });
       return await consume(response.body, size);
     } finally {

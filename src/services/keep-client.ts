@@ -1,4 +1,4 @@
-import { type Locator, parseLocator } from '../keep/locator.ts';
+import { formatLocator, type Locator, parseLocator } from '../keep/locator.ts';
 import type { CheckBody } from './checked-body.ts';
 import { type BytesReceived, type ClientContext, connectTimeoutMs } from './client-context.ts';
 import {
@@ -14,11 +14,11 @@ import { type BlockSource, type PutResult, storeBlock } from './put-block.ts';
 import { type RetryPolicy, SERVER_RETRIES, sleep } from './retry.ts';
 import type { OnPause } from './rounds.ts';
 import type { ServiceSource } from './service-source.ts';
-import { type BlockCache, createBlockCache } from './shared-fetch.ts';
+import { createSharedFetch } from './shared-fetch.ts';
 import { SDK_TRANSFER_LIMITS, type TransferLimits } from './transfer-limits.ts';
 import type { Transport } from './transport.ts';
 
-/** What differs between a Worker and Node. */
+/** What differs between Workers and Node. */
 export interface ClientPlatform {
   transport: Transport;
   checkBody: CheckBody;
@@ -31,18 +31,16 @@ export interface KeepClientOptions {
   services: ServiceSource;
   token: string;
   platform: ClientPlatform;
-  /** Where `+K@xxxxx` hints lead; they are passed over without it. */
+  /** Where `+K@xxxxx` hints lead; they are skipped without it. */
   hintedCluster?: HintedCluster;
   retry?: RetryPolicy;
   limits?: TransferLimits;
-  /** Bytes of blocks that `getVerified` keeps; 0, the default, for none. */
-  cacheBytes?: number;
-  /** Sent with every request, so that logs of both sides can be put together. */
+  /** Sent with every request, so that the logs of client and services can be joined. */
   requestId?: string;
   userAgent?: string;
   /** Further headers of every request, such as Via. */
   headers?: Record<string, string>;
-  /** Told of outages that are being sat out. */
+  /** Called before each pause between rounds. */
   onPause?: OnPause | undefined;
   sleep?: typeof sleep;
   now?: () => number;
@@ -83,7 +81,7 @@ export interface KeepClient {
 export function createKeepClient(options: KeepClientOptions): KeepClient {
   const context = contextOf(options);
   const { checkBody } = options.platform;
-  const cache: BlockCache = createBlockCache(options.cacheBytes ?? 0);
+  const fetches = createSharedFetch();
   const open = (locator: Locator, signal: AbortSignal | undefined) => openBlock(context, locator, signal, checkBody);
   return {
     async get(text, { signal } = {}) {
@@ -95,7 +93,8 @@ export function createKeepClient(options: KeepClientOptions): KeepClient {
     async getVerified(text, { signal } = {}) {
       const blocks: Uint8Array<ArrayBuffer>[] = [];
       for (const locator of text.split(',').map(parseLocator)) {
-        blocks.push(await cache.get(locator.hash, (shared) => readWholeBlock(context, locator, shared), signal));
+        const fetch = (shared: AbortSignal) => readWholeBlock(context, locator, shared);
+        blocks.push(await fetches.get(locator.hash, formatLocator(locator), fetch, signal));
       }
       return joined(blocks);
     },

@@ -8,7 +8,7 @@ export interface KeepService {
   readOnly: boolean;
 }
 
-/** A keep_services record on the wire (keep-block-api.md 7.4; arvados-client-contract.md 1.3). */
+/** A keep_services record of the API server (docs/protocol/blocks.md#services). */
 export interface ServiceRecord {
   uuid: string;
   service_host: string;

@@ -2,7 +2,7 @@ import { keepHints, type Locator } from '../keep/locator.ts';
 import { serviceOrder } from '../keep/rendezvous.ts';
 import { isGateway, type KeepService } from './keep-service.ts';
 
-/** Whom to ask, and with which token. */
+/** A service to ask, and the token to show there. */
 export interface Target {
   url: string;
   token: string;
@@ -16,7 +16,7 @@ const UUID_TAIL_LENGTH = 15;
 
 /**
  * Services to ask for a block, best first: those that the locator's +K@ hints name, in the order of the hints, then
- * the others by weight. Hints that lead nowhere are passed over (arvados-client-contract.md 5.2).
+ * the others by weight. Hints that lead nowhere are skipped (docs/protocol/blocks.md#hints).
  */
 export function readOrder(
   locator: Locator,
@@ -46,8 +46,8 @@ export function writeOrder(hash: string, services: readonly KeepService[]): Keep
 }
 
 /**
- * Heaviest first, weighed by the last 15 characters of the uuid whatever its length (trap T22: as the Python SDK). Two
- * records of one address are one service.
+ * Heaviest first, weighed by the last 15 characters of the uuid whatever its length, as the Python SDK does. Two records of
+ * one address are one service.
  */
 function byWeight(hash: string, services: readonly KeepService[]): KeepService[] {
   const byUrl = new Map([...services].reverse().map((service) => [service.url, service]));

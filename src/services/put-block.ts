@@ -25,14 +25,14 @@ export interface BlockSource {
   open(count: number, copy: StoredCopy | null): Promise<OutgoingBody[] | null>;
   /** Where the source sees how fast a body leaves: it tells this watch, from when the exchange begins. */
   watch?(body: OutgoingBody, watch: TransferWatch): void;
-  /** Told of bytes as they leave, of every copy, where the platform shows them. */
+  /** Called with bytes of every copy as they are sent, where the platform shows them. */
   onSent?: ((bytes: number) => void) | undefined;
-  /** The exchange that this body went into has ended, well or not: nobody will read it any more. */
+  /** The exchange that this body went into has ended, well or not: it is not read any more. */
   ended?(body: OutgoingBody): void;
 }
 
 export interface PutResult extends PutProgress {
-  /** As the service named it: signed for our token. */
+  /** The locator from the service, signed for our token. */
   locator: string;
 }
 
@@ -109,7 +109,7 @@ export async function storeBlock(
           if (service !== undefined) running.set(service, send(service, body, round));
         }
         open.unshift(...starting.slice(bodies.length));
-        // A source that was read already has nothing to send, unless one that is under way becomes a copy to send from.
+        // A source that is spent has nothing to send, unless an upload that still runs becomes a copy to send from.
         if (running.size === 0) round.giveUp();
       }
       if (running.size === 0) return null;
@@ -131,7 +131,7 @@ export async function storeBlock(
       writeError(answers, wanted(goal), progress.replicas),
     );
   } finally {
-    // Whatever is still being sent is more than was wanted.
+    // Uploads that still run are surplus copies.
     over.abort(new Error('no longer needed'));
   }
 }

@@ -5,13 +5,13 @@ export interface RetryPolicy {
   maxPauseMs: number;
 }
 
-/** As keepstore and keepproxy ask each other: somebody is waiting for the answer. */
+/** Between servers, as keepstore and keepproxy: a client waits for the answer. */
 export const SERVER_RETRIES: RetryPolicy = { rounds: 3, firstPauseMs: 2_000, maxPauseMs: 20_000 };
-/** As the SDK's command line tools: an outage of some minutes is sat out. */
+/** For command line tools, as the Python SDK: an outage of some minutes is waited out. */
 export const SDK_RETRIES: RetryPolicy = { rounds: 11, firstPauseMs: 4_000, maxPauseMs: 60_000 };
 
 const MAY_PASS = new Set([408, 409, 422, 423, 500, 502, 503, 504]);
-/** What Cloudflare answers in place of an origin that it cannot reach: a network failure in disguise. */
+/** What Cloudflare answers in place of an origin that it cannot reach: a network failure with a status. */
 const NO_ORIGIN = { from: 520, to: 530 };
 
 /** Whether asking the same service again later may help. `null` stands for no answer at all. */

@@ -11,7 +11,7 @@ export interface RoundsOptions {
   onPause?: OnPause | undefined;
 }
 
-/** Told before each pause: what has failed so far, and how long it is. */
+/** Called before each pause with what has failed so far and the pause's length. */
 export type OnPause = (why: string, pauseMs: number) => void;
 
 /** One pass over the services. */
@@ -21,7 +21,7 @@ export interface Round {
   services: KeepService[];
   /** Whether this service may be asked: not when it failed for good. */
   isOpen(url: string): boolean;
-  /** Notes what a service said. */
+  /** Records a service's answer. */
   note(answer: ServiceAnswer): void;
   /** Makes this round the last. */
   giveUp(): void;
@@ -29,7 +29,7 @@ export interface Round {
 
 /**
  * Runs `attempt` until it gives a result: again after a growing pause and with a fresh list of services, as long as
- * some service may yet change its mind.
+ * a service's last failure may pass.
  * @param fail makes the error of each service's last answer
  */
 export async function inRounds<Result>(

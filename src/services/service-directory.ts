@@ -10,18 +10,18 @@ export interface AdminRecord extends Required<ServiceRecord> {
 }
 
 /**
- * Who serves blocks, here and in other clusters. Kept in KV (docs/storage-schema.md), because every isolate needs it
- * and nobody should ask API servers for it at each request; a copy stays in the isolate, because KV may be slow, stale
- * or empty. Lists come from the API servers; the admin may add services of this cluster.
+ * The Keep services of this cluster and of remote ones. Kept in KV (docs/storage-schema.md), so that isolates don't ask
+ * the API servers at each request; a copy stays in the isolate, because KV may be slow, stale or empty. Lists come from
+ * the API servers; the admin may add services of this cluster.
  */
 export interface ServiceDirectory {
   /** Services of a cluster that the configuration names. */
   services(clusterId: string): ServiceSource;
-  /** This cluster's service of that uuid, or null. @throws KeepError unavailable when KV cannot say and never could */
+  /** This cluster's service of that uuid, or null. @throws KeepError unavailable when KV fails and there is no earlier copy */
   find(uuid: string): Promise<KeepService | null>;
   /** This cluster's records: the API server's, then the admin's, which win. Without either it is empty. */
   serviceRecords(): Promise<ServiceRecord[]>;
-  /** @throws KeepError unavailable when KV cannot say and never could */
+  /** @throws KeepError unavailable when KV fails and there is no earlier copy */
   adminRecords(): Promise<AdminRecord[]>;
   /** Creates or replaces; other isolates see it within a minute. */
   putRecord(record: AdminRecord): Promise<void>;
@@ -31,7 +31,7 @@ export interface ServiceDirectory {
 }
 
 export interface DirectoryOptions {
-  /** Without KV each isolate finds out for itself, and the admin's records live as long as it does. */
+  /** Null: each isolate asks the API servers itself, and the admin's records last as long as the isolate. */
   kv: KVNamespace | null;
   clusterId: string;
   /** Origin of the cluster's API server; null when the configuration names none. */
@@ -43,7 +43,7 @@ export interface DirectoryOptions {
   fetcher?: typeof fetch;
 }
 
-/** A list that somebody fetched, at Unix milliseconds. */
+/** A list and when it was fetched, in Unix milliseconds. */
 interface Fetched<Item> {
   records: Item[];
   at: number;
@@ -51,7 +51,7 @@ interface Fetched<Item> {
 
 const FRESH_MS = 300_000;
 const ADMIN_FRESH_MS = 60_000;
-/** However many requests find that a list does not work, the API server hears of it this often per isolate. */
+/** Refreshes on demand ask the API server at most this often per isolate, however many requests ask. */
 const REFRESH_PAUSE_MS = 5_000;
 const CLUSTER_PREFIX = 'clusters/';
 const RECORD_PREFIX = 'services/';
@@ -62,24 +62,24 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
   const lists = new Map<string, Fetched<ServiceRecord>>();
   let admin: Fetched<AdminRecord> = { records: [], at: Number.NEGATIVE_INFINITY };
 
-  const remember = (id: string, fetched: Fetched<ServiceRecord>) => {
+  const keepNewer = (id: string, fetched: Fetched<ServiceRecord>) => {
     const known = lists.get(id);
     if (known === undefined || known.at < fetched.at) lists.set(id, fetched);
   };
 
   const fromKv = async (id: string) => {
     const stored = v.safeParse(Stored, await kv?.get(CLUSTER_PREFIX + id, 'json').catch(() => null));
-    if (stored.success) remember(id, { records: parseServiceRecords(stored.output), at: stored.output.at });
+    if (stored.success) keepNewer(id, { records: parseServiceRecords(stored.output), at: stored.output.at });
   };
 
   const fromApi = async (id: string, apiUrl: string) => {
     const fetched = { records: await fetchServiceRecords(apiUrl, { fetcher }), at: now() };
-    remember(id, fetched);
+    keepNewer(id, fetched);
     const { records: items, at } = fetched;
     later((kv?.put(CLUSTER_PREFIX + id, JSON.stringify({ items, at })) ?? Promise.resolve()).catch(() => undefined));
   };
 
-  /** @throws KeepError bad_gateway when nobody ever had a list and the API server gives none */
+  /** @throws KeepError bad_gateway when there is no earlier list and the API server gives none */
   const listed = async (id: string, refresh: boolean): Promise<ServiceRecord[]> => {
     const apiUrl = apiUrlOf(id);
     if (apiUrl === null) return [];
@@ -102,7 +102,7 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
       // A list that was begun before this isolate's own change may lack it.
       if (admin === before) admin = { records, at: now() };
     } catch (cause) {
-      // The last good copy serves on; without one nobody knows what there is.
+      // The last good copy serves on; without one the list is unknown, not empty.
       if (admin.at === Number.NEGATIVE_INFINITY) throw new KeepError('unavailable', { cause });
     }
     return admin.records;
@@ -126,7 +126,7 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
     }),
     async find(uuid) {
       const isIt = (known: ServiceRecord) => known.uuid === uuid;
-      // Not there, or only not to be read just now? Asked once more, KV may tell.
+      // Missing, or did the KV read fail? The second read tells, or throws.
       const record = (await homeRecords()).find(isIt) ?? (await adminRecords()).find(isIt);
       return record === undefined ? null : serviceFromRecord(record);
     },

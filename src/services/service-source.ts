@@ -5,8 +5,8 @@ import { type KeepService, type ServiceRecord, serviceFromRecord } from './keep-
 /** Where a client gets its services from. */
 export interface ServiceSource {
   /**
-   * @param refresh ask again at the source: what was known before did not work
-   * @throws KeepError bad_gateway when no list is to be had at all
+   * @param refresh ask the source again, because the earlier list did not work
+   * @throws KeepError bad_gateway when there is no list at all
    */
   list(refresh?: boolean): Promise<KeepService[]>;
 }
@@ -54,7 +54,7 @@ export async function fetchServiceRecords(
   }
 }
 
-/** The usable records of a keep_services list; a record that makes no sense is left out rather than failing the rest. */
+/** The usable records of a keep_services list; an invalid record is left out and does not fail the rest. */
 export function parseServiceRecords(list: unknown): ServiceRecord[] {
   return v.parse(Answer, list).items.flatMap((item): ServiceRecord[] => {
     const record = v.safeParse(Record, item);
@@ -62,7 +62,7 @@ export function parseServiceRecords(list: unknown): ServiceRecord[] {
   });
 }
 
-/** Services from the API server, asked again after five minutes or on refresh; a list that was good once outlives failures. */
+/** Services from the API server, asked again after five minutes or on refresh; a failed request keeps the last good list. */
 export function accessibleServices(
   apiUrl: string,
   options: { token?: string; fetcher?: typeof fetch; now?: () => number } = {},

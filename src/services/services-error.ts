@@ -1,6 +1,6 @@
 import { type ErrorCode, KeepError } from '../keep/errors.ts';
 
-/** What one service said in the end. */
+/** A service's last answer. */
 export interface ServiceAnswer {
   url: string;
   /** HTTP status; null when there was no answer, or not a usable one. */
@@ -10,7 +10,7 @@ export interface ServiceAnswer {
   mayPass: boolean;
 }
 
-/** Why the Keep services together did not do what was asked. The message names services: for the client's own people. */
+/** An operation that all Keep services together failed to do. The message names services: don't show it to clients of a proxy. */
 export class ServicesError extends KeepError {
   readonly answers: readonly ServiceAnswer[];
   /** Copies that a failed write stored all the same. */

@@ -1,71 +1,59 @@
 type Block = Uint8Array<ArrayBuffer>;
 
-/** Blocks in memory, least recently used out first. A block's name is its content, so nothing here grows stale. */
-export interface BlockCache {
+/** Lets readers that want one block at the same time share one fetch. Keeps nothing afterwards. */
+export interface SharedFetch {
   /**
-   * The cached block, or what `fetch` brings. Readers that want a block at the same time share one fetch, which goes on
-   * as long as one of them waits.
+   * The block that `fetch` brings, or a fetch that runs already. It goes on as long as one reader waits. The content
+   * is shared, a failure only with readers of the same `locator`: another signature may be accepted.
    */
-  get(hash: string, fetch: (signal: AbortSignal) => Promise<Block>, signal?: AbortSignal): Promise<Block>;
+  get(
+    hash: string,
+    locator: string,
+    fetch: (signal: AbortSignal) => Promise<Block>,
+    signal?: AbortSignal,
+  ): Promise<Block>;
 }
 
 interface Fetching {
+  locator: string;
   block: Promise<Block>;
   waiting: number;
   controller: AbortController;
 }
 
-/** @param maxBytes of blocks to keep; concurrent fetches are shared even when it is 0 */
-export function createBlockCache(maxBytes: number): BlockCache {
-  const blocks = new Map<string, Block>();
+export function createSharedFetch(): SharedFetch {
   const fetching = new Map<string, Fetching>();
-  let bytes = 0;
 
-  const keep = (hash: string, block: Block) => {
-    if (block.byteLength > maxBytes) return;
-    blocks.set(hash, block);
-    bytes += block.byteLength;
-    for (const [oldest, { byteLength }] of blocks) {
-      if (bytes <= maxBytes) break;
-      blocks.delete(oldest);
-      bytes -= byteLength;
-    }
-  };
-
-  const start = (hash: string, fetch: (signal: AbortSignal) => Promise<Block>): Fetching => {
+  const start = (hash: string, locator: string, fetch: (signal: AbortSignal) => Promise<Block>): Fetching => {
     const controller = new AbortController();
     const run = async () => {
       try {
-        const block = await Promise.resolve(controller.signal).then(fetch);
-        keep(hash, block);
-        return block;
+        return await Promise.resolve(controller.signal).then(fetch);
       } finally {
         if (fetching.get(hash)?.controller === controller) fetching.delete(hash);
       }
     };
-    const started = { block: run(), waiting: 0, controller };
+    const started = { locator, block: run(), waiting: 0, controller };
     fetching.set(hash, started);
     return started;
   };
 
   return {
-    async get(hash, fetch, signal) {
-      signal?.throwIfAborted();
-      const cached = blocks.get(hash);
-      if (cached !== undefined) {
-        blocks.delete(hash);
-        blocks.set(hash, cached);
-        return cached;
-      }
-      const shared = fetching.get(hash) ?? start(hash, fetch);
-      shared.waiting++;
-      try {
-        return await orAborted(shared.block, signal);
-      } finally {
-        shared.waiting--;
-        if (shared.waiting === 0 && fetching.get(hash) === shared) {
-          fetching.delete(hash);
-          shared.controller.abort(new Error('nobody waits for this block any more'));
+    async get(hash, locator, fetch, signal) {
+      for (;;) {
+        signal?.throwIfAborted();
+        const shared = fetching.get(hash) ?? start(hash, locator, fetch);
+        shared.waiting++;
+        try {
+          return await orAborted(shared.block, signal);
+        } catch (error) {
+          if (signal?.aborted || shared.locator === locator) throw error;
+        } finally {
+          shared.waiting--;
+          if (shared.waiting === 0 && fetching.get(hash) === shared) {
+            fetching.delete(hash);
+            shared.controller.abort(new Error('no reader waits for this block any more'));
+          }
         }
       }
     },

@@ -12,7 +12,7 @@ export const SDK_TRANSFER_LIMITS: TransferLimits = { bytesPerSecond: 32_768, win
 export interface TransferWatch {
   /** Bytes that went over the wire since the last call. */
   progress(bytes: number): void;
-  /** From here on it is our own side that makes the server wait: that time is not held against it. */
+  /** From here on the server waits for us: that time does not count. */
   pause(): void;
   /** We wait for the server again. */
   resume(): void;
@@ -53,9 +53,9 @@ export function watchTransfer({ bytesPerSecond, windowMs }: TransferLimits, onSt
 const FOLLOW_EVERY_MS = 1_000;
 
 /**
- * Tells a watch of bytes that somebody else takes in.
+ * Reports to a watch the bytes of a body that other code reads.
  * @param received all of them so far
- * @returns what ends it
+ * @returns call it to stop
  */
 export function followBytes(watch: TransferWatch, received: () => number): () => void {
   let seen = received();
@@ -68,7 +68,7 @@ export function followBytes(watch: TransferWatch, received: () => number): () =>
 }
 
 /**
- * For transfers that nobody can look at on their way: as much time as one at the lowest rate takes.
+ * For transfers whose progress can't be seen: as much time as one at the lowest rate takes.
  * @param size bytes; null for a block of any size
  */
 export function limitsBySize({ bytesPerSecond, windowMs }: TransferLimits, size: number | null): TransferLimits {

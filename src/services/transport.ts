@@ -11,17 +11,17 @@ export interface TransportRequest {
   /** A connection must stand after this time. Only where the platform shows connections (Node). */
   connectTimeoutMs: number;
   signal: AbortSignal;
-  /** Told of bytes sent as they leave, where the platform shows them (Node). */
+  /** Called with bytes as they are sent, where the platform shows them (Node). */
   onSent?: ((bytes: number) => void) | undefined;
 }
 
 /**
- * The way to a server: one exchange, no retries, no redirects followed. Rejects when there is no answer; any status
+ * Sends requests: one exchange, no retries, no redirects followed. Rejects when there is no answer; any status
  * is an answer.
  */
 export interface Transport {
   send(request: TransportRequest): Promise<Response>;
-  /** Whether onSent is called: an upload without it gets its time by its size. */
+  /** Whether onSent is called: without it an upload's time limit follows from its size. */
   showsProgress: boolean;
 }
 

@@ -9,13 +9,13 @@ import type { ClientPlatform } from './keep-client.ts';
 import type { TransferWatch } from './transfer-limits.ts';
 import { fetchTransport } from './transport.ts';
 
-/** Where blocks are kept that pass through and proved right: the edge cache. */
+/** Takes verified blocks that pass through: the edge cache. */
 export interface BlockKeeper {
   put(hash: string, bytes: Uint8Array): void;
   fill(hash: string, size: number): Sink | null;
 }
 
-/** The Keep client's parts that are a Worker's own. Native code moves the bytes; script only counts and hashes chunks. */
+/** The Keep client's platform on Workers. Native code moves the bytes; script only counts and hashes chunks. */
 export function createWorkerPlatform(keeper: BlockKeeper | null): ClientPlatform {
   return {
     transport: fetchTransport,
@@ -50,7 +50,7 @@ const checkBody =
     }
   };
 
-/** Only the time spent waiting for the server counts as its time. */
+/** Only time spent waiting for the server counts. */
 function watched(chunks: Chunks, watch: TransferWatch): Chunks {
   return {
     ...chunks,

@@ -87,7 +87,7 @@ describe('beside a cluster', () => {
     expect(answer.json.errors[0]).toContain(cluster.url);
   });
 
-  test('when the cluster cannot be asked, nobody is let in, but for those it vouched for just now', async () => {
+  test('when the cluster cannot be asked, no token is accepted but those it accepted just now', async () => {
     const fresh = await createToken(cluster, user.uuid);
     expect((await put(user.token)).status).toBe(200);
     const { url } = cluster;

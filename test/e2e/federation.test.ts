@@ -6,20 +6,20 @@ import { answering, deadUrl, hanging, type KeepServer, serving, startKeepServer 
 import { rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
 
-/** Three clusters on one machine: `home` reads from `far` and, through a list that the tests control, from `faulty`. */
+/** Three clusters on one machine: `home` reads from `remote` and, through a list that the tests control, from `faulty`. */
 const SECRET = '4kp0spec5ecret00000000000000000000000000000000abcd';
 const TOKEN = `v2/xhome-gj3su-0123456789abcde/${SECRET}`;
 const HOME_KEY = 'homekeyhomekeyhomekeyhomekeyhomekeyhome';
 const THIRD_KEY = 'thirdkeythirdkeythirdkeythirdkeythirdkey';
-const FAR_KEY = 'farkeyfarkeyfarkeyfarkeyfarkeyfarkeyfar';
+const REMOTE_KEY = 'farkeyfarkeyfarkeyfarkeyfarkeyfarkeyfar';
 const saltedFor = (clusterId: string, secret = SECRET) =>
   `v2/xhome-gj3su-0123456789abcde/${createHmac('sha1', secret).update(clusterId).digest('hex')}`;
 /** As the controller of `home` hands it out: a signature of the other cluster, over the salted token, spelled +R. */
 const remoteLocator = (block: TestBlock, clusterId = 'xfar0', options: { token?: string; expiry?: number } = {}) =>
-  sign(block.locator, { token: saltedFor(clusterId), key: FAR_KEY, ...options }).replace('+A', `+R${clusterId}-`);
+  sign(block.locator, { token: saltedFor(clusterId), key: REMOTE_KEY, ...options }).replace('+A', `+R${clusterId}-`);
 
 let home: TestService;
-let far: TestService;
+let remote: TestService;
 let third: TestService;
 let faultyApis: KeepServer[];
 let blocks: { small: TestBlock; large: TestBlock };
@@ -51,7 +51,7 @@ const clusterFor = ({ hash }: TestBlock, ...urls: string[]): string => {
 };
 
 beforeAll(async () => {
-  far = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: FAR_KEY } });
+  remote = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: REMOTE_KEY } });
   third = await startService({ vars: { CLUSTER_ID: 'xthrd', BLOB_SIGNING_KEY: THIRD_KEY } });
   faultyApis = await Promise.all(FAULTY_IDS.map((id) => startKeepServer(() => faulty[id] ?? { status: 503 })));
   const remotes = Object.fromEntries(
@@ -64,7 +64,7 @@ beforeAll(async () => {
       TRANSFER_WINDOW: '2s',
       KEEP_HINT_URL: 'http://*.localhost:1',
       REMOTE_CLUSTERS: {
-        xfar0: { Host: new URL(far.url).host, Scheme: 'http' },
+        xfar0: { Host: new URL(remote.url).host, Scheme: 'http' },
         xthrd: { Host: new URL(third.url).host, Scheme: 'http' },
         xdown: { Host: new URL(await deadUrl()).host, Scheme: 'http' },
         ...remotes,
@@ -72,10 +72,10 @@ beforeAll(async () => {
     },
   });
   blocks = { small: blockOf('a block of another cluster'), large: randomBlock(5_000_000) };
-  for (const block of Object.values(blocks)) await putBlock(far.url, block);
+  for (const block of Object.values(blocks)) await putBlock(remote.url, block);
 });
 
-afterAll(() => Promise.all([home, far, third, ...faultyApis].map((one) => one.stop())));
+afterAll(() => Promise.all([home, remote, third, ...faultyApis].map((one) => one.stop())));
 
 const get = (locator: string, options: Parameters<typeof request>[1] = {}) =>
   request(`${home.url}/${locator}`, { token: TOKEN, ...options });
@@ -102,26 +102,26 @@ describe('A +R locator', () => {
     expect(spy.seen).toHaveLength(1);
     expect(spy.seen[0]!.headers.authorization).toBe(`Bearer ${saltedFor(id)}`);
     expect(spy.seen[0]!.headers['x-request-id']).toBe('req-12345678901234567890');
-    expect(spy.seen[0]!.path).toBe(`/${sign(block.locator, { token: saltedFor(id), key: FAR_KEY })}+Zopaque`);
+    expect(spy.seen[0]!.path).toBe(`/${sign(block.locator, { token: saltedFor(id), key: REMOTE_KEY })}+Zopaque`);
     expect(JSON.stringify(spy.seen)).not.toContain(SECRET);
   });
 
-  test('is accepted by the far side for the salted token only: its log tells', async () => {
+  test('is accepted by the other cluster for the salted token only: its log tells', async () => {
     const block = blockOf('salted or not');
-    await putBlock(far.url, block);
+    await putBlock(remote.url, block);
     const ids = ['req-aaaaaaaaaaaaaaaaaaaa', 'req-bbbbbbbbbbbbbbbbbbbb'] as const;
     const good = await get(remoteLocator(block), { headers: { 'X-Request-Id': ids[0] } });
     const bad = await get(remoteLocator(block, 'xfar0', { token: TOKEN }), { headers: { 'X-Request-Id': ids[1] } });
     expect([good.status, bad.status]).toEqual([200, 404]);
     expect(bad.text).toContain('400 invalid signature');
-    const logged = (id: string) => far.waitForLog((line) => line.RequestID === id);
+    const logged = (id: string) => remote.waitForLog((line) => line.RequestID === id);
     expect((await logged(ids[0])).respStatusCode).toBe(200);
     expect((await logged(ids[1])).respStatusCode).toBe(400);
-    expect(JSON.stringify([...far.logs, ...home.logs])).not.toContain(SECRET);
-    expect(JSON.stringify([...far.logs, ...home.logs])).not.toContain(saltedFor('xfar0').slice(-40));
+    expect(JSON.stringify([...remote.logs, ...home.logs])).not.toContain(SECRET);
+    expect(JSON.stringify([...remote.logs, ...home.logs])).not.toContain(saltedFor('xfar0').slice(-40));
   });
 
-  test('of a third cluster is read with the third’s key and salt, and nobody else’s', async () => {
+  test('of a third cluster is read with the third’s key and salt, and no other’s', async () => {
     const block = blockOf('in the third cluster');
     await putBlock(third.url, block);
     const signed = (salt: string, key: string) =>
@@ -129,10 +129,10 @@ describe('A +R locator', () => {
     const good = await get(signed('xthrd', THIRD_KEY));
     expect([good.status, good.text]).toEqual([200, 'in the third cluster']);
     expect((await get(signed('xfar0', THIRD_KEY))).status).toBe(404);
-    expect((await get(signed('xthrd', FAR_KEY))).status).toBe(404);
+    expect((await get(signed('xthrd', REMOTE_KEY))).status).toBe(404);
   });
 
-  test('HEAD tells the size, asked of the far side', async () => {
+  test('HEAD tells the size, asked of the other cluster', async () => {
     const answer = await get(remoteLocator(blocks.large), { method: 'HEAD' });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-length')).toBe('5000000');
@@ -168,7 +168,7 @@ describe('What cannot be read from another cluster', () => {
     expect([answer.status, answer.text]).toEqual([status, text]);
   });
 
-  test('a signature that the far side refuses, or that has expired, is not found', async () => {
+  test('a signature that the other cluster refuses, or that has expired, is not found', async () => {
     const forged = remoteLocator(blocks.small).replace(/-[0-9a-f]{4}/, '-0000');
     expect([(await get(forged)).status, (await get(forged, { method: 'HEAD' })).status]).toEqual([404, 404]);
     const expired = await get(remoteLocator(blocks.small, 'xfar0', { expiry: 0x50000000 }));
@@ -177,7 +177,7 @@ describe('What cannot be read from another cluster', () => {
     expect(expired.text).not.toContain('127.0.0.1');
   });
 
-  test('a block that the far side does not have', async () => {
+  test('a block that the other cluster does not have', async () => {
     expect((await get(remoteLocator(blockOf('never stored')))).status).toBe(404);
   });
 
@@ -188,7 +188,7 @@ describe('What cannot be read from another cluster', () => {
 
   test('a locator with a local signature is local, +R or not', async () => {
     const block = blockOf('only elsewhere');
-    await putBlock(far.url, block);
+    await putBlock(remote.url, block);
     const both =
       sign(block.locator, { token: TOKEN, key: HOME_KEY }) + remoteLocator(block).slice(block.locator.length);
     const answer = await get(both);
@@ -260,7 +260,7 @@ describe('X-Keep-Signature: local', () => {
 
   test.each(['GET', 'HEAD'])('a %s stores the block here and names it, signed for the caller', async (method) => {
     const block = randomBlock(method === 'GET' ? 3_000_000 : 100);
-    await putBlock(far.url, block);
+    await putBlock(remote.url, block);
     const answer = await get(`${remoteLocator(block)}+Zopaque`, { method, headers: LOCAL });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-length')).toBe(String(block.data.length));
@@ -307,7 +307,7 @@ describe('X-Keep-Signature: local', () => {
 });
 
 describe('The edge cache', () => {
-  test('answers for a block whose signature the far side has accepted, and for nobody else', async () => {
+  test('answers for a block whose signature the other cluster has accepted, and for no other', async () => {
     const block = randomBlock(600_000);
     await using spy = await startKeepServer(serving(block.data));
     const id = clusterFor(block, spy.url);

@@ -96,7 +96,7 @@ describe('+K@xxxxx, a cluster', () => {
     ['a v1 token cannot be salted', SECRET],
     ['a salted token is not shown further', SALTED],
     ['no token', null],
-  ])('%s: nobody else is asked', async (_why, token) => {
+  ])('%s: no other service is asked', async (_why, token) => {
     await get(signed(LOCAL, '+K@abcde', token ?? ''), { token });
     expect(elsewhere.seen).toHaveLength(0);
   });
@@ -192,7 +192,7 @@ describe('The keep_services routes', () => {
     expect((await admin('GET', `/${uuid}`)).status).toBe(404);
   });
 
-  test('announce this service as the proxy, to everybody, and the others beside it', async () => {
+  test('announce this service as the proxy, to all, and the others beside it', async () => {
     const { items } = JSON.parse(
       (await request(`${edge.url}/arvados/v1/keep_services/accessible`, { token: null })).text,
     );
@@ -216,7 +216,7 @@ describe('The keep_services routes', () => {
   test('are for admins; this service’s own record cannot be changed', async () => {
     for (const [method, token] of [
       ['POST', null],
-      ['POST', 'nobody'],
+      ['POST', 'unknown'],
     ] as const) {
       const answer = await request(`${edge.url}/arvados/v1/keep_services`, { method, token, body: '{}' });
       expect(answer.status).toBe(401);

@@ -93,7 +93,7 @@ test('services come from the API server, where the admin has registered them', a
 
 test('a token that may not write is told so by every service, once', async () => {
   const block = randomBlock(1000);
-  const writing = clientOf({ token: 'nobody' }).put(sourceOfBytes(block.hash, bytesOf(block)), { replicas: 1 });
+  const writing = clientOf({ token: 'unknown' }).put(sourceOfBytes(block.hash, bytesOf(block)), { replicas: 1 });
   await expect(writing).rejects.toMatchObject({
     code: 'unavailable',
     answers: [{ status: 401 }, { status: 401 }, { status: 401 }],

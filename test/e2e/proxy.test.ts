@@ -47,7 +47,7 @@ describe('A proxy before a cluster of ours', () => {
     expect(Buffer.compare((await get(stored.text)).body, block.data)).toBe(0);
   });
 
-  test('the cache answers whom a keepstore has let in with that signature, and nobody else', async () => {
+  test('the cache answers whom a keepstore has let in with that signature, and no other token', async () => {
     const block = randomBlock(400_000);
     const { text: locator } = await put(block);
     const seen = () => cluster.logs.filter((line) => typeof line === 'object' && line.locator === block.hash).length;
@@ -73,7 +73,7 @@ describe('A proxy before a cluster of ours', () => {
   });
 
   test('a block that is not there is 404, a bad or expired signature 422 without addresses', async () => {
-    const block = blockOf('nobody has this');
+    const block = blockOf('no service has this');
     expect(await get(sign(block.locator, { token: user.token }))).toMatchObject({
       status: 404,
       text: 'Block not found\n',
@@ -128,7 +128,7 @@ describe('A proxy before a cluster of ours', () => {
   });
 
   test('no copies wanted: nothing is written', async () => {
-    const block = blockOf('nobody wants me');
+    const block = blockOf('no copies of me');
     expect(await put(block, { headers: { 'X-Keep-Desired-Replicas': '0' } })).toMatchObject({ status: 200, text: '' });
     expect((await get(sign(block.locator, { token: user.token }))).status).toBe(404);
   });
@@ -216,7 +216,7 @@ describe('A proxy before several keepstores', () => {
 
   test('one that takes nothing is left behind, and does not take the upload with it', async () => {
     const large = randomBlock(40_000_000);
-    // Which one that is depends on the hash: whoever comes first.
+    // Which one that is depends on the hash: the first in probe order.
     let first: KeepServer | null = null;
     for (const keepstore of keepstores) {
       keepstore.behave((...exchange) => {

@@ -1,5 +1,5 @@
 import type { Account, Authority, User } from '../../accounts/account.ts';
-import type { RememberingAuthority } from '../../accounts/token-cache.ts';
+import type { CachingAuthority } from '../../accounts/token-cache.ts';
 import type { TokenStore } from '../../accounts/tokens.ts';
 import type { UploadLog } from '../../accounts/upload-log.ts';
 import type { UserStore } from '../../accounts/users.ts';
@@ -16,7 +16,7 @@ import type { Body, BodyReader } from './request-body.ts';
 export interface EmbeddedApi {
   mode: 'embedded';
   db: D1Database;
-  authority: RememberingAuthority;
+  authority: CachingAuthority;
   users: UserStore;
   tokens: TokenStore;
   collections: Collections;

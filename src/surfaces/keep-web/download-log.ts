@@ -1,12 +1,12 @@
 import { redactPath } from '../../http/access-log.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
 import type { RangeRequest } from '../../streams/byte-range.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import type { TreeTarget } from './target.ts';
 
-/** Downloads that are remembered for throttling, per isolate. */
-const MAX_REMEMBERED = 5000;
-const lastLogged = new Map<string, number>();
+/** Downloads of this isolate that were logged within the interval. */
+const logged = createBoundedMap<true>({ maxEntries: 5000, maxBytes: 2 * 1024 * 1024, sizeOf: () => 0 });
 
 /**
  * Notes a download in the request's log line and, when the body is through or broken off, in the cluster's log
@@ -35,9 +35,10 @@ export function logDownload(
   });
   context.bodyDone = Promise.all([done, named]);
   if (!deps.downloads.logEvents) return;
-  const key = [context.path, collection.uuid, path, files, clientAddress(context.request), token].join('\n');
-  if (!isNewDownload(key, range, context.now, deps.downloads.logIntervalSeconds)) return;
+  const client = clientAddress(context.request);
   const record = async () => {
+    const key = await cacheKey(context.path, collection.uuid ?? '', path ?? '', String(files), client, token);
+    if (!isNewDownload(key, range, context.now + deps.downloads.logIntervalSeconds)) return;
     await done.catch(() => undefined);
     const user = await who;
     const reqPath = `/${redactPath(context.path)}`;
@@ -48,14 +49,11 @@ export function logDownload(
   context.waitUntil(record().catch(() => undefined));
 }
 
-function isNewDownload(key: string, range: RangeRequest, now: number, intervalSeconds: number): boolean {
+/** @param until Unix seconds: until then, ranges further on in the file count as the same download */
+function isNewDownload(key: string, range: RangeRequest, until: number): boolean {
   const startsAnew = range.kind !== 'ranges' || range.ranges.some(({ offset }) => offset === 0);
-  const before = lastLogged.get(key);
-  if (!startsAnew && before !== undefined && now - before < intervalSeconds) return false;
-  lastLogged.delete(key);
-  lastLogged.set(key, now);
-  const oldest = lastLogged.keys().next();
-  if (lastLogged.size > MAX_REMEMBERED && oldest.done !== true) lastLogged.delete(oldest.value);
+  if (!startsAnew && logged.get(key) === true) return false;
+  logged.set(key, true, until * 1000);
   return true;
 }
 

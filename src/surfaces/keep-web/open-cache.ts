@@ -1,40 +1,51 @@
 import type { CollectionSource, OpenCollection } from '../../collections/source.ts';
+import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
 import { KeepError } from '../../keep/errors.ts';
 
-/** Answers remembered per isolate; the oldest makes room. */
-const MAX_REMEMBERED = 1000;
+const MAX_ENTRIES = 1000;
+const MAX_BYTES = 4 * 1024 * 1024;
 
 export interface Opener {
-  /** As CollectionSource.open. `fresh` asks the source again, whatever is remembered. */
+  /** As CollectionSource.open. `fresh` asks the source again, whatever is cached. */
   open(id: string, token: string, fresh: boolean, signal: AbortSignal): Promise<OpenCollection | null>;
 }
 
+interface Cached {
+  collection: OpenCollection;
+  bytes: number;
+}
+
 /**
- * Remembers for `ttlSeconds` which collections a token may read, so that a genome browser's hundreds of ranges ask
- * once. A refusal is never remembered. This is how long a revoked permission, or a collection's old content, may still
+ * Caches for `ttlSeconds` which collections a token may read, so that a genome browser's hundreds of ranges ask
+ * once. A refusal is never cached. This is how long a revoked permission, or a collection's old content, may still
  * be served.
  * @param now Unix milliseconds
  */
 export function createOpener(source: CollectionSource, ttlSeconds: number, now: () => number): Opener {
-  const remembered = new Map<string, { collection: OpenCollection; until: number }>();
+  const opened = createBoundedMap<Cached>({
+    maxEntries: MAX_ENTRIES,
+    maxBytes: MAX_BYTES,
+    sizeOf: ({ bytes }) => bytes,
+    now,
+  });
   return {
     async open(id, token, fresh, signal) {
-      const key = `${id} ${token}`;
-      const found = remembered.get(key);
-      if (!fresh && found !== undefined && now() < found.until) return found.collection;
-      remembered.delete(key);
+      const key = await cacheKey(id, token);
+      const found = fresh ? undefined : opened.get(key);
+      if (found !== undefined) return found.collection;
+      opened.delete(key);
       const until = now() + ttlSeconds * 1000;
       const collection = await source.open(id, token, signal);
       if (collection === null || ttlSeconds === 0) return collection;
-      const oldest = remembered.keys().next();
-      if (remembered.size >= MAX_REMEMBERED && oldest.done !== true) remembered.delete(oldest.value);
-      remembered.set(key, { collection: slim(collection, () => source.open(id, token)), until });
+      // The closure below holds both texts.
+      const bytes = 1000 + 2 * (id.length + token.length + collection.name.length);
+      opened.set(key, { collection: slim(collection, () => source.open(id, token)), bytes }, until);
       return collection;
     },
   };
 }
 
-/** What may be remembered: not the manifest, which the collection may hold in memory. */
+/** What may be cached: not the manifest, which the collection may hold in memory. */
 function slim(collection: OpenCollection, open: () => Promise<OpenCollection | null>): OpenCollection {
   return {
     ...collection,

@@ -3,7 +3,7 @@ import type { AsideStore } from '../../blocks/name-block.ts';
 const CACHE_NAME = 'keep-unnamed';
 const MAX_AGE_SECONDS = 600;
 
-/** Sets blocks aside where there is no bucket: in the data centre's cache, from which they may be gone at any time. */
+/** Sets blocks aside where there is no bucket: in the data centre's cache, which may drop them at any time. */
 export function createCacheAside(): AsideStore {
   const urlOf = (key: string) => `https://keep-blocks.invalid/${key}`;
   // Opened for each use: a promise must not be shared between requests, of which the first may be cut off.

@@ -4,16 +4,16 @@ import type { TransferWatch } from '../../services/transfer-limits.ts';
 import type { OutgoingBody } from '../../services/transport.ts';
 import { fanOut, type Sink } from '../../streams/fan-out.ts';
 
-/** One service's share of the body. */
+/** The body on its way to one service. */
 interface Branch {
   watch: TransferWatch | null;
-  /** Lets the others go on without this one. */
+  /** Drops this branch, so that the others go on. */
   leave(): void;
 }
 
 /**
  * A block that arrives once and goes on to several services: to those that start together in lockstep, to later ones
- * from a service that has it by then. A service that takes too little is noticed even while others wait for it.
+ * from a service that has stored it. A service that reads too slowly is noticed even while others wait for it.
  * @param body of known length
  * @param clientAt a client of one service
  */
@@ -36,12 +36,12 @@ export function forwardedBody(
       failure.catch(() => undefined);
       return { writable: watched(writable, branch), required: false, failure };
     });
-    // Each service tells how it went; a body that breaks off fails them all.
+    // Each exchange reports its own failure; a body that breaks off fails them all.
     fanOut(source, sinks).catch(() => undefined);
     return pipes.map(({ readable }) => readable);
   };
 
-  /** The bytes of a service that has the block; its body stays open until the exchange they go into has ended. */
+  /** The bytes from a service that has the block; that read stays open until the upload they go into has ended. */
   const fromCopy = (copy: StoredCopy): Promise<OutgoingBody> =>
     new Promise((resolve, reject) => {
       const pass = (source: ReadableStream<Uint8Array>) =>
@@ -81,7 +81,7 @@ export function forwardedBody(
   };
 }
 
-/** Only the time in which this service does not take what is there for it is held against it. */
+/** Only time in which this service does not read available bytes counts against it. */
 function watched(writable: WritableStream<Uint8Array>, branch: Branch): WritableStream<Uint8Array> {
   const writer = writable.getWriter();
   return new WritableStream<Uint8Array>({

@@ -9,7 +9,7 @@ import type { Caller } from '../../services/federation.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { type KeepProxy, permitted, READER_SCOPE, refuseLoops, viaHeader } from './proxy.ts';
 
-/** GET and HEAD through the proxy (keep-block-api.md 6.3): the keepstores judge the signature. */
+/** GET and HEAD through the proxy: the keepstores check the signature (docs/protocol/blocks.md#proxy). */
 export async function proxyGet(
   context: RequestContext,
   { proxy, authority }: { proxy: KeepProxy; authority: Authority },
@@ -33,7 +33,7 @@ async function answer(context: RequestContext, locator: Locator, proxy: KeepProx
   let text = formatLocator(locator);
   const headers: Record<string, string> = viaHeader(context);
   if (remoteHint(locator) !== null && context.request.headers.get('X-Keep-Signature')?.split(',')[0] === 'local') {
-    // The keepstore makes the copy; the original proxy drops this header (trap T19).
+    // The keepstore makes the copy; the original keepproxy drops this header.
     const copied = await client.head(text, { signal: caller.signal, localSignature: true });
     if (copied.locator === null) throw new KeepError('bad_gateway', { message: 'no copy of the block was made' });
     text = copied.locator;
@@ -44,11 +44,11 @@ async function answer(context: RequestContext, locator: Locator, proxy: KeepProx
     const found = { size: facts.size ?? size ?? 0, from: 'keepstore', vouched: 'hashed' } as const;
     return new Response(null, { headers: { ...headers, ...blockHeaders(context, found) } });
   }
-  const isProven = hash !== EMPTY_HASH && proxy.proofs.has(caller.token, text, caller.now);
+  const isProven = hash !== EMPTY_HASH && (await proxy.proofs.has(caller.token, text));
   const cached = isProven ? await proxy.cache.match(hash, { size }) : null;
   if (cached !== null) return bodyAnswer(context, { ...cached, from: 'cache', vouched: 'attested' }, headers);
   const { body, done, size: found } = await client.get(text, caller);
-  proxy.proofs.remember(caller.token, text);
+  await proxy.proofs.add(caller.token, text);
   const read = { body, ...(done === undefined ? {} : { done }), size: found ?? size ?? 0 };
   return bodyAnswer(context, { ...read, from: 'keepstore', vouched: 'hashed' }, headers);
 }
@@ -58,7 +58,7 @@ function withoutClusterHints(locator: Locator): Locator {
   return { ...locator, hints: locator.hints.filter((hint) => !/^K@.{5}$/s.test(hint)) };
 }
 
-/** keepproxy's statuses; of the keepstores only their statuses are told, not their addresses. */
+/** keepproxy's statuses; the message has the keepstores' statuses, not their addresses. */
 function proxyError(error: ServicesError): KeepError {
   const said = error.answers.map(({ status, reason }) => [status, reason].filter(Boolean).join(' ')).join('; ');
   if (error.answers.length > 0 && error.answers.every(({ status }) => status === 404)) {

@@ -9,7 +9,7 @@ import { type KeepProxy, permitted, READER_SCOPE, refuseLoops, viaHeader } from 
 
 const END_MARKER = Uint8Array.of(10);
 
-/** All keepstores' indexes as one (keep-block-api.md 6.5). The caller's own token goes there: only an admin's opens them. */
+/** All keepstores' indexes as one. The caller's own token is forwarded: keepstores accept only an admin's. */
 export async function proxyIndex(
   context: RequestContext,
   { proxy, authority }: { proxy: KeepProxy; authority: Authority },
@@ -21,7 +21,7 @@ export async function proxyIndex(
   const services = (await proxy.services.list()).filter((service) => !isGateway(service));
   const headers = { Authorization: `Bearer ${token}`, 'X-Request-Id': requestId, ...viaHeader(context) };
   const chunks = joinedIndex(services, context.path, headers, signal);
-  // The first chunk decides about the status; what fails later breaks the answer off.
+  // A failure before the first chunk is a status; a later one breaks the answer off.
   let next = await chunks.next();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -4,7 +4,7 @@ import type { KeepService } from '../../services/keep-service.ts';
 const NEWLINE = 10;
 
 /**
- * The block indexes of several services after one another, as one (keep-block-api.md 6.5). Each must come with its end
+ * The block indexes of several services after one another, as one. Each must come with its end
  * marker, which is left out; the caller adds one behind the last.
  * @param path `/index` or `/index/<prefix>`
  * @throws KeepError bad_gateway when a service refuses, fails, or ends before its marker

@@ -21,17 +21,17 @@ export interface KeepProxy {
 }
 
 const NAME = 'keepproxy';
-/** The smallest scope that a sharing link's token has (keep-block-api.md 6.2). */
+/** The smallest scope that a sharing link's token has. */
 export const READER_SCOPE = '/arvados/v1/keep_services/accessible';
 
-/** A request that went through a proxy like this already would go round for ever. @throws KeepError internal */
+/** A request that already came through a keepproxy would go in circles. @throws KeepError internal */
 export function refuseLoops({ request }: RequestContext): void {
   if (` ${request.headers.get('Via') ?? ''}`.includes(` ${NAME}`)) {
     throw new KeepError('internal', { message: 'loop detected: this request came through a keepproxy already' });
   }
 }
 
-/** Whatever is wrong with a token, a proxy says 403 (trap T20). */
+/** keepproxy answers 403 for every fault of a token, also where keepstore says 401. */
 export async function permitted<Result>(check: Promise<Result>): Promise<Result> {
   try {
     return await check;
@@ -45,7 +45,7 @@ export async function permitted<Result>(check: Promise<Result>): Promise<Result>
   }
 }
 
-/** On every answer of a proxy that did its work. */
+/** For every successful answer of the proxy. */
 export function viaHeader({ request }: RequestContext): { Via: string } {
   const protocol = (request.cf as { httpProtocol?: string } | undefined)?.httpProtocol || 'HTTP/1.1';
   return { Via: `${protocol} ${NAME}` };

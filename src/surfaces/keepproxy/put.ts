@@ -11,7 +11,7 @@ import { type KeepProxy, permitted, refuseLoops, viaHeader } from './proxy.ts';
 
 type ProxyPutDependencies = WriterDependencies & { proxy: KeepProxy };
 
-/** PUT through the proxy (keep-block-api.md 6.4). A size in the path must be the body's (improves on trap T18). */
+/** PUT through the proxy. A size in the path must be the body's; the original keepproxy does not look at it. */
 export async function proxyPut(context: RequestContext, deps: ProxyPutDependencies): Promise<Response> {
   refuseLoops(context);
   const size = await checkedLength(context, deps, (length) => {
@@ -22,7 +22,7 @@ export async function proxyPut(context: RequestContext, deps: ProxyPutDependenci
   return store(context, deps, { hash, size, body: bodyOf(context.request) });
 }
 
-/** POST: the proxy finds the name. */
+/** POST: the proxy computes the hash. */
 export async function proxyPost(context: RequestContext, deps: ProxyPutDependencies): Promise<Response> {
   refuseLoops(context);
   const size = await checkedLength(context, deps, () => undefined);
@@ -84,7 +84,7 @@ async function store(
   });
 }
 
-/** Each class that was asked for, with its copies, or all copies where keepstores do not tell classes apart. */
+/** Each requested class with its copies, or with all copies where a keepstore does not confirm classes. */
 function confirmed(asked: string[], { classes, replicas }: PutResult): string {
   return asked.map((name) => `${name}=${classes?.[name] ?? replicas}`).join(', ');
 }

@@ -3,7 +3,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { fixedServices } from '../../../src/services/service-source.ts';
 import { ServicesError } from '../../../src/services/services-error.ts';
-import { answering, hanging, locatorOf, md5, serving, startKeepServer } from '../../support/keep-server.ts';
+import {
+  answering,
+  type Behaviour,
+  hanging,
+  locatorOf,
+  md5,
+  serving,
+  startKeepServer,
+} from '../../support/keep-server.ts';
 import { deadUrl, startRing, TOKEN } from './client-harness.ts';
 
 const DATA = 'some block of data';
@@ -250,7 +258,7 @@ describe('Reading a block', () => {
     expect(received).toBe(BIG.length);
   });
 
-  test('an aborted call ends at once, asks nobody else, and says why', async () => {
+  test('an aborted call ends at once, asks no other service, and says why', async () => {
     await using ring = await startRing(2, HASH);
     ring.servers[0]!.behave(hanging);
     const controller = new AbortController();
@@ -312,48 +320,49 @@ describe('Reading a block', () => {
   });
 });
 
-describe('The block cache', () => {
-  test('lets concurrent readers share one fetch, and later ones have the block for nothing', async () => {
+describe('Readers of one block at the same time', () => {
+  const slowly: Behaviour = async (...request) => {
+    await wait(50);
+    return serving(DATA)(...request);
+  };
+
+  test('share one fetch', async () => {
     await using ring = await startRing(1, HASH);
-    ring.servers[0]!.behave(async (...request) => {
-      await wait(50);
-      return serving(DATA)(...request);
-    });
-    const client = ring.client({ cacheBytes: 1000 });
+    ring.servers[0]!.behave(slowly);
+    const client = ring.client();
     const all = await Promise.all([1, 2, 3].map(() => client.getVerified(LOCATOR)));
     expect(all.map(text)).toEqual([DATA, DATA, DATA]);
-    await client.getVerified(LOCATOR);
     expect(ring.counts()).toEqual([1]);
   });
 
-  test('drops the least recently used block when it is full', async () => {
-    await using ring = await startRing(1, HASH);
-    ring.servers[0]!.behave((...request) =>
-      serving(['aaaa', 'bbbb', 'cccc'].find((one) => request[0].url?.includes(md5(one))) ?? '')(...request),
-    );
-    const client = ring.client({ cacheBytes: 8 });
-    for (const block of ['aaaa', 'bbbb', 'aaaa', 'cccc', 'aaaa', 'bbbb']) await client.getVerified(locatorOf(block));
-    expect(
-      ring.servers[0]!.seen.map(({ path }) => ['aaaa', 'bbbb', 'cccc'].find((one) => path.includes(md5(one)))),
-    ).toEqual(['aaaa', 'bbbb', 'cccc', 'bbbb']);
-  });
-
-  test('keeps no failure, and one reader that leaves does not take the block from the others', async () => {
+  test('share no earlier failure, and one reader that leaves does not take the block from the others', async () => {
     await using ring = await startRing(1, HASH);
     ring.servers[0]!.behave(answering(404));
-    const client = ring.client({ cacheBytes: 1000 });
+    const client = ring.client();
     await failureOf(client.getVerified(LOCATOR));
-    ring.servers[0]!.behave(async (...request) => {
-      await wait(50);
-      return serving(DATA)(...request);
-    });
+    const before = ring.counts()[0] ?? 0;
+    ring.servers[0]!.behave(slowly);
     const leaving = new AbortController();
     const left = client.getVerified(LOCATOR, { signal: leaving.signal });
     const stayed = client.getVerified(LOCATOR);
     leaving.abort(new Error('bye'));
     await expect(left).rejects.toThrow('bye');
     expect(text(await stayed)).toBe(DATA);
-    expect(ring.counts()).toEqual([2]);
+    expect(ring.counts()).toEqual([before + 1]);
+  });
+
+  test('do not share the failure of a reader with another signature', async () => {
+    await using ring = await startRing(1, HASH);
+    ring.servers[0]!.behave(async (...request) => {
+      await wait(50);
+      return (request[0].url?.includes('+Aexpired') ? answering(403) : serving(DATA))(...request);
+    });
+    const client = ring.client();
+    const bad = failureOf(client.getVerified(`${LOCATOR}+Aexpired`));
+    const good = client.getVerified(`${LOCATOR}+Afresh`);
+    const alike = failureOf(client.getVerified(`${LOCATOR}+Aexpired`));
+    expect(text(await good)).toBe(DATA);
+    expect([(await bad).code, (await alike).code]).toEqual(['not_found', 'not_found']);
   });
 });
 

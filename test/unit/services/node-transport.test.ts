@@ -16,7 +16,7 @@ const get = (url: string) => ({
   signal: AbortSignal.timeout(10_000),
 });
 
-test('a certificate that nobody vouches for is refused, unless the user said otherwise', async () => {
+test('a certificate of an unknown authority is refused, unless the user said otherwise', async () => {
   const state = await mkdtemp(join(tmpdir(), 'keep-edge-'));
   const server = https.createServer(await localCertificate(state), (_request, response) => response.end('secret'));
   server.listen(0, '127.0.0.1');

@@ -116,7 +116,7 @@ test('with the API server down, a stale KV serves a new isolate; with neither it
   await expect(isolate().services('xfar0').list()).rejects.toMatchObject({ code: 'bad_gateway' });
 });
 
-test('rubbish in KV is as good as nothing', async () => {
+test('an invalid value in KV counts as none', async () => {
   await kv.put('clusters/xedge', '{"items": 7');
   expect(await urls(isolate())).toEqual(['https://keep1:443']);
   await kv.put('clusters/xedge', JSON.stringify({ items: [{}, recordAt('keep9')], at: now }));
@@ -161,7 +161,7 @@ test('a service that was just added is not forgotten over a list that was begun 
   expect(await one.find(adminRecord('gateway').uuid)).toMatchObject({ url: 'https://gateway:443' });
 });
 
-test('while KV cannot say which services the admin added, nobody is told that there is none', async () => {
+test('while KV cannot say which services the admin added, no client is told that there is none', async () => {
   let isIll = true;
   const moody = failingKv(() => isIll);
   const gateway = adminRecord('gateway');
