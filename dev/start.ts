@@ -1,18 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, relative } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
 import { localCertificate } from './certificate.ts';
 import { createFirstAdmin } from './first-start.ts';
+import { isRoutine, readableLine } from './log-lines.ts';
 import { ROOT, type Service, serve } from './serve.ts';
+import { takeState } from './state-lock.ts';
 
 /**
  * `npm start`: the whole service on this machine, no account needed.
  * Environment: PORT (8787), KEEP_EDGE_STATE (.keep-edge). `--config FILE` takes another wrangler.toml,
  * `--vars FILE` lays a JSON object of vars over it, `--r2 NAME` adds a local R2 bucket binding, `--https` serves with a
  * self-signed certificate (the Arvados SDKs require https).
+ * On a terminal each request is logged as one readable line; `--json` and a pipe get the Worker's own JSON lines.
  */
 const { values: flags } = parseArgs({
   options: {
@@ -20,14 +23,17 @@ const { values: flags } = parseArgs({
     vars: { type: 'string' },
     r2: { type: 'string', multiple: true },
     https: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
   },
 });
 
 const state = process.env.KEEP_EDGE_STATE || join(ROOT, '.keep-edge');
 const port = Number(process.env.PORT || 8787);
+checkState();
 await checkPort(port);
 await createDevVars();
-await mkdir(state, { recursive: true });
+/** Requests before the ready message are this program's own: only failures are logged. */
+let isReady = false;
 const vars: Record<string, unknown> = flags.vars === undefined ? {} : JSON.parse(await readFile(flags.vars, 'utf8'));
 const service = await serve({
   port,
@@ -36,12 +42,30 @@ const service = await serve({
   vars,
   ...(flags.https ? { tls: await localCertificate(state) } : {}),
   r2Buckets: flags.r2 ?? [],
+  onLog: log,
 });
 printReady(service.url, await prepareAccounts(service));
+isReady = true;
 
 // The local runtime runs no cron: this stands in for the Worker's trigger of every five minutes.
 const cron = setInterval(() => void service.scheduled().catch((error) => console.error(String(error))), 5 * 60_000);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => clearInterval(cron));
+
+function log(line: string): void {
+  if (!isReady && isRoutine(line)) return;
+  process.stdout.write(`${process.stdout.isTTY && !flags.json ? readableLine(line) : line}\n`);
+}
+
+/** Two services on one state directory would write over each other's rows and objects. */
+function checkState(): void {
+  if (takeState(state)) return;
+  const near = relative(process.cwd(), state);
+  const place = near === '' || near.startsWith('..') ? state : near;
+  console.error(
+    `Another npm start is running on ${place}. Stop it, or take another place and port: KEEP_EDGE_STATE=${place}-2 PORT=8788 npm start`,
+  );
+  process.exit(1);
+}
 
 /** A port in use is the most common failure: reported in one sentence before anything is changed. */
 async function checkPort(port: number): Promise<void> {

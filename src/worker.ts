@@ -6,6 +6,7 @@ import { logResponse } from './http/access-log.ts';
 import { createContext, type RequestContext } from './http/context.ts';
 import { textError } from './http/error-response.ts';
 import { KeepError } from './keep/errors.ts';
+import { VERSION } from './keep/version.ts';
 
 export { PullQueue, TrashQueue } from './app/queue-objects.ts';
 
@@ -42,6 +43,7 @@ async function answer(context: RequestContext, env: Env): Promise<Response> {
   }
   context.error = new KeepError('not_configured', { message: built.problems.join('; ') });
   // The load balancer may still learn that somebody is there; nobody else gets anywhere without a configuration.
-  if (context.path === '/_health/ping') return Response.json({ health: 'ERROR', error: 'not configured' });
+  if (context.path === '/_health/ping')
+    return Response.json({ health: 'ERROR', error: 'not configured', version: VERSION });
   return textError(new KeepError('not_configured'));
 }

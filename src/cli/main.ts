@@ -1,5 +1,5 @@
-import packageFile from '../../package.json' with { type: 'json' };
 import { isKeepError } from '../keep/errors.ts';
+import { VERSION } from '../keep/version.ts';
 import { CliError } from './cli-error.ts';
 import { commandHelp, parseCommandLine } from './command.ts';
 import { COMMANDS, findCommand, overview } from './commands.ts';
@@ -15,7 +15,7 @@ export async function main(args: string[]): Promise<number> {
       return name === '' ? 2 : 0;
     }
     if (name === '--version' || name === '-V') {
-      console.log(`keep-edge ${packageFile.version}`);
+      console.log(`keep-edge ${VERSION}`);
       return 0;
     }
     const command = findCommand(name);

@@ -1,3 +1,4 @@
+import { VERSION } from '../keep/version.ts';
 import type { RequestContext } from './context.ts';
 import { failureOf } from './error-response.ts';
 import { countRequest } from './metrics.ts';
@@ -47,6 +48,7 @@ function writeLine(context: RequestContext, line: Line): void {
     level: error === undefined || failureOf(error).expected ? 'info' : 'error',
     time: new Date().toISOString(),
     msg: 'response',
+    version: VERSION,
     RequestID: context.requestId,
     reqMethod: context.method,
     reqHost: context.request.headers.get('Host') ?? '',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../dev/serve.ts';
+import { VERSION } from '../../src/keep/version.ts';
 import { hasTool, tool } from '../support/tools.ts';
 
 /** The first command of the README, in a copy of the checkout that was never started before. */
@@ -55,6 +56,49 @@ describe.runIf(hasTool('curl'))('npm start in a fresh checkout', () => {
     await start();
     await shell(`set -e\n${token}\n${getFile(address())} | cmp - random.bin`);
   });
+
+  test('says nothing before it is ready, and logs JSON into a pipe', async () => {
+    expect(said.slice(0, said.indexOf('Keep edge ready'))).not.toContain('{');
+    await shell(`curl -s ${address()}/for-the-log`);
+    await waitFor(/^\{.*"reqPath":"for-the-log".*\}$/m);
+  });
+
+  test('tells its version to health checks and in every line of the log', async () => {
+    const answer = await shell(
+      `curl -s -H "Authorization: Bearer $(sed -n 's/^MANAGEMENT_TOKEN=//p' .dev.vars)" ${address()}/_health/ping`,
+    );
+    expect(JSON.parse(answer)).toEqual({ health: 'OK', version: VERSION });
+    await waitFor(new RegExp(`"version":"${VERSION}".*"reqPath":"_health/ping"`));
+  });
+
+  test('keeps its state from other users, and refuses a second start on it', async () => {
+    expect(await shell('stat -c %a .keep-edge')).toBe('700\n');
+    const second = await shell('PORT=0 npm start 2>&1 || echo "exit code $?"');
+    expect(second).toContain('Another npm start is running on .keep-edge.');
+    expect(second).toContain('KEEP_EDGE_STATE=.keep-edge-2 PORT=8788 npm start');
+    expect(second).toContain('exit code 1');
+  });
+
+  test.runIf(hasTool('script'))(
+    'on a terminal it logs one readable line a request, and JSON when asked to',
+    async () => {
+      // script gives the command a terminal; the line appears twice, because script also copies it.
+      const asked = (options: string) =>
+        shell(
+          `KEEP_EDGE_STATE=other PORT=0 timeout -k 5 50 script -qefc 'npm start${options}' out.txt > seen.txt & runner=$!
+         until grep -q /mounts seen.txt; do sleep 0.2; done
+         curl -s "$(grep -o 'http://127.0.0.1:[0-9]*' seen.txt | head -1)/for-the-log"
+         until grep for-the-log seen.txt; do sleep 0.2; done
+         kill $runner; wait $runner || true`,
+        );
+      expect(await asked('')).toMatch(/^\d\d:\d\d:\d\d 400 GET \/for-the-log {2}\d+ ms Bad Request\r?$/m);
+      expect(await asked(' -- --json')).toMatch(/^\{.*"reqPath":"for-the-log".*\}\r?$/m);
+    },
+  );
+
+  async function waitFor(pattern: RegExp): Promise<void> {
+    while (!pattern.test(said)) await once(child.stdout as NodeJS.EventEmitter, 'data');
+  }
 
   /** The three commands and the line before them, as a reader would paste them. */
   function commands(): string[] {

@@ -2,6 +2,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { type Gauge, renderMetrics } from '../../http/metrics.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { isToken } from '../../keep/token.ts';
+import { VERSION } from '../../keep/version.ts';
 import type { QueueHandle, Queues } from '../../queues/queue-handles.ts';
 
 export interface OperationsDependencies {
@@ -21,7 +22,9 @@ export function ping({ request, method }: RequestContext, { config }: Operations
   if (header === null) throw new KeepError('unauthorized', { message: 'authorization required' });
   if (!isToken(header, `Bearer ${config.managementToken}`))
     throw new KeepError('forbidden', { message: 'authorization error' });
-  return new Response('{"health":"OK"}\n', { headers: { 'Content-Type': 'application/json' } });
+  return new Response(`${JSON.stringify({ health: 'OK', version: VERSION })}\n`, {
+    headers: { 'Content-Type': 'application/json' },
+  });
 }
 
 /** Prometheus text. Closed, not open, when there is no management token (T25). */
