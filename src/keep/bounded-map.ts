@@ -2,7 +2,7 @@ export interface BoundedMap<Value> {
   /** The entry's value if it has not expired. It counts as just used. */
   get(key: string): Value | undefined;
   /**
-   * Adds or replaces an entry; those used longest ago make room. An entry larger than the whole map is not kept.
+   * Adds or replaces an entry and evicts the least recently used ones. An entry larger than the whole map is not kept.
    * @param until when it expires, in the unit of `now`; default: never
    */
   set(key: string, value: Value, until?: number): void;
@@ -22,9 +22,9 @@ export interface BoundedMapOptions<Value> {
   now?: () => number;
 }
 
-/** What the engine needs for an entry beside its key and value. */
+/** What the engine takes for an entry beside its key and value. */
 const ENTRY_OVERHEAD_BYTES = 100;
-/** Entries that each `set` examines for expiry: more than it adds, so that every entry has its turn. */
+/** Entries that each `set` examines for expiry: more than it adds, so that every entry is reached. */
 const EXAMINED_PER_SET = 4;
 
 interface Entry<Value> {

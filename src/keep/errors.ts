@@ -1,6 +1,6 @@
 /**
  * The one table of failures: code -> what the client is told.
- * Statuses are keepstore's own (keep-block-api.md 3.4), because clients decide by them whether to retry.
+ * Statuses are keepstore's, because clients decide by them whether to retry (docs/protocol/blocks.md#error-statuses).
  * `expected` marks what a client or its data caused: logged at info, never an alert.
  */
 export const ERRORS = {
@@ -51,13 +51,13 @@ export type ErrorCode = keyof typeof ERRORS;
 export interface KeepErrorOptions {
   /** Replaces the table's message on the wire. Must never hold a token, a signature or a stack. */
   message?: string;
-  /** What really happened: for the log only. */
+  /** The underlying error: for the log only. */
   cause?: unknown;
   /** Extra response headers, such as Content-Range or X-Keep-Replicas-Stored. */
   headers?: Record<string, string>;
 }
 
-/** The only error that rooms throw on purpose. */
+/** The only error that modules throw on purpose. */
 export class KeepError extends Error {
   override readonly name = 'KeepError';
   readonly code: ErrorCode;

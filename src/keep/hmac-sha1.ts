@@ -7,7 +7,7 @@ export function hmacSha1Hex(key: string, message: string): string {
   return bytesToHex(hmac(sha1, utf8ToBytes(key), utf8ToBytes(message)));
 }
 
-/** Shorter than a block of SHA-1: the library copies such chunks, and makes a view of each longer one at three times the cost. */
+/** Shorter than a block of SHA-1: the library copies such chunks; longer ones get a DataView each, at three times the cost. */
 const CHUNK_BYTES = 60;
 const ROOM_BYTES = 1024;
 /** Bytes that one character of a JavaScript string can become in UTF-8. */

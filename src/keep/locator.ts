@@ -16,9 +16,9 @@ const STARTS_WITH_DIGIT = /^[0-9]/;
 const REMOTE_HINT = /^R([^+]{5})-(.+)$/s;
 
 /**
- * Reads a locator the way keepstore does (keep-block-api.md 1.2): the size, if there is one, is the first hint;
- * any other hint is kept as it is. A negative size is refused (trap T16). A size beyond 2^53 counts as unknown,
- * like one beyond 64 bits in the original.
+ * Reads a locator as keepstore does: the size, if there is one, is the first hint; other hints are kept as they are.
+ * A negative size is refused (keepstore panics on one). A size beyond 2^53 counts as unknown, as keepstore treats one
+ * beyond 64 bits.
  * @throws KeepError invalid_locator
  */
 export function parseLocator(text: string): Locator {
@@ -57,7 +57,7 @@ export function bareLocator(text: string): string {
   return size === undefined ? hash : `${hash}+${size}`;
 }
 
-/** True when a hint claims a signature of this cluster: the block is then local, even beside a +R hint (trap T30). */
+/** True when a hint claims a signature of this cluster. The block is then local, even if there is a +R hint too. */
 export function hasLocalSignature({ hints }: Locator): boolean {
   return hints.some((hint) => hint.startsWith('A'));
 }
@@ -73,9 +73,8 @@ export function keepHints({ hints }: Locator): string[] {
 }
 
 /**
- * The locator to ask another cluster for, made of one with a +R hint: its signature becomes a +A there, local
- * signatures and further +R signatures (which are for other clusters) are dropped, other hints stay
- * (keep-block-api.md 7.3).
+ * The locator to ask another cluster for, from one with a +R hint: the +R signature becomes +A, local signatures and
+ * further +R signatures (meant for other clusters) are dropped, other hints stay.
  * @throws KeepError invalid_remote_hint when there is no well-formed +R hint
  */
 export function toRemoteLocator(locator: Locator): { clusterId: string; locator: Locator } {

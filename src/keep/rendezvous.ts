@@ -4,8 +4,8 @@ const UUID_LENGTH = 27;
 const UUID_TAIL_LENGTH = 15;
 
 /**
- * The order in which a Keep service tries its mounts: highest priority first, then lowest weight first
- * (keep-block-api.md 5.2).
+ * The order in which a Keep service tries its mounts: highest priority first, then lowest weight first. The opposite of
+ * the clients' order of services.
  */
 export function mountOrder<Mount extends { uuid: string; priority: number }>(
   hash: string,
@@ -17,8 +17,8 @@ export function mountOrder<Mount extends { uuid: string; priority: number }>(
 }
 
 /**
- * The order in which clients probe Keep services: highest weight first (keep-block-api.md 7.5). For the sources of a
- * pull, a server's URL stands in for the uuid (4.1).
+ * The order in which clients probe Keep services: highest weight first. The sources of a pull are ordered alike, with
+ * the server's URL in place of the uuid.
  */
 export function serviceOrder<Service extends { uuid: string }>(hash: string, services: readonly Service[]): Service[] {
   return byWeight(hash, services)
@@ -30,7 +30,7 @@ function byWeight<Item extends { uuid: string }>(hash: string, items: readonly I
   return items.map((item) => ({ item, weight: md5Hex(hash + tail(item.uuid)) }));
 }
 
-/** The last 15 characters of a proper uuid; anything else is weighed whole, as the Go programs do (trap T22). */
+/** The last 15 characters of a proper uuid; anything else is weighed whole, as the Go programs do. */
 function tail(uuid: string): string {
   return uuid.length === UUID_LENGTH ? uuid.slice(-UUID_TAIL_LENGTH) : uuid;
 }

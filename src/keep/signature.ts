@@ -10,11 +10,11 @@ export interface SigningKey {
   ttlSeconds: number;
 }
 
-/** Exactly one well-formed A hint, all others B to Z with the strict alphabet (trap T28). */
+/** Exactly one well-formed A hint; all other hints begin with B to Z and use the strict alphabet. */
 const SIGNED_LOCATOR =
   /^([0-9a-fA-F]{32})(?:\+[0-9]+)?(?:\+[B-Z][A-Za-z0-9@_-]*)*\+A([0-9a-fA-F]{40})@([0-9a-fA-F]{8})(?:\+[B-Z][A-Za-z0-9@_-]*)*$/;
 
-/** The HMAC under the key that was used last: a service has one. */
+/** The HMAC under the key used last: a service has one key. */
 let latest: { key: string; hmac: (message: string) => string } | null = null;
 
 function hmacUnder(key: string): (message: string) => string {
@@ -30,8 +30,8 @@ function hashOf(locator: string): string {
 }
 
 /**
- * Appends `+A<signature>@<expiry>` for the whole token text as it was presented: a bare secret and its v2 spelling
- * give different signatures. Without a key or a token the locator stays unsigned (keep-block-api.md 2.1).
+ * Appends `+A<signature>@<expiry>` for the whole token text as presented: a bare secret and its v2 form give different
+ * signatures. Without a key or a token the locator stays unsigned.
  * @param expiry Unix seconds
  */
 export function signLocator(locator: string, token: string, expiry: number, signing: SigningKey): string {
@@ -48,8 +48,8 @@ export function createSigner(token: string, expiry: number, signing: SigningKey)
 }
 
 /**
- * Returns when `token` may read the block, and throws in keepstore's order otherwise (keep-block-api.md 2.3): expiry
- * is judged before the signature. Neither size nor other hints are signed.
+ * Returns when `token` may read the block, else throws in keepstore's order: expiry is checked before the signature.
+ * Neither the size nor other hints are signed (docs/protocol/blocks.md#signatures).
  * @param now Unix seconds with their fraction (`Date.now() / 1000`): a locator is expired from its expiry second on
  * @throws KeepError no_token, invalid_signature, expired_signature; not_configured without a key
  */
@@ -59,7 +59,7 @@ export function verifySignature(locator: string, token: string, now: number, sig
 
 /** verifySignature for many locators with one token, such as a manifest's: most of them share their expiry. */
 export function createVerifier(token: string, now: number, signing: SigningKey): (locator: string) => void {
-  // An HMAC under an empty key is one that anybody can make.
+  // Anyone can compute an HMAC under an empty key.
   if (signing.key === '') throw new KeepError('not_configured');
   if (token === '') throw new KeepError('no_token');
   const hmac = hmacUnder(signing.key);

@@ -22,9 +22,9 @@ const SALTED_SECRET_LENGTH = 40;
 const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
 
 /**
- * Every token of a request in keepstore's order (keep-block-api.md 3.3): Authorization, `api_token` parameters, the
- * cookie. For block reads only the first one counts; on admin routes any may match. An empty `api_token` or an empty
- * Basic password counts as a token and stays in the list as '' (trap T69).
+ * Every token of a request in keepstore's order: Authorization, `api_token` parameters, the cookie. For block reads only
+ * the first one counts; on admin routes any may match. An empty `api_token` or Basic password counts as a token and
+ * stays in the list as ''.
  */
 export function requestTokens({ headers, url }: TokenBearer, count = { cookie: true }): string[] {
   const tokens: string[] = [];
@@ -50,8 +50,8 @@ export function parseToken(text: string): TokenParts {
 }
 
 /**
- * The token to show to another cluster: its secret is replaced by an HMAC that only that cluster accepts
- * (keep-block-api.md 7.2). A token that the other cluster issued itself goes there as it is.
+ * The token to send to another cluster: its secret is replaced by an HMAC that only that cluster accepts. A token that
+ * the other cluster issued itself is sent unchanged.
  * @throws KeepError obsolete_token for a v1 token, bad_request for one that is not a token or already salted
  */
 export function saltToken(token: string, clusterId: string): string {

@@ -17,7 +17,7 @@ export interface PullItem {
 /** A block to trash if its stored time is still this one. */
 export interface TrashItem {
   locator: string;
-  /** Nanoseconds since 1970, exact: a number would lose digits (trap T38). */
+  /** Nanoseconds since 1970, exact: a JavaScript number would lose digits. */
   blockMtime: bigint;
   /** '' stands for every mount that may trash. */
   mountUuid: string;
@@ -26,11 +26,11 @@ export interface TrashItem {
 const INTEGER = /^-?[0-9]{1,19}$/;
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
-/** What one entry may take in memory; keep-balance's have a few hundred bytes. */
+/** Greatest size of one entry; keep-balance's have a few hundred bytes. */
 const MAX_ENTRY_BYTES = 1_048_576;
 
 /**
- * Reads the body of `PUT /pull` (keep-block-api.md 3.12) as it arrives: a JSON array, or `null` for an empty list.
+ * Reads the body of `PUT /pull` as it arrives: a JSON array, or `null` for an empty list.
  * Unknown keys are ignored, as is everything after the array; absent and null values are empty.
  * @throws KeepError invalid_list, after the items before the faulty entry: nothing of the list may be used then
  */
@@ -56,7 +56,7 @@ type Entry = Record<string, unknown>;
 /** Says what is wrong with an entry; readList adds which one. */
 class WrongEntry extends Error {}
 
-/** Integers become bigints, so that no digit is lost; other numbers have no place in a list. */
+/** Integers become bigints, so that no digit is lost. */
 class ExactTokenizer extends Tokenizer {
   protected override parseNumber(text: string): number {
     // The library passes numbers on without looking at them; its type for them is narrower than what it can carry.
@@ -64,7 +64,7 @@ class ExactTokenizer extends Tokenizer {
   }
 }
 
-/** The JSON array being read: hands out its elements one by one, and holds one at most. */
+/** Parses a JSON array incrementally: emits its elements one by one, and holds one at most. */
 class ListParser {
   readonly #tokens = new ExactTokenizer();
   readonly #values = new TokenParser({ paths: ['$.*'], keepStack: false });
@@ -91,7 +91,7 @@ class ListParser {
     try {
       this.#tokens.write(chunk);
     } catch (error) {
-      // What follows the array is no concern of ours: it need not be JSON.
+      // Whatever follows the array is ignored: it need not be JSON.
       if (!this.#complete) throw error;
     }
   }

@@ -20,25 +20,25 @@ export interface EmptierContext {
   log: (line: Record<string, unknown>) => void;
 }
 
-/** One run over all volumes, kept in storage: the process may end at any time. */
+/** The state of one run over all volumes, kept in storage because the process may end at any time. */
 interface Run {
   /** Unix milliseconds. */
   startedAt: number;
-  /** UUIDs of the mounts that have not been gone through, the one at work first. */
+  /** UUIDs of the mounts still to do, the current one first. */
   ahead: string[];
-  /** What has been done to the first of them so far. */
+  /** The result so far for the first of them. */
   sofar: EmptyTrashResult | null;
 }
 
 const RUN_KEY = 'emptying';
 const SLICE_MS = 30_000;
 const MAX_PROBLEMS = 20;
-/** A block whose writer has not come back for it in a day has no writer any more. */
+/** A block set aside for naming longer ago than this was left by a crash. */
 const UNNAMED_MAX_AGE_MS = 86_400_000;
 
 /**
- * Does a slice of emptying the trash: what one invocation can do. A run begins when the interval has passed since the
- * last one began, and goes on where the slice before it stopped.
+ * Empties some of the trash: as much as one invocation can do. A run begins when the interval has passed since the
+ * last one began; each slice continues where the one before it stopped.
  * @returns whether there is more to do now
  */
 export async function emptySlice(storage: DurableObjectStorage, context: EmptierContext): Promise<boolean> {
@@ -56,7 +56,7 @@ export async function emptySlice(storage: DurableObjectStorage, context: Emptier
       }
       report(mount, result, context);
     } catch (error) {
-      // The other volumes must not wait for this one; it has its next turn in the next run.
+      // The other volumes must not wait for this one; it is tried again in the next run.
       context.log({
         level: 'error',
         msg: `trash of ${mount.deviceId}: not emptied`,
@@ -116,7 +116,7 @@ async function emptySome(
   };
 }
 
-/** Deletes what nameBlock set aside and a crash kept it from clearing away. */
+/** Deletes bodies that nameBlock set aside and could not delete because of a crash. */
 async function clearUnnamed(store: ObjectStore, now: number): Promise<void> {
   for await (const page of listAll(store, UNNAMED)) {
     const old = page.filter(({ modified }) => now - modified >= UNNAMED_MAX_AGE_MS);

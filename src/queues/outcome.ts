@@ -1,8 +1,8 @@
 /** How one entry of a list ended. */
 export interface Outcome {
-  /** done: what the entry asked for is so; skipped: nothing was to be done; failed: it could not be done. */
+  /** done: the entry's request is fulfilled; skipped: there was nothing to do; failed: it could not be done. */
   result: 'done' | 'skipped' | 'failed';
-  /** A word from a small fixed set: it becomes a metric's label. */
+  /** One of a small fixed set: it becomes a metric's label. */
   reason: string;
   /** For people, with failures. Holds no token and no signature. */
   message?: string;

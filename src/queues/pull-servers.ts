@@ -8,8 +8,8 @@ export interface PullServers {
 }
 
 /**
- * The servers of a pull, in the order in which keepstore asks them (keep-block-api.md 4.1). An address must be plain
- * http or https, without credentials; `hosts` narrows them down, each a host name, with a port if that matters.
+ * The servers of a pull, in the order in which keepstore asks them. An address must be plain http or https without
+ * credentials. `hosts` are the hosts allowed (PULL_HOSTS), each with or without a port.
  * @param hosts empty: all
  */
 export function pullServers(hash: string, servers: readonly string[], hosts: readonly string[]): PullServers {
@@ -36,7 +36,7 @@ function problemWith(server: string, hosts: readonly string[]): string | null {
   return null;
 }
 
-/** What may be shown of an address. */
+/** The part of an address that may be logged. */
 function hostOf(server: string): string {
   return URL.parse(server)?.host || 'server';
 }

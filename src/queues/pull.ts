@@ -13,7 +13,7 @@ import type { Work } from './work-queue.ts';
 /** Store and server requests that one pull makes at most, with one server to ask. */
 const REQUESTS_PER_ENTRY = 8;
 
-/** Pull lists. There is always a puller, whatever BLOB_REPLICATE_CONCURRENCY says (T41). */
+/** Pull lists. At least one entry is worked on at a time, even with BLOB_REPLICATE_CONCURRENCY = 0, as in keepstore. */
 export function pullWork(context: PullContext, concurrency: number): Work<PullItem> {
   return {
     kind: 'pull',
@@ -39,16 +39,16 @@ export interface PullContext {
   clock: () => number;
 }
 
-/** What keepstores show each other when they pull. No database knows it: signatures alone open the blocks (T36). */
+/** The token that keepstores present to each other when they pull. It is in no database: only signatures made with it count. */
 export const PULL_TOKEN = 'keepstore-token-used-for-pulling-data-from-same-cluster';
 
 /** One entry may take this long in all; with what a slice may take before it, that is less than an alarm's 15 minutes. */
 const ENTRY_TIMEOUT_MS = 600_000;
 
 /**
- * Fetches a block from the first server that has a good copy and writes it to one mount (keep-block-api.md 4.1). The
- * body passes straight to the store, which refuses what is not the block; then the next server is asked (T66). A mount
- * that has the block already only gets its time renewed, as by any write.
+ * Fetches a block from the first server that has a good copy and writes it to one mount. The body passes straight to
+ * the store, which refuses what is not the block; then the next server is asked. If the mount has the block already,
+ * only its time is renewed, as by any write.
  */
 export async function pullEntry(item: PullItem, context: PullContext): Promise<Outcome> {
   const locator = parsed(item.locator);

@@ -1,6 +1,6 @@
 import type { QueueStatus, Replaced } from './work-queue.ts';
 
-/** A work queue as the rest of the service sees it: a Durable Object's methods, called from elsewhere. */
+/** A work queue's methods, called on the Durable Object from other modules. */
 export interface QueueHandle {
   replace(body: ReadableStream<Uint8Array>): Promise<Replaced>;
   status(): Promise<QueueStatus>;

@@ -9,7 +9,7 @@ import type { Work } from './work-queue.ts';
 /** Store requests that trashing one block on one mount makes at most. */
 const REQUESTS_PER_MOUNT = 8;
 
-/** Trash lists. A concurrency of 0 keeps them and trashes nothing (T41). */
+/** Trash lists. A concurrency of 0 keeps the list and trashes nothing. */
 export function trashWork(context: TrashContext, concurrency: number): Work<TrashItem> {
   const requests = REQUESTS_PER_MOUNT * Math.max(1, context.mounts.length);
   return {
@@ -40,9 +40,8 @@ const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MS = 1_000_000n;
 
 /**
- * Trashes a block where it is still the one that the list's maker saw (keep-block-api.md 4.2): its time is exactly the
- * listed one, and older than the signature TTL. The volume reads its time at this very moment: a block touched since the
- * list was made is left alone.
+ * Trashes a block if its time is exactly the listed one and older than the signature TTL. The volume reads the time
+ * now: a block touched since the list was made is left alone.
  */
 export async function trashEntry(
   { locator, blockMtime, mountUuid }: TrashItem,
@@ -58,7 +57,7 @@ export async function trashEntry(
   if (targets.some(({ allowTrash }) => !allowTrash)) return failed('not_allowed', `${mountUuid} does not allow trash`);
   const outcomes: Outcome[] = [];
   for (const mount of targets) outcomes.push(await trashOn(mount, hash, blockMtime));
-  // What is worth knowing of several mounts: a failure, else a success.
+  // The outcome reported for several mounts: a failure, else a success.
   const worth = ['failed', 'done', 'skipped'];
   outcomes.sort((a, b) => worth.indexOf(a.result) - worth.indexOf(b.result));
   return outcomes[0] ?? failed('not_allowed', 'no mount allows trash');
@@ -66,7 +65,7 @@ export async function trashEntry(
 
 async function trashOn({ uuid, volume }: Mount, hash: string, listed: bigint): Promise<Outcome> {
   try {
-    // Our times are whole seconds: a listed one that is not was never ours.
+    // Times of blocks here are whole seconds: a listed time that is not cannot match.
     if (listed % NS_PER_SECOND !== 0n) return skipped('touched');
     const outcome = await volume.trash(hash, Number(listed / NS_PER_SECOND));
     return outcome === 'trashed' ? done('trashed') : skipped('touched');

@@ -17,7 +17,7 @@ export interface Work<Item> {
   concurrency: number;
   /** Entries that one alarm may begin: each costs requests to stores, and an invocation may only make so many. */
   entriesPerAlarm: number;
-  /** Does it. Safe to repeat. What it throws counts as a failure. */
+  /** Works on one entry. Safe to repeat. An exception counts as a failure. */
   run(item: Item): Promise<Outcome>;
 }
 
@@ -39,14 +39,14 @@ export interface QueueStatus {
   totals: Tally[];
 }
 
-/** Staged in one statement: it takes one crossing into SQLite, and a string there may hold 2 MB. */
+/** Staged in one statement: one call into SQLite, where a string may hold 2 MB. */
 const BATCH_ENTRIES = 500;
 const BATCH_CHARS = 256 * 1024;
-/** An alarm may take 15 minutes: no new entry is begun after this, and the longest ones have time to end. */
+/** An alarm may take 15 minutes: no new entry is begun after this, so that the longest ones have time to end. */
 const SLICE_MS = 240_000;
-/** Of one alarm: a server that is down fails every entry alike, and the counts tell how many. */
+/** In one alarm: a server that is down fails every entry alike, and the tallies count them. */
 const MAX_FAILURES_LOGGED = 20;
-/** An entry that was begun this often and never came to an end takes the process down with it. */
+/** An entry begun this often without an end is given up: it probably takes the process down with it. */
 const MAX_STARTS = 5;
 
 /**
@@ -64,7 +64,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     this.#rows = createWorkRows(state.storage);
   }
 
-  /** Null when the configuration does not allow any work. */
+  /** Null when the service is not configured. */
   protected abstract work(): Work<Item> | null;
 
   /** Takes the body of `PUT /pull` or `/trash`: the list is replaced as a whole, or not at all. */
@@ -75,7 +75,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     const generation = this.#rows.stage();
     try {
       const entries = await this.#stage(work, generation, chunksOf(reader));
-      // What follows the list is of no interest, but a sender that is not heard out may take the answer for a failure.
+      // Read the rest too: a sender whose body is cut off may take the answer for a failure.
       while (!(await reader.read()).done);
       this.#rows.enforce(generation, entries, Date.now());
       await this.#arm();
@@ -112,7 +112,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     };
   }
 
-  /** The watchdog's call: a queue with work and no alarm ahead gets one. An alarm in the past may never ring. */
+  /** Called by the cron: a queue with work and no alarm ahead gets one. An alarm in the past may never run. */
   async wake(): Promise<void> {
     if (this.#isAwake || !this.#hasWork()) return;
     const alarm = await this.ctx.storage.getAlarm();
@@ -155,7 +155,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     return settled < entries && (this.work()?.concurrency ?? 0) > 0;
   }
 
-  /** An alarm for the very moment that the running one was set for would be taken for that one, and never ring. */
+  /** One millisecond ahead: an alarm for the same moment as the running one would be taken for that one and never run. */
   #arm(): Promise<void> {
     return this.ctx.storage.setAlarm(Date.now() + 1);
   }
@@ -169,7 +169,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
       log({ level: 'info', msg: `${kind} list done`, entries, tallies: this.#rows.tallies('list') });
   }
 
-  /** Only a failure of our own storage gets out of here: the platform repeats the alarm then. */
+  /** Throws only when the object's own storage fails: the platform repeats the alarm then. */
   async #workOff(work: Work<Item>): Promise<void> {
     const until = Date.now() + SLICE_MS;
     let left = work.entriesPerAlarm;

@@ -6,7 +6,7 @@ export interface Claim {
   position: number;
   /** JSON, as it was staged. */
   entry: string;
-  /** How often it was begun before and never settled: the process died each time. */
+  /** How often it was begun before without being settled: the process died each time. */
   unsettledStarts: number;
 }
 
@@ -23,7 +23,7 @@ export interface Problem {
   message: string;
 }
 
-/** The list that is in force. Times are Unix milliseconds, null for what has not happened yet. */
+/** The current list. Times are Unix milliseconds, null for what has not happened yet. */
 export interface ListFacts {
   generation: number;
   entries: number;
@@ -49,16 +49,16 @@ const SCHEMA = [
     message TEXT NOT NULL)`,
 ];
 
-/** Rows deleted in one go: more would hold up whoever else wants the object. */
+/** Rows deleted by one statement: more would block other calls to the object. */
 const SWEEP_ROWS = 50_000;
 const MAX_PROBLEMS = 20;
 
 export type WorkRows = ReturnType<typeof createWorkRows>;
 
 /**
- * A work list in a Durable Object's SQLite. A new list is staged under a generation of its own, in as many transactions
- * as it takes, and comes into force in one; rows of other generations are never worked on and swept away later.
- * A row goes only when its entry is settled, so that whatever kills the process, the entry is still there.
+ * A work list in a Durable Object's SQLite. A new list is staged under its own generation, in as many transactions as
+ * it takes, and becomes current in one; rows of other generations are never worked on and are swept later. A row is
+ * deleted only when its entry is settled, so that no entry is lost when the process dies.
  */
 export function createWorkRows(storage: DurableObjectStorage) {
   const { sql } = storage;
@@ -69,11 +69,11 @@ export function createWorkRows(storage: DurableObjectStorage) {
     )
     .one().newest;
   let current = sql.exec<{ generation: number }>('SELECT generation FROM list').one().generation;
-  /** Lists that are arriving just now: their rows are not to be swept. */
+  /** Lists that are arriving now: their rows must not be swept. */
   const staging = new Set<number>();
   /** Rows of the current list up to here have been claimed by this run. */
   let cursor = -1;
-  /** Whether there may be rows to sweep; after a start nobody knows. */
+  /** Whether there may be rows to sweep; unknown after a start. */
   let hasLeftovers = true;
 
   return {
@@ -94,7 +94,7 @@ export function createWorkRows(storage: DurableObjectStorage) {
       );
     },
 
-    /** Puts a staged list into force: the one before is not worked on from here on. */
+    /** Makes a staged list current: entries of the previous one are not begun any more. */
     enforce(generation: number, entries: number, now: number): void {
       storage.transactionSync(() => {
         sql.exec(
@@ -117,7 +117,7 @@ export function createWorkRows(storage: DurableObjectStorage) {
       hasLeftovers = true;
     },
 
-    /** Deletes some rows that no list needs any more; false when there are none left. */
+    /** Deletes a batch of rows that no current list uses; false when there are none left. */
     sweep(): boolean {
       if (!hasLeftovers) return false;
       let deleted = 0;
@@ -136,7 +136,7 @@ export function createWorkRows(storage: DurableObjectStorage) {
       return hasLeftovers;
     },
 
-    /** A run begins, with nothing claimed: what an earlier one claimed and never settled comes first again. */
+    /** Begins a run with nothing claimed: entries that an earlier run claimed and never settled come first again. */
     begin(): void {
       cursor = -1;
     },

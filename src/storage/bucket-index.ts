@@ -10,7 +10,7 @@ export interface IndexEntry {
 
 /**
  * Live blocks whose hash starts with `prefix`, in key order: the listings of data and markers, merged page by page so
- * that memory does not grow with the bucket (keep-block-api.md 5.6 index).
+ * that memory does not grow with the bucket. A block's time is its marker's; the data's own if there is no marker.
  */
 export async function* indexBlocks(
   store: ObjectStore,
@@ -46,7 +46,7 @@ export async function* listAll(store: ObjectStore, prefix: string, startAfter?: 
   } while (cursor !== null);
 }
 
-/** Walks ascending pages alongside another listing: `seek` only ever moves forward. */
+/** Walks ascending pages in step with another listing: `seek` only moves forward. */
 function cursorOf(pages: AsyncGenerator<ObjectInfo[]>) {
   let page: ObjectInfo[] = [];
   let at = 0;

@@ -1,6 +1,6 @@
 import type { ObjectInfo } from './object-store.ts';
 
-/** The three objects of a block (keep-block-api.md 5.4). */
+/** The keys of a block's three objects (docs/protocol/blocks.md#bucket-layout). */
 export interface BlockKeys {
   data: string;
   /** Empty; its time is the block's mtime. */
@@ -22,13 +22,13 @@ export function dataKey(hash: string, prefixLength: number): string {
   return prefixLength === 0 || hash.length < prefixLength ? hash : `${hash.slice(0, prefixLength)}/${hash}`;
 }
 
-/** The hash whose data key this is; null for any other object in the bucket (B12). */
+/** The hash whose data key this is; null for any other object in the bucket. */
 export function hashOfDataKey(key: string, prefixLength: number): string | null {
   const hash = key.slice(-32);
   return /^[0-9a-f]{32}$/.test(hash) && key === dataKey(hash, prefixLength) ? hash : null;
 }
 
-/** Times are compared in whole seconds, whatever the store knows (B7). */
+/** Times are compared in whole seconds, because HEAD of S3 says no more, and keepstores sharing the bucket do the same. */
 export function seconds({ modified }: Pick<ObjectInfo, 'modified'>): number {
   return Math.floor(modified / 1000);
 }

@@ -3,7 +3,7 @@ import { md5OfStream } from '../streams/md5-stream.ts';
 import { keysOf, seconds } from './bucket-layout.ts';
 import type { GetOptions, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
 
-/** The two promises that every race decision is measured against, and the slack for slow operations; seconds (5.7 B8, B9). */
+/** Seconds: the two promises that race decisions are measured against, and the slack for slow operations. */
 export interface VolumeTimes {
   ttlSeconds: number;
   lifetimeSeconds: number;
@@ -23,12 +23,12 @@ export interface WriteOptions {
 }
 
 /**
- * Keep's blocks in a bucket, object for object as keepstore's S3 driver lays them out (keep-block-api.md 5.4 to 5.7),
- * so that real keepstores can share it. A trashed block is not found. Errors: KeepError `not_found` where a block must
- * be there, whatever the store throws otherwise.
+ * Keep's blocks in a bucket, laid out as keepstore's S3 driver does (docs/protocol/blocks.md#bucket-layout), so that
+ * real keepstores can share it. A trashed block is not found. Errors: KeepError `not_found` where a block must exist,
+ * otherwise what the store throws.
  */
 export interface BucketVolume {
-  /** The block as stored, unverified; null when there is none. Undoes a trash that raced with a write (5.6 fixRace). */
+  /** The block as stored, unverified; null when there is none. Undoes a trash that raced with a write (fixRace). */
   read(hash: string, options?: GetOptions): Promise<StoredObject | null>;
   /** What the store knows of the block, without moving it. */
   head(hash: string, signal?: AbortSignal): Promise<ObjectInfo | null>;
@@ -36,7 +36,7 @@ export interface BucketVolume {
   write(hash: string, body: ReadableStream<Uint8Array> | Uint8Array, options: WriteOptions): Promise<void>;
   /** @throws KeepError `not_found` */
   touch(hash: string): Promise<void>;
-  /** Time of the last write, touch or untrash in whole Unix seconds; null when there is no block. Creates a missing marker (T49). */
+  /** Time of the last write, touch or untrash in whole Unix seconds; null when there is no block. Creates a missing marker, which makes the block new. */
   mtime(hash: string): Promise<number | null>;
   /**
    * Trashes a block older than the signature TTL; a younger one is left alone.
@@ -86,7 +86,7 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
     async touch(hash) {
       if ((await head(hash)) === null) throw new KeepError('not_found');
       await mark(hash);
-      // A trash that had read the old marker may have moved the data meanwhile; the new marker makes that undoable now (B3).
+      // A trash that had read the old marker may have moved the data meanwhile; with the new marker, head undoes that.
       if ((await head(hash)) === null) throw new KeepError('not_found');
     },
 
@@ -113,7 +113,7 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
         });
       }
       if ((await store.copy(data, trash)) === null) throw new KeepError('not_found');
-      // Copying takes its time: who wrote or touched the block meanwhile keeps it, and the copy is the emptier's (B6).
+      // A copy takes time: if the block was written or touched meanwhile it stays live, and the emptier removes the copy.
       if ((await mtime(hash)) !== modified) return 'too_young';
       await store.delete([data]);
       return 'trashed';
@@ -123,7 +123,7 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
       const { trash, data } = keys(hash);
       const trashed = await store.head(trash);
       if (trashed === null) throw new KeepError('not_found');
-      // A good live block is never overwritten by what lies in trash (T68).
+      // Never overwrite a good live block by the copy in trash, which may be damaged.
       if (!(await isBlock(store, data, hash))) {
         if (!(await isBlock(store, trash, hash))) throw new KeepError('corrupt');
         if ((await store.copy(trash, data)) === null) throw new KeepError('not_found');
@@ -134,9 +134,9 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
 }
 
 /**
- * Undoes a trash that raced with a write or touch (5.6): the trashed copy comes back when the marker shows that the
- * block was in use within the TTL before it was trashed. Called when the data key is missing. The copy is verified
- * first: a damaged one stays where it is (T68).
+ * Undoes a trash that raced with a write or touch: the trashed copy is restored when the marker shows that the block
+ * was in use within the TTL before it was trashed. Called when the data key is missing. The copy is verified first: a
+ * damaged one stays in trash.
  */
 export async function fixRace(
   store: ObjectStore,
@@ -152,7 +152,7 @@ export async function fixRace(
   return (await store.copy(trash, data)) !== null;
 }
 
-/** True when the object under `key` is the block, by the store's word where it has one, else by hashing it. */
+/** True when the object under `key` is the block: by the store's MD5 if it has one, else by hashing it. */
 export async function isBlock(store: ObjectStore, key: string, hash: string): Promise<boolean> {
   const info = await store.head(key);
   if (info === null) return false;

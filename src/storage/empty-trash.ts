@@ -3,15 +3,15 @@ import { hashOfDataKey, keysOf, seconds, TRASH } from './bucket-layout.ts';
 import { type BucketVolumeOptions, fixRace, isBlock } from './bucket-volume.ts';
 import type { ObjectInfo, ObjectStore } from './object-store.ts';
 
-/** What one run over the trash of one volume did. Sizes in bytes. */
+/** The result of one run over the trash of one volume. Sizes in bytes. */
 export interface EmptyTrashResult {
   deletedBlocks: number;
   deletedBytes: number;
   remainingBlocks: number;
   remainingBytes: number;
-  /** What could not be judged or done, one line each; those entries stay for the next run. */
+  /** Entries that failed, one line each; they stay for the next run. */
   problems: string[];
-  /** Where to go on when time was up first; null when the whole trash was seen. */
+  /** The key to continue after when time ran out; null when the whole trash was seen. */
   resumeAfter: string | null;
 }
 
@@ -19,7 +19,7 @@ export interface EmptyTrashOptions
   extends Pick<BucketVolumeOptions, 'prefixLength' | 'ttlSeconds' | 'lifetimeSeconds' | 'raceWindowSeconds' | 'clock'> {
   /** How many entries are worked on at once. */
   concurrency: number;
-  /** Asked between entries: whether to stop and report where to go on. */
+  /** Checked between batches: whether to stop and return `resumeAfter`. */
   isTimeUp: () => boolean;
   resumeAfter: string | null;
 }
@@ -27,9 +27,10 @@ export interface EmptyTrashOptions
 const MAX_PROBLEMS = 20;
 
 /**
- * Deletes what has been in trash longer than the lifetime, by keepstore's rules (keep-block-api.md 5.6 EmptyTrash)
- * but for two: a live good block is never overwritten by its trashed copy (T68), and its marker is never deleted (T50).
- * Age is measured against the start of the run. Safe to repeat and to run beside a real keepstore's emptier.
+ * Deletes what has been in trash longer than the lifetime, by keepstore's rules
+ * (docs/protocol/blocks.md#emptying-the-trash) with two differences: a good live block is never overwritten by its
+ * trashed copy, and its marker is never deleted. Age is measured against the start of the run. Safe to repeat and to
+ * run beside a real keepstore's emptier.
  */
 export async function emptyTrash(store: ObjectStore, options: EmptyTrashOptions): Promise<EmptyTrashResult> {
   const startedAt = Math.floor(options.clock() / 1000);
@@ -87,7 +88,7 @@ async function judge(
   const mark = () => store.put(recent, new Uint8Array(0), { size: 0 });
   const marker = await store.head(recent);
   if (marker === null) {
-    // Nobody can tell when the block was last used: bring it back and start counting now.
+    // Without a marker the time of last use is unknown: restore the block and count from now.
     if (await restore(store, hash, data, trash)) await mark();
     return 'kept';
   }
@@ -95,7 +96,7 @@ async function judge(
   const usedAt = seconds(marker);
   const isDoubtful = trashedAt - usedAt < ttlSeconds;
   if (!isDoubtful && startedAt - trashedAt < lifetimeSeconds) return 'kept';
-  // Trashed anew since it was listed: that copy has its own time, and its own lifetime.
+  // Trashed again since it was listed: that copy has its own time and lifetime.
   const current = await store.head(trash);
   if (current === null) return 'deleted';
   if (seconds(current) !== trashedAt) return 'kept';
@@ -113,12 +114,12 @@ async function judge(
   }
   await store.delete([trash]);
   if ((await store.head(trash)) !== null) return 'kept';
-  // A live block's marker is what protects it from the next trash list (T50).
+  // The marker of a live block protects it from the next trash list: keep it.
   if ((await store.head(data)) === null) await store.delete([recent]);
   return 'deleted';
 }
 
-/** Makes sure that a good block is live, from trash if need be; false when neither copy is good. */
+/** Makes sure that a good copy is live, restored from trash if necessary; false when neither copy is good. */
 async function restore(store: ObjectStore, hash: string, data: string, trash: string): Promise<boolean> {
   if (await isBlock(store, data, hash)) return true;
   if (!(await isBlock(store, trash, hash))) return false;

@@ -1,7 +1,7 @@
 import type { BucketVolume } from './bucket-volume.ts';
 import type { ObjectStore } from './object-store.ts';
 
-/** A volume as this service sees it (keep-block-api.md 5.1). */
+/** A volume as this service mounts it. */
 export interface Mount {
   /** The volume's UUID. */
   uuid: string;

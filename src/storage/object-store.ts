@@ -1,10 +1,10 @@
 /**
- * What a bucket must do for us: the port behind which R2 and S3 stand (r2-object-store.ts, s3-object-store.ts).
+ * The interface of a bucket, implemented for R2 and S3 (r2-object-store.ts, s3-object-store.ts).
  * Keys are strings, sizes are bytes, times are Unix milliseconds. A missing key is `null`, never an exception;
  * a store that cannot answer throws.
  */
 export interface ObjectStore {
-  /** Body and facts of one object, or of one byte range of it; null when there is none. Cancel or drain `body`. */
+  /** Body and metadata of one object, or of one byte range of it; null when there is none. Cancel or drain `body`. */
   get(key: string, options?: GetOptions): Promise<StoredObject | null>;
   head(key: string, signal?: AbortSignal): Promise<ObjectInfo | null>;
   /**

@@ -2,11 +2,11 @@ import { KeepError } from '../keep/errors.ts';
 import type { ListPage, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
 
 const OCTET_STREAM = { httpMetadata: { contentType: 'application/octet-stream' } };
-/** R2's own code for "the checksum you gave is not the body's". */
+/** R2's error code for a checksum that does not match the body. */
 const R2_BAD_DIGEST = '10037';
 const MAX_KEYS_PER_DELETE = 1000;
 
-/** The object store port over an R2 binding. Sizes and MD5s are R2's own; times are exact to the millisecond. */
+/** ObjectStore over an R2 binding. Sizes and MD5s are R2's own; times are exact to the millisecond. */
 export function createR2ObjectStore(bucket: R2Bucket): ObjectStore {
   return {
     async get(key, { range, signal } = {}): Promise<StoredObject | null> {

@@ -48,7 +48,7 @@ export class S3Failure extends Error {
 
 const MAX_ATTEMPTS = 4;
 const BACKOFF_BASE_MS = 100;
-/** A server that says nothing for this long counts as gone. Uploads are not timed: they answer at the end. */
+/** A server that sends no headers for this long counts as gone. Uploads are not timed: they are answered at the end. */
 const HEADERS_TIMEOUT_MS = 60_000;
 
 export function createS3Client(driver: S3DriverConfig): S3Client {
@@ -57,8 +57,8 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
   const signingKeys = new Map<string, ArrayBuffer>();
 
   /**
-   * Documents and what errors say are read here: their text may be cut off as well, which makes it a failed attempt like
-   * another. The runtime may call it whole then.
+   * Documents and error texts are read as part of the attempt: they may be cut off too, which is a failed attempt like
+   * any other. The runtime may report a cut-off text as complete.
    */
   async function attempt<Result>(
     request: S3Request,
@@ -85,7 +85,7 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
       return response === null ? null : finish(response);
     };
     if (body !== undefined) return ask({ body: body as BodyInit, ...(signal === undefined ? {} : { signal }) });
-    // Cleared once headers, or the whole of a document or an error, are there: a body may take its time.
+    // Cleared once headers (or a whole document or error) have arrived: a body is not timed.
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
     try {
@@ -139,7 +139,7 @@ export function encodeKey(key: string): string {
     .join('/');
 }
 
-/** @throws KeepError what the server's answer means for the rest of the house */
+/** @throws KeepError as `failure` maps it */
 async function judge(method: string, response: Response): Promise<Response | null> {
   if (response.ok) return response;
   const s3Code = parseErrorCode(await response.text());
@@ -148,13 +148,13 @@ async function judge(method: string, response: Response): Promise<Response | nul
   throw failure(new S3Failure(method, response.status, s3Code));
 }
 
-/** What is no answer of the server is a connection that failed, a document in chunks, or the caller's own wish to stop. */
+/** Anything else that was thrown is a failed connection, an incomplete document, or the caller's abort. */
 function asKeepError(error: unknown, signal: AbortSignal | undefined): KeepError {
   if (isKeepError(error)) return error;
   return new KeepError(signal?.aborted ? 'client_gone' : 'unavailable', { cause: error });
 }
 
-/** A failed operation as the rest of the house knows it. */
+/** Maps an S3 failure to the error that callers handle. */
 export function failure(cause: S3Failure): KeepError {
   let code: ErrorCode = 'unavailable';
   if (cause.status === 507 || cause.s3Code === 'QuotaExceeded') code = 'full';
@@ -162,13 +162,13 @@ export function failure(cause: S3Failure): KeepError {
   return new KeepError(code, { cause });
 }
 
-/** Worth another try: no answer, or one that blames the moment. */
+/** Worth a retry: no answer, or a status that may pass. */
 function mayPass({ code, cause }: KeepError): boolean {
   if (code !== 'unavailable') return false;
   return !(cause instanceof S3Failure) || cause.status >= 500 || cause.status === 429 || cause.status === 408;
 }
 
-/** Waits for a random share of a doubling time, so that many clients do not come back at once. */
+/** Exponential backoff with full jitter, so that many clients do not come back at once. */
 async function backoff(tried: number, signal: AbortSignal | undefined): Promise<void> {
   const milliseconds = Math.random() * BACKOFF_BASE_MS * 2 ** tried;
   await new Promise((resolve) => setTimeout(resolve, milliseconds));

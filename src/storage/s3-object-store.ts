@@ -8,7 +8,7 @@ const MAX_KEYS_PER_PAGE = 1000;
 const MAX_KEYS_PER_DELETE = 1000;
 
 /**
- * The object store port over S3's protocol (AWS, Ceph, Swift and their kin). Times are whole seconds.
+ * ObjectStore over the S3 protocol (AWS, Ceph and other servers). Times are whole seconds.
  * Nothing here rests on a precondition header: many servers ignore them.
  */
 export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
@@ -34,13 +34,13 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
 
     async put(key, body, { size, md5, signal }): Promise<ObjectInfo> {
       const headers: Record<string, string> = md5 === undefined ? {} : { 'content-md5': base64OfHex(md5) };
-      // The stream's own length becomes Content-Length: without one it would go out in chunks, which S3 refuses.
+      // The stream's own length becomes Content-Length: without one it would be sent chunked, which S3 refuses.
       const response = await client.send({ method: 'PUT', key, headers, body, signal });
       await response?.body?.cancel();
       if (response === null) throw failure(new S3Failure('PUT', 404, ''));
       const stored = attestedMd5(response.headers);
-      // Only a server that ignores Content-MD5 comes here. What it stored cannot be read as a block, and a right PUT replaces it;
-      // taking it away could take a good copy that came in between.
+      // Only with a server that ignores Content-MD5. What it stored is never served as a block, and a correct PUT replaces
+      // it; deleting it could delete a good copy written in between.
       if (md5 !== undefined && stored !== null && stored !== md5) {
         throw new KeepError('body_mismatch', {
           cause: new Error('the S3 server stored something else than it was sent'),
@@ -52,7 +52,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
     async copy(from, to): Promise<ObjectInfo | null> {
       const headers = {
         'x-amz-copy-source': client.copySource(from),
-        // Onto itself it is a touch, which S3 only takes as a change of metadata.
+        // A copy onto itself is a touch, which S3 only accepts as a change of metadata.
         ...(from === to ? { 'x-amz-metadata-directive': 'REPLACE' } : {}),
       };
       // The status may have been sent before the copy failed.
@@ -86,7 +86,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       else if (startAfter !== undefined) query['start-after'] = startAfter;
       const page = await client.sendForDocument({ method: 'GET', key: '', query }, parseListing);
       if (page === null) throw failure(new S3Failure('LIST', 404, ''));
-      // A listing does not tell whether an ETag is an MD5 (encrypted objects' are not).
+      // A listing does not say whether an ETag is an MD5 (those of encrypted objects are not).
       return { objects: page.objects.map((object) => ({ ...object, md5: null })), next: page.next };
     },
   };
@@ -104,7 +104,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
   return store;
 }
 
-/** Size of the whole object, of a part too. */
+/** Metadata of the whole object, also from the answer to a range request. */
 function infoOf(key: string, headers: Headers): ObjectInfo {
   const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? headers.get('content-length');
   if (total === null)
@@ -117,7 +117,7 @@ function infoOf(key: string, headers: Headers): ObjectInfo {
   };
 }
 
-/** The ETag, where it is the MD5 of the content: stored in one chunk, and not encrypted with a key of the customer's or of KMS. */
+/** The ETag if it is the MD5 of the content: stored in one part, and not encrypted with a customer's or KMS key. */
 function attestedMd5(headers: Headers): string | null {
   const encryption = headers.get('x-amz-server-side-encryption') ?? '';
   if (encryption.startsWith('aws:kms') || headers.has('x-amz-server-side-encryption-customer-algorithm')) return null;

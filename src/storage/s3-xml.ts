@@ -17,9 +17,9 @@ export interface S3Listing {
 type Fields = Record<string, string | undefined>;
 
 /**
- * A page of ListObjectsV2. A page that was cut off, or an entry without key, size or time, is an error: what is missing
- * from a list counts as lost to those who read it. Times are cut to whole seconds, which is all that HEAD and GET say: the same object has one
- * time.
+ * A page of ListObjectsV2. A page that was cut off, or an entry without key, size or time, is an error: keep-balance
+ * takes a block that is missing from an index for lost. Times are cut to whole seconds, which is all that HEAD and GET
+ * say: the same object must have one time.
  */
 export function parseListing(xml: string): S3Listing {
   const page = parser.parse(xml, true).ListBucketResult as (Fields & { Contents?: Fields[] }) | undefined;
@@ -49,8 +49,8 @@ export function parseErrorCode(xml: string): string {
 }
 
 /**
- * Codes of the errors inside an answer: CopyObject and DeleteObjects report them under status 200. A server that says
- * nothing reports none.
+ * Codes of the errors inside an answer: CopyObject and DeleteObjects report them under status 200. An empty answer
+ * reports none.
  * @throws Error when the answer was cut off: an error may have been in the part that is missing
  */
 export function errorsOf(xml: string): string[] {
@@ -63,7 +63,7 @@ function codesOf(document: { Error?: Fields[]; DeleteResult?: { Error?: Fields[]
   );
 }
 
-/** The body of DeleteObjects: only failures are to be reported. */
+/** The body of DeleteObjects; asks for failures only. */
 export function deleteRequest(keys: string[]): string {
   const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join('');
   return `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>${objects}</Delete>`;

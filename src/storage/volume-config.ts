@@ -1,19 +1,19 @@
-/** One entry of VOLUMES, in the cluster config's own words (keep-block-api.md 8). */
+/** One entry of VOLUMES, with the cluster config's field names. */
 export interface VolumeConfig {
   /** 27 characters, `ccccc-nyw5e-…`. */
   uuid: string;
   /** Copies that one write to this volume counts for; at least 1. */
   replication: number;
-  /** Class name -> listed as true or false; both count as provided, only priority honours false (T12). */
+  /** Class name -> true or false. Both count as provided; false only takes the class out of the mount's priority. */
   storageClasses: Record<string, boolean>;
   readOnly: boolean;
   allowTrashWhenReadOnly: boolean;
   driver: R2DriverConfig | S3DriverConfig;
   /** Hex digits of the hash before the slash in an object's key; 0 for none. */
   prefixLength: number;
-  /** Seconds by which a trash may lag behind a write that raced with it (B9). */
+  /** Seconds by which a trash may lag behind a write that raced with it. */
   raceWindowSeconds: number;
-  /** With a trash lifetime of 0: delete at once, beyond recovery (T54). */
+  /** With a trash lifetime of 0: delete at once, beyond recovery. */
   unsafeDelete: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface R2DriverConfig {
   kind: 'R2';
   /** Name of the R2 binding. */
   binding: string;
-  /** How real keepstores reach the same bucket over S3; only for `device_id`. Empty when nobody else does. */
+  /** How real keepstores reach the same bucket over S3; only for `device_id`. Empty when no keepstore shares it. */
   endpoint: string;
   bucket: string;
 }
@@ -37,7 +37,7 @@ export interface S3DriverConfig {
   secretAccessKey: string;
 }
 
-/** The backend's identity as keepstore's S3 driver reports it (keep-block-api.md 5.5), so that a shared bucket is recognised. */
+/** The backend's identity, in the form that keepstore's S3 driver reports, so that keep-balance recognises a shared bucket. */
 export function deviceId({ driver }: Pick<VolumeConfig, 'driver'>): string {
   return driver.bucket === '' && driver.kind === 'R2'
     ? `r2://${driver.binding}`

@@ -6,7 +6,7 @@ export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 export const SPACE = 0x20;
 export const NEWLINE = 0x0a;
 
-/** No token may be longer: it is the only thing of a manifest that has to be held whole. */
+/** No token may be longer: a token is the only part of a manifest that is held whole. */
 export const MAX_TOKEN_BYTES = 1_048_576;
 const FIRST_CARRY_BYTES = 1024;
 

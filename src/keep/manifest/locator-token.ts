@@ -4,7 +4,7 @@ const HASH_LENGTH = 32;
 const PLUS = 0x2b;
 const MAX_REQUIRED_SIZE = 2 ** 31 - 1;
 
-/** What a byte may stand for in a locator. */
+/** Classes of bytes in a locator. */
 const HEX = 1;
 const UPPERCASE = 2;
 const IN_HINT = 4;
@@ -13,7 +13,7 @@ mark('0123456789abcdefABCDEF', HEX);
 mark('ABCDEFGHIJKLMNOPQRSTUVWXYZ', UPPERCASE);
 mark('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@_-', IN_HINT);
 
-/** Whether a token that stands where locators stand is one: 32 hex digits, alone or before a plus sign. */
+/** Whether a token in a locator's position is one: 32 hex digits, alone or before a plus sign. */
 export function isLocatorToken(bytes: Uint8Array, start: number, end: number): boolean {
   const hashEnd = start + HASH_LENGTH;
   if (end < hashEnd || (end > hashEnd && bytes[hashEnd] !== PLUS)) return false;
@@ -39,7 +39,7 @@ export function locatorSize(
   return size;
 }
 
-/** Where the run of decimal digits that begins at `start` stops. */
+/** The end of the run of decimal digits that begins at `start`. */
 export function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   while (i < end && (bytes[i] as number) >= 0x30 && (bytes[i] as number) <= 0x39) i++;
@@ -53,7 +53,7 @@ export function decimal(bytes: Uint8Array, start: number, end: number): number {
   return value;
 }
 
-/** Whether all that is left is hints: a plus sign, a capital letter, and more. */
+/** Whether the rest is hints only: each a plus sign, a capital letter, and more. */
 function areHints(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; ) {
     if (bytes[i] !== PLUS || i + 1 === end || !is(UPPERCASE, bytes[i + 1])) return false;

@@ -10,7 +10,7 @@ const NEEDS_ESCAPE = /[^!-9;-[\]-\u{10ffff}]|\p{Cs}/gu;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** A name or path as it stands in a manifest (keep-web.md 1.4). */
+/** A name or path as written in a manifest: spaces, colons, backslashes, control bytes and invalid UTF-8 as `\ooo`. */
 export function escapeName(name: string): string {
   return name.replace(NEEDS_ESCAPE, (char) => {
     const code = char.charCodeAt(0);
@@ -20,8 +20,8 @@ export function escapeName(name: string): string {
 }
 
 /**
- * The bytes behind the escapes `\ooo`. Strict: null unless every backslash begins one below \400. Otherwise `\\` is a
- * backslash too, and what is no escape stays (keep-web.md 1.2).
+ * The bytes behind the escapes `\ooo`. Strict: null unless every backslash begins one below \400. Lenient: `\\` is a
+ * backslash too, and a backslash that begins no escape stays.
  */
 export function unescapeBytes(bytes: Uint8Array, strict: boolean): Uint8Array | null {
   let from = bytes.indexOf(BACKSLASH);

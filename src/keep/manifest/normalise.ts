@@ -7,7 +7,7 @@ import { READ_RULES } from './rules.ts';
 import { appendSegment, directoryIn, emptyDirectory, fileIn, type ManifestDirectory } from './tree.ts';
 
 /**
- * Reads a manifest into a tree in memory, one object per segment: for command lines and small collections.
+ * Reads a manifest into a tree in memory, one object per segment: for the command line and small collections.
  * @throws KeepError unreadable_manifest, also when a path is both a file and a directory
  */
 export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
@@ -49,7 +49,7 @@ export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
     for await (const chunk of chunks) parser.push(chunk);
     parser.end();
   } catch (error) {
-    // The tree's own complaints are about a manifest here.
+    // The tree reports an invalid record; here the record is a manifest being read.
     if (!isKeepError(error, 'invalid_record')) throw error;
     throw new KeepError(READ_RULES.code, { message: error.message, cause: error });
   }

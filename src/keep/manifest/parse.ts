@@ -7,18 +7,18 @@ import type { FilePath, Place } from './places.ts';
 import type { ManifestRules } from './rules.ts';
 
 /**
- * What is told about a manifest, in its order. Paths lead from the collection's root and are decoded (places.ts makes
- * them text); see names.ts for names that are not UTF-8. The same path may come up again anywhere: a file is the
- * concatenation of all its segments. That a path is both a file and a directory is not noticed here.
+ * Callbacks for the contents of a manifest, in order. Paths start at the collection's root and are decoded (places.ts
+ * makes them text); see names.ts for names that are not UTF-8. The same path may come again anywhere: a file is the
+ * concatenation of all its segments. The parser does not check whether a path is both a file and a directory.
  */
 export interface ManifestHandler {
   /** A line begins. Positions start at 0 again. */
   stream?(directory: Place): void;
   /** A block of the line's data; `locator` with all its hints; `size` in bytes, null if the text does not say. */
   block?(locator: string, size: number | null): void;
-  /** A chunk of a file: `length` bytes from `position` in the line's data. May be empty. */
+  /** A segment of a file: `length` bytes from `position` in the line's data. May be empty. */
   segment?(path: FilePath, position: number, length: number): void;
-  /** A marker that there is a directory here. Directories that hold files are not announced. */
+  /** A marker for a directory. Directories that hold files are not announced. */
   directory?(place: Place): void;
 }
 
@@ -28,8 +28,8 @@ const SIGNATURE_HINT = /\+[AR][^+]*/g;
 const NOT_A_FILE = 'not a file token (position:length:name)';
 
 /**
- * Parses a manifest pushed in chunks, in the memory of one token. Positions and sizes are numbers: what is beyond
- * 2^53-1 is refused. Throws KeepError of `rules.code` that says line and token, without any signature.
+ * Parses a manifest pushed in chunks. Holds one token at most. Positions and sizes are numbers: values beyond 2^53-1
+ * are refused. Throws KeepError of `rules.code` that names line and token, without any signature.
  */
 export class ManifestParser {
   readonly #handler: ManifestHandler;
@@ -143,7 +143,7 @@ export class ManifestParser {
 }
 
 /**
- * Parses a whole manifest and tells `handler` what is in it.
+ * Parses a whole manifest and calls `handler` for what it finds.
  * @throws KeepError of `rules.code`; what the handler throws passes through
  */
 export async function parseManifest(chunks: Chunks, handler: ManifestHandler, rules: ManifestRules): Promise<void> {

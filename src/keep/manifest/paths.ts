@@ -35,8 +35,8 @@ export function streamDirectory(raw: Uint8Array, rules: ManifestRules): Place {
 }
 
 /**
- * Resolves file names within one stream. Remembers what it has resolved: manifests of many segments repeat the same
- * names over and over, and the same string comes back for the same name.
+ * Resolves file names within one stream. Results are cached: manifests of many segments repeat the same names, and the
+ * same string is returned for the same name.
  */
 export class FileNames {
   readonly #rules: ManifestRules;
@@ -97,7 +97,7 @@ function checkComponents(components: string[]): void {
   }
 }
 
-/** Follows a path the way the reader does: empty and '.' stay, '..' climbs. */
+/** Follows a path as keep-web does: empty and '.' stay, '..' goes up. */
 function walk(from: Place, components: string[]): Place {
   let place = from;
   for (const component of components) {

@@ -1,6 +1,6 @@
 /**
- * A directory, by the one above it. Names in a directory share their directory's place, so that what a path of many
- * components costs is paid once, not for each name: a manifest of 200 KB could otherwise spell out gigabytes.
+ * A directory as a link to its parent. Files in a directory share one place, so that a path of many components is
+ * stored once and not for each file: a manifest of 200 KB could otherwise expand to gigabytes of path text.
  */
 export interface Place {
   /** Null for the root. */
@@ -16,14 +16,14 @@ export interface FilePath {
 
 export const ROOT_PLACE: Place = { parent: null, name: '' };
 
-/** `a/b` for a directory; '' for the root. Takes time and room by the length of the path. */
+/** `a/b` for a directory; '' for the root. Time and memory grow with the length of the path. */
 export function placeText(place: Place): string {
   const names: string[] = [];
   for (let at = place; at.parent !== null; at = at.parent) names.push(at.name);
   return names.reverse().join('/');
 }
 
-/** `a/b/file`. Takes time and room by the length of the path. */
+/** `a/b/file`. Time and memory grow with the length of the path. */
 export function pathText({ directory, name }: FilePath): string {
   return directory.parent === null ? name : `${placeText(directory)}/${name}`;
 }
@@ -39,8 +39,8 @@ export function isSamePath(a: FilePath, b: FilePath): boolean {
 }
 
 /**
- * Finds what stands for a place in a tree of any kind, from the nearest place above it that was found before.
- * @param below what has this name in a directory of the tree, made if it is not there; it must stay that directory's
+ * Finds the tree node of a place, in a tree of any kind, starting at the nearest ancestor that was found before.
+ * @param below the child of this name in a directory of the tree, created if missing; it must stay the same object
  */
 export function createPlaceFinder<Directory extends object>(
   root: Directory,

@@ -4,7 +4,7 @@ import { bareLocator } from '../locator.ts';
 import type { Chunks } from './line-tokens.ts';
 import { LocatorRewriter } from './rewrite.ts';
 
-/** Takes a manifest in chunks and gives its portable data hash. */
+/** Computes the portable data hash of a manifest pushed in chunks. */
 export class PortableDataHasher {
   readonly #md5 = md5.create();
   readonly #bare = new LocatorRewriter(bareLocator);
@@ -27,8 +27,8 @@ export class PortableDataHasher {
 }
 
 /**
- * `<MD5>+<bytes>` of a manifest as it is written, with every locator cut to hash and size (keep-web.md 1.6). It does
- * not depend on signatures and other hints; it does depend on order and spelling.
+ * `<MD5>+<bytes>` of a manifest as written, with every locator cut to hash and size. It does not depend on signatures
+ * and other hints; it does depend on order and spelling.
  */
 export async function portableDataHash(chunks: Chunks): Promise<string> {
   const hasher = new PortableDataHasher();

@@ -6,8 +6,8 @@ const CHUNK_CHARS = 65_536;
 const encoder = new TextEncoder();
 
 /**
- * The normalised manifest of a tree (keep-web.md 1.5, Python's rule: a line lists each block once), in chunks of about
- * 64 KiB. An empty tree is the empty text: no chunk.
+ * The normalised manifest of a tree, in chunks of about 64 KiB. Follows the Python SDK, not the Go one: a line lists
+ * each block once. An empty tree is the empty text: no chunk.
  */
 export function* printManifest(root: ManifestDirectory): Generator<Uint8Array, void, undefined> {
   let text = '';
@@ -20,7 +20,7 @@ export function* printManifest(root: ManifestDirectory): Generator<Uint8Array, v
   if (text !== '') yield encoder.encode(text);
 }
 
-/** Lines in tree order: a directory's own, then those of its directories. Not recursive: paths may be deep. */
+/** Lines in tree order: a directory's own line, then those of its subdirectories. Not recursive: paths may be deep. */
 function* chunks(root: ManifestDirectory): Generator<string, void, undefined> {
   const pending = [{ name: '.', directory: root }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {

@@ -6,7 +6,7 @@ const SLICE_BYTES = 65_536;
 const ASCII_END = 0x80;
 const latin1 = new TextDecoder('latin1');
 
-/** Room for growing output, reused from chunk to chunk. */
+/** A growing output buffer, reused from chunk to chunk. */
 class Output {
   #bytes = new Uint8Array(2 * SLICE_BYTES);
   #length = 0;
@@ -46,8 +46,8 @@ class Output {
 }
 
 /**
- * Replaces every locator of a manifest pushed in chunks by what `rewrite` makes of it (with all its hints), and leaves
- * every other byte as it is. The manifest is not checked: see ManifestParser. What `rewrite` throws passes through.
+ * Replaces every locator of a manifest pushed in chunks by the result of `rewrite` (called with all hints); every other
+ * byte stays as it is. The manifest is not checked: see ManifestParser. Errors from `rewrite` pass through.
  */
 export class LocatorRewriter {
   readonly #rewrite: (locator: string) => string;

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 
-/** A manifest is judged by two sets of rules that differ on purpose (keep-web.md 1.2). */
+/** Two sets of rules, as in Arvados: the API server checks what is stored, keep-web is more lenient about names. */
 export interface ManifestRules {
   /** What a broken rule is thrown as. */
   code: ErrorCode;
@@ -14,7 +14,7 @@ export interface ManifestRules {
   withinStream: boolean;
 }
 
-/** What the API server asks of a manifest before it stores it. */
+/** What the API server requires of a manifest before it stores it. */
 export const STORE_RULES: ManifestRules = {
   code: 'invalid_record',
   strictNames: true,
@@ -23,7 +23,7 @@ export const STORE_RULES: ManifestRules = {
   withinStream: false,
 };
 
-/** What keep-web asks of a manifest to serve files from it. */
+/** What keep-web requires of a manifest to serve files from it. */
 export const READ_RULES: ManifestRules = {
   code: 'unreadable_manifest',
   strictNames: false,

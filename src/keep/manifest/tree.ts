@@ -35,7 +35,7 @@ export function fileAt(root: ManifestDirectory, path: string): ManifestFile {
   return fileIn(directoryOf(root, components), name, () => path);
 }
 
-/** The file of this name in a directory, made if it is not there. Throws like fileAt; `path` is for its words. */
+/** The file of this name in a directory, made if it is not there. Throws like fileAt; `path` is for the message. */
 export function fileIn(parent: ManifestDirectory, name: string, path: () => string): ManifestFile {
   let file = parent.entries.get(checkedName(name, path));
   if (file === undefined) {
