@@ -1,4 +1,4 @@
--- Who there is and what opens the door for them. Times are ISO 8601 UTC with nine fraction digits: text order is time order.
+-- Accounts and their tokens. Times are ISO 8601 UTC with nine fraction digits: text order is time order.
 CREATE TABLE users (
   uuid TEXT PRIMARY KEY,
   owner_uuid TEXT NOT NULL,

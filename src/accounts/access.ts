@@ -4,7 +4,7 @@ import { scopesAllow } from './scopes.ts';
 
 /** The part of a request that decides about access. */
 export interface Asking {
-  /** In the order of keep-block-api.md 3.3: the first one counts. */
+  /** In the order of docs/protocol/blocks.md#tokens-in-a-request: the first one counts. */
   tokens: readonly string[];
   /** After method override. */
   method: string;
@@ -14,8 +14,8 @@ export interface Asking {
 }
 
 /**
- * The account behind a request's first token, if its scopes allow the request and its user is active. Whatever changes
- * something asks this first: block PUT, the API, uploads through the download surface.
+ * The account of a request's first token, if its scopes allow the request and its user is active. Every request that
+ * changes something is checked here first.
  * @throws KeepError no_token, unauthorized (401); forbidden (403)
  */
 export async function requireAccount(authority: Authority, asking: Asking): Promise<Account> {
@@ -35,16 +35,17 @@ export async function requireAccount(authority: Authority, asking: Asking): Prom
 }
 
 /**
- * requireAccount for requests that act as somebody: the token must tell whose it is.
+ * requireAccount for requests that act as a user: the token must tell which.
  * @throws KeepError no_token, unauthorized, forbidden
  */
 export async function requireUser(authority: Authority, asking: Asking): Promise<User> {
   const { user } = await requireAccount(authority, asking);
-  if (user === null) throw new KeepError('forbidden', { message: "Forbidden: the token's scopes hide whose it is" });
+  if (user === null)
+    throw new KeepError('forbidden', { message: "Forbidden: the token's scopes do not let its user be read" });
   return user;
 }
 
-/** A path for an error text: block hints (signatures) are cut off. */
+/** A path for an error message: block hints (signatures) are cut off. */
 function scopePath(path: string): string {
   return path.replace(/^(\/[0-9a-f]{32}(?:\+\d+)?)\+.*$/, '$1').slice(0, 200);
 }

@@ -1,4 +1,4 @@
-/** Who is asking. */
+/** The user that a request acts as. */
 export interface User {
   uuid: string;
   isAdmin: boolean;
@@ -7,11 +7,11 @@ export interface User {
   fullName: string;
 }
 
-/** A token that the authority accepts, and what it opens. */
+/** An accepted token, its user and its scopes. */
 export interface Account {
-  /** Null for a token of a cluster whose scopes do not let us ask whose it is. */
+  /** Null for a cluster's token whose scopes do not let its user be read. */
   user: User | null;
-  /** `["all"]`, or what keep-web.md 10.7 says. */
+  /** `["all"]`, or a method and a path each: docs/protocol/collections.md#tokens. */
   scopes: string[];
   /** Null for the root token. */
   tokenUuid: string | null;
@@ -19,7 +19,7 @@ export interface Account {
   expiresAt: number | null;
 }
 
-/** Whoever knows which tokens are good: our own D1, or the cluster's API server. */
+/** Decides which tokens are good: our own D1, or the cluster's API server. */
 export interface Authority {
   /**
    * Null for a token that is unknown, revoked or expired.

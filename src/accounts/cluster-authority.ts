@@ -1,7 +1,7 @@
 import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
 import type { Account, Authority, User } from './account.ts';
 
-/** What the cluster's API server tells about a token and its user (keep-web.md 10.4); everything else is ignored. */
+/** The fields that are read of the API server's answers; the others are ignored. */
 interface TokenRecord {
   uuid?: string;
   scopes?: string[];
@@ -18,8 +18,8 @@ interface UserRecord {
 const TIMEOUT_MS = 20_000;
 
 /**
- * The authority beside a cluster: its API server. `api_client_authorizations/current` answers any valid token whatever
- * its scopes; `users/current` may be closed to a sharing token, which then has no user here.
+ * The authority beside a cluster: its API server. `api_client_authorizations/current` answers every valid token;
+ * `users/current` may refuse a sharing token, whose user is then unknown here.
  * @param apiUrl origin of the cluster's API, without a trailing slash
  */
 export function createClusterAuthority(apiUrl: string): Authority {

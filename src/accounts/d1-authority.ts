@@ -17,7 +17,7 @@ interface TokenRow {
   last_name: string;
 }
 
-/** An uploader account is only as active as the user who owns it. */
+/** An uploader account is inactive while its owner is. */
 const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
     is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
       WHERE owners.uuid = users.owner_uuid AND users.is_uploader = 1 AND owners.is_active = 0) AS is_active

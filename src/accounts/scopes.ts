@@ -1,9 +1,9 @@
-/** Any valid token may ask about itself (keep-web.md 10.7). */
+/** Every valid token may read its own record. */
 const ALWAYS_ALLOWED = 'GET /arvados/v1/api_client_authorizations/current';
 
 /**
  * Whether a token's scopes allow a request. The request's text is its method, a space and its path without a trailing
- * slash; a scope allows it when it is `all`, equals the text, or ends in a slash and begins the text. HEAD passes where
+ * slash. A scope allows it when it is `all`, equals the text, or ends in a slash and is a prefix of the text. HEAD passes where
  * GET does, and an update of a record counts as PATCH whichever way it was sent.
  * @param path percent-decoded, without query
  */

@@ -26,14 +26,14 @@ export const TOKENS: Table = {
 const SCOPE = /^(all|[A-Z]+ \/\S*)$/;
 
 export interface TokenAttributes {
-  /** An admin may make tokens for others. */
+  /** Only an admin may name another user. */
   owner_uuid?: string;
   scopes?: string[];
   expires_at?: string | null;
 }
 
 export interface TokenStore {
-  /** The new token; `api_token` is its secret, which nobody can read again. */
+  /** The new token; `api_token` is its secret, which cannot be read again. */
   create(attributes: TokenAttributes, asking: Account): Promise<Row>;
   get(uuid: string, asking: User): Promise<Row>;
   list(parameters: ListParameters, asking: User): Promise<ListResult>;
@@ -42,7 +42,7 @@ export interface TokenStore {
   delete(uuid: string, asking: User): Promise<Row>;
 }
 
-/** Tokens on D1. Everybody sees and revokes their own and those of the uploader accounts they own; an admin all. */
+/** Tokens on D1. A user sees and revokes their own and those of the uploader accounts they own; an admin all. */
 export function createTokenStore(db: D1Database, clusterId: string, now: () => number): TokenStore {
   async function get(uuid: string, asking: User): Promise<Row> {
     const visible = visibleTo(asking);
@@ -108,7 +108,7 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
   };
 }
 
-/** A new token's record with its secret. The caller has checked that it may be made. */
+/** A new token's record with its secret. The caller checks permission. */
 export async function insertToken(
   db: D1Database,
   clusterId: string,
@@ -136,7 +136,7 @@ function owningUser({ user }: Account): User {
   return user;
 }
 
-/** A token with limited scopes makes none with others than its own: it could open itself every door otherwise. */
+/** A token with limited scopes gives out only scopes that it has: otherwise it could widen itself. */
 function checkScopes(scopes: unknown, own: string[]): string[] {
   if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && SCOPE.test(scope))) {
     throw new KeepError('invalid_record', {
@@ -172,7 +172,7 @@ function visibleTo(asking: User): Condition[] {
 function describe(record: Row): Row {
   return { kind: TOKENS.kind, ...record, ...('uuid' in record ? { last_used_at: null } : {}) };
 }
-/** Hex SHA-256 of a token's secret: what is stored in its place. The secret is random, so it needs no salt and no slow hash. */
+/** Hex SHA-256 of a token's secret, stored in its place. Secrets are random: no salt and no slow hash is needed. */
 export async function hashSecret(secret: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret));
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -23,21 +23,21 @@ export interface Upload {
   at: number;
 }
 
-/** What is asked of the database; a D1Database is one. */
+/** The methods used of a D1Database. */
 export interface UploadDatabase {
   prepare(sql: string): { bind(...values: unknown[]): { run(): Promise<unknown> } };
 }
 
 export interface UploadLog {
-  /** Notes an upload and returns at once; the row is written within about FLUSH_DELAY_MS, together with others. */
+  /** Queues an upload and returns at once; the row is written after about FLUSH_DELAY_MS, together with others. */
   record(upload: Upload, waitUntil: (work: Promise<unknown>) => void): void;
-  /** Writes what is waiting in this isolate, and waits for what is being written. @throws Error when D1 fails: the rows stay and are tried again. */
+  /** Writes the queued rows of this isolate and waits for writes under way. @throws Error when D1 fails: the rows stay queued. */
   flush(): Promise<void>;
 }
 
-/** Uploads that arrive within this time go to D1 in one statement. */
+/** Uploads within this time share one statement. */
 const FLUSH_DELAY_MS = 200;
-/** Rows travel as one JSON parameter, far below D1's 2 MB. */
+/** Rows are sent as one JSON parameter, well below D1's limit of 2 MB. */
 const ROWS_PER_STATEMENT = 5000;
 const POLL_MS = 20;
 const MAX_WAIT_MS = 5000;
@@ -46,12 +46,12 @@ const INSERT = `INSERT INTO uploads (hash, size, user_uuid, uploaded_at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`;
 
 /**
- * The upload log (D1). Every request that notes a block keeps itself alive (`waitUntil`) until a flush after it is
- * done, so an isolate that ends in order has written everything; a flush that fails puts its rows back.
+ * The upload log (D1). Each request that records a block stays alive (`waitUntil`) until a flush after it is done, so
+ * an isolate that shuts down in order has written everything. A failed flush puts its rows back.
  */
 export function createUploadLog(db: UploadDatabase, sleep: (milliseconds: number) => Promise<void>): UploadLog {
   let waiting: Upload[] = [];
-  /** Statements under way, also those of other requests: their promises cannot be awaited here. */
+  /** Statements under way, those of other requests included: a promise of another request cannot be awaited here. */
   let writing = 0;
 
   async function flush(): Promise<void> {

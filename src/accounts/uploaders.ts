@@ -4,9 +4,9 @@ import { insertToken } from './tokens.ts';
 import type { UserStore } from './users.ts';
 
 /**
- * What an uploader's token opens: writing blocks (`PUT /` does not reach the API, where an update counts as PATCH),
- * creating, reading and updating collections, and what arv-put asks before it starts. Permissions keep it to its own
- * collections; users and tokens stay out of reach.
+ * Scopes of an uploader's token: writing blocks (`PUT /` does not cover the API, where an update counts as PATCH),
+ * creating, reading and updating collections, and what arv-put reads before it starts. Permissions limit it to its own
+ * collections.
  */
 export const UPLOADER_SCOPES = [
   'PUT /',

@@ -30,7 +30,7 @@ export const USERS: Table = {
   },
 };
 
-/** What a request may say about a user. Only an admin changes more than names and prefs. */
+/** Attributes that a request may set. Only an admin sets more than names and prefs. */
 export interface UserAttributes {
   username?: string;
   email?: string;
@@ -50,7 +50,7 @@ export interface UserStore {
   update(uuid: string, attributes: UserAttributes, asking: User): Promise<Row>;
 }
 
-/** Users on D1. Everybody sees themselves and the uploader accounts they own; an admin sees all. */
+/** Users on D1. A user sees themselves and the uploader accounts they own; an admin sees all. */
 export function createUserStore(db: D1Database, clusterId: string, now: () => number): UserStore {
   const system = systemUserUuid(clusterId);
 
@@ -140,7 +140,7 @@ function describe(record: Row, asking: User): Row {
   return { kind: USERS.kind, ...record, can_write: manages, can_manage: manages };
 }
 
-/** Who the root token is: in no table. */
+/** The root token's user, which is in no table. */
 function systemUser(uuid: string, now: number): Row {
   const time = formatTime(now);
   return {

@@ -19,16 +19,16 @@ import { systemUserUuid } from '../records/ids.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts';
 
-/** Who is asking, what they may do, and what collections there are. */
+/** Accounts, permissions and collections. */
 export interface AccountDependencies extends ApiDependencies, WriterDependencies {
   authority: Authority;
   /** Null: neither a database nor a cluster is bound. */
   collectionSource: CollectionSource | null;
-  /** What the cron handler does for this room. */
+  /** The cron handler's work on accounts and collections. */
   sweepCollections: () => Promise<void>;
 }
 
-const NOBODY: Authority = { identify: () => Promise.resolve(null) };
+const NO_ACCOUNTS: Authority = { identify: () => Promise.resolve(null) };
 
 /**
  * The cluster's API server is the authority where there is one (API_HOST); otherwise our own database is; without
@@ -39,7 +39,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
   if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env.DB, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
   if (db === undefined || manifests === undefined || uploads === null) {
-    return { ...guard(config, NOBODY, null), api: null, collectionSource: null, sweepCollections: async () => {} };
+    return { ...guard(config, NO_ACCOUNTS, null), api: null, collectionSource: null, sweepCollections: async () => {} };
   }
   return embedded(config, { db, manifests, uploads, directory });
 }
@@ -50,8 +50,8 @@ function besideCluster(
   db: D1Database | undefined,
   uploads: UploadLog | null,
 ): AccountDependencies {
-  const remembered = withTokenCache(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
-  const guarded = guard(config, remembered, uploads);
+  const cached = withTokenCache(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
+  const guarded = guard(config, cached, uploads);
   return {
     ...guarded,
     api: {
@@ -89,14 +89,14 @@ function embedded(
     now: Date.now,
   };
   const collections = createCollections(setup);
-  const remembered = withTokenCache(createD1Authority(db, Date.now), config.tokenCacheTtlSeconds, Date.now);
-  const guarded = guard(config, remembered, uploads);
+  const cached = withTokenCache(createD1Authority(db, Date.now), config.tokenCacheTtlSeconds, Date.now);
+  const guarded = guard(config, cached, uploads);
   return {
     ...guarded,
     api: {
       mode: 'embedded',
       db,
-      authority: { ...guarded.authority, forget: remembered.forget },
+      authority: { ...guarded.authority, forget: cached.forget },
       users: createUserStore(db, clusterId, Date.now),
       tokens: createTokenStore(db, clusterId, Date.now),
       collections,
@@ -161,7 +161,7 @@ function defaultClasses({ storageClasses }: Config): string[] {
   return names.length === 0 ? ['default'] : names;
 }
 
-/** The root token comes from the secret and never from a table; every other token is the next authority's business. */
+/** The root token comes from the secret, never from a table; the next authority decides about every other token. */
 export function withRootToken(systemRootToken: string, clusterId: string, next: Authority): Authority {
   const root: Account = {
     user: { uuid: systemUserUuid(clusterId), isAdmin: true, isActive: true, username: 'root', fullName: 'Root' },

@@ -33,7 +33,7 @@ const Description = v.pipe(
   v.transform((text) => text ?? ''),
 );
 
-/** Attributes that a client may set on anything that has a name and a place. */
+/** Attributes that a client may set on collections and projects. */
 const Common = {
   owner_uuid: v.optional(v.nullable(v.string())),
   name: v.optional(Name),
@@ -56,7 +56,7 @@ export const CollectionAttributes = v.object({
 export const GroupAttributes = v.object({ ...Common, group_class: v.optional(v.nullable(v.string())) });
 
 /**
- * A client's attributes, checked; those that clients cannot set (keep-web.md 10.5) are not in the schema and fall away.
+ * A client's attributes, checked. Attributes that clients cannot set are not in the schema and are ignored.
  * @throws KeepError invalid_record (422) that names the attribute
  */
 export function checkAttributes<Schema extends v.GenericSchema>(
@@ -70,8 +70,8 @@ export function checkAttributes<Schema extends v.GenericSchema>(
 }
 
 /**
- * When a trashed record goes: a time in the past means now; the deletion comes at least `lifetimeSeconds` after it, so
- * that no signature outlives its collection.
+ * The times of a trashed record. A trash time in the past becomes now; deletion comes at least `lifetimeSeconds` later,
+ * so that no signature outlives its collection.
  */
 export function trashTimes(
   trashAt: string | null,

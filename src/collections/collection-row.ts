@@ -4,25 +4,25 @@ import type { StoredManifest } from './manifest-store.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 import { COLLECTIONS } from './tables.ts';
 
-/** A collection's record and where its text is. */
+/** A collection's record and where its manifest is stored. */
 export interface Collection {
   record: Row;
-  /** Null: the text is in the row and was not read with it. */
+  /** Null: the text is in the row but was not read. */
   stored: StoredManifest | null;
-  /** Of the text. */
+  /** Length of the text. */
   manifestBytes: number;
   /** Grows with every change. */
   revision: number;
 }
 
-/** What is read of a row; its text, if it is in there, only with `withText`. */
+/** Columns to read; a text in the row only with `withText`. */
 export function columnsToRead(withText: boolean): string {
   return [...BASIC_COLUMNS, ...(withText ? ['manifest_inline'] : [])].join(', ');
 }
 
 const BASIC_COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_key', 'manifest_bytes', 'revision'];
 
-/** Columns that a manifest fills. */
+/** Columns that are derived from a manifest. */
 export function manifestColumns({ stored, bytes, portableDataHash, fileCount, fileSizeTotal }: StagedManifest): Row {
   return {
     portable_data_hash: portableDataHash,

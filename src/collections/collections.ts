@@ -10,14 +10,14 @@ import { deleteManifest, readManifest } from './manifest-store.ts';
 import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
 
-/** What the collections room needs from the outside. */
+/** Bindings and settings of the collections on D1. */
 export interface CollectionsSetup {
   db: D1Database;
   /** Holds the texts of large manifests. */
   manifests: R2Bucket;
   clusterId: string;
   defaultStorageClasses: string[];
-  /** How long a trashed collection can be brought back. */
+  /** How long a trashed collection can be untrashed. */
   trashLifetimeSeconds: number;
   /** Unix milliseconds. */
   now: () => number;
@@ -25,22 +25,22 @@ export interface CollectionsSetup {
 
 export interface Change {
   attributes: Row;
-  /** Null: the text stays as it is (or is empty). */
+  /** Null: the text does not change (a new collection is empty). */
   manifest: StagedManifest | null;
   ensureUniqueName?: boolean;
-  /** Only if the collection is still at this revision. */
+  /** Commit only if the collection is still at this revision. */
   revision?: number;
 }
 
 export interface GetOptions {
   includeTrash?: boolean;
-  /** Read a text that is in the row along with it: up to a megabyte. */
+  /** Also read a text that is in the row: up to 1 MB. */
   withText?: boolean;
 }
 
 export type Collections = ReturnType<typeof createCollections>;
 
-/** How often a reader looks again when the text was replaced between its row and its bytes. */
+/** Attempts of a reader whose text was replaced after its row was read. */
 const READ_ATTEMPTS = 4;
 const WHOLE: GetOptions = { includeTrash: true, withText: true };
 
@@ -71,14 +71,14 @@ export function createCollections(setup: CollectionsSetup) {
     return toCollection(row);
   }
 
-  /** Changes address a collection by its UUID: a portable data hash stands for any of many. */
+  /** Changes name a collection by UUID: many may share a portable data hash. */
   function findByUuid(uuid: string, user: User, options?: GetOptions): Promise<Collection> {
     if (!isUuid(uuid, INFIX.collection)) throw notFound();
     return find(uuid, user, options);
   }
 
-  /** A refused change's manifest is forgotten. After any other failure the row may refer to it: rather keep it. */
-  async function takeOver<T>({ manifest }: Change, commit: () => Promise<T>): Promise<T> {
+  /** Deletes the manifest of a refused change. After any other failure the row may refer to it, so it is kept. */
+  async function owningManifest<T>({ manifest }: Change, commit: () => Promise<T>): Promise<T> {
     try {
       return await commit();
     } catch (error) {
@@ -87,12 +87,12 @@ export function createCollections(setup: CollectionsSetup) {
     }
   }
 
-  /** The fields that an accepted change writes. */
+  /** The columns that a change writes. */
   async function columnsOf({ attributes, manifest }: Change, user: User): Promise<Row> {
     const a = checkAttributes(CollectionAttributes, attributes);
     if (a.owner_uuid) await requireOwnerWritable(db, a.owner_uuid, user);
-    const wanted = a.portable_data_hash?.slice(0, 32);
-    if (wanted && manifest !== null && wanted !== manifest.portableDataHash.slice(0, 32)) {
+    const stated = a.portable_data_hash?.slice(0, 32);
+    if (stated && manifest !== null && stated !== manifest.portableDataHash.slice(0, 32)) {
       throw new KeepError('invalid_record', { message: 'portable_data_hash does not match the manifest' });
     }
     return {
@@ -113,17 +113,17 @@ export function createCollections(setup: CollectionsSetup) {
   return {
     find,
 
-    /** Takes a manifest in. Give it to create or update, or else discard it. */
+    /** Checks and stores a manifest. Hand it to create or update, or discard it. */
     stage: (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, check: LocatorCheck) =>
       stageManifest(manifests, chunks, check),
-    /** The text of a manifest that was taken in. */
+    /** The text of a staged manifest. */
     staged: (staged: StagedManifest) => readManifest(manifests, staged.stored),
     discard: (staged: StagedManifest) => deleteManifest(manifests, staged.stored),
 
-    /** Takes the change's manifest over, also when it refuses. @throws KeepError invalid_record, forbidden */
+    /** Owns the change's manifest, also when it throws. @throws KeepError invalid_record, forbidden */
     async create(change: Change, user: User): Promise<Collection> {
       const uuid = createUuid(setup.clusterId, INFIX.collection);
-      await takeOver(change, async () => {
+      await owningManifest(change, async () => {
         const row: Row = {
           uuid,
           owner_uuid: user.uuid,
@@ -138,25 +138,25 @@ export function createCollections(setup: CollectionsSetup) {
     },
 
     /**
-     * Takes the change's manifest over, also when it refuses.
-     * @throws KeepError not_found, invalid_record, forbidden; precondition_failed when somebody else was faster
+     * Owns the change's manifest, also when it throws.
+     * @throws KeepError not_found, invalid_record, forbidden; precondition_failed after a change by another writer
      */
     async update(uuid: string, change: Change, user: User): Promise<Collection> {
-      const before = await takeOver(change, async () => {
+      const before = await owningManifest(change, async () => {
         const found = await findByUuid(uuid, user);
         const revision = change.revision ?? found.revision;
         const columns = { ...(await columnsOf(change, user)), revision: revision + 1 };
         const guard = { sql: 'revision = ?', values: [revision] };
         if (await updateRow(db, 'collections', uuid, columns, guard)) return found;
         throw new KeepError('precondition_failed', {
-          message: 'somebody else changed the collection at the same time: try again',
+          message: 'another writer changed the collection at the same time: try again',
         });
       });
       if (change.manifest !== null && before.stored !== null) await deleteManifest(manifests, before.stored);
       return find(uuid, user, WHOLE);
     },
 
-    /** Puts a collection into the trash, from where it can be brought back for the trash lifetime. */
+    /** Trashes a collection; it can be untrashed for the trash lifetime. */
     async trash(uuid: string, user: User): Promise<Collection> {
       const { record, revision } = await findByUuid(uuid, user, { includeTrash: true });
       if (record.is_trashed !== true) {
@@ -170,7 +170,7 @@ export function createCollections(setup: CollectionsSetup) {
       return find(uuid, user, WHOLE);
     },
 
-    /** @throws KeepError invalid_record when it is not trashed or its name is taken by now */
+    /** @throws KeepError invalid_record when it is not trashed or its name is taken */
     async untrash(uuid: string, user: User, ensureUniqueName: boolean): Promise<Collection> {
       const { record, revision } = await findByUuid(uuid, user, { includeTrash: true });
       if (record.trash_at === null)
@@ -192,8 +192,8 @@ export function createCollections(setup: CollectionsSetup) {
     },
 
     /**
-     * The text without signatures, and the record that belongs to it: a newer one when the text was replaced meanwhile.
-     * @throws KeepError not_found when the collection went away meanwhile
+     * The text without signatures and the record that it belongs to, which is newer if the text was replaced meanwhile.
+     * @throws KeepError not_found when the collection was deleted meanwhile
      */
     async read(known: Collection, user: User): Promise<{ collection: Collection; text: ReadableStream<Uint8Array> }> {
       let collection = known;
@@ -207,7 +207,7 @@ export function createCollections(setup: CollectionsSetup) {
       });
     },
 
-    /** Deletes what has been in the trash long enough. @returns how many collections went */
+    /** Deletes collections whose delete_at has passed. @returns how many */
     async sweep(): Promise<number> {
       const { results } = await db
         .prepare('DELETE FROM collections WHERE delete_at <= ? RETURNING manifest_key')

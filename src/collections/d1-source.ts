@@ -10,7 +10,7 @@ import type { CollectionSource, Entry, OpenCollection } from './source.ts';
 
 const PAGE = 1000;
 
-/** Collections of the embedded mode. The token's scopes must allow the API request that would ask for the same. */
+/** Collections on D1. The token's scopes must allow the API request that returns the same. */
 export function createD1Source(
   { db, clusterId }: CollectionsSetup,
   collections: Collections,

@@ -14,11 +14,11 @@ import { GROUPS } from './tables.ts';
 export type Groups = ReturnType<typeof createGroups>;
 
 const COLUMNS = selectColumns(GROUPS, undefined).join(', ');
-/** Deeper than anybody nests projects; a longer way up means a circle. */
+/** UNION, not UNION ALL: the walk up ends also if there is a cycle already. */
 const IS_INSIDE = `WITH RECURSIVE up(uuid) AS (SELECT ? UNION SELECT groups.owner_uuid FROM groups JOIN up ON groups.uuid = up.uuid)
   SELECT 1 FROM up WHERE uuid = ?`;
 
-/** Projects on D1, as far as clients need them to place collections. */
+/** Projects on D1. */
 export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: CollectionsSetup) {
   async function get(uuid: string, user: User, includeTrash = false): Promise<Row> {
     const conditions = [{ sql: 'uuid = ?', values: [uuid] }, ...ownedBy(user), ...(includeTrash ? [] : [NOT_TRASHED])];
@@ -79,7 +79,7 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
       await updateRow(db, 'groups', uuid, columns);
       return get(uuid, user, true);
     },
-    /** Trashes a project; what is inside cannot be seen until it is untrashed. */
+    /** Trashes a project; its contents are hidden until it is untrashed. */
     async trash(uuid: string, user: User): Promise<Row> {
       await get(uuid, user);
       await updateRow(db, 'groups', uuid, {

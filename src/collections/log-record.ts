@@ -4,7 +4,7 @@ import { formatTime } from '../records/times.ts';
 import { insertStatement } from '../records/write-row.ts';
 import { LOGS } from './tables.ts';
 
-/** What happened, as POST /arvados/v1/logs would record it (keep-web.md 8.5). */
+/** An event as POST /arvados/v1/logs takes it. */
 export interface LoggedEvent {
   event_type: string | null;
   object_uuid: string | null;
@@ -14,7 +14,7 @@ export interface LoggedEvent {
   event_at?: string | null;
 }
 
-/** Writes an event into the cluster's log, on D1. Who it was and when are never the reporter's to say. @param now Unix milliseconds */
+/** Writes an event into the log on D1. User and time come from the service, not from the client. @param now Unix milliseconds */
 export async function recordEvent(
   db: D1Database,
   clusterId: string,

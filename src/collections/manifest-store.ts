@@ -1,4 +1,4 @@
-/** Where a manifest's text is kept: in the collection's row, or in the bucket when a row could not hold it. */
+/** Where a manifest's text is stored: in the collection's row, or in the bucket if it is too large for a row. */
 export type StoredManifest = { inline: string; key: null } | { inline: null; key: string };
 
 /** The operations used of the bucket that holds large manifests; an R2Bucket has them. */
@@ -20,16 +20,13 @@ export interface PartsUpload {
   abort(): Promise<void>;
 }
 
-/** D1's rows hold 2 MB in all. */
+/** A D1 row holds 2 MB. */
 const MAX_INLINE_BYTES = 1_000_000;
 /** R2 requires a multipart upload's parts to be equal (but the last), and at least 5 MiB. */
 const PART_BYTES = 5 * 1024 * 1024;
 const KEY_PREFIX = 'manifests/';
 
-/**
- * Takes a manifest's text in chunks, in memory bounded by one part whatever its length. Finish it with `end` or
- * `abort`, always.
- */
+/** Stores a manifest's text, holding at most one part in memory. Always finish it with `end` or `abort`. */
 export class ManifestWriter {
   readonly #bucket: ManifestBucket;
   readonly #key = `${KEY_PREFIX}${crypto.randomUUID()}`;
@@ -71,7 +68,7 @@ export class ManifestWriter {
     return { inline: null, key: this.#key };
   }
 
-  /** Leaves nothing behind. */
+  /** Deletes what was stored. */
   async abort(): Promise<void> {
     await this.#upload?.abort();
   }

@@ -4,14 +4,14 @@ import { IS_TRASHED } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid } from '../records/ids.ts';
 
-/** A user, the projects they own at any depth, and the uploader accounts they own with all that is theirs. */
+/** A user, the projects they own at any depth, and the uploader accounts they own with their projects. */
 const OWNED = `WITH RECURSIVE owned(uuid) AS (
     SELECT ?
     UNION SELECT groups.uuid FROM groups JOIN owned ON groups.owner_uuid = owned.uuid WHERE NOT ${IS_TRASHED.replaceAll('trash_at', 'groups.trash_at')}
     UNION SELECT users.uuid FROM users JOIN owned ON users.owner_uuid = owned.uuid WHERE users.is_uploader = 1
   ) SELECT uuid FROM owned`;
 
-/** What a user may see and change: what they own, directly or not; an admin everything. */
+/** Records that a user may see and change: those they own, directly or not; an admin all. */
 export function ownedBy(user: User): Condition[] {
   return user.isAdmin ? [] : [{ sql: `owner_uuid IN (${OWNED})`, values: [user.uuid] }];
 }
@@ -19,8 +19,8 @@ export function ownedBy(user: User): Condition[] {
 export const NOT_TRASHED: Condition = { sql: `NOT ${IS_TRASHED}`, values: [] };
 
 /**
- * Whether the user may put things into a project or a user's home.
- * @throws KeepError invalid_record (422) when it is neither, or not there; forbidden (403) when it is somebody else's
+ * Checks that the user may create records in a project or a user's home.
+ * @throws KeepError invalid_record (422) when it is neither or does not exist; forbidden (403) when it is another user's
  */
 export async function requireOwnerWritable(db: D1Database, ownerUuid: string, user: User): Promise<void> {
   if (ownerUuid === user.uuid) return;

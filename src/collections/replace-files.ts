@@ -7,9 +7,9 @@ import type { Collection } from './collection-row.ts';
 import { type Change, type Collections, textOf } from './collections.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 
-/** Trees are built in memory, about ten times the size of their texts. */
+/** Trees in memory take about ten times the size of their texts. */
 const MAX_TEXT_BYTES = 4_000_000;
-/** One source may be put to many places: the result is bounded too. */
+/** One source may be copied to many targets: the result is bounded too. */
 const MAX_RESULT_BYTES = 4 * MAX_TEXT_BYTES;
 const ATTEMPTS = 5;
 
@@ -19,16 +19,16 @@ export interface Replacing {
   /** Target path -> source, as the client sent it. */
   replacements: unknown;
   change: Change;
-  /** Of the collection that changes; missing when it is about to be made. */
+  /** Of the collection to change; missing for a new one. */
   uuid: string | undefined;
   user: User;
 }
 
 /**
- * The API's `replace_files` (keep-web.md 10.5): puts files and directories of this collection, of others by portable data
- * hash, and of a submitted manifest into one, all at once. When somebody else changes the collection meanwhile, it starts
- * over from the new state.
- * @throws KeepError bad_request for paths and sources that make no sense, too_large for trees beyond memory
+ * The API's `replace_files` (docs/protocol/collections.md#replace-files): puts files and directories of this collection,
+ * of others by portable data hash, and of a submitted manifest into one, in one commit. When another writer changes the
+ * collection meanwhile, it starts over from the new state.
+ * @throws KeepError bad_request for invalid paths and sources, too_large for trees too large for memory
  */
 export async function replaceFiles(
   collections: Collections,
@@ -101,14 +101,14 @@ async function apply(
     else throw refused('an entry of replace_files uses manifest_text, which was not sent');
   }
   let tree = await loadCurrent();
-  // Deletions first, from the outside in: what is put below a deleted path must stay.
+  // Deletions first, parents before children: a file put below a deleted path must stay.
   for (const [target] of entries.filter(([, source]) => source === '').sort(([a], [b]) => a.length - b.length))
     tree = remove(tree, target);
   for (const [target, source] of entries.filter(([, source]) => source !== '')) {
     const origin = sources.get(root(source)) ?? emptyDirectory();
     const node = nodeAt(origin, source.slice(root(source).length));
     if (node === null) throw refused(`there is no ${source}`);
-    // No copy: nothing is put below a target, so what came from a source is not changed any more.
+    // No copy: nothing is put below a target, so a source's node is not changed afterwards.
     tree = put(tree, target, node);
   }
   return tree;

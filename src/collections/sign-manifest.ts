@@ -5,14 +5,14 @@ import { rewriteLocators } from '../keep/manifest/rewrite.ts';
 import { createSigner, createVerifier, type SigningKey } from '../keep/signature.ts';
 import type { LocatorCheck } from './stage-manifest.ts';
 
-/** How this service signs blocks (keep-block-api.md 2). */
+/** How this service signs blocks: docs/protocol/blocks.md#signatures. */
 export interface Signing {
   key: SigningKey;
-  /** False: blocks may be read and saved unsigned. A signature that is there must be good all the same (T27). */
+  /** False: blocks may be read and saved unsigned. A signature that is present must be valid all the same. */
   required: boolean;
 }
 
-/** The manifest as one token may read it: every local block signed until `expiry` (Unix seconds). */
+/** The manifest for one token: every local block signed until `expiry` (Unix seconds). */
 export function signManifest(
   chunks: Chunks,
   token: string,
@@ -20,11 +20,11 @@ export function signManifest(
   signing: Signing,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const sign = createSigner(token, expiry, signing.key);
-  // A +R hint says that the block is another cluster's: our signature would hide that (T30).
+  // A +R hint names another cluster's block: a local signature would hide it from clients.
   return rewriteLocators(chunks, (locator) => (locator.includes('+R') ? locator : sign(locator)));
 }
 
-/** Whether the blocks of a submitted manifest may be saved by this token. */
+/** Checks that this token may save the blocks of a submitted manifest. */
 export function signatureCheck(user: User, token: string, now: number, signing: Signing): LocatorCheck {
   if (user.isAdmin) return null;
   const verify = createVerifier(token, now, signing.key);

@@ -8,10 +8,10 @@ import { LocatorRewriter } from '../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../keep/manifest/rules.ts';
 import { type ManifestBucket, ManifestWriter, type StoredManifest } from './manifest-store.ts';
 
-/** A manifest that was checked and is kept, but that no collection refers to yet. */
+/** A checked and stored manifest that no collection refers to yet. */
 export interface StagedManifest {
   stored: StoredManifest;
-  /** Of the text as stored: UTF-8, without signatures. */
+  /** Length of the stored text: UTF-8, without signatures. */
   bytes: number;
   portableDataHash: string;
   fileCount: number;
@@ -19,14 +19,14 @@ export interface StagedManifest {
 }
 
 /**
- * Whether the submitter may save a block: throws if not (you cannot save a block that you may not read).
- * Null when the question does not arise: for an admin, and for a text made here from what was already permitted.
+ * Throws for a block that the submitter may not save (it must be readable to them). Null for an admin, and for a text
+ * that was made here from permitted ones.
  */
 export type LocatorCheck = ((locator: string) => void) | null;
 
 /**
  * Checks a manifest by the API's rules, strips the signatures after checking them, computes the portable data hash and
- * stores the text, all in one pass: a 50 MB manifest never stands in memory.
+ * stores the text, in one pass: a 50 MB manifest is never in memory.
  * @throws KeepError invalid_record (422) for a bad manifest, forbidden (403) for a block without a good signature
  */
 export async function stageManifest(
@@ -67,7 +67,7 @@ export async function stageManifest(
   }
 }
 
-/** Counts files and their bytes. A file whose segments do not stand together counts once for each group of them. */
+/** Counts files and their bytes. A file whose segments are not adjacent counts once for each group of them. */
 function createCounter() {
   let last: FilePath | null = null;
   return {

@@ -1,12 +1,12 @@
 /**
- * The allow-list that stands between a request and SQL: only names in here ever reach a statement, and only through
- * the `sql` written here. Everything a client sends is bound as a parameter.
+ * The allow-list between requests and SQL: only names listed here reach a statement, through the `sql` given here.
+ * Everything that a client sends is bound as a parameter.
  */
 export type ColumnType = 'text' | 'integer' | 'boolean' | 'time' | 'object' | 'array';
 
 export interface Column {
   type: ColumnType;
-  /** SQL expression, when it is more than the column's own name. Written by us, never by a client. */
+  /** SQL expression where it is not the column's name. Trusted text, never a client's. */
   sql?: string;
   /** Not part of a record unless `select` names it. */
   onRequest?: true;
@@ -22,10 +22,10 @@ export interface Table {
 
 export type Row = Record<string, unknown>;
 
-/** True now: a trash time that has come. `strftime` gives three digits, stored times have nine: equal milliseconds count as past. */
+/** The trash time has passed. `strftime` gives three digits, stored times have nine: equal milliseconds count as past. */
 export const IS_TRASHED = "(trash_at IS NOT NULL AND trash_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
 
-/** A client may ask for any name; only the table's own properties are columns (`constructor` is none). */
+/** Own properties only: `constructor` is not a column. */
 export function columnOf(table: Table, name: string): Column | undefined {
   return Object.hasOwn(table.columns, name) ? table.columns[name] : undefined;
 }
@@ -34,7 +34,7 @@ export function sqlOf(name: string, column: Column): string {
   return column.sql ?? name;
 }
 
-/** A row as the API shows it: switches as booleans, JSON text as values. */
+/** A row as the API shows it: 0 and 1 as booleans, JSON text as values. */
 export function toRecord(table: Table, row: Row): Row {
   const record: Row = {};
   for (const [name, value] of Object.entries(row)) {

@@ -2,21 +2,21 @@ import { KeepError } from '../keep/errors.ts';
 import { type Column, columnOf, sqlOf, type Table } from './columns.ts';
 import { normaliseTime } from './times.ts';
 
-/** A chunk of SQL and the values of its question marks, in order. */
+/** An SQL expression and the values of its question marks, in order. */
 export interface Condition {
   sql: string;
   values: (string | number | null)[];
 }
 
-/** A set, not an object: `constructor` is no operator. */
+/** A set, not an object: `constructor` is not an operator. */
 const COMPARISONS = new Set(['<', '<=', '>', '>=']);
 const COLUMN_COMPARISON = /^\(\s*([a-z_]+)\s*(<=|>=|<|>|=)\s*([a-z_]+)\s*\)$/;
-/** D1 allows 100 parameters a statement; each filter needs few. */
+/** D1 allows 100 parameters a statement. */
 const MAX_FILTERS = 20;
 
 /**
- * The API's `filters` as conditions for one table (keep-web.md 10.1): `[[attribute, operator, operand], …]`.
- * A name that the table's allow-list does not hold, an unknown operator or an operand of the wrong type is refused.
+ * The API's `filters` as conditions for one table (docs/protocol/collections.md#filters). A name that is not in the
+ * table's allow-list, an unknown operator or an operand of the wrong type is refused.
  * @throws KeepError invalid_record (422)
  */
 export function parseFilters(table: Table, filters: unknown): Condition[] {
@@ -77,7 +77,7 @@ function compare(
   return { sql: `(${sql} IS NOT NULL AND NOT ${found}${missing})`, values: [list] };
 }
 
-/** `properties.key`: the key is a parameter too. */
+/** `properties.key`: the key is bound as a parameter too. */
 function inProperty(column: string, key: string, operator: string, operand: unknown): Condition {
   const where = (condition: string) => `EXISTS (SELECT 1 FROM json_each(${column}) AS p WHERE p.key = ?${condition})`;
   if (operator === 'exists') {
@@ -178,8 +178,8 @@ const invalid = (message: string) => new KeepError('invalid_record', { message }
 const MAX_PATTERN_BYTES = 50;
 
 /**
- * `like` (case counts) and `ilike` (it does not) with `%`, `_` and a backslash before a literal one. What people
- * write nearly always (`%x%`, `x%`, `%x`, `x`) becomes a plain text search of any length; anything else is a pattern.
+ * `like` (case-sensitive) and `ilike` with `%`, `_` and a backslash before a literal one. The usual forms (`%x%`, `x%`,
+ * `%x`, `x`) become plain text searches of any length; the others become GLOB patterns.
  */
 export function matchText(sql: string, pattern: string, ignoreCase: boolean): Condition {
   const parts = tokens(pattern);
@@ -227,7 +227,7 @@ function tokens(pattern: string): Token[] {
   return result;
 }
 
-/** SQLite's lower() only knows ASCII: the operand must be folded alike. */
+/** SQLite's lower() folds ASCII only; the operand must be folded the same way. */
 function lowerAscii(text: string): string {
   return text.replace(/[A-Z]/g, (char) => char.toLowerCase());
 }

@@ -1,10 +1,10 @@
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
-/** 36 * 7: bytes from here on are thrown away, so that every character is equally likely. */
+/** 36 * 7: larger bytes are dropped, so that every character is equally likely. */
 const FAIR_LIMIT = 252;
 const UUID_TAIL_LENGTH = 15;
 const SECRET_LENGTH = 50;
 
-/** Five characters in the middle of an Arvados UUID that say what it names (keep-web.md 10.2). */
+/** The five characters in the middle of an Arvados UUID, by kind of record. */
 export const INFIX = {
   user: 'tpzed',
   token: 'gj3su',
@@ -24,12 +24,12 @@ export function createSecret(): string {
   return randomText(SECRET_LENGTH);
 }
 
-/** Owner of everything that belongs to nobody, and who the root token is. */
+/** The root token's user, and the owner of users and groups without another owner. */
 export function systemUserUuid(clusterId: string): string {
   return `${clusterId}-${INFIX.user}-${'0'.repeat(UUID_TAIL_LENGTH)}`;
 }
 
-/** True for 27 characters in the shape of a UUID, of the given kind if one is named. */
+/** Whether the text has the form of a UUID, of the given kind if one is named. */
 export function isUuid(text: string, infix?: string): boolean {
   const shape = /^[0-9a-z]{5}-([0-9a-z]{5})-[0-9a-z]{15}$/.exec(text);
   return shape !== null && (infix === undefined || shape[1] === infix);

@@ -3,7 +3,7 @@ import { columnOf, sqlOf, type Table } from './columns.ts';
 
 const DEFAULT_ORDER = ['modified_at desc', 'uuid desc'];
 
-/** `SELECT` expressions for what `select` names, or for everything that is not only given on request. */
+/** `SELECT` expressions for the names in `select`, or for all columns that are not `onRequest`. */
 export function selectColumns(table: Table, select: unknown): string[] {
   return selectNames(table, select).map((name) => {
     const column = columnOf(table, name);
@@ -12,7 +12,7 @@ export function selectColumns(table: Table, select: unknown): string[] {
 }
 
 /**
- * Names of the attributes that `select` asks for; `kind` and `etag` are not stored and always given.
+ * The attributes that `select` names; `kind` and `etag` are not stored and always given.
  * @throws KeepError invalid_record for a name that is not one of the table's
  */
 export function selectNames(table: Table, select: unknown): string[] {
@@ -31,7 +31,7 @@ export function selectNames(table: Table, select: unknown): string[] {
   return names.size === 0 ? ['uuid'] : [...names];
 }
 
-/** `ORDER BY` terms. The order is completed with the default one; unknown names are left out, as upstream does. */
+/** `ORDER BY` terms. The default order is appended; unknown names are left out, as the Arvados API does. */
 export function orderBy(table: Table, order: unknown): string {
   const asked = (Array.isArray(order) ? order : typeof order === 'string' ? order.split(',') : []).map((item) =>
     String(item).trim(),
@@ -54,7 +54,7 @@ export function wantsCount(count: unknown): boolean {
   throw new KeepError('invalid_record', { message: 'count must be "exact" or "none"' });
 }
 
-/** Undefined for what was not given or makes no sense as a count. @throws KeepError invalid_record */
+/** Undefined when not given or negative. @throws KeepError invalid_record */
 export function wholeNumber(value: unknown, name: string): number | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;

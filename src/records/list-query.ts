@@ -3,7 +3,7 @@ import { type Row, type Table, toRecord } from './columns.ts';
 import { type Condition, parseFilters } from './filters.ts';
 import { orderBy, selectColumns, wantsCount, wholeNumber } from './list-parameters.ts';
 
-/** What a list request asks for, as it came (keep-web.md 10.1). */
+/** Parameters of a list request, unchecked. */
 export interface ListParameters {
   filters?: unknown;
   order?: unknown;
@@ -24,12 +24,12 @@ export interface ListResult {
 
 export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 1000;
-/** D1 takes a hundred in one statement; limit and offset are two. */
+/** D1 allows 100 parameters a statement; limit and offset are two. */
 const MAX_VALUES = 98;
 
 /**
- * One page of a table's records: those that meet the client's filters and the given conditions (permissions).
- * @throws KeepError invalid_record (422) for parameters that make no sense
+ * One page of a table's records that meet the client's filters and the given conditions (permissions).
+ * @throws KeepError invalid_record (422) for invalid parameters
  */
 export async function listRecords(
   db: D1Database,

@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from './columns.ts';
 
-/** Column names in statements come from our own code; this keeps it that way should one ever be computed. */
+/** Column names in statements must come from code, never from a request. */
 const COLUMN_NAME = /^[a-z_0-9]+$/;
 
 /**
@@ -19,7 +19,7 @@ export function insertStatement(db: D1Database, table: string, row: Row): D1Prep
 }
 
 /**
- * Changes one row by UUID; false when it is not there or `guard` (trusted SQL with its values) does not hold.
+ * Changes one row by UUID; false when there is none or `guard` (trusted SQL with its values) does not hold.
  * @throws KeepError invalid_record (422) when a unique name is taken
  */
 export async function updateRow(
@@ -39,7 +39,7 @@ export async function updateRow(
   return result.meta.changes > 0;
 }
 
-/** The words are what Arvados' own clients look for (keep-web.md 10.3, workbench2). */
+/** Arvados clients (workbench2) look for this wording. */
 async function refuseDuplicates<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -60,7 +60,7 @@ export function isDuplicate(error: unknown): boolean {
 function columnNames(row: Row): string[] {
   const names = Object.keys(row);
   const bad = names.find((name) => !COLUMN_NAME.test(name));
-  if (bad !== undefined) throw new Error('a column name must come from our own code');
+  if (bad !== undefined) throw new Error('a column name must come from code');
   return names;
 }
 
@@ -68,7 +68,7 @@ const UNIQUE_NAME_LENGTH = 237;
 const UUID_TAIL = 12;
 
 /**
- * Inserts a record whose name may be taken: then, if asked, the name gets the UUID's end in parentheses.
+ * Inserts a record. With `ensureUniqueName` a name that is taken gets the end of the UUID in parentheses.
  * @throws KeepError invalid_record
  */
 export async function insertNamed(db: D1Database, table: string, row: Row, ensureUniqueName: boolean): Promise<void> {
@@ -85,7 +85,7 @@ export async function insertNamed(db: D1Database, table: string, row: Row, ensur
   }
 }
 
-/** A name that nobody else has: the given one, cut, with the end of the UUID. */
+/** A unique name: the given one, cut, with the end of the UUID. */
 export function uniqueName(name: string, uuid: string): string {
   return `${name.slice(0, UNIQUE_NAME_LENGTH)} (${uuid.slice(UUID_TAIL)})`;
 }

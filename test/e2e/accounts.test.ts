@@ -40,7 +40,7 @@ describe('block writes', () => {
     expect((await put(one, 'c')).status).toBe(403);
   });
 
-  test('are refused to a token that has expired, however well it is remembered', async () => {
+  test('are refused to an expired token, cached or not', async () => {
     const user = await newUser();
     const expires = new Date(Date.now() + 1500).toISOString();
     const token = await createToken(service, user.uuid, { expires_at: expires });
@@ -50,7 +50,7 @@ describe('block writes', () => {
   });
 });
 
-test('a revoked token is refused within the time that answers are remembered', async () => {
+test('a revoked token is refused within TOKEN_CACHE_TTL', async () => {
   const user = await newUser();
   expect((await put(user.token, 'e')).status).toBe(200);
   const uuid = user.token.split('/')[1];
@@ -117,7 +117,7 @@ describe('scopes over the wire', () => {
     expect((await make(['nonsense'])).status).toBe(422);
   });
 
-  test('nobody makes tokens for others, sees them, or makes themselves an admin', async () => {
+  test('a user cannot make or see tokens of others, or become an admin', async () => {
     const [one, two] = [await newUser(), await newUser()];
     const body = { api_client_authorization: { owner_uuid: two.uuid } };
     expect((await api(service, 'api_client_authorizations', { token: one.token, body })).status).toBe(403);
@@ -138,7 +138,7 @@ describe('scopes over the wire', () => {
   });
 });
 
-test('the API takes no token from a cookie, which browsers send unasked', async () => {
+test('the API takes no token from a cookie, which browsers send by themselves', async () => {
   const user = await newUser();
   const headers = { cookie: `arvados_api_token=${Buffer.from(user.token).toString('base64url')}` };
   expect((await api(service, 'users/current', { token: null, headers })).status).toBe(401);
@@ -206,7 +206,7 @@ describe('uploader accounts', () => {
     expect(index.status).toBe(403);
   });
 
-  test('belong to their owner, who sees and changes all that is theirs, and to nobody else', async () => {
+  test('belong to their owner, who alone sees and changes their records', async () => {
     const [owner, stranger] = [await newUser(), await newUser()];
     const uploader = await create(owner);
     const made = await api(service, 'collections', {

@@ -53,7 +53,7 @@ describe('manifests', () => {
     ['a signature for another token', () => sign(FOO, { token: 'other' }), 403],
     ['a signature with another key', () => sign(FOO, { token: user.token, key: 'k' }), 403],
     ['an expired signature', () => sign(FOO, { token: user.token, expiry: 1_000_000_000 }), 403],
-    ['the empty block, which everybody has', () => 'd41d8cd98f00b204e9800998ecf8427e+0', 200],
+    ['the empty block, which everyone has', () => 'd41d8cd98f00b204e9800998ecf8427e+0', 200],
     ['a good signature', () => foo, 200],
   ])('with %s', async (_, locator, status) => {
     const made = await call('collections', { body: { manifest_text: `. ${locator()} 0:0:x\n` } });
@@ -108,7 +108,7 @@ describe('manifests', () => {
     expect(answers[3]?.json).toEqual({ kind: 'arvados#collection', etag: '1', portable_data_hash: expected });
   });
 
-  test('too large for a row are kept apart, and given up with their collection', async () => {
+  test('too large for a row are stored in the bucket, and deleted with their collection', async () => {
     const files = Array.from({ length: 60_000 }, (_, i) => ` 0:3:directory/file-number-${i}`).join('');
     const text = `. ${FOO}${files}\n`;
     const made = await create({ manifest_text: text.replace(FOO, foo) });
@@ -197,7 +197,7 @@ describe('records', () => {
     }
   });
 
-  test('change only in what is given; what clients cannot set is left alone', async () => {
+  test('change only what is given; attributes that clients cannot set stay', async () => {
     const made = await create({
       name: 'before',
       description: 'd',
@@ -471,7 +471,7 @@ describe('replace_files', () => {
     expect((await call('collections', { token, body })).status).toBe(404);
   });
 
-  test('by many at once loses nobody’s file', async () => {
+  test('by many writers at once loses no file', async () => {
     const made = await create({});
     const path = `collections/${made.uuid}`;
     const put = (i: number) =>
@@ -518,7 +518,7 @@ describe('projects', () => {
   });
 });
 
-test('logs are taken down with who and when', async () => {
+test('logs are stored with user and time', async () => {
   const made = await call('logs', {
     body: { log: { event_type: 'file_download', object_uuid: user.uuid, properties: { reqPath: '/x' } } },
   });
@@ -535,7 +535,7 @@ test('logs are taken down with who and when', async () => {
 });
 
 describe('answers', () => {
-  test('to mistakes are in the API’s shape', async () => {
+  test('to mistakes have the API’s form', async () => {
     for (const [path, options, status] of [
       ['collections/xedge-4zz18-000000000000000', {}, 404],
       ['nonsense', {}, 404],

@@ -17,14 +17,14 @@ import {
   type TestService,
 } from '../support/service.ts';
 
-/** Requests that no honest client sends. What is checked is the same for all: no 5xx, no hang, nothing told or done. */
+/** Requests that no honest client sends: no 5xx, no hang, no secret told, nothing changed. */
 const SECRET = blockOf('what only its readers may see');
 const TOKEN_TTL_SECONDS = 1;
 
 let service: TestService;
 let collection: TestCollection;
 const auth = bearer(ROOT_TOKEN);
-/** All that was logged by the services of this file. */
+/** The log of the services in this file. */
 const logged: LogLine[] = [];
 
 beforeAll(async () => {
@@ -36,7 +36,7 @@ afterAll(async () => {
   logged.push(...service.logs);
   await service.stop();
   const text = logged.map((line) => JSON.stringify(line)).join('\n');
-  // Root, management and signing secrets, the tokens of users, and signatures, whichever way they came.
+  // Root, management and signing secrets, users' tokens and signatures, in every form.
   for (const secret of [ROOT_TOKEN, MANAGEMENT_TOKEN, SIGNING_KEY, ...secrets]) {
     expect(text.includes(secret), 'a secret is in the log').toBe(false);
   }
@@ -45,7 +45,7 @@ afterAll(async () => {
 const secrets: string[] = [];
 const secretOf = (token: string) => token.split('/')[2] ?? token;
 
-/** Sends bytes as they are and returns all that comes back until the server closes or is silent for a second. */
+/** Sends raw bytes and returns what comes back until the server closes or is silent for a second. */
 async function exchange(bytes: string | Buffer, silenceMs = 1500): Promise<string> {
   const { socket, answer } = await openSocket();
   socket.setTimeout(silenceMs, () => socket.destroy());
@@ -53,7 +53,7 @@ async function exchange(bytes: string | Buffer, silenceMs = 1500): Promise<strin
   await once(socket, 'close');
   return answer();
 }
-/** A connection to the service, and what has come back on it so far. */
+/** A connection to the service and the bytes received so far. */
 async function openSocket() {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
@@ -185,7 +185,7 @@ describe('addresses', () => {
     }
   });
 
-  test('send nobody to another site', async () => {
+  test('redirect to no other site', async () => {
     const hosts = [
       '//evil.example',
       '/\\evil.example',
@@ -376,7 +376,7 @@ describe('a site that a browser is lured to', () => {
 });
 
 describe('what is kept for one reader', () => {
-  test('is not given to another, to nobody, or to a revoked or expired token, however warm the caches', async () => {
+  test('is not given to another token, without one, or to a revoked or expired one, however warm the caches', async () => {
     const [ann, ben] = [await createUser(service, 'cacheann'), await createUser(service, 'cacheben')];
     secrets.push(secretOf(ann.token), secretOf(ben.token));
     const block = blockOf('ann alone');
@@ -407,11 +407,11 @@ describe('what is kept for one reader', () => {
       const head = await request(`${service.url}${path}`, { token: ann.token });
       expect(head.headers.get('cache-control')).toContain('private');
     }
-    // A block's name is no permission: neither another's signature nor one for another token opens it.
+    // A block's name is no permission: a signature for another block or token does not open it.
     await request(`${service.url}/${sign(block.locator, { token: ann.token })}`, { token: ann.token });
     expect(await status(`/${sign(block.locator, { token: ann.token })}`, ben.token)).toBe(400);
     expect(await status(`/${block.locator}`, ben.token)).toBeGreaterThanOrEqual(400);
-    // Its own life, and then what downloads remember (WEBDAV_CACHE_TTL).
+    // Its own lifetime, then that of the download cache (WEBDAV_CACHE_TTL).
     await new Promise((resolve) => setTimeout(resolve, 9500));
     for (const path of paths) expect(await status(path, brief)).toBe(401);
     const revoked = await createToken(service, ann.uuid);
@@ -513,7 +513,7 @@ describe('a signature', () => {
 });
 
 describe('the service as a go-between', () => {
-  test('asks no address that a client names: hints, remotes, cookies, hosts', async () => {
+  test('fetches no address that a client names: hints, remotes, cookies, hosts', async () => {
     await using victim = await startKeepServer();
     const { host, port } = victim;
     const hints = [
@@ -579,7 +579,7 @@ describe('thousands of mutated requests', () => {
           });
           const text = await answer.text();
           counts[answer.status] = (counts[answer.status] ?? 0) + 1;
-          // 507: copies or classes that no volume can give. 502: a signed name with another size, as on a keepstore.
+          // 507: copies or classes that no volume has. 502: a signed name with another size, as on a keepstore.
           const documented = answer.status === 507 || (answer.status === 502 && path.startsWith(`/${SECRET.hash}+`));
           if (answer.status >= 500 && !documented)
             findings.push(`${answer.status} ${method} ${path} ${body ?? ''}: ${text.slice(0, 200)}`);
@@ -701,7 +701,7 @@ describe('thousands of mutated requests', () => {
     if (random.oneIn(8)) headers['x-keep-desired-replicas'] = random.pick(['1', '0', '-1', '99', 'x']);
     if (random.oneIn(8)) headers['x-keep-storage-classes'] = random.pick(['default', 'archive', ',', 'x y']);
     if (random.oneIn(8)) headers['if-match'] = random.pick(['*', '"x"', 'W/"', '']);
-    // Lists and what deletes are for the root token: it is meant to be able to.
+    // Lists and deletions are allowed to the root token.
     if (method === 'DELETE' && headers.authorization === auth.authorization)
       return { method: 'GET', path, headers, body: undefined };
     if (method === 'GET' || method === 'HEAD') return { method, path, headers, body: undefined };

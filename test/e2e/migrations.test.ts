@@ -7,7 +7,7 @@ import { api, createUser } from '../support/api.ts';
 import { startService } from '../support/service.ts';
 
 const all = (await readdir(join(ROOT, 'migrations'))).sort();
-/** Accounts can be made from the first migration on; every later one finds them there. */
+/** Accounts can be made after the first migration; every later one finds them. */
 const steps = all.map((_, index) => index + 1).filter((count) => count < all.length);
 
 test.each(steps)('a database with %i migrations and data in it takes the rest and loses nothing', async (count) => {

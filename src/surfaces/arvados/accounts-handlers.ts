@@ -37,7 +37,7 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, record: Row): v.I
   });
 }
 
-/** exactOptionalPropertyTypes: a key that was not sent is not there. */
+/** Without keys that were not sent, as exactOptionalPropertyTypes wants. */
 function present<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
@@ -68,7 +68,7 @@ export async function updateUser(call: ApiCall, { users, authority }: EmbeddedAp
   return answer(user);
 }
 
-/** Any valid token may ask about itself; the secret is the one that was presented. */
+/** Every valid token may read its own record; the secret is the presented one. */
 export async function currentToken(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
   const { account, user, token, parameters } = call;
   const secret = typeof parameters.remote === 'string' ? '' : (token.split('/')[2] ?? token);
@@ -116,14 +116,14 @@ export async function deleteToken(call: ApiCall, { tokens, authority }: Embedded
   return answer(token);
 }
 
-/** Our own: an account that may only upload (docs/operate.md). The answer holds its token, which nobody sees again. */
+/** Not in the Arvados API: an account that may only upload (docs/operate.md). Its token is shown this once. */
 export async function createUploaderAccount(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const { owner_uuid, name } = parse(UploaderBody, (await readBody(call)).record);
   const made = { owner: owner_uuid ?? call.user.uuid, name, asking: call.user };
   return answer(await createUploader(api.db, api.users, api.facts.clusterId, Date.now(), made));
 }
 
-/** Our own: the upload log, for admins. What this isolate still holds is written first, so one sees one's own uploads. */
+/** Not in the Arvados API: the upload log, for admins. Rows queued in this isolate are written first. */
 export async function listUploads(
   { user, parameters }: Pick<ApiCall, 'user' | 'parameters'>,
   { db, uploads }: Pick<EmbeddedApi, 'db' | 'uploads'>,

@@ -3,7 +3,7 @@ import type { Row } from '../../records/columns.ts';
 import type { ListResult } from '../../records/list-query.ts';
 import { jsonChunks } from '../../streams/json/encoder.ts';
 
-/** On every answer of the API (keep-web.md 10.1): browsers may use it from anywhere. */
+/** On every answer of the API: scripts of any origin may use it. */
 export const API_CORS: Record<string, string> = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS, PROPFIND, PUT, POST, PATCH, DELETE',
@@ -12,11 +12,12 @@ export const API_CORS: Record<string, string> = {
   'Access-Control-Max-Age': '86486400',
 };
 
-/** 200 with JSON. A value with a TextStream in it is sent as it is read. */
+/** 200 with JSON. */
 export function answer(value: unknown, headers: Record<string, string> = {}): Response {
   return Response.json(value, { headers: { 'Cache-Control': 'private, no-store', ...headers } });
 }
 
+/** 200 with JSON in which a TextStream is sent as it is read. */
 export function answerStreamed(value: unknown): Response {
   const chunks = jsonChunks(value);
   const body = new ReadableStream<Uint8Array>({
@@ -37,7 +38,7 @@ export function listOf(kind: string, { items, ...page }: ListResult): Row {
   return { kind: `${kind}List`, etag: '', self_link: '', items, ...page };
 }
 
-/** Errors in Rails' shape (keep-web.md 10.3): clients join `errors` and show them. */
+/** Errors in Rails' form: clients join `errors` and show them. */
 export function errorAnswer(error: unknown, requestId: string): Response {
   const { status, message, headers } = failureOf(error);
   const token = `${Math.floor(Date.now() / 1000)}+${crypto.randomUUID().slice(0, 8)}`;

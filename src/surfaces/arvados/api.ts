@@ -54,14 +54,14 @@ import { BodyReader } from './request-body.ts';
 
 type Handler = (call: ApiCall, api: EmbeddedApi) => Promise<Response>;
 
-/** Answered without a token, like upstream. */
+/** Answered without a token, as in the Arvados API. */
 const OPEN: Record<string, (context: RequestContext, api: EmbeddedApi) => Response | Promise<Response>> = {
   '/discovery/v1/apis/arvados/v1/rest': discoveryDocument,
   '/arvados/v1/config': configDocument,
   '/arvados/v1/keep_services/accessible': accessibleServices,
 };
 
-/** Every route of the embedded API, below /arvados/v1. `*` is one part of the path; the record's name is for its body. */
+/** Routes of the embedded API below /arvados/v1. `*` is one path component; `record` names the record in a body. */
 const ROUTES: [methods: string, path: string, record: string, handler: Handler][] = [
   ['GET', 'users/current', 'user', currentUser],
   ['GET', 'users', 'user', listUsers],
@@ -107,7 +107,7 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
 ];
 const BASE = '/arvados/v1/';
 
-/** Everything below /arvados/v1 and the discovery document: answered here, or passed on to the cluster's API server. */
+/** The API below /arvados/v1 and the discovery document: answered here, or forwarded to the cluster's API server. */
 export async function arvadosApi(context: RequestContext, { api }: ApiDependencies): Promise<Response> {
   if (context.method === 'OPTIONS') return new Response(null, { headers: API_CORS });
   const response = await attempt(context, api);
@@ -130,14 +130,14 @@ async function attempt(context: RequestContext, api: ApiDependencies['api']): Pr
 }
 
 /**
- * The request's credentials but for the cookie: a browser adds that one unasked, also to what another site or a file
- * that somebody uploaded makes it send.
+ * The request's tokens without the cookie's: a browser sends the cookie also with requests that another site or an
+ * uploaded HTML file makes it send.
  */
 function statedTokens({ request: { headers, url } }: RequestContext): string[] {
   return requestTokens({ headers: { get: (name) => (name === 'Cookie' ? null : headers.get(name)) }, url });
 }
 
-/** All but the upload log is the cluster's business. */
+/** Everything but the upload log is the cluster's. */
 async function besideCluster(context: RequestContext, api: ClusterApi): Promise<Response> {
   const { method, path, url, signal } = context;
   const tokens = statedTokens(context);
@@ -171,7 +171,7 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   return found.handler(call, api);
 }
 
-/** PUT means PATCH, HEAD means GET, and POST may say that it is something else (keep-web.md 10.1). */
+/** PUT means PATCH, HEAD means GET, and POST may name another method. */
 async function settleMethod({
   request,
   url,

@@ -12,7 +12,7 @@ import type { Row } from '../../records/columns.ts';
 import type { ServiceDirectory } from '../../services/service-directory.ts';
 import type { Body, BodyReader } from './request-body.ts';
 
-/** The embedded API: everything that its handlers ask. */
+/** What the handlers of the embedded API use. */
 export interface EmbeddedApi {
   mode: 'embedded';
   db: D1Database;
@@ -27,47 +27,47 @@ export interface EmbeddedApi {
   facts: ClusterFacts;
 }
 
-/** Beside a cluster its own API server answers; here requests are passed on or refused. */
+/** Beside a cluster: requests are forwarded to its API server, or refused. */
 export interface ClusterApi {
   mode: 'cluster';
   /** Origin, without a trailing slash. */
   apiUrl: string;
   forward: boolean;
-  /** The upload log is ours in this mode too; null without a database. */
+  /** The upload log is kept here in this mode too; null without a database. */
   uploadLog: Pick<EmbeddedApi, 'db' | 'uploads'> | null;
   authority: Authority;
 }
 
-/** What the discovery document and the public config tell. */
+/** Facts in the discovery document and the public config. */
 export interface ClusterFacts {
   clusterId: string;
   blobSigningTtlSeconds: number;
   trashLifetimeSeconds: number;
-  /** Copies that clients ask for; no more than the volumes can give. */
+  /** Copies that clients ask for by default; at most as many as the volumes can keep. */
   replication: number;
   storageClasses: Record<string, { priority: number; default: boolean }>;
   remoteClusters: string[];
 }
 
 export interface ApiDependencies {
-  /** Null: neither a database nor a cluster is bound, so there is no API here. */
+  /** Null: neither a database nor a cluster is configured. */
   api: EmbeddedApi | ClusterApi | null;
 }
 
-/** One request to the embedded API, after its method is settled and its token accepted. */
+/** A request to the embedded API whose method is settled and whose token is accepted. */
 export interface ApiCall {
   context: RequestContext;
-  /** What stood in the path, in order. */
+  /** The route's `*` components, in order. */
   path: string[];
   parameters: Row;
   body: BodyReader;
   account: Account;
   user: User;
-  /** As presented: signatures are made over it. */
+  /** As presented: signatures are bound to it. */
   token: string;
 }
 
-/** The body's parameters join those of the query. */
+/** Reads the body; its parameters are merged into those of the query. */
 export async function readBody(call: ApiCall): Promise<Body> {
   const body = await call.body.read();
   Object.assign(call.parameters, body.parameters);

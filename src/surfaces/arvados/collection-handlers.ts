@@ -14,7 +14,7 @@ import { answer, answerStreamed, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { isSet } from './parameters.ts';
 
-/** Manifest bytes in one page of a list; a page that would hold more is cut short, as upstream does. */
+/** Manifest bytes in one page of a list; a larger page is cut short, as the Arvados API does. */
 const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
 
 export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
@@ -76,7 +76,7 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   );
 }
 
-/** Stages the manifest that comes with a record and lets `commit` refer to it. */
+/** Stages the manifest of the body and commits the change. */
 async function save(
   call: ApiCall,
   api: EmbeddedApi,
@@ -97,12 +97,12 @@ async function save(
       null,
     );
   } finally {
-    // It was only a source for the new manifest.
+    // It was only a source of the new manifest.
     if (change.manifest !== null) await collections.discard(change.manifest);
   }
 }
 
-/** What the body says, once it has passed by. A manifest that belongs to a body that makes no sense is forgotten. */
+/** The change in a body whose manifest was read. The manifest is deleted if the rest is invalid. */
 async function changeOf(
   call: ApiCall,
   { collections }: EmbeddedApi,
@@ -114,7 +114,7 @@ async function changeOf(
     Object.assign(call.parameters, parameters);
     const { manifest_text: late, ...attributes } = record;
     if (hasManifest) return { attributes, manifest };
-    // A text that could not be told from others as it passed, in a record sent as JSON within JSON.
+    // A text that was not found while streaming: the record was sent as JSON within JSON.
     if (typeof late === 'string')
       return { attributes, manifest: await collections.stage([new TextEncoder().encode(late)], check) };
     return { attributes, manifest: null };
@@ -124,7 +124,7 @@ async function changeOf(
   }
 }
 
-/** The record as `select` wants it, with the text signed for the asking token. */
+/** The record with the attributes in `select`, its text signed for the request's token. */
 async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh: string | null): Promise<Response> {
   const { select } = call.parameters;
   const names =

@@ -2,7 +2,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
 
-/** The public part of a cluster's config, as far as clients look at it without a guard (arvados-client-contract.md 9.3). */
+/** The public part of a cluster's config: the keys that clients read without checking that they exist. */
 export function configDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
   const here = { ExternalURL: `${url.origin}/` };
   const nowhere = { ExternalURL: '' };

@@ -7,9 +7,9 @@ import { INFIX } from '../../records/ids.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
 
-/** Compared as a number by workbench2; the date of the last change to the API below. */
+/** Date of the last change to the API below; workbench2 compares it as a number. */
 const REVISION = '20261121';
-/** Short: a local service may come back at the same address with another cluster behind it. */
+/** Short: another cluster may be started at the same local address. */
 const CACHE_CONTROL = 'public, max-age=60';
 
 interface Parameter {
@@ -138,7 +138,7 @@ const SCHEMAS: Record<string, [table: Table, infix: string]> = {
   Log: [LOGS, INFIX.log],
 };
 
-/** The Python client reads schemas for its help texts and fails on one that lacks deps. */
+/** The Python client reads schemas for its help and fails on an incomplete one. */
 const SCHEMA_TYPES: Record<ColumnType, Row> = {
   text: { type: 'string' },
   time: { type: 'string', format: 'date-time' },
@@ -148,7 +148,7 @@ const SCHEMA_TYPES: Record<ColumnType, Row> = {
   object: { type: 'object', additionalProperties: { type: 'any' } },
 };
 
-/** The document from which clients build their API (arvados-client-contract.md 1.2). Needs no token. */
+/** The document from which clients build their methods. Needs no token. */
 export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
   const rootUrl = `${url.origin}/`;
   const document = {

@@ -5,7 +5,7 @@ const EQUALS = 0x3d;
 const PERCENT = 0x25;
 const PLUS = 0x2b;
 const SPACE = 0x20;
-/** A form names parameters and one record: longer names, and more of them, mean nothing here. */
+/** A form holds parameters and one record: no API call has longer names or more of them. */
 const MAX_NAME_BYTES = 1024;
 const MAX_FIELDS = 1000;
 
@@ -16,7 +16,7 @@ export interface FormChunk {
   last: boolean;
 }
 
-/** Decodes `application/x-www-form-urlencoded` pushed in chunks. Holds a name and an escape, never a value. */
+/** Decodes `application/x-www-form-urlencoded` chunk by chunk. Keeps a name and an escape, never a value. */
 export class FormDecoder {
   #name: string | null = null;
   #nameBytes: number[] = [];

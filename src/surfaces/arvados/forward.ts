@@ -2,7 +2,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { ClusterApi } from './call.ts';
 
-/** Headers that belong to one connection, that name this host, or that a browser adds unasked. */
+/** Headers of one connection, of this host, or that a browser adds by itself. */
 const NOT_PASSED_ON = [
   'host',
   'cookie',
@@ -16,8 +16,7 @@ const NOT_PASSED_ON = [
 ];
 
 /**
- * Beside a cluster its own API server answers: the request goes there as it is, token included, or is refused with the
- * advice to ask there.
+ * Forwards a request to the cluster's API server unchanged, token included, or refuses it and names that server.
  * @throws KeepError not_found when forwarding is off, bad_gateway when the API server cannot be reached
  */
 export async function forwardToCluster(

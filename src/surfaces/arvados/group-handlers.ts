@@ -45,7 +45,7 @@ export async function untrashGroup(call: ApiCall, { groups }: EmbeddedApi): Prom
   return answer(await groups.untrash(pathPart(call), call.user));
 }
 
-/** What is in a project or a home: projects, then collections, never their texts (keep-web.md 10.4). */
+/** The contents of a project or a home: projects, then collections, without manifests. */
 export async function groupContents(call: ApiCall, { db }: EmbeddedApi): Promise<Response> {
   const { uuid, filters, limit: rawLimit, offset: rawOffset, ...parameters } = call.parameters;
   const owner = call.path[0] ?? uuid;
@@ -86,7 +86,7 @@ export async function groupContents(call: ApiCall, { db }: EmbeddedApi): Promise
   });
 }
 
-/** The page's part from one table. An exact count is needed to know how far an offset reaches into the next. */
+/** Parameters for one table. An offset needs the exact count, to know how much of it is left for the next table. */
 function pageOf(table: Table, parameters: Row, filters: unknown[], limit: number, offset: number): ListParameters {
   const { select, order, count } = parameters;
   const known = Array.isArray(select)
@@ -104,7 +104,7 @@ function pageOf(table: Table, parameters: Row, filters: unknown[], limit: number
   };
 }
 
-/** The filters that concern a table, without its name before the attribute; null when one excludes it. */
+/** The filters for a table, without its name before the attribute; null when one excludes the table. */
 function filtersFor(table: Table, filters: unknown): unknown[] | null {
   if (filters === undefined || filters === null) return [];
   if (!Array.isArray(filters)) throw new KeepError('invalid_record', { message: 'filters must be an array' });
@@ -139,7 +139,7 @@ export async function createLog(call: ApiCall, { db, facts }: EmbeddedApi): Prom
   return answer(await recordEvent(db, facts.clusterId, call.user.uuid, event, call.context.now * 1000));
 }
 
-/** Everybody sees what they reported themselves; an admin sees all. */
+/** A user sees the events that they reported; an admin all. */
 export async function listLogs(call: ApiCall, { db }: EmbeddedApi): Promise<Response> {
   return answer(listOf(LOGS.kind, await listRecords(db, LOGS, call.parameters, ownedBy(call.user))));
 }

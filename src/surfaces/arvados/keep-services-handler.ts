@@ -17,7 +17,7 @@ const ALL = 1000;
 const KIND = 'arvados#keepService';
 
 const Text = v.pipe(v.string(), v.maxLength(255, 'value too long'));
-/** No scheme, no path: a host, an IPv4 or an IPv6 address. */
+/** A host, an IPv4 or an IPv6 address, without scheme or path. */
 const Host = v.pipe(Text, v.regex(/^[A-Za-z0-9._-]+$|^\[?[0-9A-Fa-f:.]+\]?$/, 'write a host or an address'));
 const ServiceBody = v.object({
   uuid: v.optional(v.string()),
@@ -29,8 +29,8 @@ const ServiceBody = v.object({
 });
 
 /**
- * What clients write to and read from (keep-block-api.md 7.4): this service, as the cluster's proxy at the address
- * under which it was asked, and the services that the admin added. Answers without a token, like upstream.
+ * The services that clients read from and write to: this one, as the cluster's proxy at the address of the request, and
+ * those that an admin added. Needs no token, as in the Arvados API.
  */
 export async function accessibleServices(context: RequestContext, api: EmbeddedApi): Promise<Response> {
   const isExternal = context.request.headers.get('X-External-Client') === '1';
@@ -91,7 +91,7 @@ export async function deleteService(call: ApiCall, { directory, facts }: Embedde
   return answer(toItem(record, facts.clusterId));
 }
 
-/** 15 letters and digits at the end: every client computes the same probe order from them (T22). */
+/** Exactly 15 characters at the end of the UUID: clients compute the probe order from them. */
 function ownService({ url }: RequestContext, clusterId: string): ServiceRecord {
   const https = url.protocol === 'https:';
   return {
@@ -117,7 +117,7 @@ function page(items: Row[]): Response {
   return answer(listOf(KIND, { items, offset: 0, limit: ALL, items_available: items.length }));
 }
 
-/** @throws KeepError not_found: also for this service's own record, which nobody can change */
+/** @throws KeepError not_found, also for this service's own record, which cannot be changed */
 async function adminRecord(call: ApiCall, directory: EmbeddedApi['directory']): Promise<AdminRecord> {
   const uuid = pathPart(call);
   const record = (await directory.adminRecords()).find((known) => known.uuid === uuid);
@@ -131,16 +131,16 @@ function bodyOf(record: Row): v.InferOutput<typeof ServiceBody> {
   throw invalid(`${v.getDotPath(result.issues[0]) ?? 'keep_service'}: ${result.issues[0].message}`);
 }
 
-/** A handful of records in memory: equality is all that anybody asks of them. */
+/** Filters on a few records in memory: clients only compare for equality. */
 function filtersOf(filters: unknown): ((item: Row) => boolean)[] {
   if (filters === undefined || filters === null) return [];
   if (!Array.isArray(filters)) throw invalid('filters must be an array of [attribute, operator, operand]');
   return filters.map((filter) => {
     const [attribute, operator, operand] = Array.isArray(filter) ? (filter as unknown[]) : [];
     if (typeof attribute !== 'string') throw invalid('a filter is [attribute, operator, operand]');
-    const wanted = Array.isArray(operand) ? operand : [operand];
-    if (operator === '=' || operator === 'in') return (item) => wanted.includes(item[attribute]);
-    if (operator === '!=' || operator === 'not in') return (item) => !wanted.includes(item[attribute]);
+    const values = Array.isArray(operand) ? operand : [operand];
+    if (operator === '=' || operator === 'in') return (item) => values.includes(item[attribute]);
+    if (operator === '!=' || operator === 'not in') return (item) => !values.includes(item[attribute]);
     throw invalid('keep_services are filtered by =, !=, in and not in');
   });
 }

@@ -10,10 +10,10 @@ const BOOLEANS = new Set([
   'exclude_home_project',
   'bypass_federation',
 ]);
-/** Credentials and the Python client's `alt=json` are no parameters. */
+/** Credentials, and `alt=json` of the Python client. */
 const IGNORED = new Set(['api_token', 'alt', '_method', 'reader_tokens', 'oauth_token']);
 
-/** A query's parameters with their types (keep-web.md 10.1). */
+/** A query's parameters with their types. */
 export function queryParameters(query: URLSearchParams): Row {
   const parameters: Row = {};
   for (const [name, value] of query) if (!IGNORED.has(name)) parameters[name] = typedParameter(name, value);
@@ -21,8 +21,8 @@ export function queryParameters(query: URLSearchParams): Row {
 }
 
 /**
- * A parameter that came as text. Booleans are false when `""`, `false` or `0`; what begins like JSON is JSON; `null` and
- * the empty text mean that it was not given.
+ * A parameter sent as text. Booleans are false when `""`, `false` or `0`; text that begins like JSON is JSON; `null` and
+ * the empty text count as not given.
  * @throws KeepError bad_request
  */
 export function typedParameter(name: string, text: string): unknown {
@@ -36,7 +36,7 @@ export function typedParameter(name: string, text: string): unknown {
   }
 }
 
-/** A switch, however it was sent. */
+/** A boolean parameter, sent as JSON or as text. */
 export function isSet(parameters: Row, name: string): boolean {
   const value = parameters[name];
   return (
@@ -44,10 +44,10 @@ export function isSet(parameters: Row, name: string): boolean {
   );
 }
 
-/** Deeper than any record, and far from where the database (1000) or the runtime's stack would give up. */
+/** Deeper than any record; the database gives up at 1000, the runtime's stack later. */
 const MAX_JSON_DEPTH = 64;
 
-/** JSON as long as it is not too deep. @throws SyntaxError */
+/** Parses JSON of bounded depth. @throws SyntaxError */
 export function parseShallowJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
   if (isDeeper(value, MAX_JSON_DEPTH)) throw new SyntaxError('too deep');

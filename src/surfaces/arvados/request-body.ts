@@ -5,10 +5,10 @@ import { FormDecoder } from './form-decoder.ts';
 import { parseShallowJson, typedParameter } from './parameters.ts';
 
 const MAX_VALUE_BYTES = 1024 * 1024;
-/** Of all parameters beside the record. */
+/** All parameters beside the record together. */
 const MAX_FORM_BYTES = 4 * MAX_VALUE_BYTES;
 
-/** What a request's body says. */
+/** A request's body. */
 export interface Body {
   /** Parameters beside the record. */
   parameters: Row;
@@ -19,8 +19,8 @@ export interface Body {
 }
 
 /**
- * Reads a request's body as far as it is needed: JSON (a record, wrapped or not, parameters beside it) or a form whose
- * values are JSON (keep-web.md 10.1, arvados-client-contract.md 3.2).
+ * Reads a request's body: JSON (a record, wrapped or not, with parameters beside it) or a form whose values are JSON.
+ * docs/protocol/collections.md#requests
  */
 export class BodyReader {
   readonly #chunks: AsyncIterable<Uint8Array> | null;
@@ -38,7 +38,7 @@ export class BodyReader {
     this.#scanner = new RecordScanner(name);
   }
 
-  /** The manifest's text as it passes by; at its end the whole body has been read. Call it once, then `result`. */
+  /** The manifest's text as it arrives; at its end the whole body has been read. Call it once, then `result`. */
   async *manifest(): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#chunks === null) return;
     if (this.#isForm) {
@@ -62,7 +62,7 @@ export class BodyReader {
     return { parameters, record: parameters, hasManifest: this.#scanner.found };
   }
 
-  /** The whole of a body in which a manifest has no business. */
+  /** Reads a body that holds no manifest. */
   async read(): Promise<Body> {
     for await (const _ of this.manifest()) {
       // read over

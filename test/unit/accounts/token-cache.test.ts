@@ -25,7 +25,7 @@ function setup(ttlSeconds: number, answer: () => Account | null) {
   return { authority, clock, asked: () => asked };
 }
 
-test('an accepted token is not asked about again within the time', async () => {
+test('an accepted token is not checked again within the TTL', async () => {
   const { authority, clock, asked } = setup(60, () => account());
   await authority.identify('t');
   clock.now = 59_999;
@@ -36,7 +36,7 @@ test('an accepted token is not asked about again within the time', async () => {
   expect(asked()).toBe(2);
 });
 
-test('a revoked token is refused once the time is over', async () => {
+test('a revoked token is refused after the TTL', async () => {
   let good = true;
   const { authority, clock } = setup(60, () => (good ? account() : null));
   expect(await authority.identify('t')).not.toBeNull();
@@ -45,7 +45,7 @@ test('a revoked token is refused once the time is over', async () => {
   expect(await authority.identify('t')).toBeNull();
 });
 
-test('a refusal is not remembered: a token works as soon as it exists', async () => {
+test('a refusal is not kept: a token works as soon as it exists', async () => {
   let good = false;
   const { authority } = setup(60, () => (good ? account() : null));
   expect(await authority.identify('t')).toBeNull();
@@ -61,7 +61,7 @@ test('no answer outlives the token', async () => {
   expect(asked()).toBe(2);
 });
 
-test('forget makes every token be asked about again', async () => {
+test('forget makes every token be checked again', async () => {
   const { authority, asked } = setup(60, () => account());
   await authority.identify('t');
   authority.forget();

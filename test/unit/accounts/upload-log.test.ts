@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createUploadLog, type Upload } from '../../../src/accounts/upload-log.ts';
 
-/** A database that takes a statement's rows after a moment, or fails as often as it is told to. */
+/** A database that takes a statement's rows after a moment, or fails a given number of times. */
 function createDatabase(failures = 0) {
   const statements: unknown[][][] = [];
   let left = failures;

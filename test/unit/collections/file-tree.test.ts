@@ -52,7 +52,7 @@ describe('a file tree', () => {
     expect([isDirectory(tree, 0), [...entriesOf(tree, 0)], nodeSize(tree, 0)]).toEqual([true, [], 0]);
   });
 
-  /** Manifests of keep-web.md 1.7 and what is in them. */
+  /** Manifests and the files in them. */
   test.each<[string, string, Record<string, string>]>([
     ['one file', `. ${F} 0:3:foo\n`, { foo: 'foo' }],
     ['an empty file', `. ${EMPTY} 0:0:empty.txt\n`, { 'empty.txt': '' }],
@@ -98,8 +98,8 @@ describe('a file tree', () => {
     expect(local.shareable).toBe(true);
     expect([0, 1].map((block) => blockHints(local.tree, block))).toEqual(['+K@zzzzz', '']);
     const remote = `+Rzzzzz-0123456789abcdef0123456789abcdef01234567@7fffffff`;
-    const far = await buildFileTree([utf8(`. ${F}${remote} 0:3:f\n`)]);
-    expect([far.shareable, blockHints(far.tree, 0)]).toEqual([false, remote]);
+    const tree = await buildFileTree([utf8(`. ${F}${remote} 0:3:f\n`)]);
+    expect([tree.shareable, blockHints(tree.tree, 0)]).toEqual([false, remote]);
   });
 
   test('lets a directory win over a file of the same path, in either order', async () => {

@@ -6,7 +6,7 @@ import { parseFilters } from '../../../src/records/filters.ts';
 import { formatTime, normaliseTime } from '../../../src/records/times.ts';
 
 describe('parseFilters', () => {
-  test('lets nothing that a client writes into the SQL: whatever it sends is refused or bound', () => {
+  test('puts nothing that a client sends into the SQL: it is refused or bound', () => {
     const names = fc.oneof(fc.constantFrom(...Object.keys(COLLECTIONS.columns), 'any', 'properties.x'), fc.string());
     const operators = fc.oneof(
       fc.constantFrom('=', '!=', '<', 'like', 'ilike', 'in', 'not in', 'is_a', 'exists', 'contains'),
@@ -30,7 +30,7 @@ describe('parseFilters', () => {
     );
   });
 
-  test('knows no operator but its own: not what every object has', () => {
+  test('knows its own operators only, not names that every object has', () => {
     for (const operator of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
       expect(() => parseFilters(COLLECTIONS, [['name', operator, 'a']])).toThrow('invalid operator');
     }

@@ -57,7 +57,7 @@ describe('file trees', () => {
     expect(collection.reads).toBe(3);
   });
 
-  test('that cannot be made fail for each who asks, and hold nobody up', async () => {
+  test('that cannot be made fail for each request, and block no other', async () => {
     const collection = collectionOf('rubbish\n');
     const trees = createFileTrees(true);
     await expect(names(trees, collection)).rejects.toMatchObject({ code: 'unreadable_manifest' });
@@ -71,7 +71,7 @@ describe('a cache that is out of order', () => {
     vi.restoreAllMocks();
   });
 
-  test('takes nothing from the trees', async () => {
+  test('does not stop trees from being read', async () => {
     vi.spyOn(caches, 'open').mockRejectedValue(new Error('the cache is ill'));
     expect(await names(createFileTrees(true), collectionOf(`. ${F} 0:3:a 0:1:b\n`))).toEqual(['a', 'b']);
   });

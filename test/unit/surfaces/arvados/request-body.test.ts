@@ -27,7 +27,7 @@ async function read(body: string, cuts: number[] = [], contentType = 'applicatio
   return { ...reader.result(), manifest: new TextDecoder().decode(Uint8Array.from(chunks)) };
 }
 
-/** JSON as other writers spell it: every character beyond ASCII escaped. */
+/** JSON with every non-ASCII character escaped. */
 const ascii = (json: string) =>
   json.replace(/[\u0080-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
@@ -45,7 +45,7 @@ const record = fc.record({
 });
 
 describe('BodyReader', () => {
-  test('takes the manifest out of any JSON record, wherever the body is cut, and leaves the rest', async () => {
+  test('takes the manifest out of a JSON record, wherever the body is cut, and keeps the rest', async () => {
     await fc.assert(
       fc.asyncProperty(record, async ({ manifest, before, after, wrapped, escaped, indent, cuts }) => {
         const inner = { before, manifest_text: manifest, ...after };
