@@ -8,6 +8,7 @@ import { textError } from './http/error-response.ts';
 import { KeepError } from './keep/errors.ts';
 import { VERSION } from './keep/version.ts';
 
+export { Balancer } from './app/balancer-object.ts';
 export { PullQueue, TrashQueue } from './app/queue-objects.ts';
 
 export default {

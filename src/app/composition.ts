@@ -1,4 +1,5 @@
 import { waitUntil } from 'cloudflare:workers';
+import { createBalancing } from '../balance/handle.ts';
 import { type BlockCache, createEdgeCache, NO_CACHE } from '../blocks/edge-cache.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
@@ -19,10 +20,11 @@ import { createCacheAside } from '../surfaces/keepproxy/cache-aside.ts';
 import type { KeepProxy } from '../surfaces/keepproxy/proxy.ts';
 import type { GetDependencies } from '../surfaces/keepstore/get.ts';
 import type { LifecycleDependencies } from '../surfaces/keepstore/lifecycle.ts';
-import type { OperationsDependencies } from '../surfaces/keepstore/operations.ts';
-import { queueGauges } from '../surfaces/keepstore/operations.ts';
+import { type OperationsDependencies, queueGauges } from '../surfaces/keepstore/operations.ts';
 import type { PutDependencies } from '../surfaces/keepstore/put.ts';
 import type { QueueListDependencies } from '../surfaces/keepstore/queue-lists.ts';
+import { balanceGauges } from '../surfaces/operator/balance.ts';
+import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
 import { composeKeepWeb } from './compose-keep-web.ts';
 
@@ -33,7 +35,8 @@ export interface Dependencies
     LifecycleDependencies,
     OperationsDependencies,
     QueueListDependencies,
-    AccountDependencies {
+    AccountDependencies,
+    OperatorDependencies {
   config: Config;
   mounts: Mount[];
   directory: ServiceDirectory;
@@ -67,6 +70,7 @@ function build(env: Env): CompositionResult {
   const directory = createServiceDirectory(config, env);
   const federation = federate(config, directory, cache);
   const queues = createQueues(env);
+  const balancing = config.apiUrl === null ? createBalancing(env.BALANCER) : null;
   const accounts = composeAccounts(config, env, directory);
   const remote = { mounts, cache, federation };
   const deps: Dependencies = {
@@ -81,7 +85,12 @@ function build(env: Env): CompositionResult {
     ...accounts,
     downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }),
     queues,
-    gauges: async () => (queues === null ? [] : queueGauges(queues)),
+    balancing,
+    db: env.DB,
+    gauges: async () => [
+      ...(queues === null ? [] : await queueGauges(queues)),
+      ...(balancing === null ? [] : await balanceGauges(balancing).catch(() => [])),
+    ],
   };
   return { ok: true, deps };
 }

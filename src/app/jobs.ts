@@ -7,6 +7,7 @@ const EMPTYING_MS = 600_000;
 /** What the cron trigger does, every time. A job that fails does not keep the others from running. */
 const JOBS: [name: string, run: (deps: Dependencies) => Promise<void>][] = [
   ['wake queues', wakeQueues],
+  ['wake the balancer', async ({ balancing }) => balancing?.().wake()],
   ['empty trash', emptyTrash],
   ['refresh the service directory', (deps) => deps.directory.refresh()],
   ['sweep collections', (deps) => deps.sweepCollections()],

@@ -15,6 +15,7 @@ import { index, mountIndex, mountList, touch, trash, untrash } from '../surfaces
 import { metrics, ping } from '../surfaces/keepstore/operations.ts';
 import { postBlock, putBlock } from '../surfaces/keepstore/put.ts';
 import { listStatus, replaceList } from '../surfaces/keepstore/queue-lists.ts';
+import { operator } from '../surfaces/operator/operator.ts';
 import type { Dependencies } from './composition.ts';
 
 type ProxyDependencies = Dependencies & { proxy: KeepProxy };
@@ -27,6 +28,7 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   // Operations: ahead of everything, without CORS.
   ['ALL', /^\/_health\/ping$/, plain(ping)],
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
+  ['GET POST', /^\/keep-edge\/v1\/.*$/s, plain(operator)],
 
   // The Arvados API, or the way to the cluster's: surfaces/arvados/api.ts lists what is in there, because a request may say
   // that its method is another.

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { balance } from './commands/balance.ts';
 import { cat } from './commands/cat.ts';
 import { completionCommand } from './commands/completion.ts';
 import { deployConfig } from './commands/deploy-config.ts';
@@ -8,6 +9,7 @@ import { manifest } from './commands/manifest.ts';
 import { services } from './commands/services.ts';
 import { sign } from './commands/sign.ts';
 import { uploader } from './commands/uploader.ts';
+import { usage } from './commands/usage.ts';
 import { get } from './get/get-command.ts';
 import { put } from './put/put-command.ts';
 
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   manifest,
   sign,
   uploader,
+  balance,
+  usage,
   services,
   doctor,
   deployConfig,

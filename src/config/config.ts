@@ -28,6 +28,7 @@ export interface Config {
   /** Ascending UUID. Empty in proxy mode. */
   volumes: VolumeConfig[];
   defaultReplication: number;
+  balance: BalanceConfig;
   storageClasses: Record<string, { priority: number; default: boolean }>;
   /** Origin of the cluster's API server; null: accounts and collections are our own, on D1. */
   apiUrl: string | null;
@@ -56,6 +57,17 @@ export interface DownloadConfig {
   logIntervalSeconds: number;
   slashSubstitution: string;
   mayDownload: { user: boolean; admin: boolean };
+}
+
+/** The cluster's Balance* keys; what they mean is said in docs/operate.md. */
+export interface BalanceConfig {
+  /** Seconds between runs; 0: no runs by themselves. */
+  periodSeconds: number;
+  collectionBatch: number;
+  trashLimit: number;
+  pullLimit: number;
+  /** 0 to 1. */
+  maxTrashShare: number;
 }
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
@@ -93,6 +105,18 @@ const count = (fallback: number) =>
       v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]),
       v.integer(),
       v.minValue(0),
+    ),
+    fallback,
+  );
+const share = (fallback: number) =>
+  v.optional(
+    v.pipe(
+      v.union(
+        [v.number(), v.pipe(v.string(), v.regex(/^(0(\.\d+)?|1(\.0+)?)$/), v.transform(Number))],
+        'write a share from 0 to 1',
+      ),
+      v.minValue(0, 'write a share from 0 to 1'),
+      v.maxValue(1, 'write a share from 0 to 1'),
     ),
     fallback,
   );
@@ -159,6 +183,11 @@ const Vars = v.object({
   VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
   EDGE_CACHE: flag(true),
   DEFAULT_REPLICATION: count(2),
+  BALANCE_PERIOD: duration('0s'),
+  BALANCE_COLLECTION_BATCH: count(500),
+  BALANCE_TRASH_LIMIT: count(100_000),
+  BALANCE_PULL_LIMIT: count(100_000),
+  BALANCE_MAX_TRASH_SHARE: share(0.2),
   API_HOST: v.optional(
     v.pipe(
       v.string(),
@@ -237,6 +266,13 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     edgeCache: o.EDGE_CACHE,
     volumes,
     defaultReplication: o.DEFAULT_REPLICATION,
+    balance: {
+      periodSeconds: o.BALANCE_PERIOD,
+      collectionBatch: o.BALANCE_COLLECTION_BATCH,
+      trashLimit: o.BALANCE_TRASH_LIMIT,
+      pullLimit: o.BALANCE_PULL_LIMIT,
+      maxTrashShare: o.BALANCE_MAX_TRASH_SHARE,
+    },
     apiUrl: o.API_HOST,
     apiForward: o.API_FORWARD,
     tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,

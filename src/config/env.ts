@@ -5,5 +5,6 @@ export interface Env {
   MANIFESTS?: R2Bucket;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
+  BALANCER?: DurableObjectNamespace;
   [name: string]: unknown;
 }

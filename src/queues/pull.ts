@@ -69,12 +69,14 @@ export async function pullEntry(item: PullItem, context: PullContext): Promise<O
 }
 
 async function fetchInto(
-  { volume }: Mount,
+  mount: Mount,
   { hash, size }: Locator,
   servers: string[],
-  { hosts, signing, clientOf, clock }: PullContext,
+  { mounts, hosts, signing, clientOf, clock }: PullContext,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const { volume } = mount;
+  if (servers.length === 0) return copyFromMount(mount, { hash, size }, mounts, signal);
   const { usable, refused } = pullServers(hash, servers, hosts);
   const problems = [...refused];
   const bare = `${hash}+${size}`;
@@ -92,6 +94,34 @@ async function fetchInto(
   }
   if (usable.length === 0) return failed('no_source', problems.join('; ') || 'the list names no server');
   return failed('not_delivered', problems.join('; '));
+}
+
+/** An entry without servers asks for a copy from another mount of this service: the balancer's way to add one. */
+async function copyFromMount(
+  { uuid, volume }: Mount,
+  { hash, size }: Pick<Locator, 'hash' | 'size'>,
+  mounts: Mount[],
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const problems: string[] = [];
+  for (const source of mounts.filter((mount) => mount.uuid !== uuid)) {
+    try {
+      const found = await source.volume.read(hash, { signal });
+      if (found === null) continue;
+      if (size !== null && found.size !== size) {
+        await found.body.cancel();
+        problems.push(`${source.uuid} has ${found.size} bytes under this name`);
+        continue;
+      }
+      await volume.write(hash, found.body, { size: found.size, signal });
+      return done('pulled');
+    } catch (error) {
+      problems.push(`${source.uuid}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return problems.length === 0
+    ? failed('no_source', 'no other mount has the block')
+    : failed('not_delivered', problems.join('; '));
 }
 
 /** The named mount, or the first writable one in the block's order. */

@@ -16,10 +16,13 @@ export async function* indexBlocks(
   store: ObjectStore,
   prefixLength: number,
   prefix: string,
+  first = '',
 ): AsyncGenerator<IndexEntry[]> {
   const from = dataKey(prefix, prefixLength);
-  const markers = cursorOf(listAll(store, RECENT + from));
-  for await (const page of listAll(store, from)) {
+  // Listings start behind a key: all but the last digit of the first one stands before it.
+  const before = first === '' ? undefined : dataKey(first, prefixLength).slice(0, -1);
+  const markers = cursorOf(listAll(store, RECENT + from, before === undefined ? undefined : RECENT + before));
+  for await (const page of listAll(store, from, before)) {
     const entries: IndexEntry[] = [];
     for (const object of page) {
       // Blocks sort before every other object that Keep puts into a bucket (`recent/`, `trash/`).
@@ -28,7 +31,7 @@ export async function* indexBlocks(
         return;
       }
       const hash = hashOfDataKey(object.key, prefixLength);
-      if (hash === null || !hash.startsWith(prefix)) continue;
+      if (hash === null || hash < first || !hash.startsWith(prefix)) continue;
       const marker = await markers.seek(RECENT + object.key);
       entries.push({ hash, size: object.size, mtime: seconds(marker ?? object) });
     }

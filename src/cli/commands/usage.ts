@@ -1,0 +1,65 @@
+import type { Row } from '../api-client.ts';
+import type { Command, Given } from '../command.ts';
+import { formatBytes, plural } from '../human-format.ts';
+import { openSession } from '../session.ts';
+
+export const usage: Command = {
+  name: 'usage',
+  summary: 'bytes and blocks by owner, project or collection (admins)',
+  usage: '[UUID] [options]',
+  options: {
+    collections: { value: null, help: 'the largest collections, instead of users and projects' },
+    history: { value: null, help: 'totals of the runs so far' },
+    limit: { value: 'N', help: 'rows to show (20)' },
+    json: { value: null, help: 'what the service answers' },
+  },
+  help: `
+The figures are those of the last run of keep-edge balance. A block that several collections share counts once for each
+user and project, so the sum over all can be more than what is stored.`,
+  run: runUsage,
+};
+
+const DEFAULT_ROWS = 20;
+
+async function runUsage(given: Given): Promise<number> {
+  const session = openSession();
+  try {
+    const [uuid] = given.arguments;
+    const query = {
+      ...(uuid === undefined ? {} : { uuid }),
+      kind: given.has('collections') ? 'collection' : 'owner',
+      limit: String(given.count('limit') ?? DEFAULT_ROWS),
+    };
+    const answer = await session.api('keep-edge/v1/usage', { query });
+    if (given.has('json')) console.log(JSON.stringify(answer, null, 2));
+    else if (uuid !== undefined) console.log(line(answer));
+    else console.log((given.has('history') ? history(answer) : overview(answer)).join('\n'));
+    return 0;
+  } finally {
+    session.close();
+  }
+}
+
+function overview({ latest, saved_by_sharing_bytes, largest }: Row): string[] {
+  if (latest === null) return ['No run has counted anything yet: keep-edge balance --dry-run'];
+  const l = latest as Record<string, number>;
+  return [
+    `As of ${String(l.measured_at).slice(0, 19)}Z, ${plural(l.collections ?? 0, 'collection')}:`,
+    `  data of collections   ${formatBytes(l.named_bytes ?? 0)} (sharing of blocks saves ${formatBytes(Number(saved_by_sharing_bytes))})`,
+    `  stored, all copies    ${formatBytes(l.stored_bytes ?? 0)}`,
+    `  named by none         ${formatBytes(l.unnamed_bytes ?? 0)}`,
+    `  in the trash          ${formatBytes(l.trashed_bytes ?? 0)}`,
+    ...(largest as Row[]).map(line),
+  ];
+}
+
+function history({ history: rows }: Row): string[] {
+  return (rows as Record<string, number>[]).map(
+    (row) =>
+      `${String(row.measured_at).slice(0, 16)}  ${plural(row.collections ?? 0, 'collection').padStart(20)}  ${formatBytes(row.named_bytes ?? 0).padStart(10)} named  ${formatBytes(row.stored_bytes ?? 0).padStart(10)} stored`,
+  );
+}
+
+function line({ uuid, bytes, blocks }: Row): string {
+  return `${String(uuid).padEnd(29)}${formatBytes(Number(bytes)).padStart(10)}  ${plural(Number(blocks), 'block')}`;
+}

@@ -1,0 +1,38 @@
+import { requireUser } from '../../accounts/access.ts';
+import type { Authority } from '../../accounts/account.ts';
+import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
+import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
+import { usage } from './usage.ts';
+
+export interface OperatorDependencies extends BalanceDependencies {
+  authority: Authority;
+  db: D1Database | undefined;
+}
+
+const NO_STORE = { 'Cache-Control': 'private, no-store' };
+
+/** `/keep-edge/v1/...`: what admins, and the command line, ask of a running service. JSON, admins only. */
+export async function operator(context: RequestContext, deps: OperatorDependencies): Promise<Response> {
+  const user = await requireUser(deps.authority, context);
+  if (!user.isAdmin) throw new KeepError('forbidden', { message: 'Forbidden: this is for admins' });
+  const [, , , subject = '', ...rest] = context.path.split('/');
+  const response = await dispatch(context, subject, rest, deps);
+  for (const [name, value] of Object.entries(NO_STORE)) response.headers.set(name, value);
+  return response;
+}
+
+function dispatch(
+  context: RequestContext,
+  subject: string,
+  rest: string[],
+  deps: OperatorDependencies,
+): Promise<Response> {
+  const [first = '', second = ''] = rest;
+  const isGet = context.method === 'GET';
+  if (subject === 'usage' && isGet && first === '') return usage(deps.db, context.url.searchParams);
+  if (subject === 'balance' && isGet && first === '') return balanceStatus(deps);
+  if (subject === 'balance' && isGet && first === 'explain') return balanceExplain(second, deps);
+  if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
+  throw new KeepError('not_found', { message: 'there is nothing at this address: see docs/operate.md' });
+}
