@@ -21,7 +21,7 @@ export default {
       return textError(new KeepError('bad_request'));
     }
     const response = await answer(context, env);
-    // Cloudflare's edge says what time it is; the runtime by itself does not.
+    // Cloudflare's edge adds a Date; the local runtime does not.
     if (!response.headers.has('Date')) response.headers.set('Date', new Date(started).toUTCString());
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);
     return logResponse(context, response, started);
@@ -43,7 +43,7 @@ async function answer(context: RequestContext, env: Env): Promise<Response> {
     });
   }
   context.error = new KeepError('not_configured', { message: built.problems.join('; ') });
-  // The load balancer may still learn that somebody is there; nobody else gets anywhere without a configuration.
+  // Health checks still answer; everything else is 503 until the service is configured.
   if (context.path === '/_health/ping')
     return Response.json({ health: 'ERROR', error: 'not configured', version: VERSION });
   return textError(new KeepError('not_configured'));

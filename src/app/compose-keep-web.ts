@@ -6,7 +6,7 @@ import type { Env } from '../config/env.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
 
-/** What downloads are made of: collections, their files, and blocks. Null where no collections are to be had. */
+/** The dependencies of downloads: collections, their files, and blocks. Null without a source of collections. */
 export function composeKeepWeb(
   config: Config,
   env: Env,
@@ -41,7 +41,7 @@ function settingsOf(config: Config): DownloadSettings {
   };
 }
 
-/** With the reader's own token; tokens that may not write logs (sharing links) leave their trace in the request log only. */
+/** With the reader's own token; downloads with tokens that may not write logs (sharing links) are in the request log only. */
 async function reportToCluster(apiUrl: string, event: unknown, token: string): Promise<void> {
   const response = await fetch(`${apiUrl}/arvados/v1/logs`, {
     method: 'POST',

@@ -28,7 +28,7 @@ import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
 import { composeKeepWeb } from './compose-keep-web.ts';
 
-/** Everything the surfaces are given, built once per isolate. Each surface declares the slice it needs. */
+/** All dependencies of the surfaces, built once per isolate. Each surface declares the part it uses. */
 export interface Dependencies
   extends GetDependencies,
     PutDependencies,
@@ -118,7 +118,7 @@ function federate(config: Config, directory: ServiceDirectory, keeper: BlockCach
   });
 }
 
-/** keepproxy's part (keep-block-api.md 6). */
+/** For a service without volumes beside a cluster. */
 function createProxy(
   config: Config,
   federation: Federation,
@@ -136,7 +136,7 @@ function createProxy(
   };
 }
 
-/** A volume as this service mounts it (keep-block-api.md 5.1). */
+/** A volume as a mount: trash is allowed on writable volumes, or where AllowTrashWhenReadOnly says so. */
 function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
   const device = deviceId(volume);
   const store = instrumentStore(createStore(volume, env), ({ operation, bytesIn, bytesOut, error }) => {

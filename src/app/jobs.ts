@@ -32,7 +32,7 @@ async function wakeQueues({ queues }: Dependencies): Promise<void> {
   await Promise.all([queues?.pull.wake(), queues?.trash.wake()]);
 }
 
-/** Slice by slice, because each is an invocation with limits of its own. What time does not allow, the next trigger goes on with. */
+/** In slices, because each is an invocation with limits of its own. When time runs out, the next trigger continues. */
 async function emptyTrash({ queues }: Dependencies): Promise<void> {
   const until = Date.now() + EMPTYING_MS;
   while (queues !== null && Date.now() < until && (await queues.trash.emptyTrash()));

@@ -12,7 +12,7 @@ import { createWorkerPlatform } from '../services/worker-platform.ts';
 import type { Mount } from '../storage/mounts.ts';
 import { dependenciesOf } from './composition.ts';
 
-/** The Durable Objects, with what their work needs. */
+/** The Durable Objects of the work queues, with their dependencies. */
 
 export class PullQueue extends WorkQueue<PullItem, Env> {
   protected override work(): Work<PullItem> | null {

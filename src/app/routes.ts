@@ -30,16 +30,16 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
   ['GET POST', /^\/keep-edge\/v1\/.*$/s, plain(operator)],
 
-  // The Arvados API, or the way to the cluster's: surfaces/arvados/api.ts lists what is in there, because a request may say
-  // that its method is another.
+  // The Arvados API, or forwarding to the cluster's: surfaces/arvados/api.ts lists its routes, because a request may
+  // override its method.
   ['ALL', /^\/(arvados|discovery)\/v1(\/.*)?$/s, arvadosApi],
 
-  // keep-web's addresses (keep-web.md 2.2); a collection's own host has no others.
+  // keep-web's addresses (docs/protocol/files.md#addresses). A collection's own host has no others.
   ['GET HEAD PROPFIND', /^\/$/, downloads],
   ['OPTIONS', /^\/$/, rootOptions],
   ['ALL', /^\/+(c=[^/]*|by_id|users|collections)(\/.*)?$/s, downloads],
 
-  // keepstore's routes (keep-block-api.md 3.2) and keepproxy's POST (6.1).
+  // keepstore's routes (docs/protocol/blocks.md#routes) and keepproxy's POST.
   ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(volumesOr(proxyGet, vary(getBlock)))],
   ['PUT', new RegExp(`^/${HASH}.*$`, 's'), block(volumesOr(proxyPut, putBlock))],
   ['POST', /^\/$/, block(volumesOr(proxyPost, postBlock))],
@@ -57,7 +57,7 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
 
   ['OPTIONS', /.*/s, block(() => new Response(null))],
 
-  // Anything else, a known path with the wrong method included, is 400 on a keepstore (T4).
+  // Anything else, a known path with the wrong method included, is 400 as on a keepstore.
   ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],
 ];
 
@@ -91,7 +91,7 @@ function plain(handler: Handler): Handler {
   return (context, deps) => attempt(handler, context, deps);
 }
 
-/** A block service's route: errors as text, CORS headers on every answer (3.13). */
+/** A block service's route: errors as text, CORS headers on every answer. */
 function block(handler: Handler): Handler {
   return async (context, deps) => withHeaders(await attempt(handler, context, deps), BLOCK_CORS);
 }
@@ -106,13 +106,13 @@ async function downloads(context: RequestContext, deps: Dependencies): Promise<R
   return withHeaders(await attempt(handle, context, deps), DOWNLOAD_CORS);
 }
 
-/** A file manager asks what WebDAV there is; a browser, before a script's POST of a block, what it may send. */
+/** OPTIONS / from a WebDAV client asks for WebDAV; as a browser's preflight it asks whether a script may POST a block. */
 function rootOptions(context: RequestContext, deps: Dependencies): Response | Promise<Response> {
   if (!context.request.headers.has('Access-Control-Request-Method')) return downloads(context, deps);
   return withHeaders(new Response(null), BLOCK_CORS);
 }
 
-/** Without volumes a cluster's keepstores do the work (keep-block-api.md 6). */
+/** Without volumes of its own the service is a proxy of the cluster's keepstores. */
 function volumesOr(
   proxied: (context: RequestContext, deps: ProxyDependencies) => Promise<Response>,
   own: Handler,
@@ -123,7 +123,7 @@ function volumesOr(
   };
 }
 
-/** On errors too (3.5). */
+/** On errors too, as in keepstore. */
 function vary(handler: Handler): Handler {
   return async (context, deps) => withHeaders(await attempt(handler, context, deps), { Vary: 'X-Keep-Signature' });
 }

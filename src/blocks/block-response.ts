@@ -9,7 +9,7 @@ export function bodyAnswer(context: RequestContext, found: BlockRead, headers: R
   return new Response(found.body, { headers: { ...headers, ...blockHeaders(context, found) } });
 }
 
-/** Also tells the log what happened. The body is private to its reader, whatever the edge keeps. */
+/** Also adds to the log line. Clients and proxies must not share the body, even if the edge cache keeps it. */
 export function blockHeaders(context: RequestContext, { size, from, vouched }: BlockFound): Record<string, string> {
   const cache = from === 'cache' ? 'hit' : 'miss';
   Object.assign(context.log, { cache, mount: from, vouched });
@@ -25,7 +25,7 @@ export function blockHeaders(context: RequestContext, { size, from, vouched }: B
   };
 }
 
-/** On whose behalf other services are asked: only the first token counts (T24). */
+/** The caller that other services are asked for. Only the first token counts. */
 export function callerOf({ tokens, requestId, now, signal }: RequestContext): Caller {
   return { token: tokens[0] ?? '', requestId, now, signal };
 }

@@ -23,7 +23,7 @@ export async function compareWithStored(
   const { offset } = difference;
   const chunk = difference.chunk?.slice() ?? new Uint8Array(0);
   const again = replay(mount, hash, size, difference);
-  // What the store says of the MD5 is no help: it gave other bytes than it vouches for, or this is a collision.
+  // The store's MD5 decides nothing here: either it returned other bytes than it attests, or this is a collision.
   if (!(await isIntact(mount, hash))) return again;
   if ((await md5OfStream(again)) !== hash) throw new KeepError('body_mismatch');
   if (await startsWith(mount, hash, offset, chunk)) {
@@ -71,7 +71,7 @@ function replay(
       await Promise.allSettled([rest.cancel(error), writer.abort(error)]);
     }
   };
-  // Whoever reads `readable` sees the failure.
+  // The reader of `readable` sees the failure.
   void pump();
   return readable;
 }

@@ -2,7 +2,7 @@ import { waitUntil } from 'cloudflare:workers';
 import { createBoundedMap } from '../keep/bounded-map.ts';
 import type { Sink } from '../streams/fan-out.ts';
 
-/** Verified blocks kept by this data centre, whoever may read them: permission is checked before anyone asks here. */
+/** Verified blocks kept by this data centre, for all readers: permission is checked before the cache is asked. */
 export interface BlockCache {
   /** The block, or part of it. Null when it is not here or its size is not known. */
   match(hash: string, options: MatchOptions): Promise<CachedBlock | null>;
@@ -30,7 +30,7 @@ export const NO_CACHE: BlockCache = { match: () => Promise.resolve(null), put: (
 
 const CACHE_NAME = 'keep-blocks';
 const SEAL_HEADER = 'Keep-Edge-Seal';
-/** In the place of a seal: the entry was put from memory in one chunk. */
+/** In place of a seal: the entry was put from memory as a whole. */
 const WHOLE = 'whole';
 const MAX_SEALS = 10_000;
 const MAX_SEAL_BYTES = 5 * 1024 * 1024;
@@ -74,7 +74,7 @@ export function createEdgeCache(): BlockCache {
   }
 
   return {
-    // A cache that cannot answer has nothing: the stores have.
+    // A cache that fails counts as a miss.
     match: (hash, options) => find(hash, options).catch(() => null),
 
     put(hash, bytes) {
@@ -106,7 +106,7 @@ function sealKey(key: string): string {
   return `${key}/seal`;
 }
 
-/** Content never changes under its name; the data centre drops what it needs room for. */
+/** Content never changes under its name; the data centre evicts what it has no space for. */
 function entry(body: BodyInit, size: number, seal: string): Response {
   return new Response(body, {
     headers: {

@@ -3,8 +3,8 @@ import type { Mount } from '../storage/mounts.ts';
 import type { PumpedBody } from '../streams/part.ts';
 
 /**
- * The index of some mounts as text (keep-block-api.md 3.10): one line a block, and one blank line after the last only
- * when the listing is complete. A failure before the first line is thrown; a later one breaks the stream off.
+ * The index of some mounts as text: one line a block, and one blank line at the end only when the listing is complete.
+ * A failure before the first line is thrown; a later one breaks the stream off.
  */
 export async function indexLines(mounts: Mount[], prefix: string): Promise<PumpedBody> {
   const pages = linesOf(mounts, prefix);

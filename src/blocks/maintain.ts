@@ -1,7 +1,7 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Mount } from '../storage/mounts.ts';
 
-/** Sets the mtime on the first mount, in UUID order, that has the block (T17). @throws KeepError as the original's (3.9) */
+/** Sets the mtime on the first mount, in UUID order, that has the block, as keepstore does. @throws KeepError `not_found`, or the last mount's error */
 export async function touchBlock(mounts: Mount[], hash: string): Promise<void> {
   let failure: unknown = new KeepError('not_found');
   for (const mount of mounts.filter(({ allowWrite }) => allowWrite)) {
@@ -17,7 +17,7 @@ export async function touchBlock(mounts: Mount[], hash: string): Promise<void> {
 
 /**
  * Trashes the block on every mount that allows it. A block younger than the signature TTL stays and counts as success
- * (T43); a real error is reported even when another mount succeeded.
+ * (as in keepstore); a real error is reported even when another mount succeeded.
  */
 export async function trashBlock(mounts: Mount[], hash: string): Promise<void> {
   await onEach(

@@ -6,7 +6,7 @@ import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 
-/** Where a block waits for its name; the emptier clears what a crash left here. Keep itself knows no such keys (B12). */
+/** Prefix of bodies set aside until their hash is known; the emptier deletes those left by a crash. Keepstores ignore such keys. */
 export const UNNAMED = 'unnamed/';
 
 export interface NamedBlock {
@@ -20,8 +20,8 @@ export interface NamedBlock {
 export type AsideStore = Pick<ObjectStore, 'put' | 'get' | 'delete'> | undefined;
 
 /**
- * Finds the name of a block that came without one. A small one is hashed in memory; a larger one is set aside (in the
- * first writable mount's bucket) while it is hashed, because it must be named before it can be stored.
+ * Hashes a block that came without its name. A small one is hashed in memory; a larger one is set aside (in the first
+ * writable mount's bucket) while it is hashed, because the name must be known before it can be stored.
  * @throws KeepError `full` when there is nowhere to set it aside
  */
 export async function nameBlock(

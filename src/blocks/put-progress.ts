@@ -1,9 +1,9 @@
 import type { Mount } from '../storage/mounts.ts';
 
 /**
- * What a write still has to reach (keep-block-api.md 3.8). One difference: where keepstore ignores the number of
- * replicas a client asks for, a further mount is written while that number is not reached, so that a client's
- * `copies` can be met by several mounts in one request. What cannot be reached is no failure.
+ * What a write still has to reach. Different from keepstore, which ignores the number of replicas a client asks for:
+ * a further mount is written while that number is not reached, so that several mounts can satisfy a client's `copies`
+ * in one request. Too few mounts is not a failure.
  */
 export interface PutProgress {
   /** True when this mount would bring the write closer to what was asked. */

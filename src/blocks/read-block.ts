@@ -17,7 +17,7 @@ export interface BlockSource {
   verifyReads: 'attested' | 'always';
 }
 
-/** What answered, and how its word is backed. */
+/** What answered, and how the bytes are vouched for. */
 export interface BlockFound {
   /** Bytes of the whole block. */
   size: number;
@@ -40,9 +40,9 @@ export interface ReadOptions {
 }
 
 /**
- * One block's verified body, from the edge cache or the first mount that has a good copy (keep-block-api.md 3.5):
- * mounts in rendezvous order, the next one on a miss, an error, or a copy that is known to be bad before its first
- * byte (T10). Permission is the caller's business and comes first.
+ * One block's verified body, from the edge cache or the first mount that has a good copy: mounts in rendezvous order,
+ * the next one on a miss, an error, or a copy that is known to be bad before its first byte. The caller checks
+ * permission first.
  *
  * @throws KeepError `not_found` when every mount says so, else the last failure; `corrupt` when a copy is bad
  */
@@ -65,7 +65,7 @@ export async function readBlock(source: BlockSource, hash: string, options: Read
 
 /**
  * Part of one block. An attested block is read from just there; another one is hashed whole first, which fills the
- * cache for the ranges that follow, and what is given out then has to be what was hashed.
+ * cache for the ranges that follow; the bytes sent then must be those that were hashed.
  *
  * @param range lies inside the block: `offset + length <= size`
  * @throws KeepError as readBlock
@@ -92,7 +92,7 @@ export async function readBlockRange(
 }
 
 /**
- * Vouches for a block without moving it where a store can: what HEAD answers (T1).
+ * Vouches for a block, without moving it where the store attests its MD5: the answer to HEAD.
  * @throws KeepError as readBlock
  */
 export async function vouchForBlock(source: BlockSource, hash: string, options: ReadOptions = {}): Promise<BlockFound> {
@@ -106,7 +106,7 @@ export async function vouchForBlock(source: BlockSource, hash: string, options: 
   });
 }
 
-/** The empty block is always there, stored or not (T48). */
+/** The empty block always exists, stored or not. */
 function emptyBlock(): BlockRead {
   return { body: streamOf(new Uint8Array(0)), size: 0, from: 'cache', vouched: 'attested' };
 }
@@ -189,11 +189,11 @@ async function verifyWhole(
   const entry = source.cache.fill(hash, size);
   if (entry !== null || watcher !== null)
     await drain(verifiedChunks(chunksOf(object.body), { hash, size }, [entry, watcher]));
-  // With nobody to see them, the bytes need not come into script at all.
+  // Without a sink the bytes need not pass through JavaScript at all.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }
 
-/** As judge, and lets go of the body of what was refused. */
+/** As judge, and cancels the body if it throws. */
 async function judged(
   source: BlockSource,
   object: StoredObject,

@@ -14,7 +14,7 @@ export interface WriteRequest {
   size: number;
   /** A stream whose length the runtime knows (a request's, a response's, a FixedLengthStream's). Used up or cancelled. */
   body: ReadableStream<Uint8Array>;
-  /** Replicas wanted per class (in all, when no classes are asked for). */
+  /** Replicas requested per class (in all, when no classes are given). */
   desired: number;
   storageClasses: string[];
   signal?: AbortSignal | undefined;
@@ -39,9 +39,9 @@ interface Write {
 }
 
 /**
- * Stores a block on as many mounts as are wanted, in one pass and without holding it: the stores themselves refuse a
- * body that is not the block. An identical block that is already there is compared as the body streams, touched and
- * counted (B2, B3); a copy proven corrupt is replaced (T9). Resolves once the stores have confirmed.
+ * Stores a block on as many mounts as requested, in one pass and without holding it: the stores themselves refuse a
+ * body that is not the block. A block that is already there is compared with the body as it streams, then touched and
+ * counted; a copy proven corrupt is replaced. Resolves once the stores have confirmed.
  *
  * @throws KeepError `body_mismatch`, `hash_collision`, `full`, `unavailable`
  */
@@ -68,7 +68,7 @@ export async function writeBlock(mounts: Mount[], request: WriteRequest): Promis
   return { replicas: progress.replicas(), classes: progress.confirmed(), mounts: write.done.map(({ uuid }) => uuid) };
 }
 
-/** Takes from `untried` the mounts that are wanted, counting on each, and tells which have something under the name already. */
+/** Takes from `untried` the mounts still required, counts each, and tells which have an object under the name already. */
 async function survey(write: Write, untried: Mount[]): Promise<{ existing: Mount[]; targets: Mount[] }> {
   const existing: Mount[] = [];
   const targets: Mount[] = [];
@@ -175,7 +175,7 @@ function isFinal(error: unknown): boolean {
   );
 }
 
-/** 507 when there was nowhere to write or every place was full, else 503 (keep-block-api.md 3.7). */
+/** 507 when there was no writable mount or every one was full, else 503. */
 function verdict(failures: unknown[]): KeepError {
   if (failures.every((failure) => isKeepError(failure, 'full'))) return new KeepError('full');
   return new KeepError('unavailable', { cause: failures.find((failure) => !isKeepError(failure, 'full')) });

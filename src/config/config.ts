@@ -34,7 +34,7 @@ export interface Config {
   apiUrl: string | null;
   /** Beside a cluster: pass API requests on to it, rather than refuse them. */
   apiForward: boolean;
-  /** How long an accepted token is remembered, and so how long a revoked one may still work. */
+  /** How long an accepted token is cached, and so how long a revoked one may still work. */
   tokenCacheTtlSeconds: number;
   /** How long a trashed collection can be brought back. */
   defaultTrashLifetimeSeconds: number;
@@ -317,7 +317,7 @@ function table(env: Record<string, unknown>, name: string, problems: string[]): 
   }
 }
 
-/** One bucket is one volume (T45); classes that are named must exist (5.1). */
+/** One bucket is one volume, or its copies would be counted twice; classes that are named must exist. */
 function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): string[] {
   const problems: string[] = [];
   const owner = new Map<string, string>();

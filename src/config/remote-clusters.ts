@@ -6,7 +6,7 @@ export interface RemoteCluster {
   apiUrl: string;
 }
 
-/** The cluster's RemoteClusters entry. What does not matter here (Proxy, ActivateUsers) is accepted. */
+/** The cluster's RemoteClusters entry. Fields that are not used here (Proxy, ActivateUsers) are accepted. */
 const Remote = v.pipe(
   v.looseObject({
     Host: v.pipe(v.optional(v.string(), ''), v.regex(/^[^/@\s]+$/, 'write host or host:port of its API server')),
@@ -22,7 +22,7 @@ const Remote = v.pipe(
   ),
 );
 
-/** Reads the REMOTE_CLUSTERS table by cluster id; what is wrong goes into `problems`. The `*` entry means nothing to Keep (T33). */
+/** Reads the REMOTE_CLUSTERS table by cluster id; what is wrong goes into `problems`. Keep does not use the `*` entry. */
 export function parseRemoteClusters(table: unknown, problems: string[]): Record<string, RemoteCluster> {
   const remotes: Record<string, RemoteCluster> = {};
   if (typeof table !== 'object' || table === null || Array.isArray(table)) {

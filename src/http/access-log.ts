@@ -70,7 +70,7 @@ function writeLine(context: RequestContext, line: Line): void {
 /** Most paths by far. */
 const BLOCK_PATH = /^\/([0-9a-f]{32}(?:\+\d+)?)(?:\+[^/@]*@[0-9a-f]{8})?$/;
 
-/** A path without locator hints, `t=` tokens, legacy download tokens and v2 tokens (T63). */
+/** A path without locator hints, `t=` tokens, legacy download tokens and v2 tokens. */
 export function redactPath(path: string): string {
   const block = BLOCK_PATH.exec(path);
   if (block?.[1] !== undefined) return block[1];

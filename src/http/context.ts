@@ -5,7 +5,7 @@ const ID_DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz';
 /** Methods that change nothing here, whatever else a request says (POST may say that it is another). */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND']);
 
-/** What every handler gets about the request it answers. Built once in worker.ts. */
+/** What handlers know of a request. Built once in worker.ts. */
 export interface RequestContext {
   request: Request;
   method: string;
@@ -13,7 +13,7 @@ export interface RequestContext {
   /** Percent-decoded once, slashes kept as sent, always starting with one. */
   path: string;
   requestId: string;
-  /** All credentials in the order of keep-block-api.md 3.3; the first one counts for signatures. */
+  /** All credentials, in the order of requestTokens; the first one counts for signatures. */
   tokens: string[];
   /** Unix seconds at arrival, with their fraction. */
   now: number;
@@ -35,7 +35,7 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
   return {
     request,
     method: request.method,
-    // Parsing is dear next to answering a small block: only who needs more than the path pays for it.
+    // Parsing a URL is expensive compared with answering a small block: done only when more than the path is used.
     get url() {
       url ??= URL.parse(request.url);
       if (url === null) throw new KeepError('bad_request', { message: 'the Host header is not the name of a host' });

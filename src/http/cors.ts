@@ -1,4 +1,4 @@
-/** Headers on everything behind keepstore's router (keep-block-api.md 3.13). */
+/** Headers on every answer of keepstore's routes. The max age is keepstore's, typing error included. */
 export const BLOCK_CORS: Record<string, string> = {
   'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, OPTIONS',
   'Access-Control-Allow-Origin': '*',

@@ -9,34 +9,34 @@ export interface Failure {
 }
 
 /**
- * What D1, R2 (10001, 10043 and 10058) and KV throw when they are out of order for the moment, and what the runtime says of
- * any of them, of an S3 server or a Durable Object that went away in the middle. A statement that is wrong says SQLITE: that is a
- * mistake of ours.
+ * What D1, R2 (10001, 10043 and 10058) and KV throw when they are temporarily unavailable, and what the runtime throws
+ * when any of them, an S3 server or a Durable Object disconnects in the middle. A wrong statement says SQLITE: that is
+ * a bug here.
  */
-const STORE_OUT_OF_ORDER =
+const STORE_UNAVAILABLE =
   /^D1_ERROR: (?!.*SQLITE)|\(100(?:01|43|58)\)$|^KV \w+ failed: (?:429|5\d\d)|^Network connection lost/s;
 
 const GENERIC: Failure = { ...ERRORS.internal, headers: {} };
 
-/** The single mapper from whatever was thrown to what the client is told: an unknown error becomes a bare 500. */
+/** Maps anything thrown to what the client is told: an unknown error becomes a bare 500. */
 export function failureOf(error: unknown): Failure {
   if (isKeepError(error)) return { ...ERRORS[error.code], message: error.message, headers: headersOf(error) };
   if (error instanceof DOMException && error.name === 'AbortError') return { ...ERRORS.client_gone, headers: {} };
-  if (isOutOfOrder(error)) return failureOf(new KeepError('unavailable'));
+  if (isStoreUnavailable(error)) return failureOf(new KeepError('unavailable'));
   return GENERIC;
 }
 
 /** The runtime marks failures of Durable Objects that may pass. */
-function isOutOfOrder(error: unknown): boolean {
+function isStoreUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { retryable, overloaded } = error as { retryable?: unknown; overloaded?: unknown };
-  return retryable === true || overloaded === true || STORE_OUT_OF_ORDER.test(error.message);
+  return retryable === true || overloaded === true || STORE_UNAVAILABLE.test(error.message);
 }
 
 /** keepstore's shape: the text and one newline. */
 export function textError(error: unknown): Response {
   const { status, message, headers } = failureOf(error);
-  // 499 is not a status that a Response may be made with in every runtime; nobody is there to read it either.
+  // 499: the client is gone, and the body is not read.
   const body = message === '' ? null : `${message}\n`;
   return new Response(body, {
     status,

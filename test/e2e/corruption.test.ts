@@ -61,7 +61,7 @@ describe.each(STORES)('a damaged block on $name', ({ name, open }) => {
   });
   afterAll(() => service.stop());
 
-  test.each(DAMAGES)('in one chunk, $what: 502 before the first byte, for GET and HEAD', async ({ damage }) => {
+  test.each(DAMAGES)('in one part, $what: 502 before the first byte, for GET and HEAD', async ({ damage }) => {
     for (const size of [1000, 3 * MIB]) {
       const block = randomBlock(size);
       await putBlock(service.url, block);

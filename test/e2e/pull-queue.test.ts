@@ -25,7 +25,7 @@ const VARS = {
   },
 };
 
-/** A block for which the servers are asked in just this order (keep-block-api.md 4.1). */
+/** A block for which the servers are asked in exactly this order. */
 function blockFor(urls: string[], size: number): TestBlock {
   for (;;) {
     const block = randomBlock(size);
@@ -130,7 +130,7 @@ describe('a pull list', () => {
     expect(JSON.stringify(status)).not.toContain('password@');
   });
 
-  test('touches a block that is there already, without asking anybody', async () => {
+  test('touches a block that is there already, without asking a server', async () => {
     const block = randomBlock(100);
     await putBlock(service.url, block);
     const before = (await indexOf(service)).get(block.locator) ?? 0n;
@@ -142,7 +142,7 @@ describe('a pull list', () => {
     expect((await indexOf(service)).get(block.locator)).toBeGreaterThan(before);
   });
 
-  test('stores the empty block without asking anybody', async () => {
+  test('stores the empty block without asking a server', async () => {
     const empty = blockOf('');
     await putPull(service, [{ locator: empty.locator, servers: [] }]);
     expect(await waitForList(service, 'pull')).toMatchObject({ done: { pulled: 1 } });

@@ -5,7 +5,7 @@ import { createS3Bucket, type S3Bucket, s3IsRequired, s3Secrets, s3Server, s3Vol
 import { type HandBucket, startService, type TestService } from '../support/service.ts';
 import { dataKey, R2_VOLUME, r2Volume, S3_VOLUME } from '../support/volumes.ts';
 
-/** One bucket, used by this service and by real keepstores: their objects are written here by hand, ours are looked at by hand. */
+/** One bucket, shared with real keepstores: their objects are written by hand here, and this service's objects are inspected. */
 const TTL_SECONDS = 2;
 const PART_BYTES = 5 << 20;
 const NOTHING = new Uint8Array(0);
@@ -40,7 +40,7 @@ describe.each(STORES)('a bucket on $name that is shared with keepstores', ({ ope
   });
   afterAll(() => service.stop());
 
-  /** As keepstore writes: up to 5 MiB in one chunk, else in parts of 5 MiB; then the marker. */
+  /** As keepstore writes: up to 5 MiB in one PUT, else in parts of 5 MiB; then the marker. */
   async function writeAsKeepstore(block: TestBlock): Promise<void> {
     const key = dataKey(block.hash);
     if (block.data.length <= PART_BYTES) await bucket.put(key, block.data);

@@ -4,7 +4,7 @@ import { listStatus, MOUNT, putList, putTrash } from '../support/queues.ts';
 import { brokenUpload } from '../support/raw-http.ts';
 import { MANAGEMENT_TOKEN, ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
-/** The wire rules of PUT /pull and PUT /trash (keep-block-api.md 3.12), on a service that only keeps trash lists. */
+/** The wire rules of PUT /pull and PUT /trash, on a service that only keeps trash lists. */
 
 const HASH = 'acbd18db4cc2f85cedef654fccc4a4d8';
 const ENTRY = { locator: `${HASH}+3`, mtime: 1_700_000_000_123_456_789n };
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => service?.stop());
 
 describe.each(KINDS)('the %s list', (kind) => {
-  test('is the root token’s business alone, to send and to look at', async () => {
+  test('can be sent and looked at with the root token only', async () => {
     await putList(service, kind, 'null');
     for (const method of ['PUT', 'GET']) {
       const options = method === 'PUT' ? { method, body: 'null' } : { method };
@@ -55,7 +55,7 @@ describe.each(KINDS)('the %s list', (kind) => {
     expect((await listStatus(service, kind)).list).toEqual(before);
   });
 
-  test('may have keys that nobody knows, and anything after its end', async () => {
+  test('may have unknown keys, and anything after its end', async () => {
     const answer = await putList(service, kind, `[{"locator":"${HASH}+3","future":{"a":[1]}}] and so on`);
     expect(answer.status).toBe(200);
     expect((await listStatus(service, kind)).list.entries).toBe(1);

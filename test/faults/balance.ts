@@ -8,7 +8,7 @@ import { ask, bytesOf, type Ledger, refuse, TTL_SECONDS } from './ledger.ts';
 
 /**
  * What keep-balance does while everything breaks: it writes blocks, lists old ones for trash and foreign ones for
- * pulling, and people touch and rewrite some of them at the wrong moment. What must have become of each block is known.
+ * pulling, and clients touch and rewrite some of them at the wrong moment. The expected state of each block is known.
  */
 export interface Balance {
   /** Puts one trash list and one pull list. */

@@ -2,14 +2,14 @@ import type { Random } from '../fuzz/random.ts';
 import { blockOf, md5, sign, type TestBlock } from '../support/keep.ts';
 import { ROOT_TOKEN } from '../support/service.ts';
 
-/** What the service has promised, and whether it kept it. */
+/** What the service acknowledged, and whether it kept it. */
 export interface Ledger {
   blocks: TestBlock[];
   /** UUID and the block of its one file. */
   collections: { uuid: string; hash: string; block: TestBlock; file: string }[];
   requests: number;
   refused: Record<string, number>;
-  /** Whatever must not be, whichever fault struck. */
+  /** Findings: what must not happen under any fault. */
   findings: string[];
 }
 
@@ -19,7 +19,7 @@ export function createLedger(): Ledger {
 
 /** Of BLOB_SIGNING_TTL while faults are injected: blocks grow old enough for trash in no time. */
 export const TTL_SECONDS = 1;
-/** Statuses of a store that cannot answer, or whose answer is wrong: no fault may look like the client's own mistake, like lost data, or like a mistake of ours. */
+/** Statuses of a store that cannot answer, or whose answer is wrong: no fault may look like the client's own mistake, like lost data, or like a bug. */
 const HONEST = [502, 503, 507];
 
 export interface Answered {
@@ -57,7 +57,7 @@ export const bytesOf = (random: Random, size: number): Uint8Array => {
   return data;
 };
 
-/** Notes that something was not done; it has to be said in the right way. */
+/** Counts a request that was not done; its status must say so in the right way. */
 export function refuse(ledger: Ledger, what: string, answer: Answered | null): void {
   const status = answer === null ? 'broken off' : String(answer.status);
   ledger.refused[status] = (ledger.refused[status] ?? 0) + 1;

@@ -21,11 +21,11 @@ export interface GetDependencies {
   remote: RemoteSource;
   /** For copies of other clusters' blocks, which the caller then reads from here. */
   signing: SigningKey;
-  /** Null when BLOB_SIGNING is off: everybody may read everything (keep-block-api.md 2.3). */
+  /** Null when BLOB_SIGNING is off: every block can be read without a signature. */
   readSigning: SigningKey | null;
 }
 
-/** GET and HEAD of a locator (keep-block-api.md 3.5). */
+/** GET and HEAD of a locator (docs/protocol/blocks.md#get). */
 export async function getBlock(context: RequestContext, deps: GetDependencies): Promise<Response> {
   const text = context.path.replace(/^\/+/, '');
   const locator = parseLocator(text);
@@ -39,7 +39,7 @@ export async function getBlock(context: RequestContext, deps: GetDependencies): 
     : answerGet(context, locator, deps, permit);
 }
 
-/** Judges the request's first token only (T24). */
+/** Checks the request's first token only. */
 function authorize({ tokens, now }: RequestContext, text: string, signing: SigningKey | null): void {
   if (signing !== null) verifySignature(text, tokens[0] ?? '', now, signing);
 }
@@ -63,12 +63,12 @@ async function answerHead(context: RequestContext, locator: Locator, deps: GetDe
   return new Response(null, { headers: blockHeaders(context, found) });
 }
 
-/** A request that another such service made on account of a hint ends here, or two could ask each other for ever. */
+/** Not for a request that another such service made because of a hint: two could ask each other for ever. */
 function followsHints({ request }: RequestContext): boolean {
   return !(request.headers.get('Via') ?? '').includes(VIA);
 }
 
-/** GET and HEAD of a locator with a +R hint and no local signature (keep-block-api.md 7.3). */
+/** GET and HEAD of a locator with a +R hint and no local signature (docs/protocol/blocks.md#remote-blocks). */
 export async function getRemoteBlock(
   context: RequestContext,
   locator: Locator,
@@ -84,7 +84,7 @@ export async function getRemoteBlock(
   return bodyAnswer(context, await readRemoteBlock(deps.remote, locator, caller));
 }
 
-/** Exactly `local` before the first comma (T34). */
+/** Exactly `local` before the first comma. */
 function wantsLocalCopy({ request }: RequestContext): boolean {
   return request.headers.get('X-Keep-Signature')?.split(',')[0] === 'local';
 }
@@ -95,7 +95,7 @@ async function answerWithCopy(context: RequestContext, locator: Locator, deps: G
   const size = await copyRemoteBlock(deps.remote, locator, callerOf(context));
   const expiry = Math.floor(context.now) + deps.signing.ttlSeconds;
   const signed = signLocator(`${hash}+${size}`, context.tokens[0] ?? '', expiry, deps.signing);
-  // Never the last header of an answer: X-Request-Id always follows (arvados-client-contract.md 5.6).
+  // Must not be the last header of an answer, which the Python SDK would not read; X-Request-Id always follows.
   const headers = { 'X-Keep-Locator': signed };
   if (context.method === 'HEAD') {
     const copied = { size, from: 'copied', vouched: 'attested' } as const;

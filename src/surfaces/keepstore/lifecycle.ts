@@ -18,7 +18,7 @@ export async function touch(context: RequestContext, { mounts, config }: Lifecyc
   return new Response(null);
 }
 
-/** DELETE trashes at once (keep-block-api.md 3.9). */
+/** DELETE trashes at once, without a list. */
 export async function trash(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
   if (!config.blobTrash) throw new KeepError('method_not_allowed', { headers: { Allow: 'GET, HEAD, PUT' } });
@@ -32,7 +32,7 @@ export async function untrash(context: RequestContext, { mounts, config }: Lifec
   return new Response(null);
 }
 
-/** `/index` and `/index/<prefix>`: all mounts (keep-block-api.md 3.10). */
+/** `/index` and `/index/<prefix>`: all mounts (docs/protocol/blocks.md#index). */
 export async function index(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
   return indexOf(context, mounts, context.path.split('/')[2] ?? '');
@@ -63,7 +63,7 @@ export function mountList(context: RequestContext, { mounts, config }: Lifecycle
   return new Response(`${JSON.stringify(list)}\n`, { headers: { 'Content-Type': 'application/json' } });
 }
 
-/** The query's prefix beats the path's; a value that no hash can start with matches nothing (T40). */
+/** The query's prefix takes precedence over the path's; one that no hash can start with matches nothing. */
 async function indexOf(context: RequestContext, mounts: Mount[], pathPrefix: string): Promise<Response> {
   const prefix = context.url.searchParams.get('prefix') || pathPrefix;
   const { body, done } = await indexLines(/^[0-9a-f]{0,32}$/.test(prefix) ? mounts : [], prefix);
@@ -82,7 +82,7 @@ function hashIn(context: RequestContext, text: string): string {
   return hash;
 }
 
-/** Lets the cluster's root token pass, in any of the request's credentials (keep-block-api.md 3.3). @throws KeepError `unauthorized`, `forbidden` */
+/** Requires the cluster's root token, in any of the request's credentials. @throws KeepError `unauthorized`, `forbidden` */
 export function requireRoot({ tokens }: RequestContext, { systemRootToken }: { systemRootToken: string }): void {
   if (tokens.length === 0) throw new KeepError('unauthorized');
   if (!tokens.some((token) => isToken(token, systemRootToken))) throw new KeepError('forbidden');

@@ -11,7 +11,7 @@ export interface OperationsDependencies {
   gauges: () => Promise<Gauge[]>;
 }
 
-/** Only the exact form `Authorization: Bearer <management token>` will do (keep-block-api.md 3.3). */
+/** Accepts the exact form `Authorization: Bearer <management token>` only, as in Arvados. */
 export function ping({ request, method }: RequestContext, { config }: OperationsDependencies): Response {
   const headers = { Allow: 'GET, OPTIONS' };
   if (method === 'OPTIONS') return new Response(null, { headers });
@@ -27,7 +27,7 @@ export function ping({ request, method }: RequestContext, { config }: Operations
   });
 }
 
-/** Prometheus text. Closed, not open, when there is no management token (T25). */
+/** Prometheus text. Closed, not open, when there is no management token. */
 export async function metrics(
   { tokens }: RequestContext,
   { config, gauges }: OperationsDependencies,
@@ -40,8 +40,8 @@ export async function metrics(
 }
 
 /**
- * keepstore's gauges of both queues (keep-block-api.md 3.14), and how entries ended, which it only logs. A queue that
- * cannot answer is left out, and takes no other figure with it.
+ * keepstore's gauges of both queues, and the outcomes of entries, which keepstore only logs. A queue that cannot answer
+ * is left out; the other figures stay.
  */
 export async function queueGauges(queues: Queues): Promise<Gauge[]> {
   const gauges = await Promise.all(

@@ -12,7 +12,7 @@ export interface PutDependencies extends WriterDependencies {
   signing: SigningKey;
 }
 
-/** PUT of a block under its hash (keep-block-api.md 3.7). What follows the 32 digits in the path must be a sound locator. */
+/** PUT of a block under its hash (docs/protocol/blocks.md#put). The path must be a well-formed locator. */
 export async function putBlock(context: RequestContext, deps: PutDependencies): Promise<Response> {
   const size = announcedLength(context.request);
   const locator = parseLocator(context.path.slice(1));
@@ -24,7 +24,7 @@ export async function putBlock(context: RequestContext, deps: PutDependencies): 
   return response;
 }
 
-/** POST of a block whose hash the sender leaves to us (keep-block-api.md 6.1). */
+/** POST of a block without its hash, as keepproxy offers it. */
 export async function postBlock(context: RequestContext, deps: PutDependencies): Promise<Response> {
   const size = announcedLength(context.request);
   const user = await deps.requireWriter(context);

@@ -10,7 +10,7 @@ export interface QueueListDependencies {
   queues: Queues | null;
 }
 
-/** `PUT /pull` and `PUT /trash` (keep-block-api.md 3.12): answered once the list is kept, long before it is worked off. */
+/** `PUT /pull` and `PUT /trash` (docs/protocol/blocks.md#lists): answered once the list is stored, before it is worked on. */
 export async function replaceList(
   kind: keyof Queues,
   context: RequestContext,
@@ -24,7 +24,7 @@ export async function replaceList(
   return new Response(null);
 }
 
-/** `GET /pull` and `GET /trash`, which a keepstore does not have: how far the list is, for people. */
+/** `GET /pull` and `GET /trash`, which a keepstore does not have: the progress of the list, for people. */
 export async function listStatus(
   kind: keyof Queues,
   context: RequestContext,

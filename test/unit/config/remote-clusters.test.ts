@@ -30,7 +30,7 @@ test.each([
   ['an address for a host', { zzzzz: { Host: 'https://a/' } }, 'REMOTE_CLUSTERS.zzzzz.Host: write host'],
   ['another scheme', { zzzzz: { Host: 'a', Scheme: 'ftp' } }, 'REMOTE_CLUSTERS.zzzzz.Scheme: write'],
   [
-    'certificates that nobody checks',
+    'unchecked certificates',
     { zzzzz: { Host: 'a', Insecure: true } },
     'REMOTE_CLUSTERS.zzzzz: Insecure is not possible',
   ],

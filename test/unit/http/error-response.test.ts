@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { textError } from '../../../src/http/error-response.ts';
 import { KeepError } from '../../../src/keep/errors.ts';
 
-describe('a binding that is out of order for the moment', () => {
+describe('a binding that is temporarily unavailable', () => {
   test.each([
     ['R2', new Error('get: We encountered an internal error. Please try again. (10001)')],
     ['D1', new Error('D1_ERROR: Network connection lost.')],
@@ -17,7 +17,7 @@ describe('a binding that is out of order for the moment', () => {
   });
 });
 
-describe('a mistake of ours', () => {
+describe('a bug of this service', () => {
   test.each([
     ['in a statement', new Error('D1_ERROR: no such column: x: SQLITE_ERROR')],
     ['in a key', new Error('KV PUT failed: 414 UTF-8 encoded length of 900 exceeds key length limit of 512.')],

@@ -82,7 +82,7 @@ test('no error about a token repeats it', () => {
   }
 });
 
-test('only the whole secret is the token, and an empty secret is nobody’s', () => {
+test('only the whole secret is the token, and an empty secret matches none', () => {
   expect(isToken('secret', 'secret')).toBe(true);
   expect(isToken('', '')).toBe(false);
   fc.assert(

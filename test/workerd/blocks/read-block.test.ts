@@ -25,7 +25,7 @@ async function put({ mount }: { mount: Mount }, { hash, data }: TestBlock): Prom
   await mount.volume.write(hash, bodyOf(data), { size: data.length });
 }
 
-/** Two mounts with the one that this block is read from first in front. */
+/** Two mounts, the one that this block is read from first at the front. */
 function pairFor(hash: string) {
   const pair = [testMount(), testMount()];
   const [first] = mountOrder(
@@ -188,7 +188,7 @@ describe('over several mounts', () => {
     expect((await vouchForBlock(blocks, block.hash)).from).toBe(second!.mount.uuid);
   });
 
-  test('a copy that is known to be bad does not hide a good one (T10)', async () => {
+  test('a copy that is known to be bad does not hide a good one', async () => {
     const block = await randomBlock(BIG);
     const [first, second] = pairFor(block.hash);
     await first!.raw.put(dataKey(block.hash), await damaged(block), { size: BIG });
@@ -288,14 +288,14 @@ describe('the edge cache', () => {
   });
 });
 
-describe('an edge cache that is out of order', () => {
+describe('an edge cache that fails', () => {
   afterEach(() => {
     vi.restoreAllMocks();
   });
   const refuse = () => Promise.reject(new Error('the cache is ill'));
 
   test.each([
-    ['is not to be had at all', () => vi.spyOn(caches, 'open').mockImplementation(refuse)],
+    ['is not available at all', () => vi.spyOn(caches, 'open').mockImplementation(refuse)],
     [
       'neither gives nor takes',
       () => vi.spyOn(caches, 'open').mockResolvedValue({ match: refuse, put: refuse, delete: refuse } as Cache),

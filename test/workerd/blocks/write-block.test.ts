@@ -25,7 +25,7 @@ const codeOf = (work: Promise<unknown>) =>
   );
 const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
 
-describe('storage classes and replicas follow keepstore’s rules (3.8)', () => {
+describe('storage classes and replicas follow keepstore’s rules', () => {
   const A = testMount({ classes: ['default'] });
   const B = testMount({ classes: ['special', 'extra'] });
   const C = testMount({ classes: ['readonly'], readOnly: true });
@@ -121,7 +121,7 @@ describe('a block that is already there', () => {
     expect(await raw.head(dataKey(block.hash))).toEqual(before);
   });
 
-  test('is copied to a further mount that is wanted, although the body is spent by then', async () => {
+  test('is copied to a further mount that is required, although the body is spent by then', async () => {
     const [one, two] = [testMount(), testMount()];
     const block = await randomBlock(CHUNK + 1);
     await write([one.mount], block);

@@ -34,7 +34,7 @@ interface Round {
   operations: Operation[];
   /** Who goes next, and how long a request takes in seconds: slow ones together stay within the race window. */
   turns: { pick: number; seconds: number }[];
-  /** Whether somebody reads at its end: a read may mend what the emptier would find broken. */
+  /** Whether the block is read at the end: a read may repair what the emptier would find broken. */
   isRead: boolean;
 }
 
@@ -45,7 +45,7 @@ const anything: fc.Arbitrary<Round> = fc.record({
   turns,
   isRead: fc.boolean(),
 });
-/** An old block that somebody trashes while somebody else still wants it. */
+/** An old block that one request trashes while another still uses it. */
 const conflict: fc.Arbitrary<Round> = fc.record({
   wait: fc.integer({ min: TTL, max: TTL + 10 }),
   operations: fc
@@ -70,7 +70,7 @@ const aftermath: fc.Arbitrary<Round> = fc.record({
 });
 const NOTHING: Round = { wait: 0, operations: [], turns: [], isRead: true };
 const written: Round = { wait: 0, operations: ['write'], turns: [{ pick: 0, seconds: 0 }], isRead: true };
-/** A conflict that nobody looks at until the emptier comes, when the copy's lifetime is over and the promise is not. */
+/** A conflict left until the emptier runs, when the copy's lifetime is over and the signature TTL is not. */
 const unnoticed = fc
   .tuple(conflict, aftermath, fc.integer({ min: LIFETIME + 60, max: TTL - 2 * RACE_WINDOW }))
   .map(([first, second, wait]): Round[] => [

@@ -7,7 +7,7 @@ import { storeUnder } from '../support/mounts.ts';
 import { timedStore } from '../support/timed-store.ts';
 
 /**
- * What keepstore's S3 driver makes of every constellation of a block's three objects (keep-block-api.md 5.6), row by
+ * What keepstore's S3 driver does with every combination of a block's three objects, row by
  * row: ages before "now", TTL and lifetime 1 h, race window 5 min. Ours must give the same answers on R2.
  */
 const MINUTE = 60;

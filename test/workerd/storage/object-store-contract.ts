@@ -220,7 +220,7 @@ function announced(length: number, chunks: Uint8Array[], failure?: Error): Reada
     for (const chunk of chunks) await writer.write(chunk);
     await (failure === undefined ? writer.close() : writer.abort(failure));
   };
-  // Whoever reads sees it break.
+  // The reader sees it break.
   write().catch(() => undefined);
   return readable;
 }
