@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { askRegistry, deprecatedPackages, type LockedVersion } from './deprecated.ts';
 import { ROOT } from './serve.ts';
 
 /**
- * `npm run dependencies`: checks that dependencies are few, pinned, under licences that may be shipped, and without known
- * severe vulnerabilities. Rules are stricter for what runs in the Worker than for tools.
+ * `npm run dependencies`: checks that dependencies are few, pinned, under licences that may be shipped, not deprecated,
+ * and without known severe vulnerabilities. Rules are stricter for what runs in the Worker than for tools.
  */
 const MAX_DIRECT = 12;
 const SHIPPED = [
@@ -22,13 +23,10 @@ const SHIPPED = [
 /** Tools are not distributed. */
 const TOOLS = [...SHIPPED, 'MPL-2.0', 'LGPL-3.0-or-later', 'Python-2.0', 'CC-BY-4.0'];
 
-interface Locked {
-  version?: string;
+interface Locked extends LockedVersion {
   resolved?: string;
   integrity?: string;
   license?: string;
-  dev?: boolean;
-  devOptional?: boolean;
   optional?: boolean;
 }
 const read = async <T>(name: string) => JSON.parse(await readFile(join(ROOT, name), 'utf8')) as T;
@@ -63,6 +61,12 @@ for (const [path, entry] of Object.entries(lock.packages)) {
 }
 if (unchecked > 0) console.log(`${unchecked} optional binaries of other platforms have no checksum in the lock file`);
 console.log(`${direct.length} direct dependencies; ${counts.shipped} packages in the Worker, ${counts.tools} tools`);
+
+const named = Object.keys({ ...own.dependencies, ...own.devDependencies });
+const deprecated = deprecatedPackages(lock.packages, named, askRegistry);
+problems.push(...deprecated.problems);
+if (deprecated.unanswered > 0)
+  console.log(`*** ${deprecated.unanswered} packages NOT CHECKED for deprecation: the registry does not answer. ***`);
 
 const audit = spawnSync('npm', ['audit', '--audit-level=high', '--json'], { cwd: ROOT, encoding: 'utf8' });
 const report = parse(audit.stdout);

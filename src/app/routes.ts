@@ -1,7 +1,7 @@
-import { type IRequest, IttyRouter, type RouteEntry } from 'itty-router';
 import type { RequestContext } from '../http/context.ts';
 import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
+import { createRouteTable, type Route } from '../http/route-table.ts';
 import { KeepError } from '../keep/errors.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
 import { idOfHost } from '../surfaces/keep-web/address.ts';
@@ -24,7 +24,7 @@ type Handler = (context: RequestContext, deps: Dependencies) => Response | Promi
 const HASH = '[0-9a-f]{32}';
 
 /** Every route there is, first match wins. Paths are matched after percent-decoding, slashes as sent. */
-const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
+const ROUTES: Route<[RequestContext, Dependencies]>[] = [
   // Operations: ahead of everything, without CORS.
   ['ALL', /^\/_health\/ping$/, plain(ping)],
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
@@ -61,29 +61,15 @@ const ROUTES: [methods: string, path: RegExp, handler: Handler][] = [
   ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],
 ];
 
-const router = IttyRouter({
-  routes: ROUTES.flatMap(([methods, path, handler]) =>
-    methods
-      .split(' ')
-      .map(
-        (method): RouteEntry => [
-          method,
-          path,
-          [({ context }: IRequest, deps: Dependencies) => handler(context as RequestContext, deps)],
-          path.source,
-        ],
-      ),
-  ),
-});
+const dispatch = createRouteTable(ROUTES);
 
 /** Answers a request. Errors become answers here: nothing is thrown. */
-export function route(context: RequestContext, deps: Dependencies): Promise<Response> {
+export async function route(context: RequestContext, deps: Dependencies): Promise<Response> {
   // The URL parser would fold dot segments into other paths.
-  if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return Promise.resolve(textError(new KeepError('bad_request')));
-  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return Promise.resolve(downloads(context, deps));
-  const url = `http://route${encodeURI(context.path).replace(/[?#]/g, encodeURIComponent)}`;
-  // itty-router only looks at method and url; the request itself travels in the context.
-  return router.fetch({ method: context.method, url, context } as unknown as IRequest, deps);
+  if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
+  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return downloads(context, deps);
+  const response = await dispatch(context.method, context.path, context, deps);
+  return response ?? textError(new KeepError('bad_request'));
 }
 
 /** An operator's route: errors as text, nothing else. */

@@ -1,5 +1,6 @@
 import { requireAccount, requireUser } from '../../accounts/access.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { createRouteTable } from '../../http/route-table.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { requestTokens } from '../../keep/token.ts';
 import {
@@ -55,11 +56,11 @@ import { BodyReader } from './request-body.ts';
 type Handler = (call: ApiCall, api: EmbeddedApi) => Promise<Response>;
 
 /** Answered without a token, as in the Arvados API. */
-const OPEN: Record<string, (context: RequestContext, api: EmbeddedApi) => Response | Promise<Response>> = {
-  '/discovery/v1/apis/arvados/v1/rest': discoveryDocument,
-  '/arvados/v1/config': configDocument,
-  '/arvados/v1/keep_services/accessible': accessibleServices,
-};
+const openRoutes = createRouteTable<[RequestContext, EmbeddedApi]>([
+  ['GET HEAD', /^\/discovery\/v1\/apis\/arvados\/v1\/rest$/, discoveryDocument],
+  ['GET HEAD', /^\/arvados\/v1\/config$/, configDocument],
+  ['GET HEAD', /^\/arvados\/v1\/keep_services\/accessible$/, accessibleServices],
+]);
 
 /** Routes of the embedded API below /arvados/v1. `*` is one path component; `record` names the record in a body. */
 const ROUTES: [methods: string, path: string, record: string, handler: Handler][] = [
@@ -107,6 +108,18 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
 ];
 const BASE = '/arvados/v1/';
 
+/** A call before its route is known: the route names the record in the body. */
+type Accepted = Omit<ApiCall, 'path' | 'body'> & { request: Request };
+
+const routes = createRouteTable<[Accepted, EmbeddedApi]>(
+  ROUTES.map(([methods, path, record, handler]) => [
+    methods,
+    new RegExp(`^${BASE}${path.replace('*', '(?<uuid>[^/]+)')}$`),
+    ({ request, ...accepted }, api, params) =>
+      handler({ ...accepted, path: Object.values(params), body: new BodyReader(request, record) }, api),
+  ]),
+);
+
 /** The API below /arvados/v1 and the discovery document: answered here, or forwarded to the cluster's API server. */
 export async function arvadosApi(context: RequestContext, { api }: ApiDependencies): Promise<Response> {
   if (context.method === 'OPTIONS') return new Response(null, { headers: API_CORS });
@@ -148,27 +161,19 @@ async function besideCluster(context: RequestContext, api: ClusterApi): Promise<
 
 async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Response> {
   const path = context.path.length > 1 ? context.path.replace(/\/$/, '') : context.path;
-  const open = Object.hasOwn(OPEN, path) ? OPEN[path] : undefined;
-  if (open !== undefined && (context.method === 'GET' || context.method === 'HEAD')) return open(context, api);
+  const open = await openRoutes(context.method, path, context, api);
+  if (open !== undefined) return open;
   const { method, request, form } = await settleMethod(context);
   const tokens = statedTokens(context);
   const account = await requireAccount(api.authority, { tokens, method, path, signal: context.signal });
   const { user } = account;
   if (user === null) throw new KeepError('forbidden');
   context.log.userUUID = user.uuid;
-  const found = match(method, path);
-  if (found === null) throw new KeepError('not_found', { message: 'Path not found' });
   const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
-  const call: ApiCall = {
-    context,
-    path: found.deps,
-    parameters,
-    body: new BodyReader(request, found.record),
-    account,
-    user,
-    token: tokens[0] ?? '',
-  };
-  return found.handler(call, api);
+  const accepted = { context, parameters, request, account, user, token: tokens[0] ?? '' };
+  const response = await routes(method, path, accepted, api);
+  if (response === undefined) throw new KeepError('not_found', { message: 'Path not found' });
+  return response;
 }
 
 /** PUT means PATCH, HEAD means GET, and POST may name another method. */
@@ -206,16 +211,4 @@ function checkMethod(text: string): string {
   if (method === 'PUT') return 'PATCH';
   if (['GET', 'POST', 'PATCH', 'DELETE'].includes(method)) return method;
   throw new KeepError('bad_request', { message: 'unknown method override' });
-}
-
-function match(method: string, path: string): { deps: string[]; record: string; handler: Handler } | null {
-  if (!path.startsWith(BASE)) return null;
-  const given = path.slice(BASE.length).split('/');
-  for (const [routeMethod, pattern, record, handler] of ROUTES) {
-    const wanted = pattern.split('/');
-    if (routeMethod !== method || wanted.length !== given.length) continue;
-    if (!wanted.every((part, index) => part === '*' || part === given[index])) continue;
-    return { deps: given.filter((_, index) => wanted[index] === '*'), record, handler };
-  }
-  return null;
 }
