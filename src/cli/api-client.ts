@@ -5,6 +5,7 @@ import { pauseBefore, type RetryPolicy, SDK_RETRIES, sleep } from '../services/r
 import type { OnPause } from '../services/rounds.ts';
 import { CliError } from './cli-error.ts';
 import type { Settings } from './settings.ts';
+import { oneLine } from './terminal.ts';
 
 /** A record as the API gives it. */
 export type Row = Record<string, unknown>;
@@ -37,6 +38,8 @@ const CONNECT_TIMEOUT_MS = 20_000;
 const IDLE_TIMEOUT_MS = 10_000;
 /** Large manifests take long. */
 const ANSWER_TIMEOUT_MS = 300_000;
+/** Of a server's message. */
+const MAX_SHOWN_CHARS = 500;
 const RETRIED = new Set([408, 409, 423, 429]);
 
 /**
@@ -127,7 +130,7 @@ function refusal(answer: Error | { status: number; text: string }, url: URL): Cl
   if (answer instanceof Error) {
     const { code = '' } = answer as NodeJS.ErrnoException;
     // OpenSSL's message is a line of internals.
-    const why = code === 'EPROTO' ? 'it does not speak TLS' : answer.message || code;
+    const why = code === 'EPROTO' ? 'it does not speak TLS' : oneLine(answer.message || code);
     return new CliError(`No answer from ${url.origin}: ${why}${adviceFor(code, url)}`);
   }
   const { status } = answer;
@@ -150,9 +153,9 @@ function adviceFor(code: string, { host }: URL): string {
 function errorsIn(text: string): string {
   try {
     const { errors } = JSON.parse(text) as { errors?: unknown };
-    if (Array.isArray(errors)) return errors.map(String).join('; ');
+    if (Array.isArray(errors)) return oneLine(errors.map(String).join('; ').slice(0, MAX_SHOWN_CHARS));
   } catch {
     // not JSON: the first line is better than nothing
   }
-  return (text.split('\n')[0] ?? '').slice(0, 200);
+  return oneLine((text.split('\n')[0] ?? '').slice(0, MAX_SHOWN_CHARS));
 }

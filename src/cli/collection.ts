@@ -4,7 +4,7 @@ import type { ManifestDirectory, ManifestFile } from '../keep/manifest/tree.ts';
 import type { Api, Row } from './api-client.ts';
 import { ApiError } from './api-client.ts';
 import { CliError, usageError } from './cli-error.ts';
-import { showName } from './human-format.ts';
+import { showName } from './terminal.ts';
 
 /** `UUID`, `UUID/path`, `PDH` or `PDH/path`, as written on the command line. */
 export interface CollectionAddress {

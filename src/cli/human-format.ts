@@ -31,8 +31,3 @@ export function formatSeconds(seconds: number): string {
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? noun : nouns}`;
 }
-
-/** A name, quoted as in JSON if it would confuse a terminal. */
-export function showName(name: string): string {
-  return /[\p{C}\\"]/u.test(name) ? JSON.stringify(name.toWellFormed()) : name;
-}

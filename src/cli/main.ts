@@ -1,9 +1,9 @@
-import { isKeepError } from '../keep/errors.ts';
 import { VERSION } from '../keep/version.ts';
 import { CliError } from './cli-error.ts';
 import { commandHelp, parseCommandLine } from './command.ts';
 import { COMMANDS, findCommand, overview } from './commands.ts';
 import { errorScreen } from './progress.ts';
+import { oneLine, plain, print } from './terminal.ts';
 
 /** Runs the command line. @returns the exit code; errors have been reported on standard error */
 export async function main(args: string[]): Promise<number> {
@@ -15,7 +15,7 @@ export async function main(args: string[]): Promise<number> {
       return name === '' ? 2 : 0;
     }
     if (name === '--version' || name === '-V') {
-      console.log(`keep-edge ${VERSION}`);
+      print(`keep-edge ${VERSION}`);
       return 0;
     }
     const command = findCommand(name);
@@ -32,13 +32,13 @@ export async function main(args: string[]): Promise<number> {
     return await command.run(parseCommandLine(command, rest));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') return 0;
-    errorScreen().write(`keep-edge: ${explain(error)}\n`);
+    errorScreen().write(`${plain(`keep-edge: ${explain(error)}`)}\n`);
     return error instanceof CliError ? error.exitCode : 1;
   }
 }
 
 function explain(error: unknown): string {
   if (process.env.KEEP_EDGE_DEBUG && error instanceof Error) return error.stack ?? error.message;
-  if (error instanceof CliError || isKeepError(error)) return error.message;
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof CliError) return error.message;
+  return oneLine(error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,5 @@
 import { formatBytes, formatSeconds } from './human-format.ts';
+import { plain } from './terminal.ts';
 
 /** Progress of a transfer. */
 export interface Standing {
@@ -45,7 +46,7 @@ export function errorScreen(): Screen {
 
 /** Prints a line above the bar, which is drawn again by its timer. */
 export function sayAbove({ isTTY, write }: Screen, line: string): void {
-  write(`${isTTY ? CLEAR_LINE : ''}${line}\n`);
+  write(`${isTTY ? CLEAR_LINE : ''}${plain(line)}\n`);
 }
 
 /** A bar on a terminal, a line every ten seconds elsewhere, nothing when `quiet`. */
@@ -53,7 +54,7 @@ export function showProgress(
   look: () => Standing,
   { quiet = false, screen = errorScreen(), now = Date.now } = {},
 ): Progress {
-  if (quiet) return { say: (line) => screen.write(`${line}\n`), stop: () => undefined };
+  if (quiet) return { say: (line) => screen.write(`${plain(line)}\n`), stop: () => undefined };
   const samples: { at: number; moved: number; done: number }[] = [];
   const colours = screen.isTTY && !process.env.NO_COLOR;
 

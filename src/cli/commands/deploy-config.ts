@@ -4,6 +4,7 @@ import { stringify } from 'smol-toml';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { convertConfig } from '../deploy/convert-config.ts';
+import { note, print } from '../terminal.ts';
 
 export const deployConfig: Command = {
   name: 'deploy-config',
@@ -27,15 +28,15 @@ async function runDeployConfig(given: Given): Promise<number> {
     throw usageError('One config.yml, please. See: keep-edge deploy-config --help');
   const text = file === '-' ? await textOf(process.stdin) : readFileSync(file, 'utf8');
   const { vars, secrets, notes } = convertConfig(await parseYaml(text), given.text('cluster'));
-  console.log(stringify({ vars }));
-  for (const note of notes) console.error(`note: ${note}`);
+  print(stringify({ vars }));
+  for (const each of notes) note(`note: ${each}`);
   const names = Object.keys(secrets);
   const target = given.text('secrets');
   if (target !== undefined) {
     writeFileSync(target, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
-    console.error(`${names.length} secrets are in ${target}. Now: npx wrangler secret bulk ${target} && rm ${target}`);
+    note(`${names.length} secrets are in ${target}. Now: npx wrangler secret bulk ${target} && rm ${target}`);
   } else {
-    for (const name of names) console.error(`secret to set: npx wrangler secret put ${name}`);
+    for (const name of names) note(`secret to set: npx wrangler secret put ${name}`);
   }
   return 0;
 }

@@ -4,6 +4,7 @@ import type { Command, Given } from '../command.ts';
 import { createNodePlatform } from '../node-platform.ts';
 import { openSession } from '../session.ts';
 import { readSettings, type Settings } from '../settings.ts';
+import { print } from '../terminal.ts';
 import {
   checkApi,
   checkCache,
@@ -41,15 +42,15 @@ const MARKS = { good: 'ok  ', bad: 'BAD ', unknown: '?   ' } as const;
 async function runDoctor(given: Given): Promise<number> {
   let attention = 0;
   const tell = ({ state, what, advice }: Finding): boolean => {
-    console.log(`${MARKS[state]} ${what}`);
-    if (advice !== undefined) console.log(`     ${advice}`);
+    print(`${MARKS[state]} ${what}`);
+    if (advice !== undefined) print(`     ${advice}`);
     if (state === 'bad') attention++;
     return state !== 'bad';
   };
   const bytes = Math.min(given.count('mib') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB;
   const settings = settingsFor(tell);
   if (settings !== null) await examine(settings, given.has('no-write') ? 0 : bytes, tell);
-  console.log(attention === 0 ? 'All is well.' : `${attention} to look at.`);
+  print(attention === 0 ? 'All is well.' : `${attention} to look at.`);
   return attention === 0 ? 0 : 1;
 }
 

@@ -1,8 +1,8 @@
 import { usageError } from '../cli-error.ts';
 import { entryAt, fileSize, filesBelow, loadCollection, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { showName } from '../human-format.ts';
 import { openSession } from '../session.ts';
+import { showName } from '../terminal.ts';
 
 export const ls: Command = {
   name: 'ls',

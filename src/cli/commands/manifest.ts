@@ -11,6 +11,7 @@ import { CliError, usageError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { openSession } from '../session.ts';
+import { note, plain, print } from '../terminal.ts';
 
 export const manifest: Command = {
   name: 'manifest',
@@ -37,13 +38,13 @@ async function runManifest(given: Given): Promise<number> {
     let chunks = await open(source);
     if (given.has('check')) {
       await parseManifest(chunks, {}, STORE_RULES);
-      console.error('The manifest is valid.');
+      note('The manifest is valid.');
       return 0;
     }
     if (given.has('strip') || given.has('pdh')) chunks = rewriteLocators(chunks, bareLocator);
     if (given.has('normalise')) chunks = normalise(chunks);
-    if (given.has('pdh')) console.log(await portableDataHash(chunks));
-    else for await (const chunk of chunks) if (!process.stdout.write(chunk)) await drained();
+    if (given.has('pdh')) print(await portableDataHash(chunks));
+    else for await (const chunk of forReader(chunks)) if (!process.stdout.write(chunk)) await drained();
     return 0;
   } catch (error) {
     if (isKeepError(error)) throw new CliError(error.message);
@@ -62,6 +63,12 @@ async function open(source: string): Promise<Chunks> {
   } finally {
     session.close();
   }
+}
+
+/** Programs get the bytes as they are; on a terminal, control characters are escaped. */
+async function* forReader(chunks: Chunks): AsyncGenerator<Uint8Array | string> {
+  const decoder = process.stdout.isTTY ? new TextDecoder() : null;
+  for await (const chunk of chunks) yield decoder === null ? chunk : plain(decoder.decode(chunk, { stream: true }));
 }
 
 function drained(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Command, Given } from '../command.ts';
 import { openSession } from '../session.ts';
+import { printJson, printRow } from '../terminal.ts';
 
 export const services: Command = {
   name: 'services',
@@ -15,9 +16,8 @@ async function runServices(given: Given): Promise<number> {
   try {
     for (const service of await session.services.list()) {
       const { uuid, type, readOnly, url } = service;
-      console.log(
-        given.has('json') ? JSON.stringify(service) : [uuid, type, readOnly ? 'read-only' : 'writable', url].join('\t'),
-      );
+      if (given.has('json')) printJson(service);
+      else printRow([uuid, type, readOnly ? 'read-only' : 'writable', url]);
     }
     return 0;
   } finally {

@@ -3,6 +3,7 @@ import { parseLocator, stripSignature } from '../../keep/locator.ts';
 import { signLocator } from '../../keep/signature.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
+import { print } from '../terminal.ts';
 
 export const sign: Command = {
   name: 'sign',
@@ -30,7 +31,7 @@ async function runSign(given: Given): Promise<number> {
   const expiry = Math.floor(Date.now() / 1000) + (expires === undefined ? ttlSeconds : parseDuration(expires));
   for (const text of given.arguments) {
     parseLocator(text);
-    console.log(signLocator(stripSignature(text), token, expiry, { key, ttlSeconds }));
+    print(signLocator(stripSignature(text), token, expiry, { key, ttlSeconds }));
   }
   return 0;
 }

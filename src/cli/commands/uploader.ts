@@ -2,6 +2,7 @@ import type { Api, Row } from '../api-client.ts';
 import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { openSession } from '../session.ts';
+import { note, printJson, printRow } from '../terminal.ts';
 
 export const uploader: Command = {
   name: 'uploader',
@@ -28,7 +29,10 @@ async function runUploader(given: Given): Promise<number> {
   const session = openSession();
   try {
     const rows = await act(session.api, argument ?? '', given);
-    for (const row of rows) console.log(given.has('json') ? JSON.stringify(row) : describe(row));
+    for (const row of rows) {
+      if (given.has('json')) printJson(row);
+      else printRow(describe(row));
+    }
     return 0;
   } finally {
     session.close();
@@ -39,7 +43,7 @@ const VERBS: Record<string, (api: Api, argument: string, given: Given) => Promis
   async create(api, name, given) {
     const record = { name, owner_uuid: given.text('owner') };
     const made = await api('arvados/v1/uploader_accounts', { method: 'POST', body: { uploader_account: record } });
-    if (!given.has('json')) console.error('The last column is its token. It is not shown again.');
+    if (!given.has('json')) note('The last column is its token. It is not shown again.');
     return [made];
   },
   async list(api) {
@@ -63,7 +67,7 @@ const VERBS: Record<string, (api: Api, argument: string, given: Given) => Promis
   },
 };
 
-function describe({ uuid, full_name, first_name, is_active, api_token }: Row): string {
+function describe({ uuid, full_name, first_name, is_active, api_token }: Row): unknown[] {
   const state = is_active === false ? 'deactivated' : 'active';
-  return [uuid, state, full_name ?? first_name, ...(api_token === undefined ? [] : [api_token])].join('\t');
+  return [uuid, state, full_name ?? first_name, ...(api_token === undefined ? [] : [api_token])];
 }

@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import type { KeepClient } from '../../services/keep-client.ts';
 import { CliError } from '../cli-error.ts';
-import { plural, showName } from '../human-format.ts';
+import { plural } from '../human-format.ts';
+import { showName } from '../terminal.ts';
 import { checkBlocks, type Verdict } from './check-blocks.ts';
 import { fetchBlocks } from './fetch-blocks.ts';
 import type { BlockUse, GetPlan } from './fetch-plan.ts';

@@ -4,11 +4,12 @@ import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.t
 import { CliError, usageError } from '../cli-error.ts';
 import { entryAt, type FoundFile, filesBelow, loadCollection, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural, showName } from '../human-format.ts';
+import { formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { showProgress } from '../progress.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
+import { note, print, printJson, showName } from '../terminal.ts';
 import { type DownloadCounts, download } from './download.ts';
 import { type GetPlan, planFiles } from './fetch-plan.ts';
 import { printFile } from './print-file.ts';
@@ -92,10 +93,10 @@ function isDirectory(path: string): boolean {
 async function runVerify(given: Given, { keep }: Session, plan: GetPlan): Promise<number> {
   const problems = await verify(plan, keep);
   const files = plan.targets.length;
-  if (given.has('json')) console.log(JSON.stringify({ files, problems }));
+  if (given.has('json')) printJson({ files, problems });
   else {
-    for (const { path, what } of problems) console.log(`${showName(path)}: ${what}`);
-    console.error(`${plural(files - problems.length, 'file')} of ${files} as in the collection`);
+    for (const { path, what } of problems) print(`${showName(path)}: ${what}`);
+    note(`${plural(files - problems.length, 'file')} of ${files} as in the collection`);
   }
   return problems.length > 0 ? 1 : 0;
 }
@@ -128,7 +129,7 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Prom
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     progress.stop();
-    console.error('Interrupted. Run the same command again to go on.');
+    note('Interrupted. Run the same command again to go on.');
     return interruption.exitCode;
   } finally {
     progress.stop();
@@ -145,10 +146,10 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Prom
       bytes_fetched: bytesFetched,
       files_skipped: filesSkipped,
     };
-    console.log(JSON.stringify({ ...facts, seconds }));
+    printJson({ ...facts, seconds });
   } else if (!given.has('quiet')) {
     const fetched = `${plural(blocksFetched, 'block')} fetched (${formatBytes(bytesFetched)})`;
-    console.error(
+    note(
       `${plural(files, 'file')}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}: ${fetched}, ${plural(filesSkipped, 'file')} there already`,
     );
   }

@@ -6,6 +6,7 @@ import { parseGlob } from '../glob.ts';
 import { formatBytes, plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
+import { note, print, printJson } from '../terminal.ts';
 import { type Checkpoint, checkpointFile, openCheckpoint } from './checkpoint.ts';
 import { planBlocks } from './plan.ts';
 import { leftOut, remarks } from './report.ts';
@@ -112,11 +113,11 @@ function dryRun({ walk, blocks, bytes }: Prepared, checkpoint: Checkpoint, given
     }
   }
   const facts = { files: walk.files.length, bytes, blocks: blocks.length, bytes_pending: pending };
-  if (given.has('json')) console.log(JSON.stringify({ ...facts, ...leftOut(walk) }));
+  if (given.has('json')) printJson({ ...facts, ...leftOut(walk) });
   else {
-    console.log(`${plural(facts.files, 'file')}, ${formatBytes(bytes)}, ${plural(facts.blocks, 'block')}`);
-    console.log(`${formatBytes(pending)} would be sent, unless the service has it already`);
-    for (const line of remarks(walk, [])) console.error(line);
+    print(`${plural(facts.files, 'file')}, ${formatBytes(bytes)}, ${plural(facts.blocks, 'block')}`);
+    print(`${formatBytes(pending)} would be sent, unless the service has it already`);
+    for (const line of remarks(walk, [])) note(line);
   }
   return walk.problems.length > 0 ? 1 : 0;
 }

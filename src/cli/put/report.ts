@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Row } from '../api-client.ts';
 import type { Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural, showName } from '../human-format.ts';
+import { formatBytes, formatSeconds, plural } from '../human-format.ts';
+import { note, print, printJson, showName } from '../terminal.ts';
 import type { Upload } from './upload.ts';
 import type { Walk } from './walk.ts';
 
@@ -24,29 +25,26 @@ export function report({ walk, bytes, work, record, expectedHash, seconds }: Out
   const stored = bytes - [...failed.keys()].reduce((sum, index) => sum + (walk.files[index]?.size ?? 0), 0);
   const hash = String(record.portable_data_hash);
   if (given.has('json')) {
-    console.log(
-      JSON.stringify({
-        uuid: record.uuid,
-        portable_data_hash: hash,
-        name: record.name,
-        files: walk.files.length - failures.length,
-        bytes: stored,
-        blocks_sent: counts.blocksSent,
-        bytes_sent: counts.bytesSent,
-        blocks_skipped: counts.blocksSkipped,
-        seconds,
-        ...leftOut(walk),
-        problems,
-      }),
-    );
-  } else console.log(String(record.uuid));
+    printJson({
+      uuid: record.uuid,
+      portable_data_hash: hash,
+      name: record.name,
+      files: walk.files.length - failures.length,
+      bytes: stored,
+      blocks_sent: counts.blocksSent,
+      bytes_sent: counts.bytesSent,
+      blocks_skipped: counts.blocksSkipped,
+      seconds,
+      ...leftOut(walk),
+      problems,
+    });
+  } else print(String(record.uuid));
   if (!given.has('quiet'))
-    console.error(
+    note(
       `${plural(walk.files.length - failures.length, 'file')}, ${formatBytes(stored)} in ${formatSeconds(seconds)}: ${plural(counts.blocksSent, 'block')} sent (${formatBytes(counts.bytesSent)}), ${counts.blocksSkipped} skipped`,
     );
-  for (const line of remarks(walk, failures)) console.error(line);
-  if (hash !== expectedHash)
-    console.error(`The service says that the collection is ${hash}; it should be ${expectedHash}.`);
+  for (const line of remarks(walk, failures)) note(line);
+  if (hash !== expectedHash) note(`The service says that the collection is ${hash}; it should be ${expectedHash}.`);
   return problems.length > 0 || hash !== expectedHash ? 1 : 0;
 }
 

@@ -7,6 +7,7 @@ import { plural } from '../human-format.ts';
 import { type Interruption, onInterrupt } from '../interrupt.ts';
 import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
+import { oneLine } from '../terminal.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { PlannedBlock } from './plan.ts';
 import { addReference, checkOwner, refuseClashes, renewFromLastTime } from './references.ts';
@@ -155,7 +156,7 @@ async function interrupted(
     const signal = AbortSignal.timeout(SAVE_AT_THE_END_MS);
     await saver.saveOnTheWay(contents, { signal, patient: false }).catch((error: unknown) => {
       const why = signal.aborted ? 'no answer' : error instanceof Error ? error.message : String(error);
-      screen.write(`\nThe collection could not be saved (${why}), but what is stored is on record here. `);
+      screen.write(`\nThe collection could not be saved (${oneLine(why)}), but what is stored is on record here. `);
     });
   }
   screen.write('Run the same command again to go on.\n');

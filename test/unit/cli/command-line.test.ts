@@ -3,7 +3,7 @@ import { parseAddress } from '../../../src/cli/collection.ts';
 import { commandHelp, parseCommandLine } from '../../../src/cli/command.ts';
 import { COMMANDS, findCommand } from '../../../src/cli/commands.ts';
 import { parseGlob } from '../../../src/cli/glob.ts';
-import { formatBytes, formatSeconds, showName } from '../../../src/cli/human-format.ts';
+import { formatBytes, formatSeconds } from '../../../src/cli/human-format.ts';
 import { showProgress } from '../../../src/cli/progress.ts';
 import { createSendLimit } from '../../../src/cli/put/send-limit.ts';
 import { parseSettings, readSettings } from '../../../src/cli/settings.ts';
@@ -75,11 +75,6 @@ test('what makes no sense on a command line ends with exit code 2 and says where
   expect(() => parseCommandLine(put, ['--jobs', 'many']).count('jobs')).toThrow('--jobs');
   expect(parseCommandLine(put, ['-j', '8', 'a', '--', '-b'])).toMatchObject({ arguments: ['a', '-b'] });
   expect(parseCommandLine(put, ['--exclude', 'a', '--exclude', 'b']).all('exclude')).toEqual(['a', 'b']);
-});
-
-test('names that would confuse a terminal are quoted', () => {
-  expect(showName('plain ünïcode ⛵')).toBe('plain ünïcode ⛵');
-  expect(showName('a\nb\x1b[31m')).toBe('"a\\nb\\u001b[31m"');
 });
 
 test('bytes and times are written for people', () => {
