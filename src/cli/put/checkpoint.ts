@@ -10,7 +10,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readSync,
   rmSync,
   statSync,
@@ -21,6 +20,7 @@ import { dirname, join } from 'node:path';
 import { bareLocator } from '../../keep/locator.ts';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
+import { type Lock, type LockTimes, takeLock, tryLock } from '../lock.ts';
 import type { Part } from './plan.ts';
 import type { SourceFile } from './walk.ts';
 
@@ -80,9 +80,21 @@ export function checkpointFile(key: readonly string[], env: Record<string, strin
  * Opens or creates a checkpoint and locks it. Removes old checkpoints beside it.
  * @param resume false discards what is in it
  */
-export function openCheckpoint(file: string, { resume }: { resume: boolean }): Checkpoint {
+export async function openCheckpoint(
+  file: string,
+  { resume, times }: { resume: boolean; times?: LockTimes },
+): Promise<Checkpoint> {
   makeDirectory(dirname(file));
-  const unlock = lock(`${file}.lock`);
+  const lock = await takeLock(`${file}.lock`, 'uploading the same paths', times);
+  try {
+    return openLocked(file, resume, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function openLocked(file: string, resume: boolean, lock: Lock): Checkpoint {
   forgetOthers(file);
   if (!resume) rmSync(file, { force: true });
   const parts = new Map<string, KnownPart>();
@@ -95,6 +107,7 @@ export function openCheckpoint(file: string, { resume }: { resume: boolean }): C
   let text = state.endsWithLine ? '' : '\n';
 
   const append = (line: Line) => {
+    lock.check();
     text += `${JSON.stringify(line)}\n`;
     writeSync(descriptor, text);
     text = '';
@@ -133,7 +146,7 @@ export function openCheckpoint(file: string, { resume }: { resume: boolean }): C
       if (timer !== null) clearTimeout(timer);
       fsyncSync(descriptor);
       closeSync(descriptor);
-      unlock();
+      lock.release();
     },
   };
   return checkpoint;
@@ -156,11 +169,12 @@ function forgetOthers(file: string): void {
     if (other === file || !name.endsWith('.log')) continue;
     try {
       if (Date.now() - statSync(other).mtimeMs < FORGET_AFTER_MS) continue;
-      const unlock = lock(`${other}.lock`);
+      const lock = tryLock(`${other}.lock`);
+      if (lock === null) continue;
       rmSync(other, { force: true });
-      unlock();
+      lock.release();
     } catch {
-      // Another process has it open, or has removed it.
+      // Another process has removed it.
     }
   }
 }
@@ -221,35 +235,6 @@ function* lines(file: string): Generator<string> {
     if (rest !== '') yield rest;
   } finally {
     closeSync(descriptor);
-  }
-}
-
-/** A lock is a file with the process's id in it; one that a dead process left behind does not count. */
-function lock(file: string): () => void {
-  for (;;) {
-    try {
-      const descriptor = openSync(file, 'wx', 0o600);
-      writeSync(descriptor, String(process.pid));
-      closeSync(descriptor);
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const owner = Number(readFileSync(file, 'utf8'));
-      if (owner !== process.pid && isAlive(owner))
-        throw new CliError(
-          `Another keep-edge (process ${owner}) is uploading the same paths. If that is not so, remove ${file}.`,
-        );
-      rmSync(file, { force: true });
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    if (pid > 0) process.kill(pid, 0);
-    return pid > 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

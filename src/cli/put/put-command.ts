@@ -85,7 +85,7 @@ async function runPut(given: Given): Promise<number> {
   const prepared = { walk, blocks: [...planBlocks(walk.files)], bytes };
   const session = openSession({ retry: retryPolicy(given) });
   try {
-    const checkpoint = openCheckpoint(checkpointOf(given, session, update), { resume: !given.has('no-resume') });
+    const checkpoint = await openCheckpoint(checkpointOf(given, session, update), { resume: !given.has('no-resume') });
     try {
       if (given.has('dry-run')) return dryRun(prepared, checkpoint, given);
       return await runUpload({ given, session, update, prepared, checkpoint, started });

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { takeLock } from '../../../src/cli/lock.ts';
 import { checkpointFile, openCheckpoint } from '../../../src/cli/put/checkpoint.ts';
 
 let directory: string;
@@ -27,8 +28,8 @@ const part = { file: 0, offset: 0, length: 4 };
 const other = { path: 'b', source: '/data/b', size: 6, stamp: '6 1 1' };
 const otherPart = { file: 1, offset: 0, length: 6 };
 
-function recorded() {
-  const checkpoint = openCheckpoint(path, { resume: true });
+async function recorded() {
+  const checkpoint = await openCheckpoint(path, { resume: true });
   checkpoint.addBlock(signed('a'), [
     { file, part },
     { file: other, part: otherPart },
@@ -37,9 +38,9 @@ function recorded() {
   return checkpoint;
 }
 
-test('what was recorded is found again, at its place in the block', () => {
-  recorded().close();
-  const again = openCheckpoint(path, { resume: true });
+test('what was recorded is found again, at its place in the block', async () => {
+  (await recorded()).close();
+  const again = await openCheckpoint(path, { resume: true });
   expect(again.find(file, part)).toEqual({ block: `${'a'.repeat(32)}+10`, offset: 0 });
   expect(again.find(other, otherPart)).toEqual({ block: `${'a'.repeat(32)}+10`, offset: 4 });
   expect(again.locators.get(`${'a'.repeat(32)}+10`)).toBe(signed('a'));
@@ -47,32 +48,32 @@ test('what was recorded is found again, at its place in the block', () => {
   again.close();
 });
 
-test('a file that has changed is not found', () => {
-  const checkpoint = recorded();
+test('a file that has changed is not found', async () => {
+  const checkpoint = await recorded();
   expect(checkpoint.find({ ...file, stamp: '4 2 2' }, part)).toBeNull();
   expect(checkpoint.find({ ...file, source: '/data/c' }, part)).toBeNull();
   expect(checkpoint.find(file, { ...part, offset: 67_108_864 })).toBeNull();
   checkpoint.close();
 });
 
-test('a record is in the file before anything else happens, so that SIGKILL loses nothing', () => {
-  const checkpoint = recorded();
+test('a record is in the file before anything else happens, so that SIGKILL loses nothing', async () => {
+  const checkpoint = await recorded();
   expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(3);
   checkpoint.close();
 });
 
 test('a line that was cut off anywhere costs only itself, also when the upload goes on behind it', {
   timeout: 60_000,
-}, () => {
-  recorded().close();
+}, async () => {
+  (await recorded()).close();
   const whole = readFileSync(path, 'latin1');
   for (let length = 0; length <= whole.length; length += 5) {
     writeFileSync(path, whole);
     truncateSync(path, length);
-    const broken = openCheckpoint(path, { resume: true });
+    const broken = await openCheckpoint(path, { resume: true });
     broken.addBlock(signed('b'), []);
     broken.close();
-    const again = openCheckpoint(path, { resume: true });
+    const again = await openCheckpoint(path, { resume: true });
     expect(again.locators.has(`${'b'.repeat(32)}+10`)).toBe(true);
     const firstLine = whole.indexOf('\n');
     expect(again.find(file, part) !== null).toBe(length >= firstLine);
@@ -80,42 +81,34 @@ test('a line that was cut off anywhere costs only itself, also when the upload g
   }
 });
 
-test('what a power failure leaves, zeros and halves, is passed over', () => {
-  recorded().close();
+test('what a power failure leaves, zeros and halves, is passed over', async () => {
+  (await recorded()).close();
   appendFileSync(path, `${'\0'.repeat(4096)}\n{"block":"half\n[]\nnull\n"text"\n`);
-  const again = openCheckpoint(path, { resume: true });
+  const again = await openCheckpoint(path, { resume: true });
   expect(again.find(file, part)).not.toBeNull();
   again.close();
 });
 
-test('the latest signature of a block counts', () => {
-  const checkpoint = recorded();
+test('the latest signature of a block counts', async () => {
+  const checkpoint = await recorded();
   checkpoint.addRenewed([signed('a', '7ffffffe')]);
   checkpoint.close();
-  const again = openCheckpoint(path, { resume: true });
+  const again = await openCheckpoint(path, { resume: true });
   expect(again.locators.get(`${'a'.repeat(32)}+10`)).toBe(signed('a', '7ffffffe'));
   again.close();
 });
 
-test('a finished upload keeps its blocks and forgets its collection', () => {
-  const checkpoint = recorded();
+test('a finished upload keeps its blocks and forgets its collection', async () => {
+  const checkpoint = await recorded();
   checkpoint.finish();
   checkpoint.close();
-  const again = openCheckpoint(path, { resume: true });
+  const again = await openCheckpoint(path, { resume: true });
   expect(again.collection).toBeNull();
   expect(again.find(file, part)).not.toBeNull();
   again.close();
 });
 
-test('a second process may not open it while the first is alive', () => {
-  const dead = 2 ** 22 + 1;
-  writeFileSync(`${path}.lock`, String(dead));
-  openCheckpoint(path, { resume: true }).close();
-  writeFileSync(`${path}.lock`, String(process.ppid));
-  expect(() => openCheckpoint(path, { resume: true })).toThrow(String(process.ppid));
-});
-
-test('a checkpoint unused for three months is removed, unless it is in use or the one being opened', () => {
+test('a checkpoint unused for three months is removed, unless it is in use or the one being opened', async () => {
   const longAgo = new Date(Date.now() - 91 * 24 * 3600 * 1000);
   const beside = (name: string, date = longAgo) => {
     const at = join(directory, name);
@@ -123,16 +116,17 @@ test('a checkpoint unused for three months is removed, unless it is in use or th
     utimesSync(at, date, date);
     return at;
   };
-  recorded().close();
+  (await recorded()).close();
   const [old, used, recent] = [beside('old.log'), beside('used.log'), beside('recent.log', new Date())];
-  writeFileSync(`${used}.lock`, String(process.ppid));
+  const lock = await takeLock(`${used}.lock`, 'in use');
   utimesSync(path, longAgo, longAgo);
-  const again = openCheckpoint(path, { resume: true });
+  const again = await openCheckpoint(path, { resume: true });
   expect(again.find(file, part)).not.toBeNull();
   again.close();
   expect([old, `${old}.lock`, used, recent].map((at) => existsSync(at))).toEqual([false, false, true, true]);
+  lock.release();
   // It is new again because it was opened.
-  openCheckpoint(recent, { resume: true }).close();
+  (await openCheckpoint(recent, { resume: true })).close();
   expect(existsSync(path)).toBe(true);
 });
 
