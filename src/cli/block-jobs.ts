@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { fsPath } from './fs-path.ts';
+
+// Windows has not all of them.
+const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /**
  * Jobs of the block workers: read, write and hash files with synchronous calls, away from the network thread. Buffers
@@ -39,8 +43,8 @@ export interface ChunkProblem {
 export type BlockResult =
   /** MD5 of all chunks together; null when one could not be read. */
   | { verb: 'read'; buffer: ArrayBuffer; hash: string | null; problems: ChunkProblem[] }
-  /** False, with nothing written, when the hash is wrong. */
-  | { verb: 'write'; buffer: ArrayBuffer; intact: boolean };
+  /** `intact` is false, with nothing written, when the hash is wrong. `problem`: a file could not be written. */
+  | { verb: 'write'; buffer: ArrayBuffer; intact: boolean; problem: ChunkProblem | null };
 
 /** Size and times of a file: differs when it was changed. */
 export function stampOf({ size, mtimeMs, ctimeMs }: Stats): string {
@@ -69,7 +73,7 @@ function readChunk({ file, offset, stamp }: FileChunk, target: Uint8Array): stri
   let descriptor: number | null = null;
   try {
     // O_NONBLOCK: the file may have become a pipe without a writer.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    descriptor = openSync(fsPath(file), O_RDONLY | O_NONBLOCK);
     for (let done = 0; done < target.byteLength; ) {
       const count = readSync(descriptor, target, done, target.byteLength - done, offset + done);
       if (count === 0) return 'it became shorter while it was read';
@@ -86,17 +90,32 @@ function readChunk({ file, offset, stamp }: FileChunk, target: Uint8Array): stri
 
 function writeChunks({ buffer, size, hash, chunks }: BlockJob & { verb: 'write' }): BlockResult {
   const bytes = new Uint8Array(buffer, 0, size);
-  if (createHash('md5').update(bytes).digest('hex') !== hash) return { verb: 'write', buffer, intact: false };
-  for (const { file, from, length, offset, whole } of chunks) {
-    const descriptor = openSync(file, whole ? 'w' : 'r+');
-    try {
-      for (let done = 0; done < length; )
-        done += writeSync(descriptor, bytes, from + done, length - done, offset + done);
-    } finally {
-      closeSync(descriptor);
-    }
+  if (createHash('md5').update(bytes).digest('hex') !== hash)
+    return { verb: 'write', buffer, intact: false, problem: null };
+  for (const [index, chunk] of chunks.entries()) {
+    const what = writeChunk(chunk, bytes);
+    if (what !== null) return { verb: 'write', buffer, intact: true, problem: { chunk: index, what } };
   }
-  return { verb: 'write', buffer, intact: true };
+  return { verb: 'write', buffer, intact: true, problem: null };
+}
+
+/** @returns what is wrong, or null */
+function writeChunk({ file, from, length, offset, whole }: BlockChunk, bytes: Uint8Array): string | null {
+  let descriptor: number | null = null;
+  try {
+    const flags = whole ? O_WRONLY | O_CREAT | O_TRUNC : O_WRONLY;
+    descriptor = openSync(fsPath(file), flags | O_NOFOLLOW, 0o666);
+    for (let done = 0; done < length; ) done += writeSync(descriptor, bytes, from + done, length - done, offset + done);
+    // A network file system may tell only now that it is full.
+    const open = descriptor;
+    descriptor = null;
+    closeSync(open);
+    return null;
+  } catch (error) {
+    return reasonOf(error);
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
 }
 
 const REASONS: Record<string, string> = {
@@ -104,7 +123,13 @@ const REASONS: Record<string, string> = {
   EPERM: 'permission denied',
   ENOENT: 'it is not there any more',
   EISDIR: 'it is a directory now',
-  EIO: 'the disk cannot read it',
+  EIO: 'the disk has failed',
+  ENOSPC: 'no space is left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'it is larger than this file system or limit allows',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a file is where a directory should be',
+  ENOTEMPTY: 'a directory is in the way',
   ESPIPE: 'it is a pipe now',
   ELOOP: 'its symbolic links lead in a circle',
   ENAMETOOLONG: 'its path is too long',

@@ -14,7 +14,7 @@ import {
 import { setTimeout } from 'node:timers/promises';
 import { CliError } from './cli-error.ts';
 import { exists, livenessOf, ownIdentity, type ProcessIdentity } from './process-identity.ts';
-import { note } from './terminal.ts';
+import { note, showName } from './terminal.ts';
 
 /**
  * A lock file that one process holds at a time. It names its owner, and the owner touches it every two seconds. An
@@ -40,22 +40,29 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 /**
  * Takes a lock, waiting for as long as it is not known whether its owner is alive.
  * @param doing what the owner does, for messages: `uploading the same paths`
+ * @param options.shown the file's path in messages
  * @throws CliError when another process holds it
  */
-export async function takeLock(file: string, doing: string, times: LockTimes = TIMES): Promise<Lock> {
+export async function takeLock(
+  file: string,
+  doing: string,
+  { times = TIMES, shown = file }: { times?: LockTimes | undefined; shown?: string } = {},
+): Promise<Lock> {
   let first: Found | null = null;
   let since = 0;
   for (;;) {
     const { lock, found } = tryOnce(file, times);
     if (lock !== null) return lock;
     if (found === null) continue;
-    if (found.liveness === 'alive') throw heldBy(found, file, doing);
+    if (found.liveness === 'alive') throw heldBy(found, shown, doing);
     if (first === null || first.text !== found.text || first.inode !== found.inode) {
       if (first === null)
-        note(`${file} may be a leftover: waiting ${times.patienceMs / 1000} s to see whether its owner lives.`);
+        note(
+          `${showName(shown)} may be a leftover: waiting ${times.patienceMs / 1000} s to see whether its owner lives.`,
+        );
       first = found;
       since = performance.now();
-    } else if (found.touched !== first.touched) throw heldBy(found, file, doing);
+    } else if (found.touched !== first.touched) throw heldBy(found, shown, doing);
     else if (performance.now() - since > times.patienceMs) removeStale(file, found);
     await setTimeout(LOOK_EVERY_MS);
   }
@@ -196,7 +203,7 @@ function hold(file: string, text: string, { beatMs }: LockTimes): Lock {
   timer.unref();
   return {
     check() {
-      if (isLost) throw new CliError(`Another keep-edge has taken over: this one stood still for too long (${file}).`);
+      if (isLost) throw new CliError(`Another keep-edge has taken over: this one stood still for too long.`);
     },
     release() {
       clearInterval(timer);
@@ -211,5 +218,5 @@ function hold(file: string, text: string, { beatMs }: LockTimes): Lock {
 
 function heldBy({ owner, text }: Found, file: string, doing: string): CliError {
   const who = owner === null ? `process ${text.trim() || 'unknown'}` : `process ${owner.pid} on ${owner.host}`;
-  return new CliError(`Another keep-edge (${who}) is ${doing}. If that is not so, remove ${file}.`);
+  return new CliError(`Another keep-edge (${who}) is ${doing}. If that is not so, remove ${showName(file)}.`);
 }

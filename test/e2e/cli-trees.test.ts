@@ -166,12 +166,14 @@ describe('get', () => {
     const uuid = await cli.ok('put', join(tree, 'big'));
     const target = join(cli.home, 'resumed');
     await cli.ok('get', uuid, target);
-    // As a killed run leaves it: the file under its other name, one block not written yet.
-    const { partFile } = await import('../../src/cli/get/targets.ts');
+    // As a killed run leaves it: the file in the private directory, one block not written yet.
+    const { partName, privateName } = await import('../../src/cli/get/destination.ts');
+    const own = join(target, privateName(`${uuid}/\n`, []));
     const bytes = await readFile(join(target, 'big'));
     bytes.fill(0, 0, MIB);
     await rm(join(target, 'big'));
-    await writeFile(partFile(join(target, 'big')), bytes);
+    await mkdir(own, { mode: 0o700 });
+    await writeFile(join(own, partName('big')), bytes);
     const result = JSON.parse(await cli.ok('get', uuid, target, '--json'));
     expect(result).toMatchObject({ blocks_fetched: 1, bytes_fetched: 64 * MIB });
     expect((await readFile(join(target, 'big'))).equals(await readFile(join(tree, 'big')))).toBe(true);

@@ -1,12 +1,15 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
 import type { KeepClient } from '../../services/keep-client.ts';
+import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
-import { plural } from '../human-format.ts';
+import { fsPath } from '../fs-path.ts';
+import { formatBytes, plural } from '../human-format.ts';
 import { showName } from '../terminal.ts';
 import { checkBlocks, type Verdict } from './check-blocks.ts';
+import type { Destination } from './destination.ts';
 import { fetchBlocks } from './fetch-blocks.ts';
-import type { BlockUse, GetPlan } from './fetch-plan.ts';
-import { makeDirectories, makeRoom, partFile, putInPlace, statesOf } from './targets.ts';
+import type { BlockUse, GetPlan, TargetFile } from './fetch-plan.ts';
+import { statesOf } from './targets.ts';
 
 export interface DownloadCounts {
   bytesDone: number;
@@ -18,9 +21,14 @@ export interface DownloadCounts {
   blocksFetched: number;
   /** Files that were complete before. */
   filesSkipped: number;
+  /** Files in their place. */
+  filesDone: number;
 }
 
 const MAX_NAMED = 5;
+/** Of Stats.blocks. */
+const STAT_BLOCK_BYTES = 512;
+const { O_WRONLY, O_CREAT, O_NOFOLLOW = 0 } = constants;
 
 /**
  * Writes a plan's files. What is on disk already, complete or begun, is hashed, and only the rest is fetched.
@@ -28,11 +36,14 @@ const MAX_NAMED = 5;
  * @throws CliError when such files are in the way; ServicesError
  */
 export async function download(
-  { targets, blocks }: GetPlan,
-  { keep, jobs, force, signal, counts }: DownloadOptions,
+  { root, targets, directories, blocks }: GetPlan,
+  { keep, jobs, force, signal, counts, destination }: DownloadOptions,
 ): Promise<void> {
-  makeDirectories(targets);
-  const states = statesOf(targets);
+  makeDirectories(targets, directories, destination);
+  const states = statesOf(targets, destination.begun);
+  const partOf = (index: number) => destination.partOf(targets[index]?.name ?? '');
+  const fileError = (index: number, what: string) =>
+    new CliError(`${showName(targets[index]?.target ?? '')}: ${what}. Run the same command again to go on.`);
   const inTheWay = targets.filter((_, index) => states[index] === 'other');
   if (!force) refuse(inTheWay.map(({ target }) => target));
 
@@ -41,7 +52,7 @@ export async function download(
   const fileOf = (index: number): string | null => {
     const target = targets[index]?.target ?? '';
     const state = states[index];
-    return state === 'there' ? target : state === 'begun' ? partFile(target) : null;
+    return state === 'there' ? target : state === 'begun' ? partOf(index) : null;
   };
   await checkBlocks(stands, fileOf, (block, verdict) => verdicts.set(block, verdict));
   const complete = targets.map((_, index) => states[index] === 'there');
@@ -57,6 +68,7 @@ export async function download(
   }
   if (!force) refuse([...differing]);
   counts.filesSkipped = complete.filter(Boolean).length;
+  counts.filesDone = counts.filesSkipped;
 
   const waiting = new Map<number, number>();
   const needed: BlockUse[] = [];
@@ -71,17 +83,18 @@ export async function download(
   const rooms = new Set(
     needed.flatMap(({ chunks }) => chunks.filter(({ whole }) => !whole).map(({ target }) => target)),
   );
-  for (const index of rooms) makeRoom(targets[index]?.target ?? '', targets[index]?.size ?? 0);
+  checkSpace(destination, targets, complete, root);
+  for (const index of rooms) makeRoom(partOf(index), targets[index]?.size ?? 0, (what) => fileError(index, what));
 
   const refused: string[] = [];
   const settle = (index: number) => {
-    const target = targets[index]?.target ?? '';
-    if (!putInPlace(target, { force, isFree: states[index] === 'absent' || states[index] === 'begun' }))
-      refused.push(target);
+    const { target = '', name = '' } = targets[index] ?? {};
+    if (destination.putInPlace(name, force)) counts.filesDone++;
+    else refused.push(target);
   };
-  for (const [index, { target, size }] of targets.entries()) {
+  for (const [index, { size }] of targets.entries()) {
     if (size === 0 && !complete[index]) {
-      closeSync(openSync(partFile(target), 'w'));
+      makeRoom(partOf(index), 0, (what) => fileError(index, what));
       settle(index);
     } else if (!complete[index] && !waiting.has(index)) settle(index);
   }
@@ -90,7 +103,8 @@ export async function download(
     blocks: needed,
     jobs,
     signal,
-    fileOf: (index) => partFile(targets[index]?.target ?? ''),
+    fileOf: partOf,
+    fileError,
     onBytes(bytes) {
       counts.bytesUnderWay += bytes;
       counts.bytesMoved += Math.max(0, bytes);
@@ -115,6 +129,52 @@ export interface DownloadOptions {
   force: boolean;
   signal: AbortSignal;
   counts: DownloadCounts;
+  destination: Destination;
+}
+
+/** Also of the files' directories: a collection names most of them only through its files. */
+function makeDirectories(
+  targets: readonly TargetFile[],
+  directories: readonly string[],
+  destination: Destination,
+): void {
+  const names = new Set(directories);
+  for (const { name } of targets) names.add(name.slice(0, Math.max(0, name.lastIndexOf('/'))));
+  for (const name of names) destination.makeDirectory(name);
+}
+
+/** @throws CliError when what is missing does not fit on the disk */
+function checkSpace(
+  destination: Destination,
+  targets: readonly TargetFile[],
+  complete: readonly boolean[],
+  root: string,
+): void {
+  const free = destination.freeBytes();
+  if (free === null) return;
+  let missing = 0;
+  for (const [index, { name, size }] of targets.entries()) {
+    // A file that was begun has holes where its blocks are missing.
+    if (!complete[index]) missing += Math.max(0, size - (destination.begun(name)?.blocks ?? 0) * STAT_BLOCK_BYTES);
+  }
+  if (missing > free)
+    throw new CliError(
+      `Not enough space in ${showName(root)}: ${formatBytes(missing)} are still to come, ${formatBytes(free)} are free.`,
+    );
+}
+
+/** Sets the length of a file that is filled chunk by chunk; holes take no space. */
+function makeRoom(part: string, size: number, fail: (what: string) => Error): void {
+  try {
+    const descriptor = openSync(fsPath(part), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o666);
+    try {
+      ftruncateSync(descriptor, size);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw fail(reasonOf(error));
+  }
 }
 
 function* judged(blocks: readonly BlockUse[], verdicts: ReadonlyMap<BlockUse, Verdict>) {

@@ -22,9 +22,11 @@ export interface FetchOptions {
   onBytes(bytes: number): void;
   /** The block is written; its bytes have been subtracted by onBytes. */
   onBlock(block: BlockUse): void;
+  /** The error of a target that cannot be written. It ends everything: other services would not help. */
+  fileError(target: number, what: string): Error;
 }
 
-/** Fetches blocks, verifies their hash, then writes them into their files. @throws ServicesError, file system errors */
+/** Fetches blocks, verifies their hash, then writes them into their files. @throws ServicesError, what fileError makes */
 export async function fetchBlocks({
   keep,
   blocks,
@@ -33,6 +35,7 @@ export async function fetchBlocks({
   fileOf,
   onBytes,
   onBlock,
+  fileError,
 }: FetchOptions): Promise<void> {
   const pool = createBlockPool({
     threads: Math.min(MAX_THREADS, availableParallelism()),
@@ -61,6 +64,12 @@ export async function fetchBlocks({
               const size = await fill(new Uint8Array(buffer), body, Math.min(announced, block.size), onChunk);
               const written = await pool.run({ verb: 'write', buffer, size, hash, chunks });
               buffer = written.buffer;
+              if (written.problem !== null) {
+                const { chunk, what } = written.problem;
+                const error = fileError(block.chunks[chunk]?.target ?? 0, what);
+                stop.abort(error);
+                throw error;
+              }
               if (!written.intact) throw new KeepError('corrupt', { message: 'checksum mismatch' });
             } finally {
               onBytes(-come);

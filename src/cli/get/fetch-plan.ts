@@ -1,14 +1,17 @@
 import { join } from 'node:path';
 import type { Segment } from '../../keep/manifest/tree.ts';
 import type { BlockChunk } from '../block-jobs.ts';
+import { CliError } from '../cli-error.ts';
 import { type FoundFile, fileSize } from '../collection.ts';
+import { plural } from '../human-format.ts';
+import { showName } from '../terminal.ts';
 
 /** A file to be written. */
 export interface TargetFile {
   /** Where it ends up. */
   target: string;
-  /** In the collection. */
-  path: string;
+  /** The same below the plan's root, with slashes. */
+  name: string;
   size: number;
 }
 
@@ -20,19 +23,29 @@ export interface BlockUse {
 }
 
 export interface GetPlan {
+  /** The directory that holds everything. */
+  root: string;
   targets: TargetFile[];
+  /** Below the root; empty ones among them. */
+  directories: string[];
   /** Blocks in the order of their first use. */
   blocks: BlockUse[];
 }
 
-/** Which blocks go where: each is fetched once, however many files it is in. */
-export function planFiles(files: Iterable<FoundFile>, directory: string): GetPlan {
+/**
+ * Which blocks go where: each is fetched once, however many files it is in.
+ * @throws CliError when the platform cannot have a file of some name
+ */
+export function planFiles(
+  files: Iterable<FoundFile>,
+  { root, directories = [] }: { root: string; directories?: string[] },
+): GetPlan {
   const targets: TargetFile[] = [];
   const blocks = new Map<string, BlockUse>();
-  for (const { path, file } of files) {
+  for (const { path: name, file } of files) {
     const target = targets.length;
     const size = fileSize(file);
-    targets.push({ target: path === '' ? directory : join(directory, path), path, size });
+    targets.push({ target: join(root, name), name, size });
     let offset = 0;
     for (const segment of file.segments) {
       use(blocks, segment).chunks.push({
@@ -45,7 +58,8 @@ export function planFiles(files: Iterable<FoundFile>, directory: string): GetPla
       offset += segment.length;
     }
   }
-  return { targets, blocks: [...blocks.values()] };
+  refuseNames([...targets.map(({ name }) => name), ...directories]);
+  return { root, targets, directories, blocks: [...blocks.values()] };
 }
 
 function use(blocks: Map<string, BlockUse>, { locator, blockSize }: Segment): BlockUse {
@@ -55,4 +69,27 @@ function use(blocks: Map<string, BlockUse>, { locator, blockSize }: Segment): Bl
     blocks.set(locator, known);
   }
   return known;
+}
+
+const MAX_NAMED = 5;
+
+/** @throws CliError that names paths which cannot be made, or would be made elsewhere */
+export function refuseNames(names: readonly string[], platform: string = process.platform): void {
+  const bad = names.filter((name) => !name.split('/').every((component) => isUsable(component, platform)));
+  if (bad.length === 0) return;
+  const shown = bad.slice(0, MAX_NAMED).map(showName).join('\n  ');
+  throw new CliError(
+    `This system cannot have ${plural(bad.length, 'path')} of the collection:\n  ${shown}${bad.length > MAX_NAMED ? '\n  ...' : ''}`,
+  );
+}
+
+/** Separators, drives and streams (a:b), and what Windows takes away from the end of a name. */
+const NOT_ON_WINDOWS = /[\\/:*?"<>|]|[. ]$/;
+const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|\s*$)/i;
+
+function isUsable(component: string, platform: string): boolean {
+  if (component === '' || component === '.' || component === '..' || component.includes('\0')) return false;
+  if (platform !== 'win32') return true;
+  const hasControl = [...component].some((char) => char < ' ');
+  return !(hasControl || NOT_ON_WINDOWS.test(component) || WINDOWS_DEVICE.test(component));
 }

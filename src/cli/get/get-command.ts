@@ -1,15 +1,17 @@
-import { mkdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { entryAt, type FoundFile, filesBelow, loadCollection, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
+import { fsPath } from '../fs-path.ts';
 import { formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { showProgress } from '../progress.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { note, print, printJson, showName } from '../terminal.ts';
+import { openDestination, privateName } from './destination.ts';
 import { type DownloadCounts, download } from './download.ts';
 import { type GetPlan, planFiles } from './fetch-plan.ts';
 import { printFile } from './print-file.ts';
@@ -61,10 +63,11 @@ async function runGet(given: Given): Promise<number> {
       await printFile(session.keep, entry, process.stdout);
       return 0;
     }
-    const { plan, directories } = planEntry(entry, path, destination);
-    if (given.has('verify')) return await runVerify(given, session, plan);
-    for (const directory of directories) mkdirSync(directory, { recursive: true });
-    return await runDownload(given, session, plan);
+    const plan = planEntry(entry, path, destination);
+    const names = [...plan.targets.map(({ name }) => name), ...plan.directories];
+    const own = privateName(`${id}/${path}\n${entry.kind === 'file' ? plan.targets[0]?.name : ''}`, names);
+    if (given.has('verify')) return await runVerify(given, session, plan, own);
+    return await runDownload(given, session, plan, own);
   } finally {
     session.close();
   }
@@ -74,24 +77,24 @@ function planEntry(entry: ManifestDirectory | ManifestFile, path: string, destin
   if (entry.kind === 'file') {
     const into = destination === '' || destination.endsWith('/') || isDirectory(destination);
     const target = into ? join(destination || '.', basename(path)) : destination;
-    return { plan: planFiles([{ path: '', file: entry }], target), directories: [] };
+    return planFiles([{ path: basename(target), file: entry }], { root: dirname(target) });
   }
   const root = destination || '.';
   const files: FoundFile[] = [];
-  const directories: string[] = [root];
+  const directories: string[] = [];
   for (const found of filesBelow(entry)) {
-    if (found.file === null) directories.push(join(root, found.path));
+    if (found.file === null) directories.push(found.path);
     else files.push(found);
   }
-  return { plan: planFiles(files, root), directories };
+  return planFiles(files, { root, directories });
 }
 
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return statSync(fsPath(path), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-async function runVerify(given: Given, { keep }: Session, plan: GetPlan): Promise<number> {
-  const problems = await verify(plan, keep);
+async function runVerify(given: Given, { keep }: Session, plan: GetPlan, own: string): Promise<number> {
+  const problems = await verify(plan, keep, own);
   const files = plan.targets.length;
   if (given.has('json')) printJson({ files, problems });
   else {
@@ -101,7 +104,7 @@ async function runVerify(given: Given, { keep }: Session, plan: GetPlan): Promis
   return problems.length > 0 ? 1 : 0;
 }
 
-async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Promise<number> {
+async function runDownload(given: Given, { keep }: Session, plan: GetPlan, own: string): Promise<number> {
   const started = Date.now();
   const bytes = plan.targets.reduce((sum, { size }) => sum + size, 0);
   const counts: DownloadCounts = {
@@ -111,7 +114,9 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Prom
     bytesFetched: 0,
     blocksFetched: 0,
     filesSkipped: 0,
+    filesDone: 0,
   };
+  const destination = await openDestination(plan.root, own);
   const interruption = onInterrupt();
   const progress = showProgress(
     () => ({
@@ -123,9 +128,12 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Prom
     }),
     { quiet: given.has('quiet') },
   );
+  let isComplete = false;
   try {
     const jobs = Math.min(given.count('jobs') ?? DEFAULT_JOBS, MAX_JOBS);
-    await download(plan, { keep, jobs, force: given.has('force'), signal: interruption.signal, counts });
+    const { signal } = interruption;
+    await download(plan, { keep, jobs, force: given.has('force'), signal, counts, destination });
+    isComplete = true;
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     progress.stop();
@@ -134,6 +142,7 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan): Prom
   } finally {
     progress.stop();
     interruption.end();
+    destination.close(isComplete);
   }
   const files = plan.targets.length;
   const seconds = (Date.now() - started) / 1000;

@@ -1,15 +1,20 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 import type { KeepClient } from '../../services/keep-client.ts';
+import { fsPath } from '../fs-path.ts';
 import { checkBlocks } from './check-blocks.ts';
+import { partName } from './destination.ts';
 import type { BlockUse, GetPlan } from './fetch-plan.ts';
 import { statesOf } from './targets.ts';
 
-/** Compares files on disk with a collection. @returns the files that differ, and why */
+/** Compares files on disk with a collection. @param own name of the private directory of unfinished files. @returns the files that differ, and why */
 export async function verify(
-  { targets, blocks }: GetPlan,
+  { root, targets, blocks }: GetPlan,
   keep: KeepClient,
+  own: string,
 ): Promise<{ path: string; what: string }[]> {
-  const states = statesOf(targets);
+  const begun = (name: string) => lstatSync(fsPath(join(root, own, partName(name))), { throwIfNoEntry: false }) ?? null;
+  const states = statesOf(targets, begun);
   const problems = new Map<number, string>();
   for (const [index, state] of states.entries()) {
     if (state === 'absent') problems.set(index, 'missing');
@@ -41,7 +46,7 @@ export async function verify(
 }
 
 function holds(file: string, offset: number, bytes: Uint8Array): boolean {
-  const descriptor = openSync(file, 'r');
+  const descriptor = openSync(fsPath(file), 'r');
   try {
     const found = Buffer.alloc(bytes.byteLength);
     for (let done = 0; done < found.byteLength; ) {

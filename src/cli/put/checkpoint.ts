@@ -85,7 +85,7 @@ export async function openCheckpoint(
   { resume, times }: { resume: boolean; times?: LockTimes },
 ): Promise<Checkpoint> {
   makeDirectory(dirname(file));
-  const lock = await takeLock(`${file}.lock`, 'uploading the same paths', times);
+  const lock = await takeLock(`${file}.lock`, 'uploading the same paths', { times });
   try {
     return openLocked(file, resume, lock);
   } catch (error) {

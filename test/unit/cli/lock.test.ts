@@ -28,7 +28,7 @@ afterEach(() => {
 /** A process that takes the lock and says `held ITS-PID`, or why not. */
 const HOLDER = `
   const { takeLock } = await import(${JSON.stringify(LOCK)});
-  await takeLock(process.env.LOCK_FILE, 'at work', ${JSON.stringify(TIMES)}).then(
+  await takeLock(process.env.LOCK_FILE, 'at work', { times: ${JSON.stringify(TIMES)} }).then(
     () => console.log('held', process.pid),
     (error) => console.log('refused', error.message),
   );
@@ -49,7 +49,7 @@ async function firstLine(child: ChildProcess): Promise<string> {
   return String(line);
 }
 
-const take = () => takeLock(file, 'at work', TIMES);
+const take = () => takeLock(file, 'at work', { times: TIMES });
 
 test('a lock that a live process holds is refused, and names the process', async () => {
   const holder = startHolder();

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { decodeName, nameBytes } from '../keep/manifest/names.ts';
+
+/**
+ * Paths are strings in which bytes that are not UTF-8 are lone surrogates, as names in manifests are. This is the form
+ * that functions of node:fs take.
+ */
+export function fsPath(path: string): string | Buffer {
+  return path.isWellFormed() ? path : Buffer.from(nameBytes(path));
+}
+
+const REPLACEMENT = '\ufffd';
+
+/** Arguments of the command line. Node replaces bytes that are not UTF-8; Linux still has them. */
+export function argumentsOf(argv: readonly string[]): string[] {
+  const args = argv.slice(2);
+  if (!args.some((arg) => arg.includes(REPLACEMENT))) return args;
+  try {
+    const raw = readFileSync('/proc/self/cmdline');
+    const all: string[] = [];
+    for (let from = 0, end = raw.indexOf(0); end >= 0; from = end + 1, end = raw.indexOf(0, from))
+      all.push(decodeName(raw.subarray(from, end)));
+    const given = args.length > 0 ? all.slice(-args.length) : [];
+    const isSame = given.every((arg, index) => Buffer.from(nameBytes(arg)).toString() === args[index]);
+    return given.length === args.length && isSame ? given : args;
+  } catch {
+    return args;
+  }
+}
