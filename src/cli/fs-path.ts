@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { decodeName, nameBytes } from '../keep/manifest/names.ts';
+
+/** What Node puts in the place of bytes that are not UTF-8. */
+const REPLACEMENT = '\ufffd';
 
 /**
  * Paths are strings in which bytes that are not UTF-8 are lone surrogates, as names in manifests are. This is the form
@@ -9,7 +12,16 @@ export function fsPath(path: string): string | Buffer {
   return path.isWellFormed() ? path : Buffer.from(nameBytes(path));
 }
 
-const REPLACEMENT = '\ufffd';
+/** The names in a directory, those that are not UTF-8 among them. */
+export function namesIn(directory: string): string[] {
+  const names = readdirSync(fsPath(directory));
+  if (!names.some((name) => name.includes(REPLACEMENT))) return names;
+  return readdirSync(fsPath(directory), { encoding: 'buffer' }).map(decodeName);
+}
+
+export function realPath(path: string): string {
+  return decodeName(realpathSync(fsPath(path), { encoding: 'buffer' }));
+}
 
 /** Arguments of the command line. Node replaces bytes that are not UTF-8; Linux still has them. */
 export function argumentsOf(argv: readonly string[]): string[] {

@@ -1,3 +1,4 @@
+import { argumentsOf } from './fs-path.ts';
 import { main } from './main.ts';
 
 // A closed pipe, as behind `| head`, is no error.
@@ -5,4 +6,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(argumentsOf(process.argv));

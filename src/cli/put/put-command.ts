@@ -1,7 +1,7 @@
-import { realpathSync } from 'node:fs';
 import { usageError } from '../cli-error.ts';
 import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
+import { realPath } from '../fs-path.ts';
 import { parseGlob } from '../glob.ts';
 import { formatBytes, plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
@@ -99,7 +99,7 @@ async function runPut(given: Given): Promise<number> {
 
 /** What is uploaded, and where to. */
 function checkpointOf(given: Given, { settings }: Session, update: string | null): string {
-  const paths = given.arguments.map((path) => `${realpathSync(path)}${path.endsWith('/') ? '/' : ''}`);
+  const paths = given.arguments.map((path) => `${realPath(path)}${path.endsWith('/') ? '/' : ''}`);
   const where = [settings.apiUrl, update ?? '', given.text('project-uuid') ?? ''];
   return checkpointFile([...where, ...paths.sort()]);
 }

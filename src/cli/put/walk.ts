@@ -1,9 +1,11 @@
-import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, type Stats, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { compareNames } from '../../keep/manifest/names.ts';
 import { reasonOf, stampOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
+import { fsPath, namesIn, realPath } from '../fs-path.ts';
 import type { Glob } from '../glob.ts';
+import { showName } from '../terminal.ts';
 
 /** A file to be stored. */
 export interface SourceFile {
@@ -58,7 +60,8 @@ export function walkPaths(paths: readonly string[], options: WalkOptions): Walk 
     const stats = statGiven(path);
     const contents = stats.isDirectory() && /(^|\/)\.{0,2}$/.test(path);
     const name = contents ? '' : basename(resolve(path));
-    if (name !== '' && roots.has(name)) throw new CliError(`Two of the paths would be ${name} in the collection.`);
+    if (name !== '' && roots.has(name))
+      throw new CliError(`Two of the paths would be ${showName(name)} in the collection.`);
     roots.add(name);
     visit(walk, { source: resolve(path), path: name, stats, above: [] }, options, true);
   }
@@ -68,10 +71,10 @@ export function walkPaths(paths: readonly string[], options: WalkOptions): Walk 
 
 function statGiven(path: string): Stats {
   try {
-    return statSync(path);
+    return statSync(fsPath(path));
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new CliError(`${path}: ${isMissing ? 'there is no such file or directory' : reasonOf(error)}`);
+    throw new CliError(`${showName(path)}: ${isMissing ? 'there is no such file or directory' : reasonOf(error)}`);
   }
 }
 
@@ -90,6 +93,9 @@ function visit(walk: Walk, root: Place, options: WalkOptions, isGiven: boolean):
   for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
     const { source, path, stats } = place;
     if (!given && options.excludes.some((excludes) => excludes(path))) walk.excluded++;
+    // The API server takes no other names.
+    else if (!path.isWellFormed())
+      walk.problems.push({ path: source, what: 'its name is not UTF-8, as collections need it' });
     else if (stats.isFile()) walk.files.push({ path, source, size: stats.size, stamp: stampOf(stats) });
     else if (stats.isDirectory()) for (const child of children(walk, place, options).reverse()) pending.push(child);
     else if (given) walk.problems.push({ path: source, what: 'it is no file and no directory' });
@@ -103,11 +109,11 @@ function children(walk: Walk, { source, path, above }: Place, options: WalkOptio
   let inside: readonly string[] = above;
   try {
     if (options.followLinks) {
-      const real = realpathSync(source);
+      const real = realPath(source);
       if (above.includes(real)) throw Object.assign(new Error(), { code: 'ELOOP' });
       inside = [...above, real];
     }
-    names = readdirSync(source);
+    names = namesIn(source);
   } catch (error) {
     walk.problems.push({ path: source, what: reasonOf(error) });
     return [];
@@ -128,18 +134,16 @@ function statChild(
   { followLinks, excludes }: WalkOptions,
 ): Stats | null {
   try {
-    const stats = lstatSync(source);
+    const stats = lstatSync(fsPath(source));
     if (!stats.isSymbolicLink()) return stats;
     if (excludes.some((isExcluded) => isExcluded(path))) {
       walk.excluded++;
       return null;
     }
-    if (followLinks) return statSync(source);
+    if (followLinks) return statSync(fsPath(source));
     walk.skippedLinks++;
   } catch (error) {
-    // readdir shows bytes that are no UTF-8 as U+FFFD; there is no file of that name then.
-    const what = source.includes('\ufffd') ? 'its name is not UTF-8, as collections need it' : reasonOf(error);
-    walk.problems.push({ path: source, what });
+    walk.problems.push({ path: source, what: reasonOf(error) });
   }
   return null;
 }
@@ -147,7 +151,7 @@ function statChild(
 function refuseDuplicates(files: readonly SourceFile[]): void {
   const seen = new Set<string>();
   for (const { path } of files) {
-    if (seen.has(path)) throw new CliError(`Two of the paths hold ${path}: a collection can hold one.`);
+    if (seen.has(path)) throw new CliError(`Two of the paths hold ${showName(path)}: a collection can hold one.`);
     seen.add(path);
   }
 }
