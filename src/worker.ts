@@ -5,7 +5,7 @@ import type { Env } from './config/env.ts';
 import { logResponse } from './http/access-log.ts';
 import { createContext, type RequestContext } from './http/context.ts';
 import { textError } from './http/error-response.ts';
-import { KeepError } from './keep/errors.ts';
+import { isKeepError, KeepError } from './keep/errors.ts';
 import { VERSION } from './keep/version.ts';
 
 export { Balancer } from './app/balancer-object.ts';
@@ -17,8 +17,8 @@ export default {
     let context: RequestContext;
     try {
       context = createContext(request, (work) => execution.waitUntil(work));
-    } catch {
-      return textError(new KeepError('bad_request'));
+    } catch (error) {
+      return textError(isKeepError(error) ? error : new KeepError('bad_request'));
     }
     const response = await answer(context, env);
     // Cloudflare's edge adds a Date; the local runtime does not.

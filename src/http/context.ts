@@ -1,4 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
+import { decodeUriName } from '../keep/manifest/uri-names.ts';
 import { requestTokens } from '../keep/token.ts';
 
 const ID_DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz';
@@ -10,7 +11,7 @@ export interface RequestContext {
   request: Request;
   method: string;
   url: URL;
-  /** Percent-decoded once, slashes kept as sent, always starting with one. */
+  /** Percent-decoded once, slashes kept as sent, always starting with one. Bytes that are not UTF-8 as in keep/manifest/names.ts. */
   path: string;
   requestId: string;
   /** All credentials, in the order of requestTokens; the first one counts for signatures. */
@@ -29,7 +30,7 @@ export interface RequestContext {
   waitUntil: (work: Promise<unknown>) => void;
 }
 
-/** @throws URIError when the path holds a malformed percent escape. */
+/** @throws KeepError bad_request when the path holds a malformed percent escape */
 export function createContext(request: Request, waitUntil: (work: Promise<unknown>) => void): RequestContext {
   let url: URL | null = null;
   return {
@@ -41,7 +42,7 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
       if (url === null) throw new KeepError('bad_request', { message: 'the Host header is not the name of a host' });
       return url;
     },
-    path: decodeURIComponent(rawPath(request.url)),
+    path: decodeUriName(rawPath(request.url)),
     requestId: request.headers.get('X-Request-Id') || createRequestId(),
     tokens: requestTokens(request, { cookie: !isFromOtherSite(request) }),
     now: Date.now() / 1000,

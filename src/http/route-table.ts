@@ -32,7 +32,7 @@ export function createRouteTable<Args extends unknown[]>(
     ),
   });
   return (method, path, ...args) => {
-    const url = `http://route${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`;
+    const url = `http://route${encodeURI(path.toWellFormed()).replace(/[?#]/g, encodeURIComponent)}`;
     // itty-router reads only method and url; the arguments travel in the request.
     return router.fetch({ method, url, args } as unknown as IRequest);
   };

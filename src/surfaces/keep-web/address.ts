@@ -1,3 +1,5 @@
+import { encodeUriName } from '../../keep/manifest/uri-names.ts';
+
 /**
  * Where a request wants to go (keep-web.md 2.2). Pure text work: nothing here knows what exists. Paths are split after
  * percent-decoding, so an encoded slash is a slash, and no component is ever resolved: `.` and `..` are refused, which
@@ -142,7 +144,7 @@ export function encodePath(components: string[], trailingSlash = false): string 
 
 /** Percent-encodes one component so that it stays one: also what encodeURIComponent leaves but shells and HTML do not. */
 export function encodeComponent(component: string): string {
-  return encodeURIComponent(component.toWellFormed())
+  return encodeUriName(component)
     .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%3D', '=');
 }
