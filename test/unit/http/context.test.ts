@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { createContext } from '../../../src/http/context.ts';
 
 const contextOf = (path: string, headers: Record<string, string> = {}) =>
-  createContext({ url: `http://host${path}`, method: 'GET', headers: new Headers(headers) } as Request, () => undefined);
+  createContext(
+    { url: `http://host${path}`, method: 'GET', headers: new Headers(headers) } as Request,
+    () => undefined,
+  );
 
 test('a path is decoded once, bytes that are not UTF-8 without loss', () => {
   expect(contextOf('/c=x/M%DCller%2520?a=%FF').path).toBe('/c=x/M\udcdcller%20');
