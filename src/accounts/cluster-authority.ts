@@ -1,3 +1,4 @@
+import { expiryOf } from '../records/times.ts';
 import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
 import type { Account, Authority, User } from './account.ts';
 
@@ -34,7 +35,7 @@ export function createClusterAuthority(apiUrl: string): Authority {
         user: userAnswer === null ? null : toUser(userAnswer),
         scopes: tokenAnswer.scopes ?? [],
         tokenUuid: tokenAnswer.uuid ?? null,
-        expiresAt: typeof tokenAnswer.expires_at === 'string' ? Date.parse(tokenAnswer.expires_at) : null,
+        expiresAt: expiryOf(tokenAnswer.expires_at),
       };
       return account;
     },

@@ -1,6 +1,7 @@
 import { equalInConstantTime } from '../keep/constant-time.ts';
 import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
+import { expiryOf } from '../records/times.ts';
 import type { Account, Authority } from './account.ts';
 import { hashSecret } from './tokens.ts';
 
@@ -38,7 +39,7 @@ export function createD1Authority(db: D1Database, now: () => number): Authority 
         });
       if (row === null || !equalInConstantTime(hash, row.secret_sha256)) return null;
       if (uuid !== null && uuid !== row.uuid) return null;
-      const expiresAt = row.expires_at === null ? null : Date.parse(row.expires_at);
+      const expiresAt = expiryOf(row.expires_at);
       if (expiresAt !== null && expiresAt <= now()) return null;
       return toAccount(row, expiresAt);
     },

@@ -155,7 +155,9 @@ function checkTime(time: string | null): string | null {
   if (time === null || time === '') return null;
   const normal = normaliseTime(time);
   if (normal === null)
-    throw new KeepError('invalid_record', { message: 'expires_at is a time such as 2030-01-31T12:00:00Z' });
+    throw new KeepError('invalid_record', {
+      message: 'expires_at is a time such as 2030-01-31T12:00:00Z, in the years 1 to 9999',
+    });
   return normal;
 }
 

@@ -19,7 +19,10 @@ const Name = v.nullable(
 const Time = v.nullable(
   v.pipe(
     v.string(),
-    v.check((text) => text === '' || normaliseTime(text) !== null, 'write a time such as 2030-01-31T12:00:00Z'),
+    v.check(
+      (text) => text === '' || normaliseTime(text) !== null,
+      'write a time such as 2030-01-31T12:00:00Z, in the years 1 to 9999',
+    ),
     v.transform((text) => (text === '' ? null : normaliseTime(text))),
   ),
 );

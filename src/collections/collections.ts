@@ -1,8 +1,9 @@
 import type { User } from '../accounts/account.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
+import { deleteRows } from '../records/delete-rows.ts';
 import { createUuid, INFIX, isUuid } from '../records/ids.ts';
-import { formatTime } from '../records/times.ts';
+import { formatTime, isStoredTime } from '../records/times.ts';
 import { insertNamed, uniqueName, updateRow } from '../records/write-row.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
@@ -208,14 +209,15 @@ export function createCollections(setup: CollectionsSetup) {
     },
 
     /** Deletes collections whose delete_at has passed. @returns how many */
-    async sweep(): Promise<number> {
-      const { results } = await db
-        .prepare('DELETE FROM collections WHERE delete_at <= ? RETURNING manifest_key')
-        .bind(formatTime(now()))
-        .all<{ manifest_key: string | null }>();
-      const keys = results.flatMap(({ manifest_key }) => manifest_key ?? []);
-      for (let from = 0; from < keys.length; from += 1000) await manifests.delete(keys.slice(from, from + 1000));
-      return results.length;
+    sweep(): Promise<number> {
+      const due = { sql: `delete_at <= ? AND ${isStoredTime('delete_at')}`, values: [formatTime(now())] };
+      return deleteRows(db, 'collections', due, {
+        returning: 'manifest_key',
+        onBatch: async (rows) => {
+          const keys = rows.flatMap(({ manifest_key }) => (typeof manifest_key === 'string' ? manifest_key : []));
+          if (keys.length > 0) await manifests.delete(keys);
+        },
+      });
     },
   };
 }

@@ -249,6 +249,34 @@ describe('records', () => {
     expect((await call(`collections/${made.uuid}/untrash`, { method: 'POST' })).status).toBe(422);
   });
 
+  test('whose trash time is in the last of all years are neither trashed nor deleted', async () => {
+    const { uuid } = await create({ trash_at: '9999-12-31' });
+    await service.scheduled();
+    const found = await call(`collections/${uuid}`);
+    expect(found.json).toMatchObject({
+      trash_at: '9999-12-31T00:00:00.000000000Z',
+      delete_at: '9999-12-31T23:59:59.999000000Z',
+      is_trashed: false,
+    });
+    const project = await call('groups', {
+      body: { group: { group_class: 'project', name: 'last year', trash_at: '9999-12-31T23:59:59Z' } },
+    });
+    expect(project.json).toMatchObject({ delete_at: '9999-12-31T23:59:59.999000000Z', is_trashed: false });
+  });
+
+  test.each([
+    ['collections', { trash_at: '9999-12-31T23:59:59-01:00' }],
+    ['collections', { trash_at: '2030-01-01', delete_at: '9999-12-31T23:59:59-23:00' }],
+    ['collections', { trash_at: '0000-01-01T00:00:00+01:00' }],
+    ['collections', { trash_at: '2030-02-30' }],
+    ['groups', { group_class: 'project', trash_at: '9999-12-31T23:59:59-01:00' }],
+    ['api_client_authorizations', { expires_at: '0000-01-01T00:00:00+01:00' }],
+    ['api_client_authorizations', { expires_at: '9999-12-31T23:59:59-01:00' }],
+  ])('of %s with times outside the years 1 to 9999 are refused: %j', async (path, attributes) => {
+    const name = path === 'groups' ? 'group' : path.slice(0, -1);
+    expect((await call(path, { body: { [name]: attributes } })).status).toBe(422);
+  });
+
   test('with a trash time give out signatures that end with them', async () => {
     const trashAt = new Date(Date.now() + 3600_000).toISOString();
     const made = await create({ manifest_text: `. ${foo} 0:3:x\n`, trash_at: trashAt });

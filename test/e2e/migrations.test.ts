@@ -3,35 +3,47 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { ROOT } from '../../dev/serve.ts';
-import { api, createUser } from '../support/api.ts';
+import { api, createToken, createUser } from '../support/api.ts';
 import { startService } from '../support/service.ts';
 
 const all = (await readdir(join(ROOT, 'migrations'))).sort();
 /** Accounts can be made after the first migration; every later one finds them. */
 const steps = all.map((_, index) => index + 1).filter((count) => count < all.length);
 
-test.each(steps)('a database with %i migrations and data in it takes the rest and loses nothing', async (count) => {
+/** Starts on the `first` migrations, then, with the `extra` ones, on all of them. */
+async function upgrade(first: string[], extra: Record<string, string> = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'keep-edge-'));
   const [state, migrations, configFile] = ['state', 'migrations', 'wrangler.toml'].map((name) =>
     join(directory, name),
   ) as [string, string, string];
   await mkdir(migrations);
-  const copy = (names: string[]) =>
-    Promise.all(names.map((name) => cp(join(ROOT, 'migrations', name), join(migrations, name))));
   const toml = await readFile(join(ROOT, 'wrangler.toml'), 'utf8');
   await writeFile(
     configFile,
     toml.replace('migrations_dir = "migrations"', `migrations_dir = "${relative(ROOT, migrations)}"`),
   );
+  const copy = (names: string[]) =>
+    Promise.all(names.map((name) => cp(join(ROOT, 'migrations', name), join(migrations, name))));
+  await copy(first);
+  return {
+    before: await startService({ state, configFile }),
+    async after() {
+      for (const [name, sql] of Object.entries(extra)) await writeFile(join(migrations, name), sql);
+      await copy(all);
+      return startService({ state, configFile });
+    },
+    end: () => rm(directory, { recursive: true }),
+  };
+}
 
-  await copy(all.slice(0, count));
-  const before = await startService({ state, configFile });
+test.each(steps)('a database with %i migrations and data in it takes the rest and loses nothing', async (count) => {
+  const upgraded = await upgrade(all.slice(0, count));
+  const { before } = upgraded;
   const user = await createUser(before, 'early');
   const made = await api(before, 'collections', { token: user.token, body: { collection: { name: 'early' } } });
   await before.stop();
 
-  await copy(all);
-  const after = await startService({ state, configFile });
+  const after = await upgraded.after();
   expect((await api(after, 'users/current', { token: user.token })).json.uuid).toBe(user.uuid);
   if (made.status === 200) {
     expect((await api(after, `collections/${made.json.uuid}`, { token: user.token })).json.name).toBe('early');
@@ -41,5 +53,38 @@ test.each(steps)('a database with %i migrations and data in it takes the rest an
   );
   expect((await api(after, 'logs', { token: user.token, body: { log: { event_type: 'x' } } })).status).toBe(200);
   await after.stop();
-  await rm(directory, { recursive: true });
+  await upgraded.end();
+});
+
+test('times that earlier versions stored beyond the years 1 to 9999 are mended before they delete or admit anything', async () => {
+  const withoutMending = all.filter((name) => name !== '0004_times.sql');
+  const upgraded = await upgrade(withoutMending, {
+    '0004_earlier.sql': `
+      UPDATE collections SET trash_at = '9999-12-31T00:00:00.000000000Z', delete_at = '+010000-01-14T00:00:00.000000000Z' WHERE name = 'far';
+      UPDATE collections SET trash_at = '2020-01-01T00:00:00.000000000Z', delete_at = '2020-02-01T00:00:00.000000000Z' WHERE name = 'due';
+      UPDATE tokens SET expires_at = '-000001-12-31T23:00.000000000Z' WHERE scopes LIKE '%/early%';
+      UPDATE tokens SET expires_at = '+010000-01-01T00:59.000000000Z' WHERE scopes LIKE '%/late%';`,
+  });
+  const { before } = upgraded;
+  const user = await createUser(before, 'owner');
+  const make = async (name: string) =>
+    (await api(before, 'collections', { token: user.token, body: { collection: { name } } })).json.uuid;
+  const [far, due] = [await make('far'), await make('due')];
+  const early = await createToken(before, user.uuid, { scopes: ['all', 'GET /early'] });
+  const late = await createToken(before, user.uuid, { scopes: ['all', 'GET /late'] });
+  await before.stop();
+
+  const after = await upgraded.after();
+  await after.scheduled();
+  const show = (uuid: string) => api(after, `collections/${uuid}`, { query: { include_trash: true } });
+  expect((await show(far)).json).toMatchObject({
+    trash_at: '9999-12-31T00:00:00.000000000Z',
+    delete_at: '9999-12-31T23:59:59.999000000Z',
+    is_trashed: false,
+  });
+  expect((await show(due)).status).toBe(404);
+  expect((await api(after, 'users/current', { token: early })).status).toBe(401);
+  expect((await api(after, 'users/current', { token: late })).status).toBe(200);
+  await after.stop();
+  await upgraded.end();
 });

@@ -9,6 +9,7 @@ import type { Row } from '../../records/columns.ts';
 import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
 import { listRecords } from '../../records/list-query.ts';
+import { expiryOf } from '../../records/times.ts';
 import { TextStream } from '../../streams/json/encoder.ts';
 import { answer, answerStreamed, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
@@ -147,9 +148,10 @@ async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh
 async function withManifest(call: ApiCall, api: EmbeddedApi, known: Collection): Promise<Row> {
   const { collection, text } = await api.collections.read(known, call.user);
   const { record } = collection;
-  const trashAt = typeof record.trash_at === 'string' ? Date.parse(record.trash_at) / 1000 : Number.POSITIVE_INFINITY;
+  const trashAt = (expiryOf(record.trash_at as string | null) ?? Number.POSITIVE_INFINITY) / 1000;
   const expiry = Math.floor(Math.min(call.context.now + api.signing.key.ttlSeconds, trashAt));
-  const signed = record.is_trashed === true ? text : signManifest(text, call.token, expiry, api.signing);
+  const isTrashed = record.is_trashed === true || trashAt <= call.context.now;
+  const signed = isTrashed ? text : signManifest(text, call.token, expiry, api.signing);
   const { select } = call.parameters;
   const wantsUnsigned = Array.isArray(select) && select.includes('unsigned_manifest_text');
   const unsigned = wantsUnsigned ? await textOf(api.collections, collection, call.user) : null;

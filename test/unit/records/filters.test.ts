@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import { COLLECTIONS } from '../../../src/collections/tables.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { parseFilters } from '../../../src/records/filters.ts';
-import { formatTime, normaliseTime } from '../../../src/records/times.ts';
 
 describe('parseFilters', () => {
   test('puts nothing that a client sends into the SQL: it is refused or bound', () => {
@@ -38,29 +37,5 @@ describe('parseFilters', () => {
 
   test('refuses more filters than a statement has room for', () => {
     expect(() => parseFilters(COLLECTIONS, Array(21).fill(['uuid', '=', 'x']))).toThrow(/at most 20/);
-  });
-});
-
-describe('times', () => {
-  test.each([
-    ['2025-04-28T19:50:49.093166Z', '2025-04-28T19:50:49.093166000Z'],
-    ['2025-04-28T19:50:49Z', '2025-04-28T19:50:49.000000000Z'],
-    ['2025-04-28T21:50:49+02:00', '2025-04-28T19:50:49.000000000Z'],
-    ['2025-04-28 19:50', '2025-04-28T19:50:00.000000000Z'],
-    ['2025-04-28', '2025-04-28T00:00:00.000000000Z'],
-    ['yesterday', null],
-    ['2025-13-01', null],
-    ['', null],
-  ])('%s is %s', (text, expected) => {
-    expect(normaliseTime(text)).toBe(expected);
-  });
-
-  test('are written so that the order of texts is the order of times', () => {
-    fc.assert(
-      fc.property(fc.nat(4e12), fc.nat(4e12), (a, b) => {
-        expect(formatTime(a) < formatTime(b)).toBe(a < b);
-        expect(normaliseTime(formatTime(a))).toBe(formatTime(a));
-      }),
-    );
   });
 });
