@@ -1,4 +1,4 @@
-import { describe } from '../http/access-log.ts';
+import { describeError } from '../keep/redact.ts';
 import type { Dependencies } from './composition.ts';
 
 /** The cron trigger may take 15 minutes in all. */
@@ -20,7 +20,13 @@ export async function runJobs(deps: Dependencies): Promise<void> {
     result.status === 'rejected' ? [{ job: JOBS[i]?.[0], reason: result.reason as unknown }] : [],
   );
   for (const { job, reason } of failures) {
-    const line = { level: 'error', time: new Date().toISOString(), msg: 'job failed', job, error: describe(reason) };
+    const line = {
+      level: 'error',
+      time: new Date().toISOString(),
+      msg: 'job failed',
+      job,
+      error: describeError(reason),
+    };
     // biome-ignore lint/suspicious/noConsole: this is the log
     console.log(JSON.stringify(line));
   }

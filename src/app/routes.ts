@@ -89,7 +89,19 @@ async function downloads(context: RequestContext, deps: Dependencies): Promise<R
     if (deps.downloads === null) throw new KeepError('not_configured');
     return download(context, deps.downloads);
   };
-  return withHeaders(await attempt(handle, context, deps), DOWNLOAD_CORS);
+  const response = withHeaders(await attempt(handle, context, deps), DOWNLOAD_CORS);
+  // An address may hold a token, which no other site is told.
+  if (!response.headers.has('Referrer-Policy')) response.headers.set('Referrer-Policy', 'no-referrer');
+  if (isOwnPagesOnly(context)) response.headers.set('Cross-Origin-Resource-Policy', 'same-origin');
+  return response;
+}
+
+/**
+ * Whether only pages of this origin may embed the answer: on a collection's own host, and wherever a cookie opens what
+ * the visitor may read (collections' hosts are one site, so that cookies travel between them).
+ */
+function isOwnPagesOnly({ request }: RequestContext): boolean {
+  return idOfHost(request.headers.get('Host') ?? '') !== null || request.headers.has('Cookie');
 }
 
 /** OPTIONS / from a WebDAV client asks for WebDAV; as a browser's preflight it asks whether a script may POST a block. */

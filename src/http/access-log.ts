@@ -1,3 +1,4 @@
+import { describeError, limited, redactPath } from '../keep/redact.ts';
 import { VERSION } from '../keep/version.ts';
 import type { RequestContext } from './context.ts';
 import { failureOf } from './error-response.ts';
@@ -51,44 +52,20 @@ function writeLine(context: RequestContext, line: Line): void {
     version: VERSION,
     RequestID: context.requestId,
     reqMethod: context.method,
-    reqHost: context.request.headers.get('Host') ?? '',
+    reqHost: limited(context.request.headers.get('Host') ?? ''),
     reqPath: redactPath(context.path),
     reqBytes: Number(context.request.headers.get('Content-Length') ?? 0),
-    reqForwardedFor: context.request.headers.get('X-Forwarded-For') ?? '',
+    reqForwardedFor: limited(context.request.headers.get('X-Forwarded-For') ?? ''),
     respStatusCode: status,
     respBytes: bytes,
     timeToStatus: toStatus / 1000,
     timeTotal: total / 1000,
     ...(isBodyTimed ? { timeWriteBody: (total - toStatus) / 1000 } : {}),
-    ...context.log,
-    ...(error === undefined ? {} : { error: describe(error) }),
+    ...Object.fromEntries(
+      Object.entries(context.log).map(([name, value]) => [name, typeof value === 'string' ? limited(value) : value]),
+    ),
+    ...(error === undefined ? {} : { error: describeError(error) }),
   };
   // biome-ignore lint/suspicious/noConsole: this is the log
   console.log(JSON.stringify(fields));
-}
-
-/** Most paths by far. */
-const BLOCK_PATH = /^\/([0-9a-f]{32}(?:\+\d+)?)(?:\+[^/@]*@[0-9a-f]{8})?$/;
-
-/** A path without locator hints, `t=` tokens, legacy download tokens and v2 tokens. */
-export function redactPath(path: string): string {
-  const block = BLOCK_PATH.exec(path);
-  if (block?.[1] !== undefined) return block[1];
-  return path
-    .replace(/^\/+/, '')
-    .replace(/([0-9a-f]{32}(?:\+\d+)?)\+[^/]*/gi, '$1')
-    .replace(/[0-9a-f]{40}@[0-9a-f]{8}/gi, '…')
-    .replace(/v2\/[^/]+\/[^/]+/g, 'v2/…')
-    .replace(/(^|\/)t=[^/]*/g, '$1t=…')
-    .replace(/^(collections\/download\/[^/]+\/)[^/]*/, '$1…');
-}
-
-/** An error and what caused it in one line: messages only, no stacks. */
-export function describe(error: unknown): string {
-  const messages: string[] = [];
-  for (let current = error; current !== undefined && messages.length < 5; ) {
-    messages.push(current instanceof Error ? current.message || current.name : String(current));
-    current = current instanceof Error ? current.cause : undefined;
-  }
-  return messages.join(': ').slice(0, 1000);
 }

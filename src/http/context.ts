@@ -2,6 +2,8 @@ import { KeepError } from '../keep/errors.ts';
 import { decodeUriName } from '../keep/manifest/uri-names.ts';
 import { requestTokens } from '../keep/token.ts';
 
+/** Arvados' own have 24; ids of proxies and tracing systems stay below this. */
+const MAX_REQUEST_ID_CHARS = 256;
 const ID_DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz';
 /** Methods that change nothing here, whatever else a request says (POST may say that it is another). */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND']);
@@ -43,7 +45,7 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
       return url;
     },
     path: decodeUriName(rawPath(request.url)),
-    requestId: request.headers.get('X-Request-Id') || createRequestId(),
+    requestId: requestIdOf(request.headers.get('X-Request-Id')),
     tokens: requestTokens(request, { cookie: !isFromOtherSite(request) }),
     now: Date.now() / 1000,
     get signal() {
@@ -59,6 +61,11 @@ function rawPath(url: string): string {
   const start = url.indexOf('/', url.indexOf('://') + 3);
   const end = url.slice(start).search(/[?#]/);
   return start < 0 ? '/' : end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
+
+/** The client's own id if it is fit to be repeated in headers and logs, else a new one. */
+function requestIdOf(given: string | null): string {
+  return given !== null && given !== '' && given.length <= MAX_REQUEST_ID_CHARS ? given : createRequestId();
 }
 
 /** `req-` and 20 of 0-9a-z, the shape that Arvados clients use. */

@@ -17,7 +17,9 @@ export interface TokenParts {
 
 const BEARER = /^(?:Bearer|OAuth2) (.*)$/s;
 const BASIC = /^basic (.*)$/is;
-const TOKEN_COOKIE = 'arvados_api_token';
+/** The first one can only be set by the very host that gets it, over https: not by a page of a sibling host. It counts alone. */
+export const HOST_COOKIE = '__Host-arvados_api_token';
+export const TOKEN_COOKIE = 'arvados_api_token';
 const SALTED_SECRET_LENGTH = 40;
 const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
 
@@ -86,14 +88,13 @@ function basicPassword(authorization: string): string | null {
 }
 
 function tokenCookie(header: string | null): string | null {
-  for (const pair of header?.split(';') ?? []) {
-    const [name, ...value] = pair.trim().split('=');
-    if (name !== TOKEN_COOKIE) continue;
-    const encoded = value.join('=').replace(/^"(.*)"$/, '$1');
-    if (encoded === '') return null;
-    return decodeBase64(encoded.replaceAll('-', '+').replaceAll('_', '/'));
-  }
-  return null;
+  if (header === null) return null;
+  const pairs = header.split(';').map((pair) => pair.trim());
+  const pair =
+    pairs.find((text) => text.startsWith(`${HOST_COOKIE}=`)) ??
+    pairs.find((text) => text.startsWith(`${TOKEN_COOKIE}=`));
+  const encoded = pair?.slice(pair.indexOf('=') + 1).replace(/^"(.*)"$/, '$1') ?? '';
+  return encoded === '' ? null : decodeBase64(encoded.replaceAll('-', '+').replaceAll('_', '/'));
 }
 
 function decodeBase64(text: string): string | null {

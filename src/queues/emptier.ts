@@ -1,4 +1,5 @@
 import { UNNAMED } from '../blocks/name-block.ts';
+import { describeError } from '../keep/redact.ts';
 import { listAll } from '../storage/bucket-index.ts';
 import { type EmptyTrashResult, emptyTrash } from '../storage/empty-trash.ts';
 import { instrumentStore } from '../storage/instrumented-store.ts';
@@ -61,7 +62,7 @@ export async function emptySlice(storage: DurableObjectStorage, context: Emptier
         level: 'error',
         msg: `trash of ${mount.deviceId}: not emptied`,
         mount: uuid,
-        error: describe(error),
+        error: describeError(error),
       });
     }
   }
@@ -69,8 +70,6 @@ export async function emptySlice(storage: DurableObjectStorage, context: Emptier
   await storage.put<Run>(RUN_KEY, { ...run, ahead, sofar: null });
   return ahead.length > 0;
 }
-
-const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 async function currentRun(
   storage: DurableObjectStorage,

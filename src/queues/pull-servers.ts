@@ -16,7 +16,7 @@ export function pullServers(hash: string, servers: readonly string[], hosts: rea
   const refused: string[] = [];
   const usable = servers.filter((server) => {
     const problem = problemWith(server, hosts);
-    if (problem !== null) refused.push(`${hostOf(server)}: ${problem}`);
+    if (problem !== null) refused.push(`${hostOf(server.slice(0, MAX_ADDRESS_CHARS))}: ${problem}`);
     return problem === null;
   });
   const ordered = serviceOrder(
@@ -26,7 +26,11 @@ export function pullServers(hash: string, servers: readonly string[], hosts: rea
   return { usable: ordered.map(({ uuid }) => uuid.replace(/\/+$/, '')), refused };
 }
 
+/** Of an address; what comes with a list may be a megabyte of slashes. */
+const MAX_ADDRESS_CHARS = 2048;
+
 function problemWith(server: string, hosts: readonly string[]): string | null {
+  if (server.length > MAX_ADDRESS_CHARS) return `longer than ${MAX_ADDRESS_CHARS} characters`;
   const url = URL.parse(server);
   if (url === null) return 'not a URL';
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'neither http nor https';

@@ -105,6 +105,28 @@ describe('a collection of its own host, or the download host', () => {
   });
 });
 
+describe('what browsers may do with an answer', () => {
+  test('pages of other origins do not embed what a collection’s own host or a cookie opens', async () => {
+    const policy = async (...args: Parameters<typeof ask>) =>
+      (await ask(...args)).headers['cross-origin-resource-policy'];
+    expect(await policy(own(), '/foo', { authorization: `Bearer ${ROOT_TOKEN}` })).toBe('same-origin');
+    expect(await policy(own(), '/nothing')).toBe('same-origin');
+    expect(await policy(DOWNLOAD, `/c=${collection.uuid}/foo`, cookie(ROOT_TOKEN))).toBe('same-origin');
+    expect(await policy(SHARED, `/c=${publicCollection.uuid}/pub`)).toBeUndefined();
+  });
+
+  test('a cookie that only this host can have set counts before one from a sibling host', async () => {
+    const [mine, theirs] = [cookie(ROOT_TOKEN).cookie, cookie(stranger).cookie];
+    for (const both of [`${theirs}; __Host-${mine}`, `__Host-${mine}; ${theirs}`])
+      expect(text(await ask(own(), '/foo', { cookie: both }))).toBe('foo');
+  });
+
+  test('no other site is told an address with a token, whatever the answer', async () => {
+    for (const path of [`/t=${ROOT_TOKEN}/foo`, `/t=${ROOT_TOKEN}/d`, `/t=bogus/`, `/t=${ROOT_TOKEN}/nothing`])
+      expect((await ask(own(), path)).headers['referrer-policy'], path).toBe('no-referrer');
+  });
+});
+
 describe('an origin that collections share', () => {
   test('looks at no credentials: a private file is 401 without a challenge, a public one is served', async () => {
     for (const headers of [{}, { authorization: `Bearer ${ROOT_TOKEN}` }, cookie(ROOT_TOKEN)] as Record<
@@ -148,6 +170,9 @@ describe('an origin that collections share', () => {
     const answer = await ask(SHARED, `/c=${collection.uuid}/foo${query}`, { origin: 'https://genome.example.org' });
     expect([answer.status, text(answer), answer.headers['access-control-allow-origin']]).toEqual([200, 'foo', '*']);
     expect((await ask(SHARED, `/c=${collection.uuid}/foo${query}`)).status).toBe(400);
+    const redirect = await ask(SHARED, `/c=${collection.uuid}/d${query}&a=b`, { origin: 'https://genome.example.org' });
+    expect([redirect.status, redirect.headers['cache-control']]).toEqual([303, 'no-store']);
+    expect(redirect.headers.location).toMatch(new RegExp(`/c=${collection.uuid}/d/\\?a=b$`));
   });
 });
 
@@ -158,7 +183,7 @@ describe('a token in the address bar', () => {
     expect(answer.status).toBe(303);
     expect(answer.headers.location).toBe(`https://${own()}/d/bar?a=b&disposition=attachment`);
     expect(answer.headers['set-cookie']).toBe(
-      `arvados_api_token=${Buffer.from(ROOT_TOKEN).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}; Path=/; HttpOnly; SameSite=Lax; Secure`,
+      `__Host-arvados_api_token=${Buffer.from(ROOT_TOKEN).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}; Path=/; HttpOnly; SameSite=Lax; Secure`,
     );
     expect(JSON.stringify([answer.headers.location, text(answer)])).not.toContain(ROOT_TOKEN);
     const next = await ask(own(), '/d/bar?a=b&disposition=attachment', {

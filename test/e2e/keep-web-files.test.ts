@@ -233,6 +233,12 @@ describe('a download', () => {
     });
     const line = await service.waitForLog((entry) => entry.collection_uuid === made.uuid);
     expect(line).toMatchObject({ user_uuid: uuid, collection_file_path: 'logged', respStatusCode: 206, respBytes: 2 });
+    for (const path of [
+      `/c=${made.uuid}//t=${ROOT_TOKEN}//logged`,
+      `//collections//download//${made.uuid}//${ROOT_TOKEN}//logged`,
+    ])
+      expect((await request(service.url + path)).text).toBe('0123456789');
+    await expect.poll(async () => (await events()).length, { timeout: 20_000 }).toBe(4);
     expect(JSON.stringify([await events(), service.logs])).not.toContain(ROOT_TOKEN);
   });
 });

@@ -66,6 +66,22 @@ async function propfind(path: string, depth: string, body = ''): Promise<Found[]
 }
 
 describe('WebDAV', () => {
+  test('shows no token as the name of the directory that a sharing link leads to', async () => {
+    const group = (await api(service, 'groups', { body: { group: { group_class: 'project', name: 'shared' } } })).json;
+    for (const id of [collection.uuid, group.uuid]) {
+      for (const path of [
+        `/c=${id}/t=${ROOT_TOKEN}/`,
+        `/collections/download/${id}/${ROOT_TOKEN}/`,
+        `/c=${id}/t=${ROOT_TOKEN}/_/`,
+      ])
+        for (const depth of ['0', '1'])
+          expect((await propfind(path, depth)).map(({ name }) => name)).not.toContainEqual(
+            expect.stringContaining(ROOT_TOKEN),
+          );
+      expect((await propfind(`/c=${id}/t=${ROOT_TOKEN}/`, '0'))[0]?.name).toBe(`c=${id}`);
+    }
+  });
+
   test('says that it is class 1 and what it allows, to those who may look', async () => {
     const answer = await request(`${service.url}/c=${collection.uuid}/`, { method: 'OPTIONS' });
     expect([answer.status, answer.text]).toEqual([200, '']);

@@ -1,9 +1,10 @@
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
+import { pathComponents, tokenSpan } from '../../keep/path-components.ts';
 
 /**
  * Where a request wants to go (keep-web.md 2.2). Pure text work: nothing here knows what exists. Paths are split after
- * percent-decoding, so an encoded slash is a slash, and no component is ever resolved: `.` and `..` are refused, which
- * keeps every address inside the collection that it names.
+ * percent-decoding, so an encoded slash is a slash, and no component is ever resolved: `.` means nothing and `..` is
+ * refused, which keeps every address inside the collection that it names.
  */
 export type Address = IdAddress | SiteAddress;
 
@@ -36,7 +37,6 @@ export interface SiteAddress extends Common {
 
 const UUID = /^[0-9a-z]{5}-(4zz18|j7d0g)-[0-9a-z]{15}$/;
 const PDH = /^[0-9a-f]{32}\+[0-9]+$/;
-const TOKEN_UUID = /^[0-9a-z]{5}-gj3su-[0-9a-z]{15}$/;
 
 /**
  * @param host Host header, port and all
@@ -44,8 +44,8 @@ const TOKEN_UUID = /^[0-9a-z]{5}-gj3su-[0-9a-z]{15}$/;
  * @returns null for an address of nothing: 404
  */
 export function parseAddress(host: string, decodedPath: string): Address | null {
-  const components = decodedPath.split('/').filter((component) => component !== '');
-  if (components.some((component) => component === '.' || component === '..')) return null;
+  const components = pathComponents(decodedPath);
+  if (components.includes('..')) return null;
   const trailingSlash = decodedPath.endsWith('/');
   const ofHost = idOfHost(host);
   if (ofHost !== null) return withToken({ id: ofHost, ownOrigin: true, components, taken: 0, trailingSlash });
@@ -104,10 +104,9 @@ function withToken(found: Found): IdAddress {
   const [first = '', second = '', third] = components.slice(taken);
   if (!first.startsWith('t=')) return below(found, {});
   const token = first.slice(2);
-  if (token === 'v2' && TOKEN_UUID.test(second) && third !== undefined) {
-    return below({ ...found, taken: taken + 3 }, { pathToken: `v2/${second}/${third}` });
-  }
-  return below({ ...found, taken: taken + 1 }, { pathToken: token });
+  const span = tokenSpan(token, second, third);
+  const pathToken = span === 1 ? token : `v2/${second}/${third}`;
+  return below({ ...found, taken: taken + span }, { pathToken });
 }
 
 /** Everything behind the root; one `_` there is none of the path, so that names like `t=x` can be reached behind it. */

@@ -4,9 +4,23 @@
  */
 export function contentDisposition(type: 'inline' | 'attachment', filename?: string): string {
   if (filename === undefined) return type;
-  const plain = filename.toWellFormed().replace(/[^\x20-\x7e]/g, '_');
+  const name = shortened(filename);
+  const plain = name.toWellFormed().replace(/[^\x20-\x7e]/g, '_');
   const quoted = `${type}; filename="${plain.replace(/["\\]/g, '\\$&')}"`;
-  return plain === filename ? quoted : `${quoted}; filename*=UTF-8''${extendedValue(filename)}`;
+  return plain === name ? quoted : `${quoted}; filename*=UTF-8''${extendedValue(name)}`;
+}
+
+/** Most file systems take names of 255 bytes; a name in a manifest or a request may be a megabyte. */
+const MAX_NAME_CHARS = 255;
+const MAX_EXTENSION_CHARS = 20;
+
+/** The name keeps its extension. */
+function shortened(filename: string): string {
+  if (filename.length <= MAX_NAME_CHARS) return filename;
+  const dot = filename.lastIndexOf('.');
+  const extension = dot >= filename.length - MAX_EXTENSION_CHARS ? filename.slice(dot) : '';
+  // Not in the middle of a surrogate pair.
+  return filename.slice(0, MAX_NAME_CHARS - extension.length).replace(/[\ud800-\udbff]$/, '') + extension;
 }
 
 function extendedValue(text: string): string {

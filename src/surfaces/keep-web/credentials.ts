@@ -1,4 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
+import { HOST_COOKIE, TOKEN_COOKIE } from '../../keep/token.ts';
 import type { Address } from './address.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { RequestFields } from './request-fields.ts';
@@ -43,12 +44,18 @@ function isCrossOrigin(request: Request, url: URL): boolean {
 /** Brings the client back to the same address without the token, which it keeps as a cookie of this origin alone. */
 export function tokenRedirect(request: Request, url: URL, rawPath: string, cookie: string | null): Response {
   const proto = clientScheme(request, url);
-  const query = new URLSearchParams(url.search);
-  query.delete('api_token');
-  const search = query.size === 0 ? '' : `?${query}`;
-  const headers = new Headers({ Location: `${proto}://${url.host}${rawPath}${search}`, 'Cache-Control': 'no-store' });
+  const location = `${proto}://${url.host}${rawPath}${searchWithoutToken(url)}`;
+  const headers = new Headers({ Location: location, 'Cache-Control': 'no-store' });
   if (cookie !== null) headers.set('Set-Cookie', tokenCookie(cookie, proto === 'https'));
   return new Response(null, { status: 303, headers });
+}
+
+/** The query of a redirect: a Location is kept by browsers, proxies and logs. */
+export function searchWithoutToken(url: URL): string {
+  if (!url.searchParams.has('api_token')) return url.search;
+  const query = new URLSearchParams(url.search);
+  query.delete('api_token');
+  return query.size === 0 ? '' : `?${query}`;
 }
 
 /** The scheme that the client used, whatever stands between it and this service. */
@@ -62,5 +69,6 @@ function tokenCookie(token: string, secure: boolean): string {
   const value = btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_');
-  return `arvados_api_token=${value}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+  const attributes = 'Path=/; HttpOnly; SameSite=Lax';
+  return secure ? `${HOST_COOKIE}=${value}; ${attributes}; Secure` : `${TOKEN_COOKIE}=${value}; ${attributes}`;
 }

@@ -1,6 +1,6 @@
-import { redactPath } from '../../http/access-log.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
+import { redactPath } from '../../keep/redact.ts';
 import type { RangeRequest } from '../../streams/byte-range.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import type { TreeTarget } from './target.ts';
@@ -65,7 +65,11 @@ export function clientAddress(request: Request): string {
   return forwarded.findLast((text) => isAddress(text)) ?? '';
 }
 
+/** Characters of the longest address, an IPv4 one within IPv6: what is longer is not examined. */
+const MAX_ADDRESS_CHARS = 45;
+
 function isAddress(text: string): boolean {
+  if (text.length > MAX_ADDRESS_CHARS) return false;
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return text.split('.').every((part) => Number(part) <= 255);
   return /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text) && URL.canParse(`http://[${text}]/`);
 }

@@ -9,7 +9,7 @@ import { checksumBook, saveWhenDone } from './checksum-book.ts';
 import { contentDisposition } from './content-disposition.ts';
 import { type Content, contentResponse } from './content-response.ts';
 import { contentType } from './content-type.ts';
-import { clientScheme, credentialsOf, tokenRedirect } from './credentials.ts';
+import { clientScheme, credentialsOf, searchWithoutToken, tokenRedirect } from './credentials.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf, listingOf } from './directory.ts';
 import { logDownload } from './download-log.ts';
@@ -122,9 +122,8 @@ async function listing({ context, address, fields }: Asked, target: Target): Pro
     throw new KeepError('method_not_allowed', { headers: { Allow: READ_METHODS.join(', ') } });
   }
   if (!address.trailingSlash) {
-    const query = url.search;
-    const location = `${origin}${encodePath(componentsOf(target), true)}${query}`;
-    return new Response(null, { status: 303, headers: { Location: location } });
+    const location = `${origin}${encodePath(componentsOf(target), true)}${searchWithoutToken(url)}`;
+    return new Response(null, { status: 303, headers: { Location: location, 'Cache-Control': 'no-store' } });
   }
   const listed = await listingOf(target, origin, address);
   const Vary = 'Accept, Authorization, Cookie';

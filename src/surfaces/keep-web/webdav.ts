@@ -47,7 +47,7 @@ export async function propfind(request: Request, target: Target, address: Addres
     return new Response(davError('propfind-finite-depth'), { status: 403, headers: { 'Content-Type': XML_TYPE } });
   }
   const headers = { 'Content-Type': XML_TYPE, 'Cache-Control': 'private, no-cache' };
-  const resources = resourcesOf(target, depth, takesDetours(address));
+  const resources = resourcesOf(target, depth, takesDetours(address), shownRoot(address));
   return new Response(textStream(multistatus(resources, wanted)), { status: 207, headers });
 }
 
@@ -82,16 +82,37 @@ function isBounded(target: Target): boolean {
   return true;
 }
 
-/** @param detours whether the target is a root that takes them; what is below its entries does not */
-function resourcesOf(target: Target, depth: string, detours: boolean): AsyncIterable<Resource> | Iterable<Resource> {
-  return target.kind === 'tree' ? treeResources(target, depth, detours) : virtualResources(target, depth, detours);
+/** The display name of an address that ends with a token, which clients show and store; null for every other one. */
+function shownRoot(address: Address): string | null {
+  return address.kind === 'id' && address.pathToken !== null && address.path.length === 0 ? `c=${address.id}` : null;
 }
 
-function* treeResources(target: TreeTarget, depth: string, detours: boolean): Generator<Resource> {
+/**
+ * @param detours whether the target is a root that takes them; what is below its entries does not
+ * @param shown instead of the last component as the target's display name
+ */
+function resourcesOf(
+  target: Target,
+  depth: string,
+  detours: boolean,
+  shown: string | null,
+): AsyncIterable<Resource> | Iterable<Resource> {
+  return target.kind === 'tree'
+    ? treeResources(target, depth, detours, shown)
+    : virtualResources(target, depth, detours, shown);
+}
+
+function* treeResources(
+  target: TreeTarget,
+  depth: string,
+  detours: boolean,
+  shown: string | null,
+): Generator<Resource> {
   const { tree, node } = target;
   const components = componentsOf(target);
   const modified = target.collection.uuid === null ? null : Date.parse(target.collection.modifiedAt);
-  yield treeResource(tree, node, components, modified);
+  const root = treeResource(tree, node, components, modified);
+  yield shown === null ? root : { ...root, name: shown };
   if (depth === '0' || !isDirectory(tree, node)) return;
   yield* resourcesBelow(tree, node, { components, modified, deep: depth === 'infinity', detours });
 }
@@ -127,9 +148,15 @@ function treeResource(tree: FileTree, node: number, components: string[], modifi
   };
 }
 
-async function* virtualResources(target: VirtualTarget, depth: string, detours: boolean): AsyncGenerator<Resource> {
+async function* virtualResources(
+  target: VirtualTarget,
+  depth: string,
+  detours: boolean,
+  shown: string | null,
+): AsyncGenerator<Resource> {
   const components = componentsOf(target);
-  yield directoryResource(components, null);
+  const root = directoryResource(components, null);
+  yield shown === null ? root : { ...root, name: shown };
   if (depth === '0') return;
   for await (const { name, modifiedAt } of target.entries()) {
     yield directoryResource(

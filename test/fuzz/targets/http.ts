@@ -1,6 +1,6 @@
 import { XMLValidator } from 'fast-xml-parser';
-import { redactPath } from '../../../src/http/access-log.ts';
 import { KeepError } from '../../../src/keep/errors.ts';
+import { redactPath } from '../../../src/keep/redact.ts';
 import { errorsOf, parseErrorCode, parseListing } from '../../../src/storage/s3-xml.ts';
 import { contentRange, parseRange } from '../../../src/streams/byte-range.ts';
 import { encodePath, idOfHost, parseAddress } from '../../../src/surfaces/keep-web/address.ts';

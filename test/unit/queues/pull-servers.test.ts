@@ -31,6 +31,7 @@ describe('the servers of a pull', () => {
     ['http://user:secret@keep.example.org', 'credentials have no place in an address'],
     ['http://keep.example.org/?x=', 'not a base address'],
     ['http://keep.example.org/#', 'not a base address'],
+    [`http://keep.example.org${'/'.repeat(1_000_000)}x`, 'longer than 2048 characters'],
   ])('are not asked at %s', (server, why) => {
     const { usable, refused } = pullServers(HASH, [server], []);
     expect([usable, refused]).toEqual([[], [expect.stringContaining(why)]]);

@@ -18,6 +18,11 @@ describe("the client's address", () => {
     expect(clientAddress(new Request('http://h/', { headers: { 'X-Forwarded-For': header } }))).toBe(address);
   });
 
+  test('is found at once in a header that only looks like one long address', () => {
+    const colons = `1.1.1.1, ${':'.repeat(1_000_000)}x`;
+    expect(clientAddress(new Request('http://h/', { headers: { 'X-Forwarded-For': colons } }))).toBe('1.1.1.1');
+  });
+
   test('is what the platform says before all', () => {
     const headers = { 'X-Forwarded-For': '1.1.1.1', 'CF-Connecting-IP': '9.9.9.9' };
     expect(clientAddress(new Request('http://h/', { headers }))).toBe('9.9.9.9');
