@@ -1,9 +1,8 @@
-import http from 'node:http';
-import https from 'node:https';
 import { text as textOf } from 'node:stream/consumers';
 import { pauseBefore, type RetryPolicy, SDK_RETRIES, sleep } from '../services/retry.ts';
 import type { OnPause } from '../services/rounds.ts';
 import { CliError } from './cli-error.ts';
+import { createNetwork } from './network.ts';
 import type { Settings } from './settings.ts';
 import { oneLine } from './terminal.ts';
 
@@ -20,7 +19,7 @@ export interface ApiRequest {
   patient?: boolean | undefined;
 }
 
-/** Asks the Arvados API; `path` is below the origin, such as `arvados/v1/users/current`. */
+/** Asks the Arvados API; `path` is below the API server's address, such as `arvados/v1/users/current`. */
 export type Api = (path: string, request?: ApiRequest) => Promise<Row>;
 
 /** The API server refused. */
@@ -40,6 +39,8 @@ const IDLE_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 300_000;
 /** Of a server's message. */
 const MAX_SHOWN_CHARS = 500;
+/** Node's advice about flags of its own. */
+const NODES_ADVICE = /; if the root CA is installed locally.*/s;
 const RETRIED = new Set([408, 409, 423, 429]);
 
 /**
@@ -52,33 +53,33 @@ export function createApi(
     requestId,
     retry = SDK_RETRIES,
     onPause,
-  }: { requestId?: string; retry?: RetryPolicy; onPause?: OnPause | undefined } = {},
+    env = process.env,
+  }: {
+    requestId?: string;
+    retry?: RetryPolicy;
+    onPause?: OnPause | undefined;
+    env?: Record<string, string | undefined>;
+  } = {},
 ): Api & { close(): void } {
-  const secure = apiUrl.startsWith('https:');
-  const kept = { keepAlive: true, timeout: IDLE_TIMEOUT_MS };
-  const agent = secure ? new https.Agent({ ...kept, rejectUnauthorized: !insecure }) : new http.Agent(kept);
+  const network = createNetwork({ insecure, env, idleTimeoutMs: IDLE_TIMEOUT_MS });
   const once = (url: URL, { method = 'GET', body, signal }: ApiRequest): Promise<{ status: number; text: string }> =>
     new Promise((resolve, reject) => {
       const payload = body === undefined ? null : Buffer.from(JSON.stringify(body));
-      const request = (secure ? https : http).request(
-        url,
-        {
-          method,
-          agent,
-          timeout: CONNECT_TIMEOUT_MS,
-          ...(signal === undefined ? {} : { signal }),
-          headers: {
-            Authorization: `Bearer ${token}`,
-            Accept: 'application/json',
-            'User-Agent': 'keep-edge',
-            ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
-            ...(payload === null ? {} : { 'Content-Type': 'application/json', 'Content-Length': payload.byteLength }),
-          },
+      const request = network.request(url, {
+        method,
+        timeout: CONNECT_TIMEOUT_MS,
+        ...(signal === undefined ? {} : { signal }),
+        headers: {
+          Authorization: `Bearer ${token}`,
+          Accept: 'application/json',
+          'User-Agent': 'keep-edge',
+          ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
+          ...(payload === null ? {} : { 'Content-Type': 'application/json', 'Content-Length': payload.byteLength }),
         },
-        (response) => {
-          textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
-        },
-      );
+      });
+      request.on('response', (response) => {
+        textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+      });
       request.on('socket', (socket) => {
         const connected = () => request.setTimeout(ANSWER_TIMEOUT_MS);
         if (socket.connecting) socket.once('connect', connected);
@@ -102,18 +103,19 @@ export function createApi(
       const failed = answer instanceof Error;
       if (!failed && answer.status >= 200 && answer.status < 300) return parseAnswer(answer.text, path);
       const mayPass = failed ? isPassing(answer) : answer.status >= 500 || RETRIED.has(answer.status);
-      if (!mayPass || options.patient === false || round >= retry.rounds) throw refusal(answer, url);
+      if (!mayPass || options.patient === false || round >= retry.rounds) throw refusal(answer, url, apiUrl);
       const pauseMs = pauseBefore(round, retry);
-      onPause?.(refusal(answer, url).message, pauseMs);
+      onPause?.(refusal(answer, url, apiUrl).message, pauseMs);
       await sleep(pauseMs, options.signal);
     }
   };
-  return Object.assign(ask, { close: () => agent.destroy() });
+  return Object.assign(ask, { close: network.close });
 }
 
 /** A wrong certificate or an unknown host name is not retried. */
 function isPassing(error: NodeJS.ErrnoException): boolean {
   const code = error.code ?? '';
+  if (error instanceof CliError) return false;
   return !(code === 'ENOTFOUND' || code.startsWith('ERR_TLS') || /CERT|SIGNATURE|EPROTO/.test(code));
 }
 
@@ -126,25 +128,28 @@ function parseAnswer(text: string, path: string): Row {
   }
 }
 
-function refusal(answer: Error | { status: number; text: string }, url: URL): CliError {
+function refusal(answer: Error | { status: number; text: string }, url: URL, apiUrl: string): CliError {
+  if (answer instanceof CliError) return answer;
   if (answer instanceof Error) {
     const { code = '' } = answer as NodeJS.ErrnoException;
     // OpenSSL's message is a line of internals.
-    const why = code === 'EPROTO' ? 'it does not speak TLS' : oneLine(answer.message || code);
-    return new CliError(`No answer from ${url.origin}: ${why}${adviceFor(code, url)}`);
+    const why = code === 'EPROTO' ? 'it does not speak TLS' : oneLine(answer.message.replace(NODES_ADVICE, '') || code);
+    return new CliError(`No answer from ${apiUrl}: ${why}${adviceFor(code, url)}`);
   }
   const { status } = answer;
   const said = errorsIn(answer.text);
-  const what = `${url.pathname.replace(/^\/(arvados\/v1\/)?/, '')}: ${status}${said === '' ? '' : ` ${said}`}`;
-  if (status === 404 && url.pathname.startsWith('/discovery/'))
-    return new ApiError(status, `${url.origin} is not an Arvados API server (404 to ${url.pathname.slice(1)})`);
+  const path = url.href.slice(apiUrl.length + 1).replace(/\?.*/s, '');
+  const what = `${path.replace(/^arvados\/v1\//, '')}: ${status}${said === '' ? '' : ` ${said}`}`;
+  if (status === 404 && path.startsWith('discovery/'))
+    return new ApiError(status, `${apiUrl} is not an Arvados API server (404 to ${path})`);
   const advice = status === 401 ? ' (check ARVADOS_API_TOKEN: it may be wrong or expired)' : '';
   return new ApiError(status, `${what}${advice}`);
 }
 
 function adviceFor(code: string, { host }: URL): string {
   if (code === 'EPROTO') return ` (a service without it is written with a scheme: ARVADOS_API_HOST=http://${host})`;
-  if (/CERT|SIGNATURE/.test(code)) return ' (ARVADOS_API_HOST_INSECURE=1 accepts any certificate)';
+  if (/CERT|SIGNATURE/.test(code))
+    return ' (SSL_CERT_FILE can name the authority that signed it; ARVADOS_API_HOST_INSECURE=1 accepts any certificate)';
   if (code === 'ENOTFOUND') return ' (is ARVADOS_API_HOST right?)';
   if (code === 'ECONNREFUSED') return ' (is the service running, and ARVADOS_API_HOST right?)';
   return '';

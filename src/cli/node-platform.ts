@@ -3,13 +3,14 @@ import { IncomingMessage } from 'node:http';
 import { KeepError } from '../keep/errors.ts';
 import type { CheckBody } from '../services/checked-body.ts';
 import type { ClientPlatform } from '../services/keep-client.ts';
-import { createNodeTransport, type NodeTransportOptions, nodeStreamOf } from './node-transport.ts';
+import type { NetworkOptions } from './network.ts';
+import { createNodeTransport, nodeStreamOf } from './node-transport.ts';
 
 /** This much is held back until the hash agrees; smaller blocks are verified before any byte is passed on. */
 const HELD_BACK_BYTES = 1_048_576;
 
 /** The Keep client's platform on Node. `close` ends idle connections, so that the process can exit. */
-export function createNodePlatform(options: NodeTransportOptions = {}): ClientPlatform & { close(): void } {
+export function createNodePlatform(options: NetworkOptions = {}): ClientPlatform & { close(): void } {
   const transport = createNodeTransport(options);
   return {
     transport,

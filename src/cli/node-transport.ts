@@ -1,12 +1,7 @@
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import type { Readable } from 'node:stream';
 import type { OutgoingBody, Transport, TransportRequest } from '../services/transport.ts';
-
-export interface NodeTransportOptions {
-  /** Accept any certificate (ARVADOS_API_HOST_INSECURE). */
-  insecure?: boolean;
-}
+import { createNetwork, type Network, type NetworkOptions } from './network.ts';
 
 /** Without an answer to "Expect: 100-continue" the body is sent after this time, as curl does. */
 const CONTINUE_TIMEOUT_MS = 1_000;
@@ -18,50 +13,37 @@ const STALE_CONNECTION = new Set(['ECONNRESET', 'EPIPE']);
  * HTTP/1.1 over kept-alive connections: with a connect timeout, upload progress, and Expect: 100-continue, so that a
  * refused write costs no upload. `close` ends idle connections.
  */
-export function createNodeTransport({ insecure = false }: NodeTransportOptions = {}): Transport & { close(): void } {
-  const agents = {
-    plain: new http.Agent({ keepAlive: true }),
-    tls: new https.Agent({ keepAlive: true, rejectUnauthorized: !insecure }),
-  };
+export function createNodeTransport(options: NetworkOptions = {}): Transport & { close(): void } {
+  const network = createNetwork(options);
   return {
     showsProgress: true,
     async send(request) {
-      const first = await exchangeOnce(request, agents);
+      const first = await exchangeOnce(request, network);
       if (first !== 'stale') return first;
-      const second = await exchangeOnce(request, agents);
+      const second = await exchangeOnce(request, network);
       if (second !== 'stale') return second;
       throw new Error('the server closes connections before it answers');
     },
-    close() {
-      agents.plain.destroy();
-      agents.tls.destroy();
-    },
+    close: network.close,
   };
 }
 
 /** `stale`: the server closed an idle connection as it was used; nothing was sent, so it is safe to repeat. */
-function exchangeOnce(
-  request: TransportRequest,
-  agents: { plain: http.Agent; tls: https.Agent },
-): Promise<Response | 'stale'> {
+function exchangeOnce(request: TransportRequest, network: Network): Promise<Response | 'stale'> {
   const { method, headers, body, signal } = request;
   const url = new URL(request.url);
   const size = request.size ?? (body instanceof Uint8Array ? body.byteLength : 0);
   const expects = body !== undefined && size > 0;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const options = {
+    const outgoing = network.request(url, {
       method,
       headers: {
         ...headers,
         ...(body === undefined ? {} : { 'Content-Length': size }),
         ...(expects ? { Expect: '100-continue' } : {}),
       },
-    };
-    const outgoing =
-      url.protocol === 'https:'
-        ? https.request(url, { ...options, agent: agents.tls })
-        : http.request(url, { ...options, agent: agents.plain });
+    });
     let started = false;
     let incoming: http.IncomingMessage | null = null;
     const sendBody = () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { parseToken, saltToken } from '../keep/token.ts';
 import { createKeepClient, type KeepClient } from '../services/keep-client.ts';
 import { type KeepService, serviceFromRecord, servicesFromUrls } from '../services/keep-service.ts';
 import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
@@ -34,6 +35,8 @@ const DEFAULT_REPLICATION = 2;
 const DEFAULT_TTL_SECONDS = 14 * 24 * 3600;
 const REFRESH_TIMEOUT_MS = 20_000;
 const HINTED_CLUSTERS = 'https://keep.*.arvadosapi.com';
+/** As arv-put: a transfer may stay below 32 KiB/s for 256 s. */
+const LOW_SPEED = { bytesPerSecond: 32_768, windowMs: 256_000 };
 
 export interface SessionOptions {
   settings?: Settings;
@@ -59,7 +62,8 @@ export function openSession({
     retry,
     onPause,
     requestId,
-    hintedCluster: (id) => ({ url: HINTED_CLUSTERS.replace('*', id), token }),
+    limits: { ...LOW_SPEED, windowMs: lowSpeedWindowMs(process.env) },
+    hintedCluster: (id) => hintedCluster(id, token),
   });
   let facts: Promise<ClusterFacts> | null = null;
   return {
@@ -76,6 +80,23 @@ export function openSession({
       platform.close();
     },
   };
+}
+
+/**
+ * Where a `+K@xxxxx` hint leads. Who can write a collection chooses the hint: that cluster gets a token that is
+ * salted for it, never our own. Null without such a token, and for our own cluster, whose services are asked anyway.
+ */
+export function hintedCluster(id: string, token: string): { url: string; token: string } | null {
+  if (parseToken(token).uuid?.startsWith(id) !== false) return null;
+  try {
+    return { url: HINTED_CLUSTERS.replace('*', id), token: saltToken(token, id) };
+  } catch {
+    return null;
+  }
+}
+
+function lowSpeedWindowMs({ KEEP_EDGE_LOW_SPEED_SECONDS: seconds }: Record<string, string | undefined>): number {
+  return seconds !== undefined && /^[1-9]\d{0,5}$/.test(seconds) ? Number(seconds) * 1000 : LOW_SPEED.windowMs;
 }
 
 /** ARVADOS_KEEP_SERVICES, or the list of the API server. A refresh asks once, and keeps the last list when that fails. */

@@ -5,7 +5,7 @@ import { CliError } from './cli-error.ts';
 
 /** Addresses and token, from the variables that all Arvados clients read. */
 export interface Settings {
-  /** Origin of the API server. */
+  /** Address of the API server, perhaps with a path, without a slash at its end. */
   apiUrl: string;
   token: string;
   /** Accept any certificate. */
@@ -33,20 +33,28 @@ export function readSettings(env: Environment = process.env): Settings {
   if (token === '') throw new CliError(`ARVADOS_API_TOKEN is not set. ${ADVICE}`);
   const services = setting('ARVADOS_KEEP_SERVICES') || setting('ARVADOS_KEEP_PROXY');
   return {
-    apiUrl: originOf(host, 'ARVADOS_API_HOST'),
+    apiUrl: addressOf(host, 'ARVADOS_API_HOST'),
     token,
     insecure: TRUE.has(setting('ARVADOS_API_HOST_INSECURE').toLowerCase()),
     keepServices: services
       .split(/\s+/)
       .filter(Boolean)
-      .map((url) => originOf(url, 'ARVADOS_KEEP_SERVICES')),
+      .map((url) => addressOf(url, 'ARVADOS_KEEP_SERVICES')),
   };
 }
 
-function originOf(text: string, name: string): string {
+function addressOf(text: string, name: string): string {
   const address = /^https?:\/\//.test(text) ? text : `https://${text}`;
   const url = URL.canParse(address) ? new URL(address) : null;
-  if (url !== null && url.pathname === '/' && url.search === '' && url.username === '') return url.origin;
+  if (
+    url !== null &&
+    !url.pathname.includes('//') &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '' &&
+    url.password === ''
+  )
+    return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
   throw new CliError(`${name} is not an address such as "xedge.example.org" or "http://127.0.0.1:8787".`);
 }
 

@@ -14,7 +14,9 @@ test('the host may carry a scheme and a port, and is https otherwise', () => {
   expect(urlOf('xedge.example.org')).toBe('https://xedge.example.org');
   expect(urlOf('xedge.example.org:8443')).toBe('https://xedge.example.org:8443');
   expect(urlOf('http://127.0.0.1:8787/')).toBe('http://127.0.0.1:8787');
-  expect(() => urlOf('http://host/path')).toThrow('ARVADOS_API_HOST');
+  expect(urlOf('host.example.org/cluster/')).toBe('https://host.example.org/cluster');
+  for (const bad of ['http://user:secret@host', 'http://host?query', 'ftp://host', 'a b'])
+    expect(() => urlOf(bad)).toThrow('ARVADOS_API_HOST');
   expect(() => urlOf('')).toThrow('settings.conf');
 });
 
@@ -32,9 +34,9 @@ test('services by address replace discovery', () => {
     HOME: '/',
     ARVADOS_API_HOST: 'h',
     ARVADOS_API_TOKEN: 't',
-    ARVADOS_KEEP_SERVICES: ' http://a:1  https://b/ ',
+    ARVADOS_KEEP_SERVICES: ' http://a:1  https://b/ https://c/keep/ ',
   };
-  expect(readSettings(env).keepServices).toEqual(['http://a:1', 'https://b']);
+  expect(readSettings(env).keepServices).toEqual(['http://a:1', 'https://b', 'https://c/keep']);
 });
 
 test.each([
