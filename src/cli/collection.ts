@@ -36,25 +36,44 @@ export function isCollectionUuid(text: string): boolean {
   return UUID.test(text);
 }
 
-/** The record and its tree, with locators signed for our token. @throws CliError */
-export async function loadCollection(api: Api, id: string, signal?: AbortSignal): Promise<LoadedCollection> {
+/** The record and its manifest, with locators signed for our token. @throws CliError */
+export async function loadManifest(
+  api: Api,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Pick<LoadedCollection, 'record' | 'manifest'>> {
   const record = await api(`arvados/v1/collections/${encodeURIComponent(id)}`, { signal }).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 404)
       throw new CliError(`There is no collection ${id}, or you may not read it.`);
     throw error;
   });
-  const manifest = String(record.manifest_text ?? '');
+  return { record, manifest: String(record.manifest_text ?? '') };
+}
+
+/** The same with its tree. @throws CliError */
+export async function loadCollection(api: Api, id: string, signal?: AbortSignal): Promise<LoadedCollection> {
+  const { record, manifest } = await loadManifest(api, id, signal);
   return { record, manifest, tree: await treeOf(manifest) };
 }
 
-/** @throws CliError when the text is no manifest */
-export async function treeOf(manifest: string): Promise<ManifestDirectory> {
+/** @param below leaves out what is not at this path or below it. @throws CliError when the text is no manifest */
+export async function treeOf(manifest: string, below = ''): Promise<ManifestDirectory> {
   try {
-    return await readTree([new TextEncoder().encode(manifest)]);
+    return await readTree([new TextEncoder().encode(manifest)], { below });
   } catch (error) {
     if (isKeepError(error)) throw new CliError(error.message);
     throw error;
   }
+}
+
+/** A file or directory of a collection, with locators signed for our token. @throws CliError when it is not there */
+export async function loadEntry(
+  api: Api,
+  { id, path }: CollectionAddress,
+  signal?: AbortSignal,
+): Promise<ManifestDirectory | ManifestFile> {
+  const { manifest } = await loadManifest(api, id, signal);
+  return entryAt(await treeOf(manifest, path), path);
 }
 
 /** @throws CliError when there is nothing at the path */

@@ -20,7 +20,7 @@ export function namesIn(directory: string): string[] {
 }
 
 export function realPath(path: string): string {
-  return decodeName(realpathSync(fsPath(path), { encoding: 'buffer' }));
+  return decodeName(realpathSync.native(fsPath(path), { encoding: 'buffer' }));
 }
 
 /** Arguments of the command line. Node replaces bytes that are not UTF-8; Linux still has them. */

@@ -1,8 +1,12 @@
-import { usageError } from '../cli-error.ts';
-import { entryAt, fileSize, filesBelow, loadCollection, parseAddress } from '../collection.ts';
+import { once } from 'node:events';
+import { nameBytes } from '../../keep/manifest/names.ts';
+import { CliError, usageError } from '../cli-error.ts';
+import { loadManifest, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
+import { type Listed, listedAt, listedBelow, listManifest } from '../listing.ts';
+import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
-import { showName } from '../terminal.ts';
+import { jsonLine, showName } from '../terminal.ts';
 
 export const ls: Command = {
   name: 'ls',
@@ -12,40 +16,55 @@ export const ls: Command = {
     long: { value: null, short: 'l', help: 'sizes in bytes before the names' },
     json: { value: null, help: 'one JSON object a line: path, size, and for directories no size' },
     null: { value: null, short: '0', help: 'end names with a zero byte, and show them as they are' },
+    retries: FEW_RETRIES,
   },
   help: `
-Lists every file below PATH. Names that would confuse a terminal are quoted as in JSON; empty directories end with a
-slash.`,
+Lists every file below PATH. Names that would confuse a terminal are quoted as in JSON; bytes that are not UTF-8 are
+shown as \\udc80 to \\udcff. Empty directories end with a slash.`,
   run: runLs,
 };
+
+const WRITE_CHARS = 65_536;
+const SIZE_COLUMNS = 15;
 
 async function runLs(given: Given): Promise<number> {
   const [source, ...more] = given.arguments;
   if (source === undefined || more.length > 0) throw usageError('One collection, please. See: keep-edge ls --help');
   const { id, path } = parseAddress(source);
-  const session = openSession();
+  const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const entry = entryAt((await loadCollection(session.api, id)).tree, path);
-    const tree = entry.kind === 'directory' ? entry : { kind: 'directory' as const, entries: new Map([['', entry]]) };
-    const lines: string[] = [];
-    for (const { path: below, file } of filesBelow(tree)) {
-      const name = entry.kind === 'file' ? path : below;
-      if (given.has('json'))
-        lines.push(JSON.stringify(file === null ? { path: name } : { path: name, size: fileSize(file) }));
-      else if (file !== null || isEmpty(entryAt(tree, below))) {
-        const shown = given.has('null') ? name : showName(name);
-        const size = given.has('long') ? `${String(file === null ? '-' : fileSize(file)).padStart(15)} ` : '';
-        lines.push(`${size}${shown}${file === null ? '/' : ''}`);
-      }
+    const { manifest } = await loadManifest(session.api, id);
+    const found = listedAt(listManifest(manifest), path);
+    if (found === undefined) throw new CliError(`The collection has no ${showName(path)}.`);
+    const listed = typeof found === 'number' ? [{ path, size: found, isEmpty: false }] : listedBelow(found);
+    const line = lineFor(given);
+    let text = '';
+    for (const each of listed) {
+      text += line(each);
+      if (text.length < WRITE_CHARS) continue;
+      await write(text);
+      text = '';
     }
-    const end = given.has('null') && !given.has('json') ? '\0' : '\n';
-    process.stdout.write(lines.map((line) => `${line}${end}`).join(''));
+    await write(text);
     return 0;
   } finally {
     session.close();
   }
 }
 
-function isEmpty(entry: ReturnType<typeof entryAt>): boolean {
-  return entry.kind === 'directory' && entry.entries.size === 0;
+/** How an entry is printed; '' for directories that their files show. */
+function lineFor(given: Given): (listed: Listed) => string {
+  if (given.has('json')) return ({ path, size }) => `${jsonLine(size === null ? { path } : { path, size })}\n`;
+  const asTheyAre = given.has('null');
+  const isLong = given.has('long');
+  return ({ path, size, isEmpty }) => {
+    if (size === null && !isEmpty) return '';
+    const before = isLong ? `${String(size ?? '-').padStart(SIZE_COLUMNS)} ` : '';
+    const slash = size === null ? '/' : '';
+    return asTheyAre ? `${before}${path}${slash}\0` : `${before}${showName(path)}${slash}\n`;
+  };
+}
+
+async function write(text: string): Promise<void> {
+  if (text !== '' && !process.stdout.write(nameBytes(text))) await once(process.stdout, 'drain');
 }

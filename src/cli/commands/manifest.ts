@@ -10,6 +10,7 @@ import { STORE_RULES } from '../../keep/manifest/rules.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
+import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { note, plain, print } from '../terminal.ts';
 
@@ -23,6 +24,7 @@ export const manifest: Command = {
     strip: { value: null, short: 's', help: 'without signatures and other hints' },
     pdh: { value: null, help: 'only the portable data hash (of the normal form, with --normalise)' },
     check: { value: null, help: 'print nothing; say whether an API server would take it' },
+    retries: FEW_RETRIES,
   },
   help: `
 - reads standard input. The portable data hash does not depend on signatures, but on the order and the spelling of the
@@ -35,7 +37,7 @@ async function runManifest(given: Given): Promise<number> {
   if (source === undefined || more.length > 0)
     throw usageError('One manifest, please: a file, a collection or -. See: keep-edge manifest --help');
   try {
-    let chunks = await open(source);
+    let chunks = await open(source, given);
     if (given.has('check')) {
       await parseManifest(chunks, {}, STORE_RULES);
       note('The manifest is valid.');
@@ -52,10 +54,10 @@ async function runManifest(given: Given): Promise<number> {
   }
 }
 
-async function open(source: string): Promise<Chunks> {
+async function open(source: string, given: Given): Promise<Chunks> {
   if (source === '-') return process.stdin;
   if (existsSync(source)) return createReadStream(source);
-  const session = openSession();
+  const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const { id } = parseAddress(source);
     const record = await session.api(`arvados/v1/collections/${encodeURIComponent(id)}`);

@@ -1,6 +1,7 @@
 import type { Api, Row } from '../api-client.ts';
 import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
+import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { note, printJson, printRow } from '../terminal.ts';
 
@@ -12,6 +13,7 @@ export const uploader: Command = {
   options: {
     owner: { value: 'UUID', help: 'create: the user to whom its uploads belong; you otherwise' },
     json: { value: null, help: 'records as JSON' },
+    retries: FEW_RETRIES,
   },
   help: `
 "create" prints the account's token, once: it cannot be shown again. With it, keep-edge put and arv-put work, and
@@ -26,7 +28,7 @@ async function runUploader(given: Given): Promise<number> {
   const act = VERBS[verb];
   if (act === undefined || more.length > 0 || (verb === 'list') !== (argument === undefined))
     throw usageError(`Write: keep-edge uploader ${uploader.usage}`);
-  const session = openSession();
+  const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const rows = await act(session.api, argument ?? '', given);
     for (const row of rows) {

@@ -18,6 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { nameBytes } from '../../keep/manifest/names.ts';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
 import { fsPath } from '../fs-path.ts';
@@ -57,7 +58,7 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /** Name of the private directory. Another source has another, and it is never a name of the files to be fetched. */
 export function privateName(source: string, names: Iterable<string>): string {
-  const digest = createHash('sha1').update(source).digest('hex').slice(0, 16);
+  const digest = createHash('sha1').update(nameBytes(source)).digest('hex').slice(0, 16);
   const taken = new Set<string>();
   // File systems may take upper and lower case for the same.
   for (const name of names) taken.add((name.split('/')[0] ?? '').toLowerCase());
@@ -68,7 +69,7 @@ export function privateName(source: string, names: Iterable<string>): string {
 
 /** Path of a growing file in the private directory. */
 export function partName(name: string): string {
-  return createHash('sha1').update(name).digest('hex');
+  return createHash('sha1').update(nameBytes(name)).digest('hex');
 }
 
 /** @param root is made if needed; links that lead to it are followed */

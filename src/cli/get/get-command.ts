@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.ts';
 import { CliError, usageError } from '../cli-error.ts';
-import { entryAt, type FoundFile, filesBelow, loadCollection, parseAddress } from '../collection.ts';
+import { type FoundFile, filesBelow, loadEntry, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { fsPath } from '../fs-path.ts';
 import { formatBytes, formatSeconds, plural } from '../human-format.ts';
@@ -53,11 +53,11 @@ async function runGet(given: Given): Promise<number> {
   const [source, destination = '', ...more] = given.arguments;
   if (source === undefined || more.length > 0)
     throw usageError('One collection and one destination, please. See: keep-edge get --help');
-  const { id, path } = parseAddress(source);
+  const address = parseAddress(source);
+  const { id, path } = address;
   const session = openSession({ retry: retryPolicy(given) });
   try {
-    const { tree } = await loadCollection(session.api, id);
-    const entry = entryAt(tree, path);
+    const entry = await loadEntry(session.api, address);
     if (destination === STDOUT) {
       if (entry.kind === 'directory') throw new CliError('Only a file can go to standard output.');
       await printFile(session.keep, entry, process.stdout);

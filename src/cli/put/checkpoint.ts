@@ -20,6 +20,7 @@ import { dirname, join } from 'node:path';
 import { bareLocator } from '../../keep/locator.ts';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
+import { fsPath } from '../fs-path.ts';
 import { type Lock, type LockTimes, takeLock, tryLock } from '../lock.ts';
 import type { Part } from './plan.ts';
 import type { SourceFile } from './walk.ts';
@@ -181,7 +182,11 @@ function forgetOthers(file: string): void {
 
 /** A digest: the file must not tell names. */
 function partKey({ source, stamp }: SourceFile, { offset, length }: Part): string {
-  return createHash('sha1').update(`${source}\0${stamp}\0${offset}\0${length}`).digest('base64url').slice(0, 20);
+  return createHash('sha1')
+    .update(fsPath(source))
+    .update(`\0${stamp}\0${offset}\0${length}`)
+    .digest('base64url')
+    .slice(0, 20);
 }
 
 function recordBlock(

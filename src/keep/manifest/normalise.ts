@@ -8,9 +8,11 @@ import { appendSegment, directoryIn, emptyDirectory, fileIn, type ManifestDirect
 
 /**
  * Reads a manifest into a tree in memory, one object per segment: for the command line and small collections.
+ * @param options.below only what is at this path or below it: a line of n blocks and m files makes n times m segments
  * @throws KeepError unreadable_manifest, also when a path is both a file and a directory
  */
-export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
+export async function readTree(chunks: Chunks, { below = '' }: { below?: string } = {}): Promise<ManifestDirectory> {
+  const prefix = `${below}/`;
   const root = emptyDirectory();
   const directoryOf = createPlaceFinder(root, (parent, place) =>
     directoryIn(parent, place.name, () => placeText(place)),
@@ -29,6 +31,7 @@ export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
         locators.push(locator);
       },
       segment(path, position, length) {
+        if (below !== '' && !`${pathText(path)}/`.startsWith(prefix)) return;
         const file = fileIn(directoryOf(path.directory), path.name, () => pathText(path));
         const end = position + length;
         for (let at = position, index = blockAt(starts, position); at < end; index++) {
@@ -40,6 +43,7 @@ export async function readTree(chunks: Chunks): Promise<ManifestDirectory> {
         }
       },
       directory(place) {
+        if (below !== '' && !`${placeText(place)}/`.startsWith(prefix)) return;
         directoryOf(place);
       },
     },
