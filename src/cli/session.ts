@@ -34,6 +34,7 @@ export interface Session {
 const DEFAULT_REPLICATION = 2;
 const DEFAULT_TTL_SECONDS = 14 * 24 * 3600;
 const REFRESH_TIMEOUT_MS = 20_000;
+const LIST_FRESH_MS = 300_000;
 const HINTED_CLUSTERS = 'https://keep.*.arvadosapi.com';
 /** As arv-put: a transfer may stay below 32 KiB/s for 256 s. */
 const LOW_SPEED = { bytesPerSecond: 32_768, windowMs: 256_000 };
@@ -107,20 +108,23 @@ function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
     return parseServiceRecords(list).map(serviceFromRecord);
   };
   let known: KeepService[] | null = null;
+  let knownAt = 0;
   let asking: Promise<KeepService[]> | null = null;
   const keep = (list: KeepService[]) => {
     known = list;
+    knownAt = performance.now();
     return list;
   };
   return {
     async list(refresh = false) {
       const last = known;
-      if (last !== null && !refresh) return last;
+      // Services come and go while a large transfer runs.
+      if (last !== null && !refresh && performance.now() - knownAt < LIST_FRESH_MS) return last;
       asking ??= (
         last === null
           ? ask().then(keep)
           : // The services may answer while the API server does not.
-            ask({ patient: false, signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) }).then(keep, () => last)
+            ask({ patient: false, signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) }).then(keep, () => keep(last))
       ).finally(() => {
         asking = null;
       });

@@ -33,19 +33,22 @@ export function missingClasses({ classes }: PutProgress, goal: PutGoal): string[
   return goal.storageClasses.filter((name) => (classes[name] ?? 0) < goal.replicas);
 }
 
-/** `X-Keep-Replicas-Stored`, 1 when absent or unreadable. */
+/** `X-Keep-Replicas-Stored`: given several times, the counts add up; 1 when absent or unreadable. */
 function storedReplicas(headers: Headers): number {
-  const text = headers.get('X-Keep-Replicas-Stored')?.trim() ?? '';
-  return /^\d+$/.test(text) ? Number(text) : 1;
+  const counts = (headers.get('X-Keep-Replicas-Stored') ?? '').split(',').map((text) => text.trim());
+  return counts.every((text) => /^\d+$/.test(text)) ? counts.reduce((sum, text) => sum + Number(text), 0) : 1;
 }
 
-/** `a=2, b=1`; null when missing, empty or malformed. */
+/**
+ * `a=2, b=1`, as the Python SDK reads it: an entry without `=` confirms nothing. Null when the header is missing or a
+ * count is no number: then the service does not tell classes apart.
+ */
 function confirmedClasses(header: string | null): [string, number][] | null {
-  const entries = (header ?? '').split(',').map((entry) => entry.trim().split('='));
-  const parsed: [string, number][] = [];
-  for (const [name = '', count = '', ...rest] of entries) {
-    if (name.trim() === '' || rest.length > 0 || !/^[1-9]\d*$/.test(count.trim())) return null;
-    parsed.push([name.trim(), Number(count.trim())]);
-  }
-  return parsed;
+  if (header === null) return null;
+  const entries = header.split(',').flatMap((entry): [string, string][] => {
+    const [name = '', count] = entry.replaceAll(' ', '').split('=');
+    return count === undefined ? [] : [[name, count]];
+  });
+  if (!entries.every(([, count]) => /^[+-]?\d+$/.test(count))) return null;
+  return entries.map(([name, count]) => [name, Math.max(0, Number(count))]);
 }

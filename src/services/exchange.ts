@@ -1,4 +1,4 @@
-import { mayPass } from './retry.ts';
+import { mayPass, type RetryPolicy } from './retry.ts';
 import type { ServiceAnswer } from './services-error.ts';
 import { type TransferLimits, type TransferWatch, watchTransfer } from './transfer-limits.ts';
 import type { Transport, TransportRequest } from './transport.ts';
@@ -46,12 +46,16 @@ export async function exchange(
 }
 
 /** The answer of a service that refused; ends the exchange. */
-export async function refusal(url: string, { response, watch }: Exchange): Promise<ServiceAnswer> {
+export async function refusal(
+  url: string,
+  { response, watch }: Exchange,
+  retry: Pick<RetryPolicy, 'alsoRetried'>,
+): Promise<ServiceAnswer> {
   const { status } = response;
   const text = await readStart(response.body, MAX_REASON_BYTES).catch(() => '');
   watch.stop();
   const firstLine = text.trim().split('\n')[0] ?? '';
-  return { url, status, reason: withoutSecrets(firstLine).slice(0, MAX_REASON_CHARS), mayPass: mayPass(status) };
+  return { url, status, reason: withoutSecrets(firstLine).slice(0, MAX_REASON_CHARS), mayPass: mayPass(status, retry) };
 }
 
 /** For a service that did not answer, or not usably. */

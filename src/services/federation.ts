@@ -1,7 +1,9 @@
 import { KeepError } from '../keep/errors.ts';
 import { saltToken } from '../keep/token.ts';
+import { createFailedWrites } from './failed-writes.ts';
 import { createKeepClient, type KeepClient } from './keep-client.ts';
 import { createProofs, type Proofs } from './proofs.ts';
+import { REMOTE_RETRIES } from './retry.ts';
 import type { ServiceDirectory } from './service-directory.ts';
 import { fixedServices, type ServiceSource } from './service-source.ts';
 import type { TransferLimits } from './transfer-limits.ts';
@@ -62,6 +64,7 @@ const NO_RETRIES = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
 export function createFederation(options: FederationOptions): Federation {
   const { clusterId: home, directory, hintUrl } = options;
   const platform = createWorkerPlatform(options.keeper);
+  const failedWrites = createFailedWrites();
   const clientOf = (services: ServiceSource, token: string, { requestId }: Caller, isHinted: boolean, via = VIA) =>
     createKeepClient({
       services,
@@ -70,7 +73,8 @@ export function createFederation(options: FederationOptions): Federation {
       requestId,
       limits: options.limits,
       headers: { Via: via },
-      ...(isHinted ? { retry: NO_RETRIES } : {}),
+      retry: isHinted ? NO_RETRIES : REMOTE_RETRIES,
+      failedWrites,
     });
   const only = (url: string, uuid: string) => fixedServices([{ uuid, url, type: 'proxy', readOnly: false }]);
   return {

@@ -124,7 +124,7 @@ function fromServices<Result>(
   { headers = {}, limits = context.limits }: AskOptions = {},
 ): Promise<Result> {
   const path = formatLocator(locator);
-  const ask = async (target: Target, round: Round): Promise<Result | null> => {
+  const ask = async (target: Target, round: Round<Target>): Promise<Result | null> => {
     try {
       const answer = await exchange(
         context.transport,
@@ -143,7 +143,7 @@ function fromServices<Result>(
         signal,
       );
       if (!answer.response.ok) {
-        round.note(await refusal(target.url, answer));
+        round.note(await refusal(target.url, answer, context.retry));
         return null;
       }
       checkLength(answer, locator);
@@ -156,14 +156,17 @@ function fromServices<Result>(
   };
   return inRounds(
     { ...context, signal },
-    async (round) => {
-      for (const target of readOrder(locator, round.services, context.token, context.hintedCluster)) {
-        const result = round.isOpen(target.url) ? await ask(target, round) : null;
-        if (result !== null) return result;
-      }
-      return null;
+    {
+      targets: (services) => readOrder(locator, services, context.token, context.hintedCluster),
+      async run(round) {
+        for (const target of round.targets) {
+          const result = await ask(target, round);
+          if (result !== null) return result;
+        }
+        return null;
+      },
+      fail: readError,
     },
-    readError,
   );
 }
 

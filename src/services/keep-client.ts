@@ -1,6 +1,7 @@
 import { formatLocator, type Locator, parseLocator } from '../keep/locator.ts';
 import type { CheckBody } from './checked-body.ts';
 import { type BytesReceived, type ClientContext, connectTimeoutMs } from './client-context.ts';
+import type { FailedWrites } from './failed-writes.ts';
 import {
   askForBlock,
   type BlockFacts,
@@ -40,6 +41,8 @@ export interface KeepClientOptions {
   userAgent?: string;
   /** Further headers of every request, such as Via. */
   headers?: Record<string, string>;
+  /** Shared by the clients whose writes can be sent only once. */
+  failedWrites?: FailedWrites | undefined;
   /** Called before each pause between rounds. */
   onPause?: OnPause | undefined;
   sleep?: typeof sleep;
@@ -113,6 +116,7 @@ function contextOf(options: KeepClientOptions): ClientContext {
     transport: platform.transport,
     md5: platform.md5,
     bytesReceived: platform.bytesReceived,
+    failedWrites: options.failedWrites,
     onPause: options.onPause,
     hintedCluster: options.hintedCluster ?? (() => null),
     retry: options.retry ?? SERVER_RETRIES,

@@ -1,11 +1,12 @@
 import { KeepError } from '../keep/errors.ts';
+import { parseLocator } from '../keep/locator.ts';
 import type { ClientContext } from './client-context.ts';
 import { addStored, missingClasses, missingCopies, NOTHING_STORED, type PutGoal, type PutProgress } from './copies.ts';
 import { exchange, failure, readLocator, refusal } from './exchange.ts';
 import { areDisks, type KeepService } from './keep-service.ts';
 import { writeOrder } from './probe-order.ts';
 import { inRounds, type Round } from './rounds.ts';
-import { type ServiceAnswer, writeError } from './services-error.ts';
+import { type ServiceAnswer, ServicesError, writeError } from './services-error.ts';
 import { limitsBySize, type TransferWatch } from './transfer-limits.ts';
 import type { OutgoingBody } from './transport.ts';
 
@@ -23,6 +24,12 @@ export interface BlockSource {
    * a source that can be read only once may get the bytes again. Null when there is nothing left to send.
    */
   open(count: number, copy: StoredCopy | null): Promise<OutgoingBody[] | null>;
+  /**
+   * For a source that can be read only once: a body for one request, and a reserve for a second one that starts with
+   * it. The reserve's last bytes are held back until `release`, so that the second service stores nothing unless the
+   * first fails. Null when there is nothing left to send.
+   */
+  openWithReserve?(): { body: OutgoingBody; reserve: OutgoingBody; release(): void } | null;
   /** Where the source sees how fast a body leaves: it tells this watch, from when the exchange begins. */
   watch?(body: OutgoingBody, watch: TransferWatch): void;
   /** Called with bytes of every copy as they are sent, where the platform shows them. */
@@ -64,7 +71,7 @@ export async function storeBlock(
   const transferSignal = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
 
   const seesProgress = context.transport.showsProgress || source.watch !== undefined;
-  const send = async (service: KeepService, body: OutgoingBody, round: Round): Promise<Outcome> => {
+  const send = async (service: KeepService, body: OutgoingBody, connectTimeoutMs: number): Promise<Outcome> => {
     try {
       const answer = await exchange(
         context.transport,
@@ -75,15 +82,15 @@ export async function storeBlock(
           body,
           size: source.size,
           onSent: source.onSent,
-          connectTimeoutMs: context.connectTimeoutMs(round),
+          connectTimeoutMs,
         },
         seesProgress ? context.limits : limitsBySize(context.limits, source.size),
         transferSignal,
         (watch) => source.watch?.(body, watch),
       );
-      if (!answer.response.ok) return { service, answer: await refusal(service.url, answer) };
+      if (!answer.response.ok) return { service, answer: await refusal(service.url, answer, context.retry) };
       const locator = await readLocator(answer);
-      if (!locator.startsWith(source.hash)) throw new KeepError('corrupt', { message: 'confirmed another block' });
+      if (!names(locator, source)) throw new KeepError('corrupt', { message: 'confirmed another block' });
       return { service, locator, headers: answer.response.headers };
     } catch (error) {
       return { service, answer: failure(service.url, error) };
@@ -92,22 +99,43 @@ export async function storeBlock(
     }
   };
 
-  const pass = async (round: Round): Promise<PutResult | null> => {
-    const candidates = writeOrder(source.hash, round.services);
+  const writable = (services: readonly KeepService[]) => {
+    const order = writeOrder(source.hash, services);
+    const avoided = context.failedWrites?.avoid(source.hash) ?? [];
+    const later = order.filter(({ url }) => avoided.includes(url));
+    return [...order.filter((service) => !later.includes(service)), ...later];
+  };
+
+  const run = async (round: Round<KeepService>): Promise<PutResult | null> => {
+    const candidates = writable(round.services);
     const copiesPerService = areDisks(candidates) ? 1 : null;
-    const open = candidates.filter(({ url }) => !storedAt.has(url) && round.isOpen(url));
+    const timeoutMs = context.connectTimeoutMs({ number: round.number, services: candidates });
+    const open = [...round.targets];
     const running = new Map<KeepService, Promise<Outcome>>();
+    /** Runs, but stores nothing until it is released. */
+    let reserve: { service: KeepService; release(): void } | null = null;
+    const start = (service: KeepService | undefined, body: OutgoingBody) => {
+      if (service !== undefined) running.set(service, send(service, body, timeoutMs));
+    };
     for (;;) {
       const missing = missingCopies(progress, goal);
       if (missing === 0 && copy !== null) return { ...progress, locator: copy.locator };
       const useful = copiesPerService === null ? 1 : Math.ceil(Math.max(1, missing) / copiesPerService);
+      if (reserve !== null && running.size <= useful) {
+        reserve.release();
+        reserve = null;
+      }
       const starting = open.splice(0, Math.max(0, useful - running.size));
-      if (starting.length > 0) {
+      const mayFailAlone = starting.length === 1 && running.size === 0 && copy === null && open.length > 0;
+      const pair = mayFailAlone ? (source.openWithReserve?.() ?? null) : null;
+      const second = pair === null ? undefined : open.shift();
+      if (pair !== null && second !== undefined) {
+        start(starting[0], pair.body);
+        start(second, pair.reserve);
+        reserve = { service: second, release: pair.release };
+      } else if (starting.length > 0) {
         const bodies = (await source.open(starting.length, copy)) ?? [];
-        for (const [index, body] of bodies.entries()) {
-          const service = starting[index];
-          if (service !== undefined) running.set(service, send(service, body, round));
-        }
+        for (const [index, body] of bodies.entries()) start(starting[index], body);
         open.unshift(...starting.slice(bodies.length));
         // A source that is spent has nothing to send, unless an upload that still runs becomes a copy to send from.
         if (running.size === 0) round.giveUp();
@@ -116,6 +144,7 @@ export async function storeBlock(
       const outcome = await Promise.race(running.values());
       signal?.throwIfAborted();
       running.delete(outcome.service);
+      if (outcome.service === reserve?.service) reserve = null;
       if ('answer' in outcome) {
         round.note(outcome.answer);
       } else {
@@ -127,12 +156,33 @@ export async function storeBlock(
   };
 
   try {
-    return await inRounds({ ...context, signal }, pass, (answers) =>
-      writeError(answers, wanted(goal), progress.replicas),
+    const result = await inRounds(
+      { ...context, signal },
+      {
+        targets: (services) => writable(services).filter(({ url }) => !storedAt.has(url)),
+        run,
+        fail: (answers) => writeError(answers, wanted(goal), progress.replicas),
+      },
     );
+    context.failedWrites?.stored(source.hash);
+    return result;
+  } catch (error) {
+    if (error instanceof ServicesError) context.failedWrites?.failed(source.hash, error.answers);
+    throw error;
   } finally {
     // Uploads that still run are surplus copies.
     over.abort(new Error('no longer needed'));
+  }
+}
+
+/** Whether a service's answer is a locator of this block. */
+function names(text: string, { hash, size }: BlockSource): boolean {
+  if (/\s/.test(text)) return false;
+  try {
+    const locator = parseLocator(text);
+    return locator.hash === hash && (locator.size === null || locator.size === size);
+  } catch {
+    return false;
   }
 }
 

@@ -15,41 +15,53 @@ export interface RoundsOptions {
 export type OnPause = (why: string, pauseMs: number) => void;
 
 /** One pass over the services. */
-export interface Round {
+export interface Round<Target> {
   /** 0 is the first. */
   number: number;
   services: KeepService[];
-  /** Whether this service may be asked: not when it failed for good. */
-  isOpen(url: string): boolean;
+  /** Those that may be asked, best first: the ones that failed for good in an earlier round are left out. */
+  targets: Target[];
   /** Records a service's answer. */
   note(answer: ServiceAnswer): void;
   /** Makes this round the last. */
   giveUp(): void;
 }
 
+export interface Operation<Target, Result> {
+  /** Services of a list that the operation may use, best first. */
+  targets(services: readonly KeepService[]): Target[];
+  /** One round; null when no target gave a result. */
+  run(round: Round<Target>): Promise<Result | null>;
+  /** The error made of the last answers of the services in the latest list, in the order of `targets`. */
+  fail(answers: ServiceAnswer[]): Error;
+}
+
 /**
- * Runs `attempt` until it gives a result: again after a growing pause and with a fresh list of services, as long as
- * a service's last failure may pass.
- * @param fail makes the error of each service's last answer
+ * Runs an operation until it gives a result. After each failed round the list of services is fetched again, also when
+ * all of them failed for good: a service may have joined since. It ends when a fresh list has no service left to ask.
+ * A service that left the list no longer counts.
  */
-export async function inRounds<Result>(
+export async function inRounds<Target extends { url: string }, Result>(
   { services, retry, signal, sleep = sleepFor, onPause }: RoundsOptions,
-  attempt: (round: Round) => Promise<Result | null>,
-  fail: (answers: ServiceAnswer[]) => Error,
+  { targets, run, fail }: Operation<Target, Result>,
 ): Promise<Result> {
-  const answers = new Map<string, ServiceAnswer>();
-  const isOpen = (url: string) => answers.get(url)?.mayPass !== false;
-  const note = (answer: ServiceAnswer) => void answers.set(answer.url, answer);
+  let answers = new Map<string, ServiceAnswer>();
   let unlisted: unknown;
-  let hopeless = false;
+  let isLast = false;
+  const inOrder = () => fail([...answers.values()]);
+  const mayPass = () => [...answers.values()].some((answer) => answer.mayPass);
+  const note = (answer: ServiceAnswer) => void answers.set(answer.url, answer);
   const giveUp = () => {
-    hopeless = true;
+    isLast = true;
   };
-  for (let number = 0; number < retry.rounds && !hopeless; number++) {
+  for (let number = 0; number < retry.rounds && !isLast; number++) {
     if (number > 0) {
-      const pauseMs = pauseBefore(number, retry);
-      onPause?.(unlisted === undefined ? fail([...answers.values()]).message : messageOf(unlisted), pauseMs);
-      await sleep(pauseMs, signal);
+      const isSettled = unlisted === undefined && !mayPass();
+      const pauseMs = isSettled && retry.skipsSettledPause === true ? 0 : pauseBefore(number, retry);
+      if (pauseMs > 0) {
+        onPause?.((unlisted === undefined ? inOrder() : asError(unlisted)).message, pauseMs);
+        await sleep(pauseMs, signal);
+      }
     }
     unlisted = undefined;
     const list = await services.list(number > 0).catch((error: unknown) => {
@@ -57,14 +69,32 @@ export async function inRounds<Result>(
       return null;
     });
     if (list === null) continue;
-    const result = await attempt({ number, services: list, isOpen, note, giveUp });
-    if (result !== null) return result;
-    if (![...answers.values()].some(({ mayPass }) => mayPass)) break;
+    const all = targets(list);
+    answers = pruned(answers, all);
+    const open = all.filter(({ url }) => answers.get(url)?.mayPass !== false);
+    if (open.length > 0) {
+      const result = await run({ number, services: list, targets: open, note, giveUp });
+      if (result !== null) return result;
+      answers = pruned(answers, all);
+      if (services.isFixed === true && !mayPass()) break;
+    } else if (services.isFixed === true || (list.length > 0 && number > 0)) {
+      break;
+    }
   }
   if (unlisted !== undefined && answers.size === 0) throw unlisted;
-  throw fail([...answers.values()]);
+  throw inOrder();
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** The answers of these targets, in their order. */
+function pruned(answers: Map<string, ServiceAnswer>, targets: { url: string }[]): Map<string, ServiceAnswer> {
+  return new Map(
+    targets.flatMap(({ url }): [string, ServiceAnswer][] => {
+      const answer = answers.get(url);
+      return answer === undefined ? [] : [[url, answer]];
+    }),
+  );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -53,6 +53,8 @@ const FRESH_MS = 300_000;
 const ADMIN_FRESH_MS = 60_000;
 /** Refreshes on demand ask the API server at most this often per isolate, however many requests ask. */
 const REFRESH_PAUSE_MS = 5_000;
+/** There is a list to go on with. */
+const REFRESH_TIMEOUT_MS = 5_000;
 const CLUSTER_PREFIX = 'clusters/';
 const RECORD_PREFIX = 'services/';
 const Stored = v.object({ items: v.array(v.unknown()), at: v.number() });
@@ -60,6 +62,8 @@ const Stored = v.object({ items: v.array(v.unknown()), at: v.number() });
 export function createDirectory(options: DirectoryOptions): ServiceDirectory {
   const { kv, clusterId: home, apiUrlOf, later, now = Date.now, fetcher = fetch } = options;
   const lists = new Map<string, Fetched<ServiceRecord>>();
+  /** When each cluster's API server was asked last, whatever it answered. */
+  const askedAt = new Map<string, number>();
   let admin: Fetched<AdminRecord> = { records: [], at: Number.NEGATIVE_INFINITY };
 
   const keepNewer = (id: string, fetched: Fetched<ServiceRecord>) => {
@@ -72,8 +76,9 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
     if (stored.success) keepNewer(id, { records: parseServiceRecords(stored.output), at: stored.output.at });
   };
 
-  const fromApi = async (id: string, apiUrl: string) => {
-    const fetched = { records: await fetchServiceRecords(apiUrl, { fetcher }), at: now() };
+  const fromApi = async (id: string, apiUrl: string, timeoutMs?: number) => {
+    askedAt.set(id, now());
+    const fetched = { records: await fetchServiceRecords(apiUrl, { fetcher, timeoutMs }), at: now() };
     keepNewer(id, fetched);
     const { records: items, at } = fetched;
     later((kv?.put(CLUSTER_PREFIX + id, JSON.stringify({ items, at })) ?? Promise.resolve()).catch(() => undefined));
@@ -85,9 +90,14 @@ export function createDirectory(options: DirectoryOptions): ServiceDirectory {
     if (apiUrl === null) return [];
     const youngerThan = (ms: number) => now() - (lists.get(id)?.at ?? Number.NEGATIVE_INFINITY) < ms;
     const enough = refresh ? REFRESH_PAUSE_MS : FRESH_MS;
-    if (!youngerThan(enough)) await fromKv(id);
+    if (youngerThan(enough)) return lists.get(id)?.records ?? [];
+    // A server that fails or hangs is not asked by every request that finds a list wanting.
+    if (lists.has(id) && now() - (askedAt.get(id) ?? Number.NEGATIVE_INFINITY) < REFRESH_PAUSE_MS) {
+      return lists.get(id)?.records ?? [];
+    }
+    await fromKv(id);
     if (!youngerThan(enough)) {
-      await fromApi(id, apiUrl).catch((error: unknown) => {
+      await fromApi(id, apiUrl, lists.has(id) ? REFRESH_TIMEOUT_MS : undefined).catch((error: unknown) => {
         if (!lists.has(id)) throw error;
       });
     }

@@ -4,6 +4,8 @@ import { type KeepService, type ServiceRecord, serviceFromRecord } from './keep-
 
 /** Where a client gets its services from. */
 export interface ServiceSource {
+  /** The list never changes: asking again finds nothing new. */
+  readonly isFixed?: boolean;
   /**
    * @param refresh ask the source again, because the earlier list did not work
    * @throws KeepError bad_gateway when there is no list at all
@@ -15,9 +17,9 @@ const Record = v.looseObject({
   uuid: v.string(),
   service_host: v.pipe(v.string(), v.minLength(1)),
   service_port: v.pipe(v.number(), v.integer()),
-  service_ssl_flag: v.boolean(),
-  service_type: v.optional(v.string()),
-  read_only: v.optional(v.boolean()),
+  service_ssl_flag: v.nullish(v.boolean(), false),
+  service_type: v.nullish(v.string(), 'disk'),
+  read_only: v.nullish(v.boolean(), false),
 });
 const Answer = v.looseObject({ items: v.array(v.unknown()) });
 
@@ -26,7 +28,13 @@ const LIST_FRESH_MS = 300_000;
 
 /** Services that are given and never change. */
 export function fixedServices(services: readonly KeepService[]): ServiceSource {
-  return { list: async () => [...services] };
+  return { isFixed: true, list: async () => [...services] };
+}
+
+interface ListRequest {
+  token?: string | undefined;
+  fetcher?: typeof fetch | undefined;
+  timeoutMs?: number | undefined;
 }
 
 /**
@@ -35,14 +43,13 @@ export function fixedServices(services: readonly KeepService[]): ServiceSource {
  */
 export async function fetchServiceRecords(
   apiUrl: string,
-  { token, fetcher = fetch, signal }: { token?: string; fetcher?: typeof fetch; signal?: AbortSignal } = {},
+  { token, fetcher = fetch, timeoutMs = LIST_TIMEOUT_MS }: ListRequest = {},
 ): Promise<ServiceRecord[]> {
-  const timeout = AbortSignal.timeout(LIST_TIMEOUT_MS);
   try {
     const response = await fetcher(`${apiUrl}/arvados/v1/keep_services/accessible`, {
       headers: { Accept: 'application/json', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
       redirect: 'manual',
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     if (!response.ok) {
       await response.body?.cancel();

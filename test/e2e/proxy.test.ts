@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createUser, type TestUser } from '../support/api.ts';
 import { blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
-import { answering, hanging, type KeepServer, serving, startKeepServer, storing } from '../support/keep-server.ts';
+import {
+  answering,
+  type Behaviour,
+  hanging,
+  type KeepServer,
+  serving,
+  startKeepServer,
+  storing,
+} from '../support/keep-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
 
@@ -228,6 +236,83 @@ describe('A proxy before several keepstores', () => {
     const answer = await request(`${proxy.url}/${large.hash}`, { method: 'PUT', token: TOKEN, body: large.data });
     expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([200, '2']);
     expect(received().flat().sort()).toEqual([0, 40_000_000, 40_000_000]);
+  });
+
+  const failures: Record<string, Behaviour> = {
+    'answers 507': answering(507),
+    'answers 503': answering(503),
+    'answers 507 at the end': async (_request, _response, body) => {
+      await body();
+      return { status: 507 };
+    },
+    'resets the connection': (request) => void request.socket.destroy(),
+    'confirms another block': async (_request, _response, body) => {
+      await body();
+      return { status: 200, body: `${md5('other')}+5` };
+    },
+  };
+  const oneCopy = { 'X-Keep-Desired-Replicas': '1' };
+
+  test.each(
+    Object.keys(failures).flatMap((how) => [100, 1_000_000, 3_000_000].map((size): [string, number] => [how, size])),
+  )('the first %s: the next stores the one copy of a block of %i bytes', async (how, size) => {
+    const other = randomBlock(size);
+    let first: KeepServer | null = null;
+    for (const keepstore of keepstores) {
+      keepstore.behave((...exchange) => {
+        first ??= keepstore;
+        return (first === keepstore ? failures[how]! : storing())(...exchange);
+      });
+    }
+    const answer = await request(`${proxy.url}/${other.hash}`, {
+      method: 'PUT',
+      token: TOKEN,
+      body: other.data,
+      headers: oneCopy,
+    });
+    expect(answer).toMatchObject({ status: 200, text: `${other.locator}+Asigned` });
+    expect(answer.headers.get('x-keep-replicas-stored')).toBe('1');
+  });
+
+  test('a small block is offered to one after another, until the last', async () => {
+    const small = randomBlock(50_000);
+    const asked: KeepServer[] = [];
+    for (const keepstore of keepstores) {
+      keepstore.behave((...exchange) => (asked.push(keepstore) < 4 ? answering(507) : storing())(...exchange));
+    }
+    const options = { method: 'PUT', token: TOKEN, body: small.data, headers: oneCopy };
+    expect((await request(`${proxy.url}/${small.hash}`, options)).status).toBe(200);
+    expect(new Set(asked).size).toBe(4);
+  });
+
+  test('a large block for one copy leaves one copy: the reserve never gets its last bytes', async () => {
+    const large = randomBlock(10_000_000);
+    const options = { method: 'PUT', token: TOKEN, body: large.data, headers: oneCopy };
+    const answer = await request(`${proxy.url}/${large.hash}`, options);
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([200, '1']);
+    const sizes = received().flat();
+    expect(sizes.filter((size) => size === 10_000_000)).toHaveLength(1);
+  });
+
+  test('a large block that two services refused begins with others when it is sent again', async () => {
+    const large = randomBlock(4_000_000);
+    const refusing = new Set<KeepServer>();
+    for (const keepstore of keepstores) {
+      keepstore.behave((...exchange) => {
+        if (refusing.size < 2) refusing.add(keepstore);
+        return (refusing.has(keepstore) ? answering(507) : storing())(...exchange);
+      });
+    }
+    const options = { method: 'PUT', token: TOKEN, body: large.data, headers: oneCopy };
+    expect((await request(`${proxy.url}/${large.hash}`, options)).status).toBe(503);
+    expect((await request(`${proxy.url}/${large.hash}`, options)).status).toBe(200);
+  });
+
+  test('a small body that is not the block is 502 without a keepstore being asked', async () => {
+    const options = { method: 'PUT', token: TOKEN, body: Buffer.from('something else'), headers: oneCopy };
+    const answer = await request(`${proxy.url}/${block.hash}`, options);
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([502, '0']);
+    expect(received().flat()).toEqual([]);
   });
 
   test('too few copies are 503, and it says how many there are', async () => {

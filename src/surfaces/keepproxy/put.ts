@@ -6,6 +6,7 @@ import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';
 import type { PutResult } from '../../services/put-block.ts';
 import { ServicesError } from '../../services/services-error.ts';
+import { bufferedBody } from './buffered-body.ts';
 import { forwardedBody } from './forwarded-body.ts';
 import { type KeepProxy, permitted, refuseLoops, viaHeader } from './proxy.ts';
 
@@ -65,14 +66,16 @@ async function store(
     return new Response(null, { headers: { ...viaHeader(context), 'X-Keep-Replicas-Stored': '0' } });
   }
   const caller = callerOf(context);
-  const source = forwardedBody(block, (service) => proxy.clientFor(caller, service), caller.signal);
+  const buffered = await bufferedBody(block);
+  const source = buffered?.source ?? forwardedBody(block, (url) => proxy.clientFor(caller, url), caller.signal);
   const storageClasses = asked.length > 0 ? asked : proxy.defaultClasses;
   const result = await proxy
     .clientFor(caller)
     .put(source, { replicas, storageClasses, signal: caller.signal })
     .catch((error) => {
       throw error instanceof ServicesError ? proxyError(error) : error;
-    });
+    })
+    .finally(() => buffered?.release());
   recordUpload(context, block.hash, block.size, String(context.log.userUUID ?? ''));
   return new Response(result.locator, {
     headers: {

@@ -1,7 +1,13 @@
 import { createNodePlatform } from '../../../src/cli/node-platform.ts';
-import { createKeepClient, type KeepClient, type KeepClientOptions } from '../../../src/services/keep-client.ts';
+import {
+  type ClientPlatform,
+  createKeepClient,
+  type KeepClient,
+  type KeepClientOptions,
+} from '../../../src/services/keep-client.ts';
 import type { KeepService } from '../../../src/services/keep-service.ts';
 import { fixedServices } from '../../../src/services/service-source.ts';
+import type { TransportRequest } from '../../../src/services/transport.ts';
 import { deadUrl, type KeepServer, startKeepServer } from '../../support/keep-server.ts';
 
 export const TOKEN = 'v2/zzzzz-gj3su-077z32aux8dg2s1/3kg6k6lzmp9kj5cpkcoxie963cmvjahbt2fod9zru30k1jqdmi';
@@ -11,6 +17,8 @@ export interface Ring extends AsyncDisposable {
   servers: KeepServer[];
   services: KeepService[];
   client(options?: Partial<KeepClientOptions>): KeepClient;
+  /** The client's platform, telling of each request before it is sent. */
+  platformWith(onSend: (request: TransportRequest) => void): ClientPlatform;
   /** Pauses that the client took, in milliseconds. */
   pauses: number[];
   /** Requests per server. */
@@ -44,6 +52,16 @@ export async function startRing(count: number, hash: string, type = 'disk'): Pro
         sleep: async (ms) => void pauses.push(ms),
         ...options,
       }),
+    platformWith: (onSend) => ({
+      ...platform,
+      transport: {
+        ...platform.transport,
+        send(request) {
+          onSend(request);
+          return platform.transport.send(request);
+        },
+      },
+    }),
     async [Symbol.asyncDispose]() {
       platform.close();
       await Promise.all(servers.map((server) => server.stop()));

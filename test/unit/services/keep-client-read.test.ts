@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { REMOTE_RETRIES, SDK_RETRIES, SERVER_RETRIES } from '../../../src/services/retry.ts';
 import { fixedServices } from '../../../src/services/service-source.ts';
 import { ServicesError } from '../../../src/services/services-error.ts';
 import {
@@ -190,6 +191,65 @@ describe('Reading a block', () => {
     expect(text(await ring.client({ services }).getVerified(LOCATOR))).toBe(DATA);
     expect(asked).toEqual([false, true]);
     expect(ring.counts()).toEqual([2, 1]);
+  });
+
+  test.each([
+    ['all services said not found', [404, 404]],
+    ['the list was empty', []],
+  ])('when %s, a fresh list is asked, and a service that has joined delivers', async (_when, statuses) => {
+    await using ring = await startRing(3, HASH);
+    for (const [index, status] of statuses.entries()) ring.servers[index]!.behave(answering(status));
+    ring.servers[2]!.behave(serving(DATA));
+    const known = ring.services.slice(0, statuses.length);
+    const services = () => ({ list: async (refresh = false) => (refresh ? ring.services : known) });
+    for (const retry of [SERVER_RETRIES, SDK_RETRIES]) {
+      expect(text(await ring.client({ services: services(), retry }).getVerified(LOCATOR))).toBe(DATA);
+      expect((await ring.client({ services: services(), retry }).head(LOCATOR)).size).toBe(DATA.length);
+    }
+    // A server's client need not wait for what is settled.
+    expect(ring.pauses).toEqual([4_000, 4_000]);
+  });
+
+  test('a service that left the list leaves the verdict, and is not waited for', async () => {
+    await using ring = await startRing(2, HASH);
+    ring.servers[0]!.behave(answering(503));
+    ring.servers[1]!.behave(answering(404));
+    const services = { list: async (refresh = false) => (refresh ? ring.services.slice(1) : ring.services) };
+    const error = await failureOf(ring.client({ services, retry: SDK_RETRIES }).getVerified(LOCATOR));
+    expect(error.code).toBe('not_found');
+    expect(error.answers.map(({ url }) => url)).toEqual([ring.services[1]!.url]);
+    expect(ring.counts()).toEqual([1, 1]);
+    expect(ring.pauses).toEqual([4_000]);
+  });
+
+  test('a service that left and failed leaves an error about the list, not its own', async () => {
+    await using ring = await startRing(1, HASH);
+    const services = { list: async (refresh = false) => (refresh ? [] : ring.services) };
+    const error = await failureOf(ring.client({ services }).getVerified(LOCATOR));
+    expect([error.code, error.answers]).toEqual(['bad_gateway', []]);
+  });
+
+  test('a list that cannot be asked again leaves the last one to go on with', async () => {
+    await using ring = await startRing(1, HASH);
+    ring.servers[0]!.behave(answering(503));
+    const services = {
+      list: async (refresh = false) => {
+        if (refresh) throw new Error('the API server is down');
+        return ring.services;
+      },
+    };
+    const error = await failureOf(ring.client({ services }).getVerified(LOCATOR));
+    expect(error.message).toContain(`${ring.services[0]!.url}: 503`);
+  });
+
+  test('a 429 is tried again by a client of remote clusters only', async () => {
+    await using ring = await startRing(1, HASH);
+    let asked = 0;
+    ring.servers[0]!.behave((...request) => (++asked < 2 ? { status: 429 } : serving(DATA)(...request)));
+    expect(text(await ring.client({ retry: REMOTE_RETRIES }).getVerified(LOCATOR))).toBe(DATA);
+    asked = 0;
+    expect((await failureOf(ring.client().getVerified(LOCATOR))).code).toBe('bad_gateway');
+    expect(asked).toBe(1);
   });
 
   test('no services at all is a failure to find out, not an absent block', async () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { sourceOfBytes } from '../../../src/services/put-block.ts';
+import { SDK_RETRIES } from '../../../src/services/retry.ts';
 import { fixedServices } from '../../../src/services/service-source.ts';
 import { ServicesError } from '../../../src/services/services-error.ts';
 import { answering, hanging, md5, storing } from '../../support/keep-server.ts';
@@ -105,7 +106,33 @@ describe('Writing a block', () => {
     expect(error.replicas).toBe(2);
   });
 
-  test.each([undefined, '', 'default', 'default=0', '=2', 'default=1=2'])(
+  test.each(['', 'default', 'default=0', 'default=-1', '=2', 'other=2', ', ,', 'default =1=2'])(
+    'a confirmation %j confirms nothing, or too little: the search goes on',
+    async (confirmed) => {
+      await using ring = await startRing(2, HASH, 'proxy');
+      const headers = { 'X-Keep-Replicas-Stored': '2', 'X-Keep-Storage-Classes-Confirmed': confirmed };
+      ring.servers[0]!.behave(storing(headers));
+      ring.servers[1]!.behave(storing({ ...headers, 'X-Keep-Storage-Classes-Confirmed': 'default=2' }));
+      const result = await ring.client().put(SOURCE, { replicas: 2, storageClasses: ['default'] });
+      expect(result.replicas).toBe(4);
+      expect(ring.counts()).toEqual([1, 1]);
+    },
+  );
+
+  test('counts in headers that are given several times add up', async () => {
+    await using ring = await startRing(2, HASH, 'proxy');
+    ring.servers[0]!.behave(async (_request, response, body) => {
+      await body();
+      response.setHeader('X-Keep-Replicas-Stored', ['1', '1']);
+      response.setHeader('X-Keep-Storage-Classes-Confirmed', ['default=1', 'default=1']);
+      return { status: 200, body: `${HASH}+100000` };
+    });
+    const result = await ring.client().put(SOURCE, { replicas: 2, storageClasses: ['default'] });
+    expect(result).toMatchObject({ replicas: 2, classes: { default: 2 } });
+    expect(ring.counts()).toEqual([1, 0]);
+  });
+
+  test.each([undefined, 'default=', 'default=x', 'default=1, other=x'])(
     'a confirmation %j switches class counting off',
     async (confirmed) => {
       await using ring = await startRing(1, HASH, 'proxy');
@@ -194,15 +221,53 @@ describe('Writing a block', () => {
     expect((await failureOf(ring.client().put(SOURCE, { replicas: 1 }))).code).toBe('full');
   });
 
-  test('a service that confirms another block has not stored this one', async () => {
+  test.each([`${md5('other')}+5`, `${HASH}ff+100000`, `${HASH}+99999`, `${HASH}x`, '', `${HASH}+100000 more`])(
+    'a service that confirms %j has not stored this block',
+    async (confirmed) => {
+      await using ring = await startRing(2, HASH);
+      ring.servers[0]!.behave(async (_request, _response, body) => {
+        await body();
+        return { status: 200, body: confirmed };
+      });
+      ring.servers[1]!.behave(storing());
+      expect(await ring.client().put(SOURCE, { replicas: 1 })).toMatchObject({ locator: `${HASH}+100000+Asigned` });
+      expect(ring.counts()).toEqual([1, 1]);
+    },
+  );
+
+  test('a read-only proxy in the list neither gets the block nor gives the disks its connect time-out', async () => {
     await using ring = await startRing(2, HASH);
-    ring.servers[0]!.behave(async (_request, _response, body) => {
-      await body();
-      return { status: 200, body: `${md5('other')}+5` };
-    });
+    const [disk, proxy] = ring.services;
+    ring.servers[0]!.behave(storing());
+    const services = fixedServices([disk!, { ...proxy!, type: 'proxy', readOnly: true }]);
+    const timeouts: number[] = [];
+    const platform = ring.platformWith((request) => timeouts.push(request.connectTimeoutMs));
+    await ring.client({ services, platform }).put(SOURCE, { replicas: 1 });
+    expect(timeouts).toEqual([2_000]);
+  });
+
+  test('when all services failed for good, a fresh list is asked, and one that has joined gets the block', async () => {
+    await using ring = await startRing(2, HASH);
+    ring.servers[0]!.behave(answering(507));
     ring.servers[1]!.behave(storing());
-    expect(await ring.client().put(SOURCE, { replicas: 1 })).toMatchObject({ locator: `${HASH}+100000+Asigned` });
+    const services = { list: async (refresh = false) => ring.services.slice(0, refresh ? 2 : 1) };
+    expect(await ring.client({ services }).put(SOURCE, { replicas: 1 })).toMatchObject({ replicas: 1 });
     expect(ring.counts()).toEqual([1, 1]);
+  });
+
+  test('a fresh list without a further service ends the write: copies that are stored count, services that left do not', async () => {
+    await using ring = await startRing(3, HASH);
+    ring.servers[0]!.behave(storing());
+    ring.servers[1]!.behave(answering(503));
+    ring.servers[2]!.behave(answering(507));
+    const services = {
+      list: async (refresh = false) => ring.services.filter((_, index) => !refresh || index !== 1),
+    };
+    const error = await failureOf(ring.client({ services, retry: SDK_RETRIES }).put(SOURCE, { replicas: 3 }));
+    expect(error).toMatchObject({ code: 'full', replicas: 1 });
+    expect(error.answers.map(({ url }) => url)).toEqual([ring.services[2]!.url]);
+    expect(ring.counts()).toEqual([1, 1, 1]);
+    expect(ring.pauses).toEqual([4_000]);
   });
 
   test('one that takes nothing is given up', async () => {

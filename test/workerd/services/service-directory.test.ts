@@ -92,6 +92,18 @@ test('refreshing asks again at once, but not more than once in five seconds', as
   expect(asked).toHaveLength(2);
 });
 
+test('an API server that fails is asked once in five seconds, however many requests find the list wanting', async () => {
+  const one = isolate();
+  await urls(one);
+  await Promise.all(work);
+  apis['https://home'] = null;
+  for (let second = 0; second < 9; second++) {
+    now += 1_000;
+    expect(await urls(one, true)).toEqual(['https://keep1:443']);
+  }
+  expect(asked).toHaveLength(2);
+});
+
 test('with the API server down and KV emptied, the isolate’s last good copy serves on', async () => {
   const one = isolate();
   await urls(one);
