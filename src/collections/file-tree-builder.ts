@@ -8,7 +8,7 @@ import { allocateTree } from './file-tree-format.ts';
 
 const MAX_EXTENT_BYTES = 0xffffffff;
 const REMOTE_HINT = /\+R/;
-/** keep-web refuses the whole collection for one locator without a size; here only data that is really used needs one. */
+/** keep-web refuses the whole collection for one locator without a size; here only data that a file uses needs one. */
 const RULES = { ...READ_RULES, sizeRequired: false };
 
 /** A directory while the tree grows: its files by number, its directories as themselves. */
@@ -18,7 +18,7 @@ export interface BuiltTree {
   tree: FileTree;
   /**
    * False when blocks lie on other clusters: their hints are signed for the one token that the manifest was read with,
-   * so the tree is no one else's.
+   * so the tree is for that token only.
    */
   shareable: boolean;
 }
@@ -78,7 +78,7 @@ function createBlocks() {
   };
 }
 
-/** What stays of a locator behind hash and size: all hints but the local signature, which is one token's alone. */
+/** The hints of a locator without the local signature, which belongs to one token. */
 function keptHints(locator: string): string {
   const first = locator.indexOf('+', 33);
   return first < 0 ? '' : locator.slice(first).replace(/\+A[^+]*/g, '');

@@ -23,7 +23,7 @@ export function allocateTree(counts: TreeCounts): { tree: FileTree; hintText: Ui
   return viewsOf(buffer, counts);
 }
 
-/** A tree over bytes that allocateTree laid out and someone kept; null when they are none, or of another release. */
+/** A tree over cached bytes of allocateTree; null when they are something else, or of another release. */
 export function readTree(buffer: ArrayBuffer): FileTree | null {
   if (buffer.byteLength < HEADER_WORDS * 4) return null;
   const header = new Uint32Array(buffer, 0, HEADER_WORDS);

@@ -2,8 +2,8 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { compareNames, decodeName } from '../keep/manifest/names.ts';
 
 /**
- * The files of one collection in one ArrayBuffer: what stays of a manifest once it has been parsed. It is content
- * only, the same for everyone who may read the collection: no signatures, no tokens. Nodes are numbered breadth
+ * The files of one collection in one ArrayBuffer: what is kept of a parsed manifest. It is content only, the same for
+ * every reader of the collection: no signatures, no tokens. Nodes are numbered breadth
  * first, so the entries of a directory lie side by side, ordered by the bytes of their names; node 0 is the root.
  *
  * All blocks of all lines lie one after another on one axis of positions. A file is a row of extents on that axis.

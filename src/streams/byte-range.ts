@@ -19,9 +19,9 @@ const WHOLE: RangeRequest = { kind: 'whole' };
 const UNSATISFIABLE: RangeRequest = { kind: 'unsatisfiable' };
 
 /**
- * What a `Range` header asks of `size` bytes. Statuses are keep-web's (keep-web.md 3.4): a malformed header or
- * another unit is 416, not ignored; ranges that together exceed the whole give the whole. Where keep-web would write
- * an impossible Content-Range (`bytes=-0`, a suffix of nothing), this answers 416 or the whole.
+ * What a `Range` header asks of `size` bytes, as keep-web answers (docs/protocol/files.md#ranges): a malformed header
+ * or another unit is 416, not ignored; ranges that together exceed the whole give the whole. Where keep-web would
+ * write an impossible Content-Range (`bytes=-0`, a suffix of nothing), this answers 416 or the whole.
  */
 export function parseRange(header: string | null, size: number): RangeRequest {
   if (header === null) return WHOLE;

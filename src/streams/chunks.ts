@@ -1,4 +1,4 @@
-/** How many bytes one crossing from native code into script carries, where nobody says otherwise. */
+/** Default number of bytes that one crossing from native code into script carries. */
 export const CHUNK_BYTES = 512 * 1024;
 
 /** A body read chunk by chunk into byte buffers that are used again. */
@@ -14,7 +14,7 @@ export interface Chunks {
 
 /**
  * Takes the lock of `body`, which must be a byte stream (every native body is).
- * @param atLeast bytes of a chunk, for sources so slow that somebody wants to see them come
+ * @param atLeast fewer bytes suffice for a chunk; for slow sources whose progress is watched
  */
 export function chunksOf(body: ReadableStream<Uint8Array>, atLeast?: number): Chunks {
   const reader = body.getReader({ mode: 'byob' });
@@ -32,14 +32,13 @@ export function chunksOf(body: ReadableStream<Uint8Array>, atLeast?: number): Ch
 }
 
 /**
- * The chunks of any body, for those who take them as they come: those of `pacedBody` have lengths of their own, and are
- * lent until the second one after it is asked for.
+ * The chunks of any body, in any lengths. A chunk of `pacedBody` is valid until the second one after it is asked for.
  */
 export function anyChunksOf(body: ReadableStream<Uint8Array>): Chunks {
   try {
     return chunksOf(body);
   } catch {
-    // No byte stream.
+    // Not a byte stream.
     const reader = body.getReader();
     return { next: async () => (await reader.read()).value ?? null, cancel: (reason) => reader.cancel(reason) };
   }

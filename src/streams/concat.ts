@@ -17,7 +17,7 @@ export interface Concatenation {
 export function concatenate(parts: Iterable<Part>, length: number, signal: AbortSignal): Concatenation {
   const { readable, writable } = new FixedLengthStream(length);
   const done = pump(parts[Symbol.iterator](), writable, signal);
-  // The reader of `body` sees the failure too; `done` may have no one who waits for it.
+  // The reader of `body` sees the failure too; `done` may be unobserved.
   done.catch(() => undefined);
   return { body: readable, done };
 }
@@ -75,7 +75,7 @@ async function send(part: OpenPart, writable: WritableStream<Uint8Array>, signal
   }
 }
 
-/** A store that hangs does not keep a body alive that no one reads: the pipe is left behind, its own `signal` ends it. */
+/** A hanging store must not keep an abandoned body alive: the pipe is left behind, its own `signal` ends it. */
 async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);

@@ -1,12 +1,12 @@
 import { KeepError } from '../keep/errors.ts';
 import { chunksOf } from './chunks.ts';
 
-/** One place where the bytes go. */
+/** One receiver of the bytes. */
 export interface Sink {
   writable: WritableStream<Uint8Array>;
-  /** When a required sink fails, all is broken off; another is just left behind. */
+  /** The failure of a required sink breaks all off; any other sink is just dropped. */
   required: boolean;
-  /** Rejects when the far side has failed, even if it never reads again; writes to it are not waited for then. */
+  /** Rejects when the receiver has failed, even if it never reads again; its writes are not awaited then. */
   failure?: Promise<never>;
   /** Called once the sink has all bytes and has been closed; never for one that failed or was left behind. */
   onClosed?: () => void;

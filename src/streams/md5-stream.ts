@@ -9,7 +9,7 @@ export interface Md5 {
 export function createMd5(): Md5 {
   const stream = new crypto.DigestStream('MD5');
   const writer = stream.getWriter();
-  // An aborted digest rejects; nobody may be waiting for it then.
+  // An aborted digest rejects, possibly unobserved.
   stream.digest.catch(() => undefined);
   return {
     write: (bytes) => writer.write(bytes),

@@ -2,18 +2,18 @@ import { KeepError } from '../keep/errors.ts';
 import type { Chunks } from './chunks.ts';
 import type { PumpedBody } from './part.ts';
 
-/** While little has flowed, and for a slow reader: what waits for it takes room from everyone else's. */
+/** Small chunks for new or slow readers: buffered bytes count against the isolate's 128 MB. */
 const SLOW_CHUNK_BYTES = 128 * 1024;
-/** For a quick reader: fewer and larger writes to its socket cost less, and are soon done with. */
+/** For a fast reader: fewer and larger writes to its socket cost less. */
 const QUICK_CHUNK_BYTES = 1024 * 1024;
-/** Bytes in a row that a reader must have taken quickly: so much may just have gone into buffers on the way. */
+/** Bytes that a reader must have taken fast in a row: fewer may only have filled buffers on the way. */
 const QUICK_AFTER_BYTES = 6 * 1024 * 1024;
 /** Fewer bytes than these a millisecond are slow. */
 const QUICK_BYTES_PER_MS = 20_000;
 
 /**
- * Chunks as the body of an answer. Nothing is read before its reader wants it; the chunks are as large as the reader is
- * quick (see docs/decisions.md). Two buffers take turns: a chunk is valid until the second one after it is asked for.
+ * Chunks as the body of an answer. Nothing is read before the reader asks; faster readers get larger chunks (see
+ * docs/decisions.md). Two buffers take turns: a chunk is valid until the second one after it is asked for.
  *
  * @param size bytes of the whole body; chunks that end early break it off
  * @param signal of the client: when it goes away, the source is let go even if it hangs
@@ -32,7 +32,7 @@ export function pacedBody(chunks: Chunks, size: number, signal: AbortSignal | un
   const onAbort = () => void stop(new KeepError('client_gone', { cause: signal?.reason }));
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
-  // Whoever reads the body sees every failure; here it is only kept from counting as unhandled.
+  // The reader of the body sees every failure; here it is only kept from counting as unhandled.
   done.catch(() => undefined);
   const body = new ReadableStream<Uint8Array>(
     {
@@ -63,8 +63,8 @@ export function pacedBody(chunks: Chunks, size: number, signal: AbortSignal | un
 }
 
 /**
- * How large the next chunk should be. A reader is slow when it leaves a chunk lying; so is, for a large chunk, whoever
- * kept it waiting: what waits for a slow store takes as much room.
+ * How large the next chunk should be. A reader is slow when it leaves a chunk untaken. For large chunks a slow store
+ * counts as well: what waits for it takes as much memory.
  */
 function createPace() {
   let askedAt = Date.now();

@@ -5,18 +5,18 @@ import { createMd5 } from './md5-stream.ts';
 
 /** What a body must turn out to be. */
 export interface Expected {
-  /** Lowercase hex MD5; null when somebody else vouches for the bytes. */
+  /** Lowercase hex MD5; null when the store attests the bytes. */
   hash: string | null;
   /** Bytes. */
   size: number;
 }
 
 /**
- * A block's chunks that can never become complete and wrong (keep-block-api.md 3.6): hashed on the way, the one that
- * completes the block given out only when length and digest agree, with `corrupt` in its place if they do not. Small
- * blocks are judged whole by `verifiedBytes`, while a status can still be sent.
+ * A block's chunks that can never become complete and wrong: hashed on the way, the chunk that completes the block is
+ * given out only when length and digest agree, and `corrupt` is thrown in its place otherwise. Small blocks are verified
+ * whole by `verifiedBytes`, while a status can still be sent.
  *
- * @param copies get the same bytes; they are closed only when these proved right, and nobody waits for that
+ * @param copies get the same bytes; they are closed only once these are verified, which is not awaited
  */
 export function verifiedChunks(source: Chunks, { hash, size }: Expected, copies: (Sink | null)[]): Chunks {
   const digest = hash === null ? null : createMd5();
@@ -24,11 +24,11 @@ export function verifiedChunks(source: Chunks, { hash, size }: Expected, copies:
   let seen = 0;
   let isProven = false;
   const cancel = async (reason: unknown) => {
-    // What is proven is let through to the copies, whoever leaves.
+    // A verified block still reaches the copies when the reader has left.
     if (isProven) return;
     await Promise.all([source.cancel(reason), digest?.abort(reason), all.abort(reason)]);
   };
-  /** The chunk that completes the block: the verdict comes before anybody gets it, and so does the source's end. */
+  /** The chunk that completes the block is judged, and the source's end seen, before it is given out. */
   const complete = async (chunk: Uint8Array | null) => {
     if (chunk !== null) await digest?.write(chunk);
     const isRight = seen === size && (digest === null || (await digest.hex()) === hash);
@@ -57,7 +57,7 @@ export function verifiedChunks(source: Chunks, { hash, size }: Expected, copies:
   };
 }
 
-/** Reads all chunks, for those who see them on the way. @throws whatever reading throws */
+/** Reads all chunks and discards them. @throws whatever reading throws */
 export async function drain(chunks: Chunks): Promise<void> {
   let chunk = await chunks.next();
   while (chunk !== null) chunk = await chunks.next(chunk);

@@ -14,7 +14,7 @@ import { hasTool, tool } from '../support/tools.ts';
 
 /**
  * A real browser goes through what people do. Screenshots are kept where KEEP_EDGE_SCREENSHOTS says, to be looked at;
- * nobody compares pixels.
+ * pixels are not compared.
  */
 describe.runIf(hasTool('chromium'))('a browser', () => {
   let service: TestService;

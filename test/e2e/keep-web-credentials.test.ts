@@ -5,7 +5,7 @@ import { blockOf } from '../support/keep.ts';
 import { type RawAnswer, rawRequest } from '../support/raw-http.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
-/** keep-web.md 2.2 to 2.6 and 3.6: which host and path looks at which credentials, and what it says when they fail. */
+/** Which credentials count at which host and path, and the answers when they fail (docs/protocol/files.md#credentials). */
 
 const DOWNLOAD = 'download.example.com';
 const SHARED = 'collections.example.com';

@@ -4,7 +4,7 @@ import { createCollection, stored, type TestCollection } from '../support/collec
 import { blockOf, request } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
-/** keep-web.md 3: one file over several blocks, none of its edges on a block's edge. */
+/** One file over several blocks, none of its edges on a block's edge. */
 
 const A = blockOf('0123456789');
 const B = blockOf('abcdefghij');
@@ -45,7 +45,7 @@ describe('a file', () => {
     expect(Date.parse(answer.headers.get('last-modified') ?? '')).toBeGreaterThan(0);
   });
 
-  /** keep-web.md 3.4 over a socket: [Range, status, body, Content-Range] */
+  /** Ranges over a socket: [Range, status, body, Content-Range] */
   test.each<[string, number, string, string | null]>([
     ['bytes=0-2', 206, '789', 'bytes 0-2/26'],
     ['bytes=1-4', 206, '89ab', 'bytes 1-4/26'],

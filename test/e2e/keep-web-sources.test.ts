@@ -30,7 +30,7 @@ beforeAll(async () => {
   const common = { API_HOST: cluster.url, SYSTEM_ROOT_TOKEN: EDGE_ROOT, TOKEN_CACHE_TTL: '1s', WEBDAV_CACHE_TTL: '1s' };
   proxy = await startService({ vars: { ...common, VOLUMES: {} } });
   beside = await startService({ vars: common });
-  user = await createUser(cluster, 'somebody');
+  user = await createUser(cluster, 'reader');
   stranger = await createUser(cluster, 'stranger');
   near = await stored(cluster, randomBlock(3_000_000), blockOf('the second block'));
   for (const block of near) await putBlock(beside.url, block, bearer(EDGE_ROOT));
@@ -64,7 +64,7 @@ describe.each([
   });
 
   test('lists homes, and makes archives', async () => {
-    const page = await request(`${service().url}/users/somebody/Near/`, {
+    const page = await request(`${service().url}/users/reader/Near/`, {
       token: user.token,
       headers: { accept: 'application/json' },
     });
@@ -97,7 +97,7 @@ describe.each([
     expect((await request(`${service().url}/c=${other.uuid}/t=${token}/`, { token: null })).status).toBe(404);
   });
 
-  test('sees a change of the collection when what it remembers has run out, or at once when asked to', async () => {
+  test('sees a change of the collection when its cache entry has expired, or at once when asked to', async () => {
     const made = await createCollection(cluster, `. ${near[1]?.locator} 0:3:before\n`, { owner_uuid: user.uuid });
     const ask = (name: string, headers = {}) =>
       request(`${service().url}/c=${made.uuid}/${name}`, { token: user.token, headers });

@@ -202,7 +202,7 @@ describe('WebDAV', () => {
     expect((await request(`${service.url}/users/ada/Plans/Notes/note.txt`)).text).toBe('small file');
     expect((await request(`${service.url}/c=${project.uuid}/Notes/note.txt`)).text).toBe('small file');
     expect((await propfind(`/by_id/${made.uuid}`, '0')).map(({ href }) => href)).toEqual([`/by_id/${made.uuid}/`]);
-    expect((await request(`${service.url}/users/nobody/`)).status).toBe(404);
+    expect((await request(`${service.url}/users/stranger/`)).status).toBe(404);
     expect((await request(`${service.url}/users/ada/`, { method: 'PUT', body: 'x' })).status).toBe(405);
   });
 });

@@ -145,7 +145,7 @@ describe('an archive of a part of a collection', () => {
     return (await readWithPython(file)).order;
   };
 
-  /** keep-web.md 5.1, 5.2 */
+  /** docs/protocol/files.md#archives */
   test.each<[string, string[], string, string[]]>([
     ['one file', ['dir1/y'], 'Sue "Q" - y.zip', ['dir1/y']],
     ['a directory', ['dir1'], 'Sue "Q" - 2 files.zip', ['dir1/dir/x ä ☃.txt', 'dir1/y']],

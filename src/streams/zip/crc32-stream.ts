@@ -39,7 +39,7 @@ export async function crc32OfPart(part: Pipeable, signal: AbortSignal): Promise<
 function checksumWatcher(onChecksum: (crc: number) => void): ChunkWatcher {
   const stream = new crypto.DigestStream('crc32');
   const writer = stream.getWriter();
-  // An aborted digest rejects; nobody waits for it then.
+  // An aborted digest rejects unobserved.
   stream.digest.catch(() => undefined);
   return {
     write: (chunk) => writer.write(chunk),

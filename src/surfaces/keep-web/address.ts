@@ -2,9 +2,9 @@ import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { pathComponents, tokenSpan } from '../../keep/path-components.ts';
 
 /**
- * Where a request wants to go (keep-web.md 2.2). Pure text work: nothing here knows what exists. Paths are split after
- * percent-decoding, so an encoded slash is a slash, and no component is ever resolved: `.` means nothing and `..` is
- * refused, which keeps every address inside the collection that it names.
+ * What a request addresses (docs/protocol/files.md#addresses), from its text alone. Paths are split after
+ * percent-decoding, so an encoded slash is a slash. `.` is skipped and `..` is refused, never resolved: no address
+ * leaves the collection that it names.
  */
 export type Address = IdAddress | SiteAddress;
 
@@ -109,7 +109,7 @@ function withToken(found: Found): IdAddress {
   return below({ ...found, taken: taken + span }, { pathToken });
 }
 
-/** Everything behind the root; one `_` there is none of the path, so that names like `t=x` can be reached behind it. */
+/** What follows the root. A first `_` is not part of the path, so that a name such as `t=x` can be reached behind it. */
 function below(found: Found, special: { pathToken?: string; anonymousOnly?: boolean }): IdAddress {
   const { id, ownOrigin, components, trailingSlash } = found;
   const taken = components[found.taken] === '_' ? found.taken + 1 : found.taken;

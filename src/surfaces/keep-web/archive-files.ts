@@ -7,7 +7,7 @@ import { crc32OfPart, tapCrc32 } from '../../streams/zip/crc32-stream.ts';
 import type { ChecksumBook } from './checksum-book.ts';
 import { type OpenBlock, openSegment } from './file-parts.ts';
 
-/** How far a file's checksum has come while its bytes were sent from the start on. */
+/** A file's checksum so far, while its bytes are sent from the start. */
 interface Progress {
   crc: number;
   length: number;
@@ -16,8 +16,9 @@ interface Progress {
 }
 
 /**
- * The files of an archive, checksums computed as the bytes are sent. What is not known when it is needed, because a
- * reader resumed behind it, is read once more; whole blocks are remembered, so that this is little.
+ * The files of an archive, checksums computed as the bytes are sent. A checksum that is needed but not
+ * known, because a reader resumed behind the data, is computed by reading the data again; checksums of whole blocks
+ * are kept, so that this is little.
  */
 export function archiveFiles(tree: FileTree, nodes: number[], open: OpenBlock, book: ChecksumBook): ZipFiles {
   const progresses = new Map<number, Progress>();

@@ -3,7 +3,7 @@ import { KeepError } from '../../keep/errors.ts';
 import type { RequestFields } from './request-fields.ts';
 import type { TreeTarget } from './target.ts';
 
-/** What a client wants in an archive (keep-web.md 5.1). */
+/** What a client asks for (docs/protocol/files.md#archives). */
 export interface ArchiveRequest {
   /** Paths from the directory that was asked; empty means everything. */
   files: string[];
@@ -70,7 +70,7 @@ interface Place {
   isChosen: boolean;
 }
 
-/** Each directory is looked at once, however deep it lies and however many files there are in it. */
+/** Each directory is computed once, however deep it is and however many files it has. */
 function createPlaces(tree: FileTree, above: number, chosen: Set<number>): (directory: number) => Place {
   const places = new Map<number, Place>([[above, { path: '', isChosen: chosen.has(above) }]]);
   const top = { path: '', isChosen: false };
@@ -98,7 +98,7 @@ function chosenNode(tree: FileTree, directory: number, path: string): number {
   return node;
 }
 
-/** Name of the archive on the reader's disk (keep-web.md 5.2). */
+/** The file name offered for saving. */
 export function archiveName(target: TreeTarget, request: ArchiveRequest, files: ChosenFile[]): string {
   const { collection, tree, node } = target;
   const given = request.filename;

@@ -18,8 +18,8 @@ const MAX_NAME_BYTES = 0xffff;
 const MAX_NAMES_BYTES = 64 * 1024 * 1024;
 
 /**
- * An archive of chosen files. Its bytes depend on nothing but the collection's content and the request, so it has an
- * ETag and can be had in ranges: a download that broke off goes on where it stopped.
+ * An archive of chosen files. Its bytes depend only on the collection's content and the request, so it has an ETag
+ * and supports ranges: an interrupted download can resume.
  */
 export function archiveContent(
   target: TreeTarget,
@@ -74,7 +74,7 @@ function entriesOf({ tree }: TreeTarget, files: ChosenFile[]): { name: Uint8Arra
   });
 }
 
-/** `collection.json` (keep-web.md 5.2): by content there is nothing to say but the content's own name. */
+/** `collection.json`. For a portable data hash it holds only that hash. */
 function describe({ collection }: TreeTarget, description: CollectionDescription | null): string {
   const { uuid, portableDataHash, name, modifiedAt } = collection;
   const hash = { portable_data_hash: portableDataHash };

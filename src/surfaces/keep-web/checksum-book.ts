@@ -2,15 +2,15 @@ import { waitUntil } from 'cloudflare:workers';
 import type { FileTree } from '../../collections/file-tree.ts';
 
 /**
- * What is known of the CRC-32s of a collection's files and whole blocks. It is content only and never becomes wrong;
- * it only spares reading again when an archive is resumed or asked for once more.
+ * Known CRC-32s of a collection's files and whole blocks. They depend on content only and never become wrong; they
+ * save reading the data again when an archive is resumed or repeated.
  */
 export interface ChecksumBook {
   file(node: number): number | null;
   block(block: number): number | null;
   noteFile(node: number, crc: number): void;
   noteBlock(block: number, crc: number): void;
-  /** Keeps what was learnt since, for other isolates of this data centre. */
+  /** Stores what is new in the cache of this data centre. */
   save(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export async function checksumBook(
   const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
   const url = `https://keep-checksums.invalid/${FORMAT}/${encodeURIComponent(portableDataHash)}`;
   const load = async () => (await (await openCache())?.match(url))?.arrayBuffer() ?? null;
-  // A cache that cannot give or take is no reason to fail: checksums can be computed again.
+  // A failing cache is no reason to fail: checksums can be computed again.
   const book = createBook(tree, await load().catch(() => null), async (bytes) => {
     const headers = { 'Cache-Control': CACHE_CONTROL, 'Content-Type': 'application/octet-stream' };
     const cache = await openCache().catch(() => null);

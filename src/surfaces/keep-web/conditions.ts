@@ -1,4 +1,4 @@
-/** What a client already has, and on what condition it wants more (RFC 9110 13; order as keep-web.md 3.3). */
+/** What conditions are judged against (RFC 9110 13; docs/protocol/files.md#conditions). */
 export interface Validators {
   /** Strong, with quotes. */
   etag: string;

@@ -5,7 +5,7 @@ import { multipartRanges } from '../../streams/multipart-ranges.ts';
 import type { LazyPart, OpenPart, Part } from '../../streams/part.ts';
 import { judgeConditions, rangeApplies, type Validators } from './conditions.ts';
 
-/** Bytes that can be had in part: a file, or an archive. */
+/** Content that supports ranges: a file, or an archive. */
 export interface Content {
   /** Exact, in bytes. */
   size: number;
@@ -25,8 +25,8 @@ export interface ContentResponse {
 }
 
 /**
- * Answers GET and HEAD: conditions, then ranges, then bytes (keep-web.md 3.3, 3.4). The first part is opened before
- * the answer begins, while a status can still say that it is not to be had.
+ * Answers GET and HEAD: conditions, then ranges, then bytes (docs/protocol/files.md#conditions). The first part is
+ * opened before the answer begins, while its failure can still become a status.
  *
  * @throws KeepError bad_gateway when the first part is missing; what opening it throws
  */
@@ -73,7 +73,7 @@ async function startBody(parts: Iterable<Part>, length: number, signal: AbortSig
   return concatenate(all(), length, signal);
 }
 
-/** To whoever asks for a file, a block that nobody has is not a file that is not there. */
+/** A missing block is 502, not 404: the file exists, its data does not. */
 async function openFirst(part: LazyPart, signal: AbortSignal): Promise<OpenPart> {
   try {
     return await part.open(signal);

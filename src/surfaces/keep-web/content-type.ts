@@ -1,6 +1,6 @@
 import mime from 'mime/lite';
 
-/** What every reader should get to see as text, and the MIME registry says nothing useful about. */
+/** Text formats for which the MIME registry has no useful type. */
 const TEXT_EXTENSIONS = new Set(
   (
     'bed bedgraph bib bim c cc cfg chain conf config cpp csh csl cwl dict diff dot embl env fa faa fai ' +

@@ -10,7 +10,7 @@ export type Credentials =
   | { kind: 'redirect'; cookie: string | null }
   | { kind: 'refused' };
 
-/** Which tokens count for a request (keep-web.md 2.4, 2.6). */
+/** Which tokens count for a request (docs/protocol/files.md#credentials). */
 export function credentialsOf(
   { request, method, url, tokens: own }: RequestContext,
   address: Address,

@@ -14,9 +14,9 @@ export interface DownloadSettings extends OriginSettings {
   workbenchUrl: string | null;
   /** ANONYMOUS_USER_TOKEN, tried last wherever a collection is named. */
   anonymousToken: string | null;
-  /** WEBDAV_CACHE_TTL: how long an answer to "may this token read that" is remembered. */
+  /** WEBDAV_CACHE_TTL: how long the answer to "may this token read that collection" is cached. */
   openTtlSeconds: number;
-  /** EDGE_CACHE: whether what was learnt of an archive is kept by the Cache API. */
+  /** EDGE_CACHE: whether checksums for archives are kept by the Cache API. */
   edgeCache: boolean;
   /** WEBDAV_LOG_EVENTS: whether downloads are written to the cluster's log. */
   logEvents: boolean;
@@ -24,7 +24,7 @@ export interface DownloadSettings extends OriginSettings {
   logIntervalSeconds: number;
   /** FORWARD_SLASH_NAME_SUBSTITUTION: stands for slashes in names of projects and collections; '' hides those. */
   slashSubstitution: string;
-  /** WEBDAV_PERMISSION: whether users, and admins, may get content of files at all. */
+  /** WEBDAV_PERMISSION: whether users, and admins, may download the content of files. */
   mayDownload: { user: boolean; admin: boolean };
 }
 
@@ -44,14 +44,14 @@ export interface Downloader {
   isAdmin: boolean;
 }
 
-/** One download, as the cluster's log keeps it (keep-web.md 8.5). */
+/** One download, as the cluster's log keeps it (docs/protocol/files.md#download-log). */
 export interface DownloadEvent {
   event_type: 'file_download';
   object_uuid: string;
   properties: Record<string, string | number>;
 }
 
-/** What this surface asks of the rest of the service. */
+/** The dependencies of this surface. */
 export interface KeepWebDependencies {
   downloads: DownloadSettings;
   collections: CollectionSource;
@@ -64,6 +64,6 @@ export interface KeepWebDependencies {
   openBlock(block: WantedBlock, range: ByteRange, caller: Caller): Promise<Pipeable>;
   /** Whose token it is; null when its scopes do not tell. */
   downloader(token: string): Promise<Downloader | null>;
-  /** Writes to the log; must not throw for a log that is out of order. */
+  /** Writes to the log. */
   recordDownload(event: DownloadEvent, token: string): Promise<void>;
 }

@@ -9,8 +9,8 @@ import type { TreeTarget } from './target.ts';
 const logged = createBoundedMap<true>({ maxEntries: 5000, maxBytes: 2 * 1024 * 1024, sizeOf: () => 0 });
 
 /**
- * Notes a download in the request's log line and, when the body is through or broken off, in the cluster's log
- * (keep-web.md 8.5). Ranges that do not begin at the first byte count as one download while they follow each other
+ * Notes a download in the request's log line and, when the body has ended or broken off, in the cluster's log
+ * (docs/protocol/files.md#download-log). Ranges that do not begin at the first byte count as one download while they follow each other
  * within the interval.
  *
  * @param files how many files go out; `path` is the one file's path in the collection, null for several
@@ -45,7 +45,7 @@ export function logDownload(
     const object_uuid = user?.uuid ?? `${deps.downloads.clusterId}-tpzed-anonymouspublic`;
     await deps.recordDownload({ event_type: 'file_download', object_uuid, properties: { reqPath, ...facts } }, token);
   };
-  // A log that is out of order must not turn a download that went well into an error.
+  // A failing log must not turn a good download into an error.
   context.waitUntil(record().catch(() => undefined));
 }
 
@@ -57,7 +57,7 @@ function isNewDownload(key: string, range: RangeRequest, until: number): boolean
   return true;
 }
 
-/** The client's address: as the platform says, else the last valid one that proxies in between have written down. */
+/** The client's address: as the platform says, else the last valid one in X-Forwarded-For. */
 export function clientAddress(request: Request): string {
   const platform = request.headers.get('CF-Connecting-IP');
   if (platform !== null) return platform;

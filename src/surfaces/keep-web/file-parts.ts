@@ -33,7 +33,7 @@ export function openSegment(
 }
 
 const known = new WeakMap<FileTree, Map<number, string>>();
-/** Enough for the files of one genome browser session; a directory of more is not worth its memory. */
+/** Enough for the files of one genome browser session. */
 const MAX_KNOWN = 1000;
 
 const HASH_BYTES = 16;
@@ -43,7 +43,7 @@ const SEGMENTS_AT_ONCE = 128;
 
 /**
  * A file's strong validator: a digest of which bytes of which blocks it is. The same content cut up the same way has
- * the same ETag at every address, for every token, for ever.
+ * the same ETag at every address and for every token.
  */
 export function fileEtag(tree: FileTree, file: number): string {
   const etags = known.get(tree) ?? new Map<number, string>();

@@ -24,7 +24,7 @@ import { type Finder, findTarget, type Target, type TreeTarget } from './target.
 import { textStream } from './text-stream.ts';
 import { davOptions, propfind, READ_METHODS, readOnly, WRITE_METHODS } from './webdav.ts';
 
-/** A download request that has been understood. */
+/** A parsed download request. */
 interface Asked {
   context: RequestContext;
   deps: KeepWebDependencies;
@@ -35,14 +35,14 @@ interface Asked {
 
 const openers = new WeakMap<KeepWebDependencies, Opener>();
 
-/** Answers a preflight before anything else is looked at (keep-web.md 3.7). */
+/** Answers a preflight before any credentials are read. */
 export function preflight(request: Request): Response {
   const method = request.headers.get('Access-Control-Request-Method') ?? '';
   if (!READ_METHODS.includes(method)) throw new KeepError('method_not_allowed');
   return new Response(null, { status: 200, headers: DOWNLOAD_PREFLIGHT });
 }
 
-/** Everything at a download address: files, listings, archives, WebDAV (keep-web.md 2.1). */
+/** Everything at a download address: files, listings, archives, WebDAV. */
 export async function download(context: RequestContext, deps: KeepWebDependencies): Promise<Response> {
   const { request, method, url } = context;
   if (!READ_METHODS.includes(method) && !WRITE_METHODS.includes(method)) throw new KeepError('method_not_allowed');
@@ -91,7 +91,9 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
   if (await isBarred(asked, target)) return text(403, 'Not permitted\n');
   if (wantsArchive(request.headers, fields, policy.attachment)) {
     if (!['GET', 'HEAD', 'POST'].includes(method) || target.kind !== 'tree' || !isDirectory(target.tree, target.node)) {
-      throw new KeepError('bad_request', { message: 'a ZIP archive can be had of a collection or a directory in one' });
+      throw new KeepError('bad_request', {
+        message: 'a ZIP archive can only be made of a collection or a directory in it',
+      });
     }
     return archive(asked, target);
   }
@@ -102,7 +104,7 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
   return directory ? listing(asked, target) : file(asked, target as TreeTarget);
 }
 
-/** Content may be closed to users, or to admins, as a whole; looking at names and sizes is not (keep-web.md 8.5). */
+/** WEBDAV_PERMISSION can forbid users, or admins, to download content. Names and sizes stay visible. */
 async function isBarred({ context, deps, policy, fields }: Asked, target: Target): Promise<boolean> {
   const { user, admin } = deps.downloads.mayDownload;
   if ((user && admin) || target.kind === 'virtual') return false;
@@ -116,7 +118,7 @@ async function listing({ context, address, fields }: Asked, target: Target): Pro
   const { request, method, url } = context;
   const origin = `${clientScheme(request, url)}://${url.host}`;
   if (method === 'POST') {
-    // The form on the sign-in page: where everything is an attachment, its token was taken as it is.
+    // The form on the sign-in page. On a download host its token was accepted directly, without a redirect.
     const cookie = fields.form.get('api_token');
     if (cookie !== null) return tokenRedirect(request, url, encodePath(componentsOf(target), true), cookie);
     throw new KeepError('method_not_allowed', { headers: { Allow: READ_METHODS.join(', ') } });
@@ -195,8 +197,8 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
 }
 
 /**
- * Content stays in its reader's own cache and nowhere else: long where the address names the content itself, else only
- * to be asked for again. Another token, another answer. An address with a token in it is told to no other site.
+ * Only the reader's own cache may keep content: for long when the address names the content itself, else to be
+ * revalidated. Answers differ by token. An address that contains a token must not leak in a Referer.
  */
 function contentHeaders({ collection }: TreeTarget): Record<string, string> {
   const age = collection.uuid === null ? 'max-age=31536000, immutable' : 'no-cache';

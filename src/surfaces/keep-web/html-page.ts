@@ -2,8 +2,8 @@ import { PAGE_SCRIPT, PAGE_STYLE } from './page-assets.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * One of the service's own pages. Its policy allows exactly the style and the script that stand in it: no name in a
- * collection can become anything but text.
+ * One of the service's own pages. Its policy allows only the page's own style and script, so that no name in a
+ * collection can run as one.
  */
 export function htmlPage(title: string, body: string, status = 200, headers: Record<string, string> = {}): Response {
   const nonce = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18))));
@@ -19,7 +19,7 @@ export function htmlPage(title: string, body: string, status = 200, headers: Rec
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': policy,
       'X-Content-Type-Options': 'nosniff',
-      // Not none at all: a form's Origin would then be hidden from this very service.
+      // With no-referrer, a form's Origin would be null for this service too.
       'Referrer-Policy': 'same-origin',
       'Cache-Control': 'private, no-cache',
       ...headers,

@@ -3,12 +3,12 @@ import { entryHref, type Listing, type ListingEntry, SORT_KEYS, type Sorting, ty
 import { iconElement, iconOf, iconSheet } from './listing-icons.ts';
 import { escapeXml } from './xml.ts';
 
-/** Rows on one page; the JSON listing has them all. */
+/** Rows of one page for browsers. */
 export const PAGE_ROWS = 1000;
 
 const LABELS: Record<SortKey, string> = { name: 'Name', size: 'Size', type: 'Type' };
 
-/** The listing as a page that needs no script. @param entries sorted, all of them. @param page counts from 0 */
+/** The listing as a page that works without a script. @param entries sorted, all of them. @param page counts from 0 */
 export function listingPage(listing: Listing, entries: ListingEntry[], sorting: Sorting, page: number): Response {
   const rows = entries.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS);
   const pages = Math.max(1, Math.ceil(entries.length / PAGE_ROWS));
@@ -92,7 +92,7 @@ function tableRow(listing: Listing, entry: ListingEntry, picks: boolean): string
   );
 }
 
-/** Marks that turn the direction of a text around would let `exe` look like the beginning of a name. */
+/** Bidirectional controls could make `exe` look like the beginning of a name. */
 function visible(name: string): string {
   return name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 }

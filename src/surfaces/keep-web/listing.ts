@@ -1,7 +1,7 @@
 import { compareNames } from '../../keep/manifest/names.ts';
 import { encodeComponent, stepsTo } from './address.ts';
 
-/** A directory for people and programs: what the page and the JSON are made of. */
+/** The data behind the page and the JSON of a directory. */
 export interface Listing {
   /** Name of the directory. */
   name: string;

@@ -9,15 +9,15 @@ export interface OriginSettings {
 }
 
 export interface OriginPolicy {
-  /** Whether the client's credentials are looked at (keep-web.md 2.5). */
+  /** Whether the client's credentials count (docs/protocol/files.md#credentials). */
   credentials: boolean;
   /** Whether files are only handed over for saving, never shown in a page of this origin. */
   attachment: boolean;
 }
 
 /**
- * Keeps one user's files from acting with another's credentials: where an origin is shared, either files are only
- * saved, or credentials are not looked at (keep-web.md 2.5).
+ * Keeps one user's files from acting with another's credentials: on a shared origin either files are only saved, or
+ * credentials do not count.
  *
  * @param asked true when the client itself wants an attachment
  */

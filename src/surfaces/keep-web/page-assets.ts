@@ -1,4 +1,4 @@
-/** The look of the pages, and the little script that a page can do without. Both stand in the page itself. */
+/** Style and script of the pages, both inline. Pages work without the script. */
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5b6775;--line:#e3e7ec;--back:#fff;--band:#f5f7f9;--link:#0a58a6;--warm:#b7791f;--on:#fff}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaef;--soft:#9aa6b4;--line:#2c343e;--back:#14181d;--band:#1b2027;--link:#7db8f5;--warm:#e0b15e;--on:#10151b}}

@@ -4,7 +4,7 @@ import type { DownloadSettings } from './dependencies.ts';
 import { htmlPage } from './html-page.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 
-/** What is said to a client that gets nothing (keep-web.md 3.6). */
+/** Answers that refuse: no such path, no permission, no way to take a token here. */
 
 export function notFound(): Response {
   return text(404, 'Not Found\n');
@@ -17,15 +17,15 @@ export function text(status: number, message: string, headers: Record<string, st
   });
 }
 
-/** A token would have to come in a way that cannot be taken here, or would stay in the address bar of a shared origin. */
+/** On a shared origin a token from the query can become neither a cookie nor stay in the address bar. */
 export function inlineRefused({ downloadUrl }: DownloadSettings): Response {
   const where = downloadUrl === null ? '' : ` Use ${downloadUrl} for downloads.`;
   return text(400, `cannot serve inline content at this URL: its origin is shared with other collections.${where}\n`);
 }
 
 /**
- * No token opened the address. Who had a good one learns only that there is nothing; who had none is told how to come
- * with one: a person at a browser is sent to sign in.
+ * No token opened the address. With a valid token that is 404. Without one the answer says how to send one; a browser
+ * that navigates gets a page to sign in.
  */
 export function denied(
   context: RequestContext,
@@ -60,7 +60,7 @@ function toWorkbench(workbench: string, id: string, path: string[], attachment: 
   return new Response(null, { status: 303, headers: { Location: `${workbench}/?${key}=${value}` } });
 }
 
-/** A token typed here becomes a cookie of this origin. `Bearer`, so that browsers show the page and not their own box. */
+/** A token typed here becomes a cookie of this origin. `Bearer`, so that browsers show the page and not their password box. */
 function signInPage(address: Address): Response {
   // A POST to the root is a block's.
   const action = address.kind === 'site' && address.path.length === 0 ? encodePath(['users'], true) : '';

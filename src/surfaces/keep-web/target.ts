@@ -4,7 +4,7 @@ import { type Address, parseSiteId } from './address.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import type { Opener } from './open-cache.ts';
 
-/** What an address turned out to be for one token. */
+/** What an address is for one token. */
 export type Target = TreeTarget | VirtualTarget;
 
 /** A place in a collection. */
@@ -20,7 +20,7 @@ export interface TreeTarget {
   prefix: string[];
 }
 
-/** A directory that is in no collection: a project, a home, the lists of everything. */
+/** A directory outside any collection: a project, a home, `/`, `/by_id/`, `/users/`. */
 export interface VirtualTarget {
   kind: 'virtual';
   name: string;
@@ -41,14 +41,14 @@ export interface VirtualEntry {
 export interface Finder {
   deps: KeepWebDependencies;
   opener: Opener;
-  /** The client wants no remembered answers. */
+  /** The client wants no cached answers. */
   fresh: boolean;
   signal: AbortSignal;
 }
 
 /**
- * Follows an address with one token. Null when there is no such thing, or the token may not see it.
- * @throws KeepError `unauthorized` when the token is no good; `unreadable_manifest`; what the sources throw
+ * Resolves an address with one token. Null when it does not exist or the token may not see it.
+ * @throws KeepError `unauthorized` for an invalid token; `unreadable_manifest`; what the sources throw
  */
 export function findTarget(finder: Finder, address: Address, token: string): Promise<Target | null> {
   if (address.kind === 'id') return findById(finder, address.id, token, address.path, address.prefix);
@@ -132,7 +132,7 @@ function displayName(name: string, slashSubstitution: string): string | null {
   return ['', '.', '..'].includes(shown) || shown.includes('/') ? null : shown;
 }
 
-/** `/`, `/users/` and `/by_id/`. The homes are asked for in any case: that tells whether the token is good. */
+/** `/`, `/users/` and `/by_id/`. The homes are always read: that proves the token. */
 async function siteList(finder: Finder, name: string | undefined, token: string): Promise<VirtualTarget> {
   const homes = await finder.deps.collections.homes(token, finder.signal);
   if (name === undefined) return { kind: 'virtual', name: '', token, prefix: [], entries: siteEntries };
@@ -149,7 +149,7 @@ async function* siteEntries(): AsyncGenerator<VirtualEntry> {
   yield { kind: 'directory', name: 'users' };
 }
 
-/** What lies directly in the homes that the token may see: the rest can be addressed too, but is not listed. */
+/** The direct contents of the homes that the token may see: other collections have addresses too but are not listed. */
 async function* idEntries({ deps, signal }: Finder, homes: Home[], token: string): AsyncGenerator<VirtualEntry> {
   for (const { uuid: owner } of homes) {
     for await (const { kind, uuid, name, modifiedAt } of deps.collections.contents(owner, token, signal)) {

@@ -1,6 +1,6 @@
 const CHUNK_CHARACTERS = 64 * 1024;
 
-/** A body out of text that is made as it is read: a long listing never stands in memory. */
+/** A body of text that is generated while it is read: a long listing is never in memory as a whole. */
 export function textStream(texts: Iterator<string> | AsyncIterator<string>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>({

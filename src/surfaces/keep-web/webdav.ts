@@ -8,7 +8,7 @@ import { davError, MAX_PROPFIND_BYTES, multistatus, parsePropfind, type Resource
 import type { Target, TreeTarget, VirtualTarget } from './target.ts';
 import { textStream } from './text-stream.ts';
 
-/** What is answered here, and what WebDAV knows besides. */
+/** Methods that are answered, and those of WebDAV that are refused. */
 export const READ_METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PROPFIND'];
 export const WRITE_METHODS = ['PUT', 'DELETE', 'MKCOL', 'MOVE', 'COPY', 'LOCK', 'UNLOCK', 'PROPPATCH', 'RMCOL'];
 
@@ -18,13 +18,13 @@ export const MAX_INFINITE_RESOURCES = 20_000;
 const MAX_INFINITE_COMPONENTS = 1_000_000;
 const XML_TYPE = 'application/xml; charset=utf-8';
 
-/** OPTIONS of something that is there: class 1, because nothing can be locked or written. */
+/** OPTIONS of an existing path: class 1, because nothing can be locked or written. */
 export function davOptions(): Response {
   const headers = { DAV: '1', 'MS-Author-Via': 'DAV', Allow: READ_METHODS.join(', ') };
   return new Response(null, { status: 200, headers });
 }
 
-/** A method that changes something: honest, and the same everywhere. */
+/** A method that would change something. */
 export function readOnly(): Response {
   return new Response('read-only filesystem\n', {
     status: 405,
@@ -51,7 +51,7 @@ export async function propfind(request: Request, target: Target, address: Addres
   return new Response(textStream(multistatus(resources, wanted)), { status: 207, headers });
 }
 
-/** The body, which may come without a length: no more of it is kept than may be. */
+/** The body, which may come without a length. */
 async function limitedText(request: Request): Promise<string> {
   const decoder = new TextDecoder();
   let [text, bytes] = ['', 0];
@@ -67,7 +67,7 @@ function tooLarge(): KeepError {
   return new KeepError('too_large', { message: `a PROPFIND body may have at most ${MAX_PROPFIND_BYTES} bytes` });
 }
 
-/** Whole trees only of what has been counted already. */
+/** Whether a listing of infinite depth stays within the limits. */
 function isBounded(target: Target): boolean {
   if (target.kind === 'virtual') return false;
   const { tree, node } = target;

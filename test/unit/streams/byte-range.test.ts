@@ -5,7 +5,7 @@ import { contentRange, parseRange } from '../../../src/streams/byte-range.ts';
 const whole = 'whole';
 const refused = 'unsatisfiable';
 
-/** [header, size, what comes out: kind, or [offset, length] pairs]. Statuses from keep-web.md 3.4. */
+/** [header, size, result: kind, or [offset, length] pairs]; see docs/protocol/files.md#ranges. */
 const TABLE: [string | null, number, string | [number, number][]][] = [
   [null, 10, whole],
   ['bytes=', 10, whole],

@@ -64,7 +64,7 @@ describe('a body given out at its reader’s pace', () => {
     expect((await new Response(body).arrayBuffer()).byteLength).toBe(3 * MIB);
   });
 
-  test('reads nothing before somebody wants it, and then one chunk at a time', async () => {
+  test('reads nothing before it is asked, and then one chunk at a time', async () => {
     const { chunks, asked } = recorded(async (bytes) => new Uint8Array(bytes));
     const { body } = pacedBody(chunks, 64 * MIB, noSignal);
     await scheduler.wait(5);

@@ -51,8 +51,8 @@ describe('a block that is verified on its way', () => {
     ['that ends early by whole chunks', data.subarray(0, CHUNK_BYTES), hash],
     ['that is too long', new Uint8Array([...data, 0]), hash],
     ['that is too long by whole chunks', new Uint8Array(4 * CHUNK_BYTES), hash],
-    ['that is too short, though somebody else vouches for the bytes', data.subarray(0, size - 1), null],
-    ['that is too long, though somebody else vouches for the bytes', new Uint8Array([...data, 0]), null],
+    ['that is too short, though the store attests the bytes', data.subarray(0, size - 1), null],
+    ['that is too long, though the store attests the bytes', new Uint8Array([...data, 0]), null],
   ])('is never complete as one %s, and neither is a copy', async (_, bytes, expected) => {
     const { sink, seen } = copy();
     const { given, error } = await takeAll(verifiedChunks(source(bytes), { hash: expected, size }, [sink]));
@@ -122,7 +122,7 @@ describe('sinks in lockstep', () => {
     const other = copy({ required: true });
     const { promise: failure, reject } = Promise.withResolvers<never>();
     failure.catch(() => undefined);
-    reject(new Error('the far side has failed'));
+    reject(new Error('the receiver has failed'));
     const lame = copy();
     await fanOut(body(), [good.sink, other.sink, { ...lame.sink, failure }]);
     expect([good.seen, other.seen]).toEqual(Array(2).fill({ bytes: size, end: 'closed' }));

@@ -19,7 +19,7 @@ interface Expected {
   anonymous?: boolean;
 }
 
-/** keep-web.md 2.2, row by row. */
+/** docs/protocol/files.md#addresses, row by row. */
 const FOUND: [host: string, path: string, Expected][] = [
   [`${C}.collections.example.com`, '/a/b', { id: C, path: 'a/b', own: true, prefix: '' }],
   [`${C}--collections.example.com:8000`, '/a', { id: C, path: 'a', own: true }],

@@ -6,7 +6,7 @@ const SAME = 'Mon, 28 Apr 2025 19:50:49 GMT';
 const BEFORE = 'Mon, 28 Apr 2025 19:50:48 GMT';
 const LATER = 'Mon, 28 Apr 2025 19:50:50 GMT';
 
-/** keep-web.md 3.3 */
+/** docs/protocol/files.md#conditions */
 const TABLE: [Record<string, string>, string][] = [
   [{}, 'proceed'],
   [{ 'If-Match': '"abc"' }, 'proceed'],

@@ -6,7 +6,7 @@ import { originPolicy } from '../../../../src/surfaces/keep-web/origin-policy.ts
 const C = 'zzzzz-4zz18-fy296fx3hot09f7';
 const DOWNLOAD = 'download.example.com';
 
-/** keep-web.md 2.5: [host, path, download host, trust all, asked for attachment] -> [credentials, attachment] */
+/** [host, path, download host, trust all, asked for attachment] -> [credentials, attachment] */
 const TABLE: [string, string, string | null, boolean, boolean, boolean, boolean][] = [
   ['download.example.com', `/c=${C}/f`, DOWNLOAD, false, false, true, true],
   ['DOWNLOAD.example.com', `/c=${C}/f`, DOWNLOAD, false, false, true, true],

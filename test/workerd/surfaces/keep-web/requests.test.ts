@@ -5,7 +5,7 @@ import { createOpener } from '../../../../src/surfaces/keep-web/open-cache.ts';
 import { readFields } from '../../../../src/surfaces/keep-web/request-fields.ts';
 
 describe("the client's address", () => {
-  /** keep-web.md 2.8: the last valid one. */
+  /** The last valid one counts. */
   test.each([
     ['10.1.2.3', '10.1.2.3'],
     ['1.1.1.1, 2.2.2.2', '2.2.2.2'],
@@ -45,7 +45,7 @@ describe('what was opened', () => {
     return { asked, state, ask };
   }
 
-  test('is remembered for one token and a while, refusals are not', async () => {
+  test('is cached for one token and a while, refusals are not', async () => {
     const { asked, state, ask } = setup(5);
     await ask();
     state.now = 4999;
@@ -60,7 +60,7 @@ describe('what was opened', () => {
     expect(asked.length).toBe(5);
   });
 
-  test('is asked for again when the client wants it fresh, and never remembered for 0 seconds', async () => {
+  test('is asked for again when the client wants it fresh, and never cached for 0 seconds', async () => {
     const { asked, ask } = setup(5);
     await ask();
     await ask('t', true);
@@ -74,11 +74,11 @@ describe('what was opened', () => {
   test('gives no manifest of another content than it said', async () => {
     const { state, ask } = setup(5);
     const first = await ask();
-    const remembered = await ask();
+    const cached = await ask();
     expect(await first?.manifest()).toEqual(['a+1']);
-    expect(await remembered?.manifest()).toEqual(['a+1']);
+    expect(await cached?.manifest()).toEqual(['a+1']);
     state.hash = 'b+1';
-    await expect(remembered?.manifest()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(cached?.manifest()).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 
