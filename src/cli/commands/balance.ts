@@ -4,7 +4,9 @@ import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { errorScreen } from '../progress.ts';
+import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
+import { print } from '../terminal.ts';
 
 export const balance: Command = {
   name: 'balance',
@@ -17,6 +19,7 @@ export const balance: Command = {
     cancel: { value: null, help: 'stop the run under way' },
     explain: { value: 'LOCATOR', help: 'why is this block kept or not, and who names it?' },
     json: { value: null, help: 'what the service answers' },
+    retries: FEW_RETRIES,
   },
   help: `
 Without options: the run under way, the last ones, and what is lost. A run finds every block that collections name and
@@ -39,9 +42,9 @@ async function runBalance(given: Given): Promise<number> {
   const locator = given.text('explain');
   if (chosen.length + (locator === undefined ? 0 : 1) > 1)
     throw usageError('balance takes one of its options at a time.');
-  const session = openSession();
+  const session = openSession({ retry: quickRetryPolicy(given) });
   const show = (value: Row, text: (value: Row) => string) =>
-    console.log(given.has('json') ? JSON.stringify(value, null, 2) : text(value));
+    print(given.has('json') ? JSON.stringify(value, null, 2) : text(value));
   try {
     const { api } = session;
     if (locator !== undefined) {

@@ -1,7 +1,9 @@
 import type { Row } from '../api-client.ts';
 import type { Command, Given } from '../command.ts';
 import { formatBytes, plural } from '../human-format.ts';
+import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
+import { print } from '../terminal.ts';
 
 export const usage: Command = {
   name: 'usage',
@@ -12,6 +14,7 @@ export const usage: Command = {
     history: { value: null, help: 'totals of the runs so far' },
     limit: { value: 'N', help: 'rows to show (20)' },
     json: { value: null, help: 'what the service answers' },
+    retries: FEW_RETRIES,
   },
   help: `
 The figures are those of the last run of keep-edge balance. A block that several collections share counts once for each
@@ -22,7 +25,7 @@ user and project, so the sum over all can be more than what is stored.`,
 const DEFAULT_ROWS = 20;
 
 async function runUsage(given: Given): Promise<number> {
-  const session = openSession();
+  const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const [uuid] = given.arguments;
     const query = {
@@ -31,9 +34,9 @@ async function runUsage(given: Given): Promise<number> {
       limit: String(given.count('limit') ?? DEFAULT_ROWS),
     };
     const answer = await session.api('keep-edge/v1/usage', { query });
-    if (given.has('json')) console.log(JSON.stringify(answer, null, 2));
-    else if (uuid !== undefined) console.log(line(answer));
-    else console.log((given.has('history') ? history(answer) : overview(answer)).join('\n'));
+    if (given.has('json')) print(JSON.stringify(answer, null, 2));
+    else if (uuid !== undefined) print(line(answer));
+    else print((given.has('history') ? history(answer) : overview(answer)).join('\n'));
     return 0;
   } finally {
     session.close();
