@@ -27,7 +27,7 @@ describe.runIf(hasTool('curl'))('npm start in a fresh checkout', () => {
     await rm(checkout, { recursive: true, force: true });
   });
 
-  test('says where it serves in one line, and makes secrets that nobody else may read', async () => {
+  test('says where it serves in one line, and makes secrets that only its user may read', async () => {
     expect(said).toMatch(/^Keep edge ready at http:\/\/127\.0\.0\.1:\d+ /m);
     const secrets = await readFile(join(checkout, '.dev.vars'), 'utf8');
     expect(secrets).toMatch(/^SYSTEM_ROOT_TOKEN=[0-9a-f]{64}$/m);

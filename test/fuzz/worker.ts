@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Finding, type FuzzOptions, fuzz } from './target.ts';
 import { TARGETS } from './targets/all.ts';
 
-/** One parser under attack in a thread of its own: whoever started it can still tell which input never ended. */
+/** One parser under attack in a thread of its own: its parent can still tell which input never ended. */
 export interface WorkerData {
   name: string;
   options: Omit<FuzzOptions, 'onInput' | 'onProgress'>;

@@ -122,7 +122,7 @@ export const answering =
 /** Takes the request and never answers. */
 export const hanging: Behaviour = () => undefined;
 
-/** A port on which nobody listens. */
+/** A port without a listener. */
 export async function deadUrl(): Promise<string> {
   const server = await startKeepServer();
   await server.stop();

@@ -37,7 +37,7 @@ export interface SignOptions {
   expiry?: number;
 }
 
-/** Appends the permission signature to a locator (keep-block-api.md 2.1). */
+/** Appends the permission signature to a locator (docs/protocol/blocks.md#signatures). */
 export function sign(locator: string, options: SignOptions = {}): string {
   const { token = ROOT_TOKEN, key = SIGNING_KEY, ttlSeconds = TTL_SECONDS, expiry = FAR_EXPIRY_SECONDS } = options;
   const expiryHex = expiry.toString(16).padStart(8, '0');

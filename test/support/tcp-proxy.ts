@@ -9,9 +9,9 @@ export interface TcpProxy {
   passed(bytes: number): Promise<void>;
   /** Breaks every connection off. */
   cut(): void;
-  /** From now on nothing passes on the connections that there are, and nobody is told. New ones work. */
+  /** From now on existing connections pass nothing on, without an error. New ones work. */
   stall(): void;
-  /** Nobody can connect any more, and no connection is left. */
+  /** Refuses new connections and ends all existing ones. */
   close(): Promise<void>;
   /** Connections are taken again, on the same port. */
   open(): Promise<void>;

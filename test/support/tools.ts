@@ -22,8 +22,8 @@ export async function tool(
 }
 
 /**
- * Whether a program is here. In CI it has to be: a test that is skipped there would be missed by nobody. Elsewhere the
- * lack is said loudly.
+ * Whether a program is installed. In CI it must be: a skipped test would go unnoticed there. Elsewhere a message says what
+ * is missing.
  */
 export function hasTool(command: string): boolean {
   try {

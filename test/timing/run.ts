@@ -54,7 +54,7 @@ const guesses =
     return flat(before + right.slice(0, at) + changes + right.slice(at + WRONG));
   };
 
-/** What nobody should write: it returns at the first character that differs. */
+/** A careless comparison: it returns at the first character that differs. */
 function equalsCarelessly(given: string, secret: string): boolean {
   if (given.length !== secret.length) return false;
   for (let i = 0; i < given.length; i++) if (given.charCodeAt(i) !== secret.charCodeAt(i)) return false;

@@ -46,7 +46,7 @@ export class TextStream {
 /** A value as JSON in chunks; TextStreams in it are read one after the other, at the reader's pace. */
 export async function* jsonChunks(value: unknown): AsyncGenerator<Uint8Array, void, undefined> {
   const streams: TextStream[] = [];
-  // Nobody can know this mark beforehand, so no text from outside can be taken for it.
+  // A random mark: no text from outside can contain it.
   const mark = crypto.randomUUID();
   const text = JSON.stringify(value, (_, part: unknown) => {
     if (!(part instanceof TextStream)) return part;
