@@ -57,7 +57,7 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
 }
 
 /** The path as sent: URL parsing would fold `/./` and `..`. */
-function rawPath(url: string): string {
+export function rawPath(url: string): string {
   const start = url.indexOf('/', url.indexOf('://') + 3);
   const end = url.slice(start).search(/[?#]/);
   return start < 0 ? '/' : end < 0 ? url.slice(start) : url.slice(start, start + end);

@@ -1,6 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { formatLocator, type Locator } from '../keep/locator.ts';
+import { encodeUriName } from '../keep/manifest/uri-names.ts';
 import { type CheckBody, type CheckedBody, readBlock } from './checked-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { type Exchange, exchange, failure, refusal } from './exchange.ts';
@@ -123,7 +124,7 @@ function fromServices<Result>(
   use: (exchange: Exchange) => Promise<Result>,
   { headers = {}, limits = context.limits }: AskOptions = {},
 ): Promise<Result> {
-  const path = formatLocator(locator);
+  const path = encodedLocator(locator);
   const ask = async (target: Target, round: Round<Target>): Promise<Result | null> => {
     try {
       const answer = await exchange(
@@ -168,6 +169,12 @@ function fromServices<Result>(
       fail: readError,
     },
   );
+}
+
+/** As a path: hints may hold anything, also what a URL parser takes for another path or a query. */
+function encodedLocator(locator: Locator): string {
+  const hints = formatLocator(locator).split('+');
+  return hints.map((hint) => encodeUriName(hint).replaceAll('%40', '@')).join('+');
 }
 
 /** A body of another length than the block's is not even begun. @throws KeepError corrupt */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createToken, createUser, type TestUser } from '../support/api.ts';
 import { blockOf, request } from '../support/keep.ts';
+import { type KeepServer, startKeepServer } from '../support/keep-server.ts';
+import { rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** The cluster is another of our services in embedded mode: it speaks the same API. */
@@ -11,7 +13,7 @@ beforeAll(async () => {
   cluster = await startService({ vars: { TOKEN_CACHE_TTL: '0s' } });
   const EDGE_ROOT = 'anotherroottokenanotherroottokenanother';
   edge = await startService({ vars: { API_HOST: cluster.url, TOKEN_CACHE_TTL: '1s', SYSTEM_ROOT_TOKEN: EDGE_ROOT } });
-  user = await createUser(cluster, 'somebody');
+  user = await createUser(cluster, 'member');
 });
 afterAll(async () => {
   await edge.stop();
@@ -55,6 +57,61 @@ describe('beside a cluster', () => {
     expect((await request(`${edge.url}/discovery/v1/apis/arvados/v1/rest`, { token: null })).text).toContain(
       cluster.url,
     );
+  });
+
+  describe('what is forwarded to the API server', () => {
+    let apiServer: KeepServer;
+    let forwarding: TestService;
+    const secrets = { 'Set-Cookie': 'api=1', 'Proxy-Authenticate': 'Basic', 'Clear-Site-Data': '"*"', 'X-Kept': 'yes' };
+    beforeAll(async () => {
+      apiServer = await startKeepServer(() => ({ status: 200, headers: secrets, body: '{}' }));
+      forwarding = await startService({ vars: { API_HOST: apiServer.url } });
+    });
+    afterAll(() => Promise.all([forwarding, apiServer].map((one) => one.stop())));
+
+    test.each([
+      'x\\..\\..\\metrics',
+      'x\\..\\..\\..\\metrics',
+      '..\\..\\metrics',
+      'x%5c..%5c..%5cmetrics',
+      'x\\%2e%2e\\%2E%2E\\metrics',
+      'x\\.\\y',
+      'x/..\\../metrics',
+      'x%2f..%2f..%2fmetrics',
+      'x\\.%09.\\..\\metrics',
+    ])('a path that would leave the API is refused: %s', async (path) => {
+      const seen = apiServer.seen.length;
+      for (const base of ['arvados', 'discovery']) {
+        expect((await rawRequest(forwarding.url, { path: `/${base}/v1/${path}` })).status).toBe(400);
+      }
+      expect(apiServer.seen.length).toBe(seen);
+    });
+
+    test('a backslash in a name stays one', async () => {
+      await rawRequest(forwarding.url, { path: '/arvados/v1/a\\b?q=c\\d' });
+      expect(apiServer.seen.at(-1)!.path).toBe('/arvados/v1/a%5Cb?q=c\\d');
+    });
+
+    test('credentials and headers of the connection stay here, the token goes on', async () => {
+      const sent = {
+        Authorization: `Bearer ${user.token}`,
+        Cookie: 'arvados_api_token=x',
+        'Proxy-Authorization': 'Basic c2VjcmV0',
+        'Proxy-Connection': 'keep-alive',
+        'CF-Access-Jwt-Assertion': 'jwt',
+        Referer: 'https://edge/c=x/t=secret/',
+        TE: 'trailers',
+        'X-Kept': 'yes',
+      };
+      const answer = await rawRequest(forwarding.url, { path: '/arvados/v1/users/current', headers: sent });
+      const arrived = apiServer.seen.at(-1)!.headers;
+      expect([arrived.authorization, arrived['x-kept']]).toEqual([`Bearer ${user.token}`, 'yes']);
+      for (const name of Object.keys(sent).slice(1, -1)) expect(arrived, name).not.toHaveProperty(name.toLowerCase());
+      expect(answer.headers['x-kept']).toBe('yes');
+      for (const name of Object.keys(secrets).slice(0, -1)) {
+        expect(answer.headers, name).not.toHaveProperty(name.toLowerCase());
+      }
+    });
   });
 
   test('files are read from the cluster’s collections with the blocks that are here, by those who may', async () => {

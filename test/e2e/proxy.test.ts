@@ -359,6 +359,27 @@ describe('A proxy before several keepstores', () => {
     expect(keepstores.flatMap(({ seen }) => seen.map(({ path }) => path))).toEqual([`/${locator}`]);
   });
 
+  test.each(['+Zx\\..\\..\\metrics', '+Zx%3Fapi_token=abc', '+Zx%23', '+Zx%2Fy', '+Z%5C..%5Cx', '+Zé'])(
+    'a hint %s does not lead to another path of a keepstore',
+    async (hint) => {
+      const other = blockOf('elsewhere');
+      for (const keepstore of keepstores) keepstore.behave(serving(other.data));
+      const locator = sign(other.locator, { token: TOKEN });
+      const answer = await rawRequest(proxy.url, {
+        path: encodeURI(decodeURI(`/${locator}${hint}`))
+          .replaceAll('%5C', '\\')
+          .replaceAll('%25', '%'),
+        headers: { authorization: `Bearer ${TOKEN}` },
+      });
+      const paths = keepstores.flatMap(({ seen }) => seen.map(({ path }) => path));
+      expect(answer.status).toBeOneOf([200, 400]);
+      for (const path of paths) {
+        expect(path).toMatch(/^\/[^/?#\\]+$/);
+        expect(path).toContain(locator);
+      }
+    },
+  );
+
   test('X-Keep-Signature: local reaches a keepstore, and its new locator comes back', async () => {
     const other = blockOf('of another cluster');
     const local = sign(other.locator, { token: TOKEN });
