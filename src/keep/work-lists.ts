@@ -1,12 +1,11 @@
 import Tokenizer from '@streamparser/json/tokenizer.js';
 import TokenParser from '@streamparser/json/tokenparser.js';
 import TokenType from '@streamparser/json/utils/types/tokenType.js';
-import { isKeepError, KeepError } from './errors.ts';
-import { parseLocator } from './locator.ts';
+import { KeepError } from './errors.ts';
 
 /** A block to fetch from another server. */
 export interface PullItem {
-  /** Has a size. */
+  /** As sent: it may be no locator, which is found out when its turn comes. */
   locator: string;
   /** Base URLs, in the order given. */
   servers: string[];
@@ -31,15 +30,16 @@ const MAX_ENTRY_BYTES = 1_048_576;
 
 /**
  * Reads the body of `PUT /pull` as it arrives: a JSON array, or `null` for an empty list.
- * Unknown keys are ignored, as is everything after the array; absent and null values are empty.
+ * Unknown keys are ignored, as is everything after the array; absent and null values are empty. Only the shape is
+ * checked: an entry whose locator is malformed must not keep the others from being worked on.
  * @throws KeepError invalid_list, after the items before the faulty entry: nothing of the list may be used then
  */
 export function readPullList(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<PullItem, void, undefined> {
-  return readList(chunks, (entry) => {
-    const locator = textOf(entry, 'locator');
-    if (!hasSize(locator)) throw new WrongEntry('locator must be a block locator with its size');
-    return { locator, servers: textsOf(entry, 'servers'), mountUuid: textOf(entry, 'mount_uuid') };
-  });
+  return readList(chunks, (entry) => ({
+    locator: textOf(entry, 'locator'),
+    servers: textsOf(entry, 'servers'),
+    mountUuid: textOf(entry, 'mount_uuid'),
+  }));
 }
 
 /** Reads the body of `PUT /trash`, like readPullList. */
@@ -161,13 +161,4 @@ function int64Of(entry: Entry, key: string): bigint {
     throw new WrongEntry(`${key} must be an integer of at most 64 bits, without fraction or exponent`);
   }
   return value;
-}
-
-function hasSize(locator: string): boolean {
-  try {
-    return parseLocator(locator).size !== null;
-  } catch (error) {
-    if (isKeepError(error)) return false;
-    throw error;
-  }
 }

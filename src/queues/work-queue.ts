@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
-import { isKeepError } from '../keep/errors.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
+import { redactText } from '../keep/redact.ts';
 import { failed, type Outcome } from './outcome.ts';
 import { type Claim, createWorkRows, type Problem, type Tally, type WorkRows } from './work-rows.ts';
 
@@ -39,13 +40,15 @@ export interface QueueStatus {
   totals: Tally[];
 }
 
-/** Staged in one statement: one call into SQLite, where a string may hold 2 MB. */
+/** Staged in one statement: one call into SQLite, where a string may hold 2 MB (a character takes up to 3 bytes). */
 const BATCH_ENTRIES = 500;
 const BATCH_CHARS = 256 * 1024;
 /** An alarm may take 15 minutes: no new entry is begun after this, so that the longest ones have time to end. */
 const SLICE_MS = 240_000;
 /** In one alarm: a server that is down fails every entry alike, and the tallies count them. */
 const MAX_FAILURES_LOGGED = 20;
+/** Of a locator in logs and tables; a list may hold any text in its place. */
+const MAX_LOCATOR_CHARS = 200;
 /** An entry begun this often without an end is given up: it probably takes the process down with it. */
 const MAX_STARTS = 5;
 
@@ -120,15 +123,17 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   }
 
   override async alarm(): Promise<void> {
-    const work = this.work();
     this.#isAwake = true;
     try {
+      const work = this.work();
       while (this.#rows.sweep()) await scheduler.wait(0);
       if (work !== null) await this.#workOff(work);
     } finally {
       this.#isAwake = false;
-      if (this.#hasWork()) await this.#arm();
     }
+    // Not after a failure: the platform repeats an alarm that threw, each time later, and the cron wakes the queue after
+    // that. An alarm set here would run again at once, for ever.
+    if (this.#hasWork()) await this.#arm();
   }
 
   async #stage(work: Work<Item>, generation: number, chunks: AsyncIterable<Uint8Array>): Promise<number> {
@@ -143,8 +148,11 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     };
     for await (const item of work.read(chunks)) {
       const entry = work.encode(item);
+      if (entry.length > BATCH_CHARS)
+        throw new KeepError('invalid_list', { message: `entry ${staged + batch.length + 1} of the list is too long` });
+      if (chars + entry.length > BATCH_CHARS) flush();
       chars += entry.length;
-      if (batch.push(entry) >= BATCH_ENTRIES || chars >= BATCH_CHARS) flush();
+      if (batch.push(entry) >= BATCH_ENTRIES) flush();
     }
     flush();
     return staged;
@@ -189,23 +197,39 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   }
 
   async #settle(work: Work<Item>, claim: Claim): Promise<void> {
-    const item = work.decode(claim.entry);
-    const locator = work.locatorOf(item);
     this.#running.add(claim);
+    let locator = '';
     let outcome: Outcome;
     try {
+      const item = readEntry(work, claim);
+      locator = work.locatorOf(item).slice(0, MAX_LOCATOR_CHARS);
       outcome =
         claim.unsettledStarts >= MAX_STARTS
           ? failed('interrupted', `begun ${claim.unsettledStarts} times, and the process ended each time`)
           : await work.run(item);
     } catch (error) {
-      outcome = failed('error', error instanceof Error ? error.message : String(error));
+      outcome = error instanceof UnreadableEntry ? failed('unreadable', error.message) : failed('error', textOf(error));
+    } finally {
+      this.#running.delete(claim);
     }
-    this.#running.delete(claim);
+    if (outcome.message !== undefined) outcome = { ...outcome, message: redactText(outcome.message) };
     this.#rows.settle(claim, outcome, locator, Date.now());
     this.#report(work, locator, outcome);
   }
 }
+
+/** A row that this version cannot read: it would be met again by every alarm. */
+class UnreadableEntry extends Error {}
+
+function readEntry<Item>(work: Work<Item>, { entry, position }: Claim): Item {
+  try {
+    return work.decode(entry);
+  } catch (error) {
+    throw new UnreadableEntry(`entry ${position + 1} of the list cannot be read: ${textOf(error)}`);
+  }
+}
+
+const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** The chunks of a stream, for a consumer that may stop early without cancelling it. */
 function chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterable<Uint8Array> {

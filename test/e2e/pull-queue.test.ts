@@ -167,6 +167,23 @@ describe('a pull list', () => {
     );
   });
 
+  test('says which entries are no locators of blocks, wherever they stand, and goes on with the others', async () => {
+    const block = randomBlock(100);
+    await putBlock(source.url, block);
+    const entry = { servers: [source.url] };
+    const malformed = ['nonsense', block.hash, `${block.hash}+-3`, `${block.hash}+67108865`, ''];
+    const answer = await putPull(service, [
+      ...malformed.map((locator) => ({ ...entry, locator })),
+      { ...entry, locator: block.locator },
+    ]);
+    expect(answer.status).toBe(200);
+    const status = await waitForList(service, 'pull');
+    expect(status).toMatchObject({ done: { pulled: 1 }, failed: { invalid_locator: malformed.length } });
+    await service.waitForLog(
+      ({ msg, reason, locator }) => [msg, reason, locator].join() === 'pull failed,invalid_locator,nonsense',
+    );
+  });
+
   test('lets what is in progress end when the next list comes, and forgets the rest', async () => {
     const blocks = Array.from({ length: 12 }, () => randomBlock(200));
     const next = Array.from({ length: 3 }, () => randomBlock(200));

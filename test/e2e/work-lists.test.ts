@@ -63,14 +63,6 @@ describe.each(KINDS)('the %s list', (kind) => {
   });
 });
 
-describe('a pull list', () => {
-  test.each(['', `[{"locator":"${HASH}+3"},`])('wants a size in every locator', async (before) => {
-    const list = `${before || '['}{"locator":"${HASH}","servers":["http://127.0.0.1:1"]}]`;
-    const answer = await putList(service, 'pull', list);
-    expect([answer.status, answer.text]).toEqual([400, expect.stringMatching(/entry [12] of the list: .*size/)]);
-  });
-});
-
 describe('a trash list', () => {
   test.each(['1e18', '1.5', '9223372036854775808', '"1700000000000000000"'])(
     'is refused with a time of %s',

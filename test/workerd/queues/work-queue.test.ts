@@ -90,12 +90,14 @@ describe('a work queue', () => {
     ]);
   });
 
-  test('has its rows and an alarm again when an alarm threw', async () => {
+  test('sets no alarm when one threw, which the platform repeats, and has its rows again when it is woken', async () => {
     await take('a', 'b');
     await inside(async (queue, state) => {
       state.storage.sql.exec('ALTER TABLE tallies RENAME TO gone');
       await expect(queue.alarm()).rejects.toThrow(/tallies/);
       state.storage.sql.exec('ALTER TABLE gone RENAME TO tallies');
+      expect(await state.storage.getAlarm()).toBeNull();
+      await queue.wake();
       expect(await state.storage.getAlarm()).not.toBeNull();
       await state.storage.deleteAlarm();
     });
@@ -103,6 +105,62 @@ describe('a work queue', () => {
     await ring();
     expect(seen).toEqual(['a', 'a', 'b']);
     expect(await status()).toMatchObject({ pending: 0, tallies: [{ entries: 2 }] });
+  });
+
+  test.each(['null', '[]', '{"locator":5}', '"text"', '{}', '{"locator":null}'])(
+    'sets a row aside that holds %s, says so, and goes on',
+    async (row) => {
+      await take('a', 'b', 'c');
+      await inside((_, { storage }) => {
+        storage.sql.exec('UPDATE entries SET entry = ? WHERE position = 1', row);
+      });
+      await ring();
+      expect(seen.filter((mount) => mount !== undefined)).toEqual(['a', 'c']);
+      const { pending, tallies, lastErrors } = await status();
+      expect([pending, tallies.find(({ result }) => result === 'failed')]).toEqual([
+        0,
+        { result: 'failed', reason: expect.any(String), entries: 1 },
+      ]);
+      expect(lastErrors).toMatchObject([{ message: expect.any(String) }]);
+      expect(await alarmOf()).toBeNull();
+    },
+  );
+
+  test('sets a row aside that is cut off: it is unreadable, not tried again, and its alarm does not throw', async () => {
+    await take('a', 'b');
+    await inside((_, { storage }) => {
+      storage.sql.exec('UPDATE entries SET entry = \'{"locator":\' WHERE position = 0');
+    });
+    await ring();
+    expect(seen).toEqual(['b']);
+    expect(await status()).toMatchObject({
+      pending: 0,
+      lastErrors: [{ reason: 'unreadable', message: expect.stringContaining('entry 1 of the list cannot be read') }],
+    });
+  });
+
+  test('keeps no token, signature or endless text of a failure', async () => {
+    await take('a', 'b');
+    const signature = `${'0123456789'.repeat(4)}@6a1b2c3d`;
+    run = async ({ mountUuid }) => {
+      if (mountUuid === 'b') throw new Error('x'.repeat(3_000_000));
+      return failed('not_delivered', `GET http://a/${HASH}+3+A${signature} with v2/xxxxx-gj3su-x/secret failed`);
+    };
+    await ring();
+    const { lastErrors } = await status();
+    expect(lastErrors[0]?.message.length).toBeLessThan(3000);
+    expect(lastErrors[1]?.message).toBe(`GET http://a/${HASH}+3 with v2/… failed`);
+  });
+
+  test('refuses a list with an entry that no row could hold, and keeps the one before', async () => {
+    await take('a');
+    const answer = await inside(async (queue, { storage }) => {
+      const replaced = await queue.replace(listOf('\u0000'.repeat(150_000)));
+      await storage.deleteAlarm();
+      return replaced;
+    });
+    expect(answer).toEqual({ ok: false, message: 'entry 1 of the list is too long' });
+    expect((await status()).pending).toBe(1);
   });
 
   test('is woken by the watchdog when its alarm is lost, and left alone otherwise', async () => {
