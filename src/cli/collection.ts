@@ -71,9 +71,9 @@ export async function loadEntry(
   api: Api,
   { id, path }: CollectionAddress,
   signal?: AbortSignal,
-): Promise<ManifestDirectory | ManifestFile> {
-  const { manifest } = await loadManifest(api, id, signal);
-  return entryAt(await treeOf(manifest, path), path);
+): Promise<{ record: Row; entry: ManifestDirectory | ManifestFile }> {
+  const { record, manifest } = await loadManifest(api, id, signal);
+  return { record, entry: entryAt(await treeOf(manifest, path), path) };
 }
 
 /** @throws CliError when there is nothing at the path */

@@ -6,6 +6,7 @@ import { type RetryPolicy, SDK_RETRIES } from '../services/retry.ts';
 import type { OnPause } from '../services/rounds.ts';
 import { fixedServices, parseServiceRecords, type ServiceSource } from '../services/service-source.ts';
 import { type Api, type ApiRequest, createApi, type Row } from './api-client.ts';
+import { createRangeReader, type ReadRange } from './get/range-reader.ts';
 import { formatSeconds } from './human-format.ts';
 import { createNodePlatform } from './node-platform.ts';
 import { errorScreen, sayAbove } from './progress.ts';
@@ -16,7 +17,9 @@ export interface ClusterFacts {
   clusterId: string;
   replication: number;
   signatureTtlSeconds: number;
-  /** The cluster's default storage classes; empty when it does not say. */
+  /** The cluster's storage classes; empty when it does not say. */
+  classes: string[];
+  /** Those that blocks go to unless told otherwise. */
   defaultClasses: string[];
 }
 
@@ -27,6 +30,8 @@ export interface Session {
   keep: KeepClient;
   services: ServiceSource;
   facts(): Promise<ClusterFacts>;
+  /** Reads parts of files of a collection. */
+  rangeReader(portableDataHash: string): ReadRange;
   /** Ends idle connections, so that the process can exit. */
   close(): void;
 }
@@ -67,15 +72,27 @@ export function openSession({
     hintedCluster: (id) => hintedCluster(id, token),
   });
   let facts: Promise<ClusterFacts> | null = null;
+  let discovery: Promise<Row> | null = null;
+  const discover = () => {
+    discovery ??= api('discovery/v1/apis/arvados/v1/rest');
+    return discovery;
+  };
   return {
     settings,
     api,
     keep,
     services,
     facts() {
-      facts ??= readFacts(settings, api);
+      facts ??= readFacts(settings, api, discover);
       return facts;
     },
+    rangeReader: (portableDataHash) =>
+      createRangeReader({
+        transport: platform.transport,
+        token,
+        service: async () => addressOf((await discover()).keepWebServiceUrl),
+        portableDataHash,
+      }),
     close() {
       api.close();
       platform.close();
@@ -133,20 +150,25 @@ function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
   };
 }
 
-async function readFacts({ keepServices }: Settings, api: Api): Promise<ClusterFacts> {
-  const [discovery, config] = await Promise.all([
-    api('discovery/v1/apis/arvados/v1/rest'),
-    // Services by address get no class header, as with the SDK.
-    keepServices.length > 0 ? ({} as Row) : api('arvados/v1/config').catch((): Row => ({})),
-  ]);
+function addressOf(url: unknown): string | null {
+  return typeof url === 'string' && /^https?:\/\//.test(url) ? url.replace(/\/+$/, '') : null;
+}
+
+async function readFacts({ keepServices }: Settings, api: Api, discover: () => Promise<Row>): Promise<ClusterFacts> {
+  const [discovery, config] = await Promise.all([discover(), api('arvados/v1/config').catch((): Row => ({}))]);
   const classes = (config.StorageClasses ?? {}) as Record<string, { Default?: boolean }>;
   return {
     clusterId: String(discovery.uuidPrefix ?? ''),
     replication: Number(discovery.defaultCollectionReplication ?? DEFAULT_REPLICATION),
     signatureTtlSeconds: Number(discovery.blobSignatureTtl ?? DEFAULT_TTL_SECONDS),
-    defaultClasses: Object.keys(classes)
-      .filter((name) => classes[name]?.Default === true)
-      .sort(),
+    classes: Object.keys(classes).sort(),
+    // Services by address get no class header, as with the SDK.
+    defaultClasses:
+      keepServices.length > 0
+        ? []
+        : Object.keys(classes)
+            .filter((name) => classes[name]?.Default === true)
+            .sort(),
   };
 }
 

@@ -9,6 +9,7 @@ import { checkBlocks, type Verdict } from './check-blocks.ts';
 import type { Destination } from './destination.ts';
 import { fetchBlocks } from './fetch-blocks.ts';
 import type { BlockUse, GetPlan, TargetFile } from './fetch-plan.ts';
+import type { ReadRange } from './range-reader.ts';
 import { statesOf } from './targets.ts';
 
 export interface DownloadCounts {
@@ -37,7 +38,7 @@ const { O_WRONLY, O_CREAT, O_NOFOLLOW = 0 } = constants;
  */
 export async function download(
   { root, targets, directories, blocks }: GetPlan,
-  { keep, jobs, force, signal, counts, destination }: DownloadOptions,
+  { keep, jobs, force, signal, counts, destination, ranges }: DownloadOptions,
 ): Promise<void> {
   makeDirectories(targets, directories, destination);
   const states = statesOf(targets, destination.begun);
@@ -104,14 +105,18 @@ export async function download(
     jobs,
     signal,
     fileOf: partOf,
+    readRange:
+      ranges === null
+        ? null
+        : (index, offset, length, either) => ranges({ path: targets[index]?.source ?? '', offset, length }, either),
     fileError,
     onBytes(bytes) {
       counts.bytesUnderWay += bytes;
       counts.bytesMoved += Math.max(0, bytes);
     },
-    onBlock({ chunks, size }) {
+    onBlock({ chunks }, fetched) {
       counts.bytesDone += sum(chunks);
-      counts.bytesFetched += size;
+      counts.bytesFetched += fetched;
       counts.blocksFetched++;
       for (const { target } of chunks) {
         const left = (waiting.get(target) ?? 1) - 1;
@@ -130,6 +135,8 @@ export interface DownloadOptions {
   signal: AbortSignal;
   counts: DownloadCounts;
   destination: Destination;
+  /** Reads small parts of large blocks; null to fetch whole blocks. */
+  ranges: ReadRange | null;
 }
 
 /** Also of the files' directories: a collection names most of them only through its files. */

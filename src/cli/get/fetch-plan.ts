@@ -12,6 +12,8 @@ export interface TargetFile {
   target: string;
   /** The same below the plan's root, with slashes. */
   name: string;
+  /** In the collection. */
+  source: string;
   size: number;
 }
 
@@ -38,14 +40,14 @@ export interface GetPlan {
  */
 export function planFiles(
   files: Iterable<FoundFile>,
-  { root, directories = [] }: { root: string; directories?: string[] },
+  { root, directories = [], sourceOf }: { root: string; directories?: string[]; sourceOf: (name: string) => string },
 ): GetPlan {
   const targets: TargetFile[] = [];
   const blocks = new Map<string, BlockUse>();
   for (const { path: name, file } of files) {
     const target = targets.length;
     const size = fileSize(file);
-    targets.push({ target: join(root, name), name, size });
+    targets.push({ target: join(root, name), name, source: sourceOf(name), size });
     let offset = 0;
     for (const segment of file.segments) {
       use(blocks, segment).chunks.push({

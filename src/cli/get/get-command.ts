@@ -15,7 +15,9 @@ import { openDestination, privateName } from './destination.ts';
 import { type DownloadCounts, download } from './download.ts';
 import { type GetPlan, planFiles } from './fetch-plan.ts';
 import { printFile } from './print-file.ts';
+import type { ReadRange } from './range-reader.ts';
 import { verify } from './verify-files.ts';
+import { WHOLE_BLOCKS, WHOLE_BLOCKS_OPTION } from './whole-blocks.ts';
 
 const DEFAULT_JOBS = 4;
 const MAX_JOBS = 64;
@@ -29,6 +31,7 @@ export const get: Command = {
     verify: { value: null, help: 'compare what is in DEST with the collection; fetch no files' },
     force: { value: null, short: 'f', help: 'replace files that are there with other contents' },
     jobs: { value: 'N', short: 'j', help: `blocks fetched at once (${DEFAULT_JOBS}); each needs 64 MiB of memory` },
+    [WHOLE_BLOCKS]: WHOLE_BLOCKS_OPTION,
     retries: RETRIES,
     json: { value: null, help: 'the result as JSON on standard output' },
     quiet: { value: null, short: 'q', help: 'no progress' },
@@ -37,8 +40,8 @@ export const get: Command = {
 COLLECTION is a UUID or a portable data hash. What is in a collection or directory goes into DEST, which is made if
 needed (here, if not given); a file becomes DEST, or a file in it if it is a directory; DEST - is standard output.
 
-Every block is checked against its hash before anything of it is written. Interrupted? Run the same command again: what
-is on disk is checked and only the rest is fetched.
+Every block is checked against its hash before anything of it is written; a small part of a large block is checked and
+sent by the service. Interrupted? Run the same command again: what is on disk is checked and only the rest is fetched.
 
 Exit codes: 0 everything is there; 1 it is not; 2 wrong usage; 130 interrupted.
 
@@ -57,17 +60,18 @@ async function runGet(given: Given): Promise<number> {
   const { id, path } = address;
   const session = openSession({ retry: retryPolicy(given) });
   try {
-    const entry = await loadEntry(session.api, address);
+    const { record, entry } = await loadEntry(session.api, address);
+    const ranges = given.has(WHOLE_BLOCKS) ? null : session.rangeReader(String(record.portable_data_hash));
     if (destination === STDOUT) {
       if (entry.kind === 'directory') throw new CliError('Only a file can go to standard output.');
-      await printFile(session.keep, entry, process.stdout);
+      await printFile(session.keep, { path, file: entry, ranges }, process.stdout);
       return 0;
     }
     const plan = planEntry(entry, path, destination);
     const names = [...plan.targets.map(({ name }) => name), ...plan.directories];
     const own = privateName(`${id}/${path}\n${entry.kind === 'file' ? plan.targets[0]?.name : ''}`, names);
     if (given.has('verify')) return await runVerify(given, session, plan, own);
-    return await runDownload(given, session, plan, own);
+    return await runDownload(given, session, { plan, own, ranges });
   } finally {
     session.close();
   }
@@ -77,7 +81,10 @@ function planEntry(entry: ManifestDirectory | ManifestFile, path: string, destin
   if (entry.kind === 'file') {
     const into = destination === '' || destination.endsWith('/') || isDirectory(destination);
     const target = into ? join(destination || '.', basename(path)) : destination;
-    return planFiles([{ path: basename(target), file: entry }], { root: dirname(target) });
+    return planFiles([{ path: basename(target), file: entry }], {
+      root: dirname(target),
+      sourceOf: () => path,
+    });
   }
   const root = destination || '.';
   const files: FoundFile[] = [];
@@ -86,7 +93,7 @@ function planEntry(entry: ManifestDirectory | ManifestFile, path: string, destin
     if (found.file === null) directories.push(found.path);
     else files.push(found);
   }
-  return planFiles(files, { root, directories });
+  return planFiles(files, { root, directories, sourceOf: (name) => (path === '' ? name : `${path}/${name}`) });
 }
 
 function isDirectory(path: string): boolean {
@@ -104,7 +111,14 @@ async function runVerify(given: Given, { keep }: Session, plan: GetPlan, own: st
   return problems.length > 0 ? 1 : 0;
 }
 
-async function runDownload(given: Given, { keep }: Session, plan: GetPlan, own: string): Promise<number> {
+interface Download {
+  plan: GetPlan;
+  /** Name of the private directory. */
+  own: string;
+  ranges: ReadRange | null;
+}
+
+async function runDownload(given: Given, { keep }: Session, { plan, own, ranges }: Download): Promise<number> {
   const started = Date.now();
   const bytes = plan.targets.reduce((sum, { size }) => sum + size, 0);
   const counts: DownloadCounts = {
@@ -132,7 +146,7 @@ async function runDownload(given: Given, { keep }: Session, plan: GetPlan, own: 
   try {
     const jobs = Math.min(given.count('jobs') ?? DEFAULT_JOBS, MAX_JOBS);
     const { signal } = interruption;
-    await download(plan, { keep, jobs, force: given.has('force'), signal, counts, destination });
+    await download(plan, { keep, jobs, force: given.has('force'), signal, counts, destination, ranges });
     isComplete = true;
   } catch (error) {
     if (!interruption.signal.aborted) throw error;

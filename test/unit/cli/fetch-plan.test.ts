@@ -42,7 +42,7 @@ test('nothing is planned for a collection with such a name', () => {
         { path: 'good', file },
         { path: '../bad', file },
       ],
-      { root: '/data' },
+      { root: '/data', sourceOf: (name) => name },
     ),
   ).toThrow('../bad');
 });
