@@ -31,3 +31,8 @@ export function formatSeconds(seconds: number): string {
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? noun : nouns}`;
 }
+
+/** `12 of 3,000 files, ` for the progress of many files, '' for that of one. */
+export function filesNote(done: number, total: number): string {
+  return total > 1 ? `${done.toLocaleString('en-US')} of ${plural(total, 'file')}, ` : '';
+}

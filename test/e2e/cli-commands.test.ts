@@ -53,7 +53,7 @@ test('--help lists the commands, and each of them helps', async () => {
     expect(overview).toContain(`  ${name} `);
     expect(await cli.ok(name, '--help')).toContain(`keep-edge ${name}`);
   }
-  expect(await cli.ok('--version')).toMatch(/^keep-edge \d+\.\d+\.\d+$/);
+  expect(await cli.ok('--version')).toMatch(/^keep-edge \d+\.\d+\.\d+(-[\w.]+)?$/);
   expect((await cli.run('nonsense')).code).toBe(2);
 });
 

@@ -181,3 +181,24 @@ test('a directory that cannot take the checkpoint is said', async () => {
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('XDG_CACHE_HOME') });
   expect(await readdir(home)).toEqual([]);
 });
+
+test('a storage class that the cluster does not have is named, with those that it has, before anything is sent', async () => {
+  const file = join(cli.home, 'classed');
+  await writeFile(file, 'classed');
+  const { code, stdout, stderr } = await cli.run('put', file, '--storage-classes', 'default,cold\x1b[31m');
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain('no storage class "cold\\u001b[31m". It has: default');
+});
+
+test('a finished put that is repeated says that it makes a second collection, as long as the first is there', async () => {
+  const file = join(cli.home, 'repeated');
+  await writeFile(file, 'repeated');
+  const first = await cli.run('put', file, '--name', 'once');
+  expect(first.stderr).not.toContain('earlier run');
+  const uuid = first.stdout.trim();
+  const second = await cli.run('put', file, '--name', 'once');
+  expect(second.stdout.trim()).not.toBe(uuid);
+  expect(second.stderr).toContain(`has made the collection ${uuid} (once). This run makes a second one`);
+  await api(service, `collections/${second.stdout.trim()}`, { token: cli.token, method: 'DELETE' });
+  expect((await cli.run('put', file)).stderr).not.toContain('earlier run');
+});

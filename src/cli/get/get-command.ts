@@ -5,7 +5,7 @@ import { CliError, usageError } from '../cli-error.ts';
 import { type FoundFile, filesBelow, loadEntry, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { fsPath } from '../fs-path.ts';
-import { formatBytes, formatSeconds, plural } from '../human-format.ts';
+import { filesNote, formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { showProgress } from '../progress.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
@@ -138,7 +138,7 @@ async function runDownload(given: Given, { keep }: Session, { plan, own, ranges 
       bytesDone: Math.min(bytes, counts.bytesDone + counts.bytesUnderWay),
       bytesTotal: bytes,
       bytesMoved: counts.bytesMoved,
-      note: `${plural(counts.blocksFetched, 'block')} fetched`,
+      note: `${filesNote(counts.filesDone, plan.targets.length)}${plural(counts.blocksFetched, 'block')} fetched`,
     }),
     { quiet: given.has('quiet') },
   );

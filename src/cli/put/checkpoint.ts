@@ -42,14 +42,16 @@ export interface Checkpoint {
   locators: Map<string, string>;
   /** The collection that holds what is stored so far, or null. */
   collection: SavedCollection | null;
+  /** The collection that an earlier run of this upload completed, or null. */
+  completed: string | null;
   /** Where this part is, if the file is still the same. */
   find(file: SourceFile, part: Part): KnownPart | null;
   /** Records a stored block and the parts in it, in order. */
   addBlock(locator: string, parts: readonly { file: SourceFile; part: Part }[]): void;
   addRenewed(locators: readonly string[]): void;
   setCollection(collection: SavedCollection): void;
-  /** The upload is complete: keeps its blocks, drops its collection. */
-  finish(): void;
+  /** The collection is complete, or is not to be used any more (null): keeps the blocks, drops the collection. */
+  finish(completed: string | null): void;
   close(): void;
 }
 
@@ -59,11 +61,11 @@ export interface SavedCollection {
   portableDataHash?: string;
 }
 
-/** One line of the file. `collection` is null after a complete upload. */
+/** One line of the file. `collection` is null after a complete upload, and `completed` its UUID. */
 type Line =
   | { block: string; parts: [string, number][] }
   | { renewed: string[] }
-  | { collection: SavedCollection | null };
+  | { collection: SavedCollection | null; completed?: string };
 
 const SYNC_AFTER_MS = 1_000;
 const READ_BYTES = 1 << 20;
@@ -120,6 +122,7 @@ function openLocked(file: string, resume: boolean, lock: Lock): Checkpoint {
   const checkpoint: Checkpoint = {
     locators: state.locators,
     collection: state.collection,
+    completed: state.completed,
     find: (source, part) => parts.get(partKey(source, part)) ?? null,
     addBlock(locator, stored) {
       let offset = 0;
@@ -139,9 +142,9 @@ function openLocked(file: string, resume: boolean, lock: Lock): Checkpoint {
       checkpoint.collection = collection;
       append({ collection });
     },
-    finish() {
+    finish(completed) {
       checkpoint.collection = null;
-      append({ collection: null });
+      append({ collection: null, ...(completed === null ? {} : { completed }) });
     },
     close() {
       if (timer !== null) clearTimeout(timer);
@@ -203,6 +206,7 @@ function recordBlock(
 function readCheckpoint(file: string, parts: Map<string, KnownPart>) {
   const locators = new Map<string, string>();
   let collection: SavedCollection | null = null;
+  let completed: string | null = null;
   let endsWithLine = true;
   for (const text of existsSync(file) ? lines(file) : []) {
     endsWithLine = text.endsWith('\n');
@@ -210,9 +214,12 @@ function readCheckpoint(file: string, parts: Map<string, KnownPart>) {
     if (line === null) continue;
     if ('block' in line) recordBlock(parts, locators, line.block, line.parts);
     else if ('renewed' in line) for (const locator of line.renewed) locators.set(bareLocator(locator), locator);
-    else if ('collection' in line) collection = line.collection;
+    else if ('collection' in line) {
+      collection = line.collection;
+      completed = line.completed ?? completed;
+    }
   }
-  return { locators, collection, endsWithLine };
+  return { locators, collection, completed, endsWithLine };
 }
 
 function parseLine(text: string): Line | null {

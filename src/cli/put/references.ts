@@ -3,7 +3,8 @@ import { directoryAt, fileAt, type ManifestDirectory } from '../../keep/manifest
 import { type Api, ApiError, type Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { loadCollection, locatorsIn } from '../collection.ts';
-import type { Session } from '../session.ts';
+import type { ClusterFacts, Session } from '../session.ts';
+import { note, showName } from '../terminal.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { renew } from './save.ts';
 import type { Walk } from './walk.ts';
@@ -55,9 +56,35 @@ export async function renewFromLastTime({ api }: Session, checkpoint: Checkpoint
   try {
     const record = await api(`arvados/v1/collections/${collection.uuid}`);
     await renew(checkpoint, String(record.manifest_text ?? ''), ttlSeconds);
-    if ((collection.portableDataHash ?? record.portable_data_hash) !== record.portable_data_hash) checkpoint.finish();
+    if ((collection.portableDataHash ?? record.portable_data_hash) !== record.portable_data_hash)
+      checkpoint.finish(null);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    checkpoint.finish();
+    checkpoint.finish(null);
   }
+}
+
+/** Says that an earlier run has completed a collection of these paths: without a word, a repeat makes another one. */
+export async function warnOfRepeat({ api }: Session, { collection, completed }: Checkpoint): Promise<void> {
+  if (completed === null || collection !== null) return;
+  const query = { select: ['uuid', 'name'] };
+  const record = await api(`arvados/v1/collections/${completed}`, { query, patient: false }).catch((error: unknown) => {
+    if (!(error instanceof ApiError)) throw error;
+    return error.status === 404 ? null : ({} as Row);
+  });
+  if (record === null) return;
+  const name = record.name === undefined ? '' : ` (${showName(String(record.name))})`;
+  note(
+    `An earlier run of this command has made the collection ${completed}${name}. This run makes a second one; --update ${completed} changes the first.`,
+  );
+}
+
+/** @throws CliError for storage classes that the cluster does not have, as far as it tells */
+export function checkClasses(asked: readonly string[], { classes }: Pick<ClusterFacts, 'classes'>): void {
+  const unknown = classes.length === 0 ? [] : asked.filter((name) => !classes.includes(name));
+  if (unknown.length === 0) return;
+  const named = unknown.map(showName).join(', ');
+  throw new CliError(
+    `The cluster has no storage class ${named}. It has: ${classes.map(showName).join(', ')} (--storage-classes).`,
+  );
 }

@@ -3,14 +3,21 @@ import type { Row } from '../api-client.ts';
 import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Given } from '../command.ts';
-import { plural } from '../human-format.ts';
+import { filesNote, plural } from '../human-format.ts';
 import { type Interruption, onInterrupt } from '../interrupt.ts';
 import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
 import { oneLine } from '../terminal.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { PlannedBlock } from './plan.ts';
-import { addReference, checkOwner, refuseClashes, renewFromLastTime } from './references.ts';
+import {
+  addReference,
+  checkClasses,
+  checkOwner,
+  refuseClashes,
+  renewFromLastTime,
+  warnOfRepeat,
+} from './references.ts';
 import { report } from './report.ts';
 import { createSaver, type Saver } from './save.ts';
 import type { TreeContents } from './saved-tree.ts';
@@ -58,6 +65,8 @@ export async function runUpload(run: UploadRun): Promise<number> {
     replicas: replication ?? (Number(target?.record.replication_desired) || facts.replication),
     storageClasses: classes ?? wantedClasses(target?.record) ?? facts.defaultClasses,
   };
+  checkClasses(goal.storageClasses, facts);
+  if (update === null) await warnOfRepeat(session, checkpoint);
   const saver = createSaver({
     api: session.api,
     checkpoint,
@@ -87,7 +96,7 @@ export async function runUpload(run: UploadRun): Promise<number> {
     emptyDirectories: walk.emptyDirectories,
     locators: checkpoint.locators,
   };
-  const progress = showProgress(() => standing(work, bytes), { quiet: given.has('quiet') });
+  const progress = showProgress(() => standing(work, bytes, walk.files.length), { quiet: given.has('quiet') });
   const every = Math.min(given.count('save-every') ?? SAVE_EVERY_SECONDS, facts.signatureTtlSeconds / 4);
   const saving = saveRegularly(every, saver, contents, progress);
   try {
@@ -104,15 +113,17 @@ export async function runUpload(run: UploadRun): Promise<number> {
   }
   const { record, expectedHash } = await saver.finish(contents);
   const isComplete = walk.problems.length === 0 && work.failed.size === 0;
-  if (isComplete || update !== null) checkpoint.finish();
+  if (update !== null) checkpoint.finish(null);
+  else if (isComplete) checkpoint.finish(String(record.uuid));
   // The next run completes this collection instead of making a second one.
   else checkpoint.setCollection({ uuid: String(record.uuid), portableDataHash: String(record.portable_data_hash) });
   return report({ walk, bytes, work, record, expectedHash, seconds: (Date.now() - started) / 1000 }, given);
 }
 
-function standing({ counts }: Upload, bytes: number) {
-  const { bytesDone, bytesUnderWay, bytesMoved, blocksSent, blocksSkipped } = counts;
-  const note = `${plural(blocksSent, 'block')} sent${blocksSkipped > 0 ? `, ${blocksSkipped} skipped` : ''}`;
+function standing({ counts }: Upload, bytes: number, files: number) {
+  const { bytesDone, bytesUnderWay, bytesMoved, blocksSent, blocksSkipped, filesDone } = counts;
+  const blocks = `${plural(blocksSent, 'block')} sent${blocksSkipped > 0 ? `, ${blocksSkipped} skipped` : ''}`;
+  const note = filesNote(filesDone, files) + blocks;
   return { bytesDone: bytesDone + bytesUnderWay, bytesTotal: bytes, bytesMoved, note };
 }
 

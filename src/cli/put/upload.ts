@@ -34,6 +34,8 @@ export interface UploadCounts {
   blocksSent: number;
   /** Blocks that the service had already, and duplicates within this upload. */
   blocksSkipped: number;
+  /** Files of which every part is stored. */
+  filesDone: number;
 }
 
 /** A running upload. Its counts change while it runs. */
@@ -61,7 +63,10 @@ export function createUpload(options: UploadOptions): Upload {
     bytesSent: 0,
     blocksSent: 0,
     blocksSkipped: 0,
+    filesDone: files.filter(({ size }) => size === 0).length,
   };
+  /** Parts that are not stored yet, by file. */
+  const partsLeft = files.map(({ size }) => partCount(size));
   const places = files.map(({ size }) => new Array<KnownPart | undefined>(partCount(size)));
   const failed = new Map<number, string>();
   const limit = createSendLimit(jobs);
@@ -128,6 +133,9 @@ export function createUpload(options: UploadOptions): Upload {
   function place(part: Part, known: KnownPart): void {
     const ofFile = places[part.file];
     if (ofFile !== undefined) ofFile[partNumber(part)] = known;
+    const left = (partsLeft[part.file] ?? 0) - 1;
+    partsLeft[part.file] = left;
+    if (left === 0) counts.filesDone++;
     counts.bytesDone += part.length;
   }
 

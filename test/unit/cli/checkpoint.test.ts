@@ -100,10 +100,11 @@ test('the latest signature of a block counts', async () => {
 
 test('a finished upload keeps its blocks and forgets its collection', async () => {
   const checkpoint = await recorded();
-  checkpoint.finish();
+  checkpoint.finish('xedge-4zz18-000000000000000');
   checkpoint.close();
   const again = await openCheckpoint(path, { resume: true });
   expect(again.collection).toBeNull();
+  expect(again.completed).toBe('xedge-4zz18-000000000000000');
   expect(again.find(file, part)).not.toBeNull();
   again.close();
 });

@@ -3,7 +3,7 @@ import { parseAddress } from '../../../src/cli/collection.ts';
 import { commandHelp, parseCommandLine } from '../../../src/cli/command.ts';
 import { COMMANDS, findCommand } from '../../../src/cli/commands.ts';
 import { parseGlob } from '../../../src/cli/glob.ts';
-import { formatBytes, formatSeconds } from '../../../src/cli/human-format.ts';
+import { filesNote, formatBytes, formatSeconds } from '../../../src/cli/human-format.ts';
 import { showProgress } from '../../../src/cli/progress.ts';
 import { createSendLimit } from '../../../src/cli/put/send-limit.ts';
 import { parseSettings, readSettings } from '../../../src/cli/settings.ts';
@@ -129,4 +129,9 @@ test('a terminal gets a bar with rate and time left, a pipe gets plain lines', a
     expect(text.includes('\x1b')).toBe(isTTY);
     if (isTTY) expect(text).toMatch(/50%.*50 B of 100 B.*1 block sent/);
   }
+});
+
+test('progress counts files when there are many, and not when there is one', () => {
+  expect(filesNote(0, 1)).toBe('');
+  expect(filesNote(1_200, 56_789)).toBe('1,200 of 56,789 files, ');
 });
