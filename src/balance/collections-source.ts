@@ -1,3 +1,4 @@
+import { checkedManifest } from '../collections/checked-manifest.ts';
 import { readManifest, type StoredManifest } from '../collections/manifest-store.ts';
 import type { NamedSource, NamedText } from './collect.ts';
 
@@ -62,12 +63,16 @@ export function collectionsSource(options: CollectionsSourceOptions): NamedSourc
 async function readText(db: D1Database, manifests: R2Bucket, uuid: string): Promise<ReadableStream<Uint8Array> | null> {
   for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
     const row = await db
-      .prepare('SELECT manifest_inline AS inline, manifest_key AS key FROM collections WHERE uuid = ?')
+      .prepare(
+        `SELECT manifest_inline AS inline, manifest_key AS key, manifest_bytes AS bytes, portable_data_hash AS hash
+         FROM collections WHERE uuid = ?`,
+      )
       .bind(uuid)
-      .first<StoredManifest>();
+      .first<StoredManifest & { bytes: number; hash: string }>();
     if (row === null) return null;
     const text = await readManifest(manifests, row);
-    if (text !== null) return text;
+    // A text that was cut would leave its other blocks without a reference.
+    if (text !== null) return checkedManifest(text, row.hash, row.bytes);
   }
   throw new Error('its manifest is not in the bucket MANIFESTS');
 }

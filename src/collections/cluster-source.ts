@@ -2,6 +2,7 @@ import { KeepError } from '../keep/errors.ts';
 import { isUuid } from '../records/ids.ts';
 import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
 import { RecordScanner } from '../streams/json/scanner.ts';
+import { checkManifest } from './checked-manifest.ts';
 import type { CollectionSource, Entry, Home } from './source.ts';
 
 interface ApiRecord {
@@ -149,14 +150,34 @@ async function* manifestChunks(
   hash: string,
 ): AsyncGenerator<Uint8Array> {
   const scanner = new RecordScanner('collection');
-  for await (const chunk of body) {
-    const kept = scanner.push(chunk);
-    if (kept !== null) yield kept;
+  const check = checkManifest(hash);
+  // Held back until the whole has its hash: a text that was cut at the end of a line looks complete.
+  let held: Uint8Array | null = null;
+  try {
+    for await (const chunk of body) {
+      const text = scanner.push(chunk);
+      if (text === null) continue;
+      await check.push(text);
+      if (held !== null) yield held;
+      held = text;
+    }
+    if (recordOf(scanner).portable_data_hash !== hash)
+      throw new KeepError('unavailable', { message: 'the collection has just been changed: ask again' });
+    await check.end();
+  } catch (error) {
+    await check.abort(error);
+    throw error;
   }
-  // Fails for an answer that was cut short, too.
-  const { portable_data_hash: found } = scanner.rest() as ApiRecord;
-  if (found !== hash)
-    throw new KeepError('unavailable', { message: 'the collection has just been changed: ask again' });
+  if (held !== null) yield held;
+}
+
+/** @throws KeepError bad_gateway for an answer that was cut short or is no JSON */
+function recordOf(scanner: RecordScanner): ApiRecord {
+  try {
+    return scanner.rest() as ApiRecord;
+  } catch (cause) {
+    throw new KeepError('bad_gateway', { message: "the cluster's API server gave half an answer", cause });
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { createUuid, INFIX, isUuid } from '../records/ids.ts';
 import { formatTime, isStoredTime } from '../records/times.ts';
 import { insertNamed, uniqueName, updateRow } from '../records/write-row.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
+import { checkedManifest } from './checked-manifest.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';
 import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';
@@ -193,14 +194,17 @@ export function createCollections(setup: CollectionsSetup) {
     },
 
     /**
-     * The text without signatures and the record that it belongs to, which is newer if the text was replaced meanwhile.
+     * The text without signatures, which breaks off unless it has the record's portable data hash, and the record that it belongs to, which is newer if the text was replaced meanwhile.
      * @throws KeepError not_found when the collection was deleted meanwhile
      */
     async read(known: Collection, user: User): Promise<{ collection: Collection; text: ReadableStream<Uint8Array> }> {
       let collection = known;
       for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
         const text = collection.stored === null ? null : await readManifest(manifests, collection.stored);
-        if (text !== null) return { collection, text };
+        if (text !== null) {
+          const hash = String(collection.record.portable_data_hash);
+          return { collection, text: checkedManifest(text, hash, collection.manifestBytes) };
+        }
         collection = await find(String(known.record.uuid), user, WHOLE);
       }
       throw new KeepError('internal', {
