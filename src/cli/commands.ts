@@ -2,10 +2,13 @@ import type { Command } from './command.ts';
 import { balance } from './commands/balance.ts';
 import { cat } from './commands/cat.ts';
 import { completionCommand } from './commands/completion.ts';
+import { cp, mv } from './commands/copy.ts';
 import { deployConfig } from './commands/deploy-config.ts';
 import { doctor } from './commands/doctor.ts';
 import { ls } from './commands/ls.ts';
 import { manifest } from './commands/manifest.ts';
+import { mkdir } from './commands/mkdir.ts';
+import { rm } from './commands/rm.ts';
 import { services } from './commands/services.ts';
 import { sign } from './commands/sign.ts';
 import { uploader } from './commands/uploader.ts';
@@ -18,6 +21,10 @@ export const COMMANDS: readonly Command[] = [
   get,
   ls,
   cat,
+  cp,
+  mv,
+  rm,
+  mkdir,
   manifest,
   sign,
   uploader,
