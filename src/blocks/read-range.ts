@@ -6,7 +6,13 @@ import type { ByteRange } from '../streams/byte-range.ts';
 import type { Pipeable } from '../streams/part.ts';
 import { movedBy, pipeChunks } from '../streams/pipe-chunks.ts';
 import { type BlockRead, type BlockSource, readBlockRange } from './read-block.ts';
-import { type RemoteSource, readHintedBlock, readHomeBlock, readRemoteBlock } from './remote-block.ts';
+import {
+  cachedRemoteRange,
+  type RemoteSource,
+  readHintedBlock,
+  readHomeBlock,
+  readRemoteBlock,
+} from './remote-block.ts';
 
 /** Where ranges of blocks are read from. */
 export interface RangeSource {
@@ -39,9 +45,13 @@ export async function readRange(
   const { signal } = caller;
   const isRemote = remoteHint(locator) !== null || keepHints(locator).length > 0 || blocks.mounts.length === 0;
   if (hash === EMPTY_HASH || !isRemote) return native(await readBlockRange(blocks, hash, range, { size, signal }));
+  if (remoteHint(locator) !== null) {
+    // As for block reads: a collection may name any block of another cluster, and any signature.
+    const proven = await cachedRemoteRange(remote, locator, range, caller);
+    return proven === null ? cut(await readRemoteBlock(remote, locator, caller), range, size) : native(proven);
+  }
   const cached = await blocks.cache.match(hash, { size, range });
   if (cached !== null) return native(cached);
-  if (remoteHint(locator) !== null) return cut(await readRemoteBlock(remote, locator, caller), range, size);
   // A service of this cluster requires a signature of this cluster.
   const signed = signedFor(locator, caller, signing);
   const hinted = await readHintedBlock(remote, signed, caller, () => undefined);

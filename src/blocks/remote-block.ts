@@ -1,11 +1,13 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
-import { formatLocator, keepHints, type Locator, toRemoteLocator } from '../keep/locator.ts';
+import { formatLocator, keepHints, type Locator, parseLocator, toRemoteLocator } from '../keep/locator.ts';
 import type { Caller, Federation, Remote } from '../services/federation.ts';
 import { ServicesError } from '../services/services-error.ts';
 import type { Mount } from '../storage/mounts.ts';
-import type { BlockCache } from './edge-cache.ts';
+import type { ByteRange } from '../streams/byte-range.ts';
+import type { BlockCache, CachedBlock } from './edge-cache.ts';
 import type { BlockFound, BlockRead } from './read-block.ts';
+import { receiveBody } from './receive-body.ts';
 import { writeBlock } from './write-block.ts';
 
 /** Dependencies of reads of blocks that are stored elsewhere. */
@@ -18,7 +20,8 @@ export interface RemoteSource {
 const CLUSTER_ID_LENGTH = 5;
 
 /**
- * A block that a +R hint places in another cluster (docs/protocol/blocks.md#remote-blocks): its body, hashed as it streams through.
+ * A block that a +R hint places in another cluster (docs/protocol/blocks.md#remote-blocks): its body, hashed as it
+ * streams through.
  * The other cluster checks the caller's permission; while a signature that it accepted is valid, the edge cache may
  * answer instead.
  *
@@ -27,13 +30,49 @@ const CLUSTER_ID_LENGTH = 5;
  */
 export async function readRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<BlockRead> {
   const { remote, clusterId, text } = remoteOf(source, locator, caller);
-  return read(source, remote, text, locator, clusterId, caller).catch((error) => rethrow(error, clusterId));
+  try {
+    if (locator.hash === EMPTY_HASH) await vouchForEmpty(remote, text, caller);
+    return await read(source, remote, text, locator, clusterId, caller);
+  } catch (error) {
+    return rethrow(error, clusterId);
+  }
+}
+
+/**
+ * A range of a +R block from the edge cache; null when it is not there, or when the other cluster has not accepted the
+ * signature for this caller.
+ * @throws KeepError as readRemoteBlock
+ */
+export async function cachedRemoteRange(
+  source: RemoteSource,
+  locator: Locator,
+  range: ByteRange,
+  caller: Caller,
+): Promise<CachedBlock | null> {
+  const { remote, text } = remoteOf(source, locator, caller);
+  if (!(await source.federation.proofs.has(remote.token, text))) return null;
+  return source.cache.match(locator.hash, { size: locator.size, range });
+}
+
+/**
+ * The empty block needs no bytes, but a right signature. A service that does not have it stored is as good as one that
+ * has.
+ * @throws KeepError not_found for another size; ServicesError when the signature is refused
+ */
+async function vouchForEmpty({ client }: Remote, text: string, { signal }: Caller): Promise<void> {
+  if ((parseLocator(text).size ?? 0) !== 0)
+    throw new KeepError('not_found', { message: 'the empty block has no bytes' });
+  await client.head(text, { signal, evenIfEmpty: true }).catch((error: unknown) => {
+    const isUnstored = error instanceof ServicesError && error.answers.length > 0;
+    if (!isUnstored || !error.answers.every(({ status }) => status === 404)) throw error;
+  });
 }
 
 /** HEAD of a +R locator. @throws KeepError as readRemoteBlock */
 export async function vouchForRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<BlockFound> {
   const { remote, clusterId, text } = remoteOf(source, locator, caller);
   try {
+    if (locator.hash === EMPTY_HASH) await vouchForEmpty(remote, text, caller);
     const { size } = await remote.client.head(text, caller);
     await source.federation.proofs.add(remote.token, text);
     return { size: size ?? 0, from: clusterId, vouched: 'hashed' };
@@ -52,22 +91,24 @@ export async function vouchForRemoteBlock(source: RemoteSource, locator: Locator
 export async function copyRemoteBlock(source: RemoteSource, locator: Locator, caller: Caller): Promise<number> {
   const { remote, clusterId, text } = remoteOf(source, locator, caller);
   const { hash } = locator;
-  if (hash === EMPTY_HASH) return 0;
-  const store = async (body: ReadableStream<Uint8Array>, size: number): Promise<number | { failed: unknown }> => {
-    try {
-      const { signal } = caller;
-      await writeBlock(source.mounts, { hash, size, body, desired: 1, storageClasses: [], signal });
+  if (hash === EMPTY_HASH) {
+    await vouchForEmpty(remote, text, caller).catch((error) => rethrow(error, clusterId));
+    return 0;
+  }
+  const { signal } = caller;
+  const store = (body: ReadableStream<Uint8Array>, size: number) =>
+    receiveBody(body, size, async (sized) => {
+      await writeBlock(source.mounts, { hash, size, body: sized, desired: 1, storageClasses: [], signal });
       return size;
-    } catch (failed) {
+    }).then((stored) => {
       // Wrong bytes are that service's failure: the next may have the block. Anything else is a failure here.
-      if (isKeepError(failed, 'body_mismatch')) throw new KeepError('corrupt', { cause: failed });
-      return { failed };
-    }
-  };
+      if ('failed' in stored && isKeepError(stored.failed, 'body_mismatch')) throw stored.failed;
+      return stored;
+    });
   const stored = await remote.client.transfer(text, store, caller).catch((error) => rethrow(error, clusterId));
-  if (typeof stored !== 'number') throw stored.failed;
+  if ('failed' in stored) throw stored.failed;
   await source.federation.proofs.add(remote.token, text);
-  return stored;
+  return stored.received;
 }
 
 /**

@@ -8,6 +8,7 @@ import { allocateTree } from './file-tree-format.ts';
 
 const MAX_EXTENT_BYTES = 0xffffffff;
 const REMOTE_HINT = /\+R/;
+const REMOTE_EXPIRY = /\+R[^+]*@([0-9a-f]{1,8})(?=\+|$)/g;
 /** keep-web refuses the whole collection for one locator without a size; here only data that a file uses needs one. */
 const RULES = { ...READ_RULES, sizeRequired: false };
 
@@ -21,6 +22,8 @@ export interface BuiltTree {
    * so the tree is for that token only.
    */
   shareable: boolean;
+  /** When the first of those signatures expires, in Unix milliseconds; infinite without any. */
+  expiresAt: number;
 }
 
 /**
@@ -39,7 +42,18 @@ export async function buildFileTree(manifest: AsyncIterable<Uint8Array> | Iterab
     directory: (place) => files.addDirectory(place),
   };
   await parseManifest(manifest, handler, RULES);
-  return { tree: assemble(blocks, files), shareable: !blocks.hints.some((hint) => REMOTE_HINT.test(hint)) };
+  const remote = blocks.hints.filter((hint) => REMOTE_HINT.test(hint));
+  return { tree: assemble(blocks, files), shareable: remote.length === 0, expiresAt: earliestExpiry(remote) };
+}
+
+function earliestExpiry(hints: string[]): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const hint of hints) {
+    for (const [, expiry = ''] of hint.matchAll(REMOTE_EXPIRY)) {
+      earliest = Math.min(earliest, Number.parseInt(expiry, 16) * 1000);
+    }
+  }
+  return earliest;
 }
 
 function createBlocks() {

@@ -6,6 +6,9 @@ import { readTree, TREE_FORMAT } from './file-tree-format.ts';
 
 /** A collection's manifest and its hash. */
 export interface TreeSource {
+  /** Null or missing: found by its portable data hash. */
+  uuid?: string | null;
+  modifiedAt?: string;
   portableDataHash: string;
   manifest: () => Promise<AsyncIterable<Uint8Array>>;
 }
@@ -17,12 +20,25 @@ export interface FileTrees {
    * @throws KeepError `unreadable_manifest`; whatever the manifest's source throws
    */
   treeOf(collection: TreeSource, token: string): Promise<FileTree>;
+  /**
+   * The same files from the manifest as it is now, when a read by a +R signature in `stale` has failed; null when it
+   * was read a moment ago. The portable data hash says nothing about signatures.
+   * @throws KeepError as treeOf
+   */
+  renewed(collection: TreeSource, token: string, stale: FileTree): Promise<FileTree | null>;
 }
 
 /** Bytes of trees that one isolate keeps: a fraction of its 128 MB. */
 const MAX_KEPT_BYTES = 40 * 1024 * 1024;
 const MAX_KEPT_TREES = 10_000;
 const MAX_BUILDING = 1000;
+/** A tree goes before its first signature does, so that a download that begins with it can end. */
+const EXPIRY_MARGIN_MS = 60_000;
+/** However soon signatures expire: a large manifest is not parsed for each range of a file. */
+const MIN_LIFE_MS = 5_000;
+/** After reading a manifest again, which did not help: the pause is this many times as long as that took, or longer. */
+const RENEWAL_PAUSE_FACTOR = 10;
+const MIN_RENEWAL_PAUSE_MS = 500;
 /** How long a request waits for another one that parses the same manifest, before it does the work as well. */
 const MAX_WAIT_MS = 30_000;
 const WAIT_STEP_MS = 20;
@@ -34,12 +50,15 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
   const kept = createBoundedMap<FileTree>({
     maxEntries: MAX_KEPT_TREES,
     maxBytes: MAX_KEPT_BYTES,
-    sizeOf: (tree) => tree.buffer.byteLength,
+    // Hints are in the buffer and beside it, as texts.
+    sizeOf: ({ buffer, hints }) => buffer.byteLength + hints.reduce((sum, hint) => sum + 2 * hint.length, 0),
   });
-  const keep = (key: string, tree: FileTree): FileTree => {
-    kept.set(key, tree);
+  const keep = (key: string, tree: FileTree, until?: number): FileTree => {
+    kept.set(key, tree, until);
     return tree;
   };
+  /** Collections whose manifests were read again lately. */
+  const renewals = createBoundedMap<true>({ maxEntries: MAX_BUILDING, maxBytes: MAX_KEPT_BYTES, sizeOf: () => 0 });
   /** Trees that a request is making. A request that is cut off may leave its entry behind, until it expires. */
   const building = createBoundedMap<true>({ maxEntries: MAX_BUILDING, maxBytes: MAX_KEPT_BYTES, sizeOf: () => 0 });
   const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
@@ -53,21 +72,27 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
     const headers = { 'Cache-Control': CACHE_CONTROL, 'Content-Type': 'application/octet-stream' };
     await (await openCache())?.put(urlOf(hash), new Response(tree.buffer, { headers }));
   }
+  const privateKey = ({ uuid, modifiedAt, portableDataHash }: TreeSource, token: string) =>
+    cacheKey(portableDataHash, uuid ?? '', modifiedAt ?? '', token);
   async function make(collection: TreeSource, token: string): Promise<FileTree> {
     const hash = collection.portableDataHash;
     // A failing cache is no reason to fail the request.
     const cached = await fromCache(hash).catch(() => null);
     if (cached !== null) return keep(hash, cached);
-    const { tree, shareable } = await buildFileTree(await collection.manifest());
-    // Blocks signed for one token: kept for that token, in this isolate only.
-    if (!shareable) return keep(await cacheKey(hash, token), tree);
+    const { tree, shareable, expiresAt } = await buildFileTree(await collection.manifest());
+    // Blocks signed for one token: kept for that token, in this isolate only. Another collection may have the same hash
+    // and other signatures.
+    if (!shareable) {
+      const until = Math.max(expiresAt - EXPIRY_MARGIN_MS, Date.now() + MIN_LIFE_MS);
+      return keep(await privateKey(collection, token), tree, until);
+    }
     waitUntil(toCache(hash, tree).catch(() => undefined));
     return keep(hash, tree);
   }
 
-  return {
+  const trees: FileTrees = {
     async treeOf(collection, token) {
-      const key = await cacheKey(collection.portableDataHash, token);
+      const key = await privateKey(collection, token);
       const find = () => kept.get(collection.portableDataHash) ?? kept.get(key);
       // Parsing the same large manifest several times at once would not fit into memory. Requests cannot wait for each
       // other's promises, so they look again from time to time.
@@ -82,5 +107,18 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
       waitUntil(made.catch(() => undefined));
       return made;
     },
+    async renewed(collection, token, stale) {
+      const key = await privateKey(collection, token);
+      const newer = kept.get(key);
+      if (newer !== undefined && newer !== stale) return newer;
+      if (renewals.get(key) === true) return null;
+      kept.delete(key);
+      const started = Date.now();
+      const fresh = await trees.treeOf(collection, token);
+      const pauseMs = Math.max(MIN_RENEWAL_PAUSE_MS, RENEWAL_PAUSE_FACTOR * (Date.now() - started));
+      renewals.set(key, true, Date.now() + pauseMs);
+      return fresh;
+    },
   };
+  return trees;
 }

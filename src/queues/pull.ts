@@ -1,3 +1,4 @@
+import { receiveBody } from '../blocks/receive-body.ts';
 import { EMPTY_HASH, MAX_BLOCK_BYTES } from '../keep/limits.ts';
 import { type Locator, parseLocator, stripSignature } from '../keep/locator.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
@@ -84,8 +85,10 @@ async function fetchInto(
     const expiry = Math.floor(clock() / 1000) + (signing?.ttlSeconds ?? 0);
     const signed = signing === null ? bare : signLocator(bare, PULL_TOKEN, expiry, signing);
     try {
-      const store = (body: ReadableStream<Uint8Array>, length: number) =>
-        volume.write(hash, body, { size: length, signal });
+      const store = async (body: ReadableStream<Uint8Array>, length: number) => {
+        const stored = await receiveBody(body, length, (sized) => volume.write(hash, sized, { size: length, signal }));
+        if ('failed' in stored) throw stored.failed;
+      };
       await clientOf(server).transfer(signed, store, { signal });
       return done('pulled');
     } catch (error) {

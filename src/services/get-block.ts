@@ -31,7 +31,7 @@ export function openBlock(
   signal: AbortSignal | undefined,
   checkBody: CheckBody,
 ): Promise<BlockStream> {
-  if (locator.hash === EMPTY_HASH) return Promise.resolve({ body: new Blob([]).stream(), size: 0 });
+  if (isEmpty(locator)) return Promise.resolve({ body: new Blob([]).stream(), size: 0 });
   return fromServices(context, locator, signal, 'GET', async ({ response, watch }) => {
     const size = locator.size ?? contentLength(response);
     const body = response.body ?? new Blob([]).stream();
@@ -45,7 +45,7 @@ export function readWholeBlock(
   locator: Locator,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (locator.hash === EMPTY_HASH) return Promise.resolve(new Uint8Array(0));
+  if (isEmpty(locator)) return Promise.resolve(new Uint8Array(0));
   return fromServices(context, locator, signal, 'GET', async ({ response, watch }) => {
     const block = await readBlock(
       response.body ?? new Blob([]).stream(),
@@ -57,13 +57,26 @@ export function readWholeBlock(
   });
 }
 
+export interface AskForBlock {
+  signal?: AbortSignal | undefined;
+  /** Ask for a copy on the cluster that is asked, and its locator. */
+  localSignature?: boolean | undefined;
+  /** Ask services about the empty block too. */
+  evenIfEmpty?: boolean | undefined;
+}
+
+/** The empty block is known without asking; one of another size does not exist. */
+function isEmpty({ hash, size }: Locator): boolean {
+  return hash === EMPTY_HASH && (size ?? 0) === 0;
+}
+
 /** Asks whether the block can be read, and with `localSignature` for a copy of it on the cluster that is asked. */
 export function askForBlock(
   context: ClientContext,
   locator: Locator,
-  { signal, localSignature = false }: { signal?: AbortSignal | undefined; localSignature?: boolean | undefined },
+  { signal, localSignature = false, evenIfEmpty = localSignature }: AskForBlock,
 ): Promise<BlockFacts> {
-  if (locator.hash === EMPTY_HASH && !localSignature) return Promise.resolve({ size: 0, locator: null });
+  if (isEmpty(locator) && !evenIfEmpty) return Promise.resolve({ size: 0, locator: null });
   const headers: Record<string, string> = localSignature
     ? { 'X-Keep-Signature': `local, time=${new Date(context.now()).toISOString()}` }
     : {};
@@ -84,8 +97,8 @@ export function askForBlock(
 }
 
 /**
- * Gives the body as it comes to `consume`, for receivers that check it themselves, such as a store. When `consume`
- * throws, that service has failed and the next is asked.
+ * Gives the body as it comes to `consume`, for receivers that check it themselves, such as a store: also its length,
+ * which may be another than the announced one. When `consume` throws, that service has failed and the next is asked.
  */
 export function transferBlock<Result>(
   context: ClientContext,
@@ -94,13 +107,13 @@ export function transferBlock<Result>(
   consume: (body: ReadableStream<Uint8Array>, size: number) => Promise<Result>,
 ): Promise<Result> {
   const use = async ({ response, watch }: Exchange) => {
-    const size = contentLength(response);
+    const size = contentLength(response) ?? locator.size;
     const received = response.body === null ? null : context.bytesReceived?.(response.body);
     const unfollow = received ? followBytes(watch, received) : () => undefined;
     try {
       // A store must know the length before the body.
-      if (size === null || response.body === null) throw new KeepError('corrupt', { message: 'announced no length' });
-      return await consume(response.body, size);
+      if (size === null) throw new KeepError('corrupt', { message: 'announced no length' });
+      return await consume(response.body ?? new Blob([]).stream(), size);
     } finally {
       unfollow();
       watch.stop();

@@ -3,6 +3,7 @@ import type { CheckBody } from './checked-body.ts';
 import { type BytesReceived, type ClientContext, connectTimeoutMs } from './client-context.ts';
 import type { FailedWrites } from './failed-writes.ts';
 import {
+  type AskForBlock,
   askForBlock,
   type BlockFacts,
   type BlockStream,
@@ -65,10 +66,7 @@ export interface KeepClient {
   get(locator: string, options?: { signal?: AbortSignal | undefined }): Promise<BlockStream>;
   /** The same in memory, hash and length checked before anything is given out. */
   getVerified(locator: string, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array<ArrayBuffer>>;
-  head(
-    locator: string,
-    options?: { signal?: AbortSignal | undefined; localSignature?: boolean | undefined },
-  ): Promise<BlockFacts>;
+  head(locator: string, options?: AskForBlock): Promise<BlockFacts>;
   /**
    * Gives one block's body, unchecked, to a receiver that checks it, such as a store. When that throws, the service has
    * failed and the next is asked.

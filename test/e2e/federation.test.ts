@@ -2,7 +2,15 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { blockOf, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
-import { answering, deadUrl, hanging, type KeepServer, serving, startKeepServer } from '../support/keep-server.ts';
+import {
+  answering,
+  type Behaviour,
+  deadUrl,
+  hanging,
+  type KeepServer,
+  serving,
+  startKeepServer,
+} from '../support/keep-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
 
@@ -42,7 +50,7 @@ const listing = (hash: string, urls: string[]) => {
 
 /** Clusters whose Keep services are given by the test; a new id each time, because lists are kept. */
 const faulty: Record<string, ReturnType<typeof listing>> = {};
-const FAULTY_IDS = Array.from({ length: 12 }, (_, index) => `xbad${index.toString(16)}`);
+const FAULTY_IDS = Array.from({ length: 30 }, (_, index) => `xba${String(index).padStart(2, '0')}`);
 let used = 0;
 const clusterFor = ({ hash }: TestBlock, ...urls: string[]): string => {
   const id = FAULTY_IDS[used++] ?? '';
@@ -304,6 +312,82 @@ describe('X-Keep-Signature: local', () => {
     const answer = await get(remoteLocator(block, clusterFor(block, liar.url, good.url)), { headers: LOCAL });
     expect([answer.status, Buffer.compare(answer.body, block.data)]).toEqual([200, 0]);
   });
+});
+
+describe('A copy whose source fails', () => {
+  const LOCAL = { 'X-Keep-Signature': 'local' };
+  const breaking =
+    (data: Uint8Array, announced: boolean): Behaviour =>
+    (_request, response) => {
+      response.writeHead(200, announced ? { 'Content-Length': String(data.byteLength) } : {});
+      response.write(data.subarray(0, data.byteLength / 2), () => setTimeout(() => response.destroy(), 50));
+      return undefined;
+    };
+  const unannounced =
+    (data: Uint8Array): Behaviour =>
+    (_request, response) => {
+      response.writeHead(200);
+      response.write(data.subarray(0, 10_000));
+      response.end(data.subarray(10_000));
+      return undefined;
+    };
+
+  test.each([
+    ['breaks off', (data: Uint8Array) => breaking(data, true)],
+    ['breaks off without a length', (data: Uint8Array) => breaking(data, false)],
+    ['is too short', (data: Uint8Array) => unannounced(data.subarray(0, -1))],
+    ['is too long', (data: Uint8Array) => unannounced(Buffer.concat([data, Buffer.from('x')]))],
+  ])('one that %s: the next service is asked; alone it is not found', async (_how, failing) => {
+    const block = randomBlock(2_000_000);
+    await using bad = await startKeepServer(failing(block.data));
+    await using good = await startKeepServer(serving(block.data));
+    const alone = await get(remoteLocator(block, clusterFor(block, bad.url)), { headers: LOCAL });
+    expect([alone.status, alone.headers.get('x-keep-locator')]).toEqual([404, null]);
+    const answer = await get(remoteLocator(block, clusterFor(block, bad.url, good.url)), { headers: LOCAL });
+    expect([answer.status, Buffer.compare(answer.body, block.data)]).toEqual([200, 0]);
+  });
+
+  test('one that announces no length is copied: the locator has the size', async () => {
+    const block = randomBlock(2_000_000);
+    await using service = await startKeepServer(unannounced(block.data));
+    const answer = await get(remoteLocator(block, clusterFor(block, service.url)), { headers: LOCAL });
+    expect([answer.status, Buffer.compare(answer.body, block.data)]).toEqual([200, 0]);
+    expect(answer.headers.get('x-keep-locator')).toContain(block.locator);
+  });
+});
+
+describe('The empty block of another cluster', () => {
+  const empty = blockOf('');
+
+  test.each(['GET', 'HEAD'])('a %s asks there whether the signature is right', async (method) => {
+    expect((await get(remoteLocator(empty), { method })).status).toBe(200);
+    const forged = remoteLocator(empty).replace(/-[0-9a-f]{4}/, '-0000');
+    expect((await get(forged, { method })).status).toBe(404);
+    expect((await get(forged, { method, headers: { 'X-Keep-Signature': 'local' } })).status).toBe(404);
+  });
+
+  test('is read from a cluster that has not stored it', async () => {
+    await using service = await startKeepServer(answering(404));
+    expect((await get(remoteLocator(empty, clusterFor(empty, service.url)))).status).toBe(200);
+  });
+
+  test.each(['GET', 'HEAD'])('of another size is not found by %s', async (method) => {
+    const locator = remoteLocator(empty).replace('+0+', '+5+');
+    expect((await get(locator, { method })).status).toBe(404);
+    expect((await get(locator, { method, headers: { 'X-Keep-Signature': 'local' } })).status).toBe(404);
+  });
+});
+
+test('a busy service, 429 or 408, is asked again', async () => {
+  for (const status of [429, 408]) {
+    const block = randomBlock(1000);
+    let asked = 0;
+    await using busy = await startKeepServer((...exchange) =>
+      (asked++ === 0 ? answering(status) : serving(block.data))(...exchange),
+    );
+    expect((await get(remoteLocator(block, clusterFor(block, busy.url)))).status).toBe(200);
+    expect(asked).toBe(2);
+  }
 });
 
 describe('The edge cache', () => {

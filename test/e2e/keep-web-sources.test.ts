@@ -8,10 +8,10 @@ import { hasTool, tool } from '../support/tools.ts';
 
 /** Where collections and their blocks come from: our own database, a cluster's API, other clusters' services. */
 
-const FAR_KEY = 'farkeyfarkeyfarkeyfarkeyfarkeyfarkeyfar';
+const REMOTE_KEY = 'farkeyfarkeyfarkeyfarkeyfarkeyfarkeyfar';
 const EDGE_ROOT = 'edgerootedgerootedgerootedgerootedgeroot';
 
-let far: TestService;
+let remote: TestService;
 let cluster: TestService;
 /** No volumes of its own: blocks come through the cluster's Keep services. */
 let proxy: TestService;
@@ -23,9 +23,9 @@ let near: TestBlock[];
 let collection: TestCollection;
 
 beforeAll(async () => {
-  far = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: FAR_KEY } });
+  remote = await startService({ vars: { CLUSTER_ID: 'xfar0', BLOB_SIGNING_KEY: REMOTE_KEY } });
   cluster = await startService({
-    vars: { REMOTE_CLUSTERS: { xfar0: { Host: new URL(far.url).host, Scheme: 'http' } }, WEBDAV_CACHE_TTL: '0s' },
+    vars: { REMOTE_CLUSTERS: { xfar0: { Host: new URL(remote.url).host, Scheme: 'http' } }, WEBDAV_CACHE_TTL: '0s' },
   });
   const common = { API_HOST: cluster.url, SYSTEM_ROOT_TOKEN: EDGE_ROOT, TOKEN_CACHE_TTL: '1s', WEBDAV_CACHE_TTL: '1s' };
   proxy = await startService({ vars: { ...common, VOLUMES: {} } });
@@ -37,7 +37,7 @@ beforeAll(async () => {
   const locators = near.map(({ locator }) => locator).join(' ');
   collection = await createCollection(cluster, `. ${locators} 10:3000000:f\n`, { owner_uuid: user.uuid, name: 'Near' });
 });
-afterAll(() => Promise.all([far, cluster, proxy, beside].map((service) => service?.stop())));
+afterAll(() => Promise.all([remote, cluster, proxy, beside].map((service) => service?.stop())));
 
 const whole = () => Buffer.concat(near.map(({ data }) => data)).subarray(10, 3_000_010);
 
@@ -113,14 +113,74 @@ describe.each([
 });
 
 describe('a collection with blocks in another cluster', () => {
+  const remoteOf = (block: TestBlock, token: string, expiry?: number) =>
+    sign(block.locator, { token: saltedFor(token), key: REMOTE_KEY, ...(expiry && { expiry }) }).replace(
+      '+A',
+      '+Rxfar0-',
+    );
+  const read = (uuid: string, token = user.token) => request(`${cluster.url}/c=${uuid}/f`, { token });
+
+  test('is read though one of the same content with a wrong or expired signature was opened first', async () => {
+    const block = blockOf('signed twice');
+    await putBlock(remote.url, block);
+    const manifest = (locator: string) => `. ${locator} 0:12:f\n`;
+    const good = remoteOf(block, user.token);
+    for (const bad of [good.replace(/-[0-9a-f]{4}/, '-0000'), remoteOf(block, user.token, 0x50000000)]) {
+      const first = await createCollection(cluster, manifest(bad), { owner_uuid: user.uuid });
+      expect((await read(first.uuid)).status).toBe(502);
+      const second = await createCollection(cluster, manifest(good), { owner_uuid: user.uuid });
+      expect((await read(second.uuid)).text).toBe('signed twice');
+      expect((await read(first.uuid)).status).toBe(502);
+      await request(`${cluster.url}/arvados/v1/collections/${first.uuid}`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ collection: { manifest_text: manifest(good) } }),
+      });
+      expect((await read(first.uuid)).text).toBe('signed twice');
+    }
+  });
+
+  test('is read after the signature that its files were opened with has expired, once it has a fresh one', async () => {
+    const block = randomBlock(3_000_000);
+    await putBlock(remote.url, block);
+    const text = (expiry: number) => `. ${remoteOf(block, user.token, expiry)} 0:3000000:f\n`;
+    const soon = Math.floor(Date.now() / 1000) + 3;
+    const made = await createCollection(cluster, text(soon), { owner_uuid: user.uuid });
+    expect((await read(made.uuid)).status).toBe(200);
+    await expect.poll(async () => (await read(made.uuid)).status, { timeout: 20_000 }).toBe(502);
+    await request(`${cluster.url}/arvados/v1/collections/${made.uuid}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ collection: { manifest_text: text(soon + 100_000) } }),
+    });
+    expect((await read(made.uuid)).status).toBe(200);
+  });
+
+  test('is not read out of the edge cache before that cluster has accepted the signature', async () => {
+    const block = randomBlock(300_000);
+    await putBlock(remote.url, block);
+    const good = await createCollection(cluster, `. ${remoteOf(block, user.token)} 0:300000:f\n`, {
+      owner_uuid: user.uuid,
+    });
+    expect((await read(good.uuid)).status).toBe(200);
+    const locator = remoteOf(block, user.token).replace(/-[0-9a-f]{4}/, '-0000');
+    // Another path, so that the content is another collection's.
+    const forged = await createCollection(cluster, `./other ${locator} 0:300000:f\n`, { owner_uuid: user.uuid });
+    const answer = await request(`${cluster.url}/c=${forged.uuid}/other/f`, {
+      token: user.token,
+      headers: { range: 'bytes=0-9' },
+    });
+    expect(answer.status).toBe(502);
+  });
+
   test('is read from there with a salted token, whole and in ranges, and not with a signature of another', async () => {
     const blocks = [blockOf('far away block'), randomBlock(2_500_000)];
-    for (const block of blocks) await putBlock(far.url, block);
+    for (const block of blocks) await putBlock(remote.url, block);
     const salted = saltedFor(user.token);
-    const remote = blocks.map(({ locator }) =>
-      sign(locator, { token: salted, key: FAR_KEY }).replace('+A', '+Rxfar0-'),
+    const locators = blocks.map(({ locator }) =>
+      sign(locator, { token: salted, key: REMOTE_KEY }).replace('+A', '+Rxfar0-'),
     );
-    const made = await createCollection(cluster, `. ${remote.join(' ')} ${near[1]?.locator} 4:2500026:mixed\n`, {
+    const made = await createCollection(cluster, `. ${locators.join(' ')} ${near[1]?.locator} 4:2500026:mixed\n`, {
       owner_uuid: user.uuid,
     });
     const data = Buffer.concat([...blocks, near[1] as TestBlock].map((block) => block.data)).subarray(4, 2_500_030);
@@ -128,7 +188,7 @@ describe('a collection with blocks in another cluster', () => {
     const middle = await request(url, { token: user.token, headers: { range: 'bytes=2000000-2400000' } });
     expect([middle.status, md5(middle.body)]).toEqual([206, md5(data.subarray(2_000_000, 2_400_001))]);
     expect(md5((await request(url, { token: user.token })).body)).toBe(md5(data));
-    await far.stop();
+    await remote.stop();
     const kept = await request(url, { token: user.token, headers: { range: 'bytes=20-30' } });
     expect([kept.status, md5(kept.body)], 'the edge cache has it').toEqual([206, md5(data.subarray(20, 31))]);
   });

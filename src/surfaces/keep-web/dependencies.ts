@@ -35,6 +35,8 @@ export interface WantedBlock {
   size: number;
   /** Hints behind hash and size, `` or `+Rzzzzz-...`. */
   hints: string;
+  /** Its number in the tree. */
+  number: number;
 }
 
 /** Who downloads. */

@@ -28,7 +28,7 @@ export function openSegment(
   open: OpenBlock,
   signal: AbortSignal,
 ): Promise<Pipeable> {
-  const wanted = { hash: blockHash(tree, block), size: blockSize, hints: blockHints(tree, block) };
+  const wanted = { hash: blockHash(tree, block), size: blockSize, hints: blockHints(tree, block), number: block };
   return open(wanted, { offset, length }, signal);
 }
 

@@ -1,4 +1,4 @@
-import { isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
+import { blockHints, isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { DOWNLOAD_PREFLIGHT } from '../../http/cors.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
@@ -210,7 +210,19 @@ function contentHeaders({ collection }: TreeTarget): Record<string, string> {
   };
 }
 
-function blockOpener({ context, deps }: Asked, { token }: TreeTarget): OpenBlock {
+function blockOpener({ context, deps }: Asked, { token, collection, tree }: TreeTarget): OpenBlock {
   const { requestId, now } = context;
-  return (block, range, signal) => deps.openBlock(block, range, { token, requestId, now, signal });
+  const open: OpenBlock = (block, range, signal) => deps.openBlock(block, range, { token, requestId, now, signal });
+  return async (block, range, signal) => {
+    try {
+      return await open(block, range, signal);
+    } catch (error) {
+      // Its signature by another cluster may have expired, or be another collection's that has the same content.
+      if (!block.hints.includes('+R') || signal.aborted) throw error;
+      const fresh = await deps.trees.renewed(collection, token, tree).catch(() => null);
+      const hints = fresh === null ? block.hints : blockHints(fresh, block.number);
+      if (hints === block.hints) throw error;
+      return open({ ...block, hints }, range, signal);
+    }
+  };
 }

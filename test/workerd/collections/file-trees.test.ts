@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { filesBelow, nodePath } from '../../../src/collections/file-tree.ts';
+import { blockHints, type FileTree, filesBelow, nodePath } from '../../../src/collections/file-tree.ts';
 import { createFileTrees, type FileTrees } from '../../../src/collections/file-trees.ts';
 
 const F = 'acbd18db4cc2f85cedef654fccc4a4d8+3';
@@ -74,5 +74,53 @@ describe('a cache that is out of order', () => {
   test('does not stop trees from being read', async () => {
     vi.spyOn(caches, 'open').mockRejectedValue(new Error('the cache is ill'));
     expect(await names(createFileTrees(true), collectionOf(`. ${F} 0:3:a 0:1:b\n`))).toEqual(['a', 'b']);
+  });
+});
+
+describe('trees with signatures of other clusters', () => {
+  const SECOND = 1000;
+  const until = (seconds: number) => REMOTE.replace('7fffffff', seconds.toString(16).padStart(8, '0'));
+  const hintsIn = (tree: FileTree) => blockHints(tree, 0);
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('live until a minute before the first of them expires', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 * SECOND });
+    const trees = createFileTrees(false);
+    const other = F.replace('+3', '+4');
+    const collection = collectionOf(`. ${F}${until(1_000_300)} ${other}${until(1_000_200)} ${F} 0:3:a\n`);
+    await names(trees, collection);
+    vi.setSystemTime(1_000_139 * SECOND);
+    await names(trees, collection);
+    expect(collection.reads).toBe(1);
+    vi.setSystemTime(1_000_140 * SECOND);
+    await names(trees, collection);
+    expect(collection.reads).toBe(2);
+  });
+
+  test('belong to one collection: another of the same content has its own', async () => {
+    const trees = createFileTrees(false);
+    const first = { ...collectionOf(`. ${F}${until(0x7ffffff0)} 0:3:a\n`), uuid: 'first' };
+    const second = {
+      ...collectionOf(`. ${F}${REMOTE} 0:3:a\n`),
+      uuid: 'second',
+      portableDataHash: first.portableDataHash,
+    };
+    expect(hintsIn(await trees.treeOf(first, 't'))).toBe(until(0x7ffffff0));
+    expect(hintsIn(await trees.treeOf(second, 't'))).toBe(REMOTE);
+  });
+
+  test('are renewed once when a read fails, and all that read the old one get the same new one', async () => {
+    const trees = createFileTrees(false);
+    const collection = collectionOf(`. ${F}${REMOTE} 0:3:a\n`);
+    const stale = await trees.treeOf(collection, 't');
+    const fresh = await trees.renewed(collection, 't', stale);
+    expect(fresh).not.toBeNull();
+    expect(fresh).not.toBe(stale);
+    expect(await trees.renewed(collection, 't', stale)).toBe(fresh);
+    expect(await trees.renewed(collection, 't', fresh!)).toBeNull();
+    expect(collection.reads).toBe(2);
   });
 });
