@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { createFirstAdmin } from '../../dev/first-start.ts';
+import { ROOT, serve } from '../../dev/serve.ts';
+import { preparePython } from '../clients/prepare-python.ts';
+import { type Snippet, snippetsOf } from './snippets.ts';
+
+/**
+ * `npm run test:tools`: runs the snippets of docs/tools.md against a service of its own, with a token that may read one
+ * collection. A snippet whose program is not installed is skipped with a message; arguments choose headings.
+ */
+const VENV = join(ROOT, '.cache/readers');
+/** Too large to install for a test. */
+const OPTIONAL = ['Rscript', 'gdalinfo'];
+
+const python = await preparePython(VENV, join(import.meta.dirname, 'requirements.txt'));
+const work = mkdtempSync(join(tmpdir(), 'keep-edge-tools-'));
+const home = join(work, 'home');
+const data = join(work, 'data');
+for (const directory of [home, data]) mkdirSync(directory);
+const service = await serve({
+  port: 0,
+  state: join(work, 'state'),
+  devVars: false,
+  vars: { SYSTEM_ROOT_TOKEN: 'r'.repeat(40), BLOB_SIGNING_KEY: 's'.repeat(40), MANAGEMENT_TOKEN: 'm'.repeat(40) },
+  onLog: () => {},
+});
+const environment: Record<string, string> = {
+  PATH: `${join(VENV, 'bin')}:${process.env.PATH ?? ''}`,
+  HOME: home,
+  TMPDIR: work,
+  LANG: 'C.UTF-8',
+  PYTHONDONTWRITEBYTECODE: '1',
+};
+let failed = 0;
+let tried = 0;
+try {
+  await prepare();
+  for (const snippet of snippetsOf(readFileSync(join(ROOT, 'docs/tools.md'), 'utf8'))) {
+    if (process.argv.length === 2 || process.argv.slice(2).some((part) => snippet.heading.includes(part))) run(snippet);
+  }
+} finally {
+  await service.stop();
+  rmSync(work, { recursive: true, force: true });
+}
+console.log(failed === 0 ? `every snippet of ${tried} that could be run works` : `${failed} snippets FAILED`);
+process.exit(failed === 0 && tried > 0 ? 0 : 1);
+
+/** Files of every format in a collection, a token for it alone, and DuckDB's extension where DuckDB looks for it. */
+async function prepare(): Promise<void> {
+  command(python, [join(import.meta.dirname, 'make_data.py'), data], {});
+  const { token: owner } = await createFirstAdmin(join(work, 'state'), service.api);
+  const settings = { ARVADOS_API_HOST: service.url, ARVADOS_API_TOKEN: owner ?? '' };
+  const put = [join(ROOT, 'src/cli/keep-edge.ts'), 'put', '--name', 'readers', `${data}/`];
+  const uuid = command(process.execPath, put, settings).trim();
+  const scopes = [`GET /arvados/v1/collections/${uuid}`, `GET /arvados/v1/collections/${uuid}/`];
+  const answer = await fetch(`${service.url}/arvados/v1/api_client_authorizations`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${owner}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ api_client_authorization: { scopes } }),
+  });
+  const made = (await answer.json()) as { uuid: string; api_token: string };
+  const token = `v2/${made.uuid}/${made.api_token}`;
+  Object.assign(environment, {
+    KEEP: service.url,
+    UUID: uuid,
+    TOKEN: token,
+    LINK: `${service.url}/c=${uuid}/t=${token}`,
+    TOKEN_OF_OWNER: owner ?? '',
+  });
+  const [extensions] = globSync(`${VENV}/lib/python*/site-packages/duckdb_extension_httpfs/extensions`);
+  for (const file of globSync(`${extensions}/**/*.duckdb_extension`)) {
+    const [version = ''] = relative(extensions ?? '', file).split('/');
+    const platform = command(python, ['-c', 'import duckdb; print(duckdb.sql("PRAGMA platform").fetchone()[0])'], {});
+    cpSync(file, join(home, '.duckdb/extensions', version, platform.trim(), 'httpfs.duckdb_extension'));
+  }
+}
+
+function run({ heading, language, program, prints, code }: Snippet): void {
+  tried++;
+  const name = `${heading}: ${program}`;
+  if (program !== 'python' && spawnSync('sh', ['-c', `command -v ${program}`], { env: environment }).status !== 0) {
+    const isMissed = process.env.CI === 'true' && !OPTIONAL.includes(program);
+    if (isMissed) failed++;
+    console.log(`${isMissed ? 'FAILED' : 'skipped'}  ${name} is not installed`);
+    return;
+  }
+  const place = mkdtempSync(join(work, 'run-'));
+  const interpreter = { python, r: 'Rscript' }[language] ?? 'bash';
+  const file = join(place, 'snippet');
+  writeFileSync(file, language === 'sh' ? `set -eo pipefail\n${code}` : code);
+  const options = { cwd: place, env: environment, encoding: 'utf8', timeout: 120_000 } as const;
+  const { status, stdout, stderr } = spawnSync(interpreter, [file], options);
+  const isGood = status === 0 && stdout.includes(prints);
+  if (!isGood) failed++;
+  console.log(`${isGood ? 'works' : 'FAILED'}  ${name}`);
+  if (!isGood) console.log(`  wanted: ${prints}\n  got (${status}): ${stdout.slice(-2000)}${stderr.slice(-4000)}`);
+}
+
+/** @throws Error with all that the program said */
+function command(program: string, args: string[], more: Record<string, string>): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { env: { ...environment, ...more }, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
+}
