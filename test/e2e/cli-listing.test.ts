@@ -97,3 +97,29 @@ test('a service that refuses connections is reported within seconds, after the t
     expect(atOnce).not.toContain('Trying again');
   }
 });
+
+test('ls without an argument lists my projects and collections, and ls PROJECT what is in it, over pages', async () => {
+  await using other = await cliFor(service, 'owner');
+  const make = async (resource: string, record: object) =>
+    (await api(service, `${resource}s`, { token: other.token, body: { [resource]: record } })).json.uuid;
+  const project = await make('group', { name: 'project \x1b[31m', group_class: 'project' });
+  const inner = await make('group', { name: 'inner', group_class: 'project', owner_uuid: project });
+  const mine = await make('collection', { name: 'mine' });
+  const count = 510;
+  for (let number = 0; number < count; number++)
+    await make('collection', { name: String(number).padStart(4, '0'), owner_uuid: project });
+  expect(await other.ok('ls')).toBe(`${project}  "project \\u001b[31m"/\n${mine}  mine`);
+  const lines = (await other.ok('ls', project)).split('\n');
+  expect(lines).toHaveLength(count + 1);
+  expect(lines[0]).toBe(`${inner}  inner/`);
+  expect(lines.at(-1)).toMatch(/ {2}0509$/);
+  expect(await other.ok('ls', '-l')).toMatch(/0 B +0 files {2}mine$/);
+  expect(JSON.parse((await other.ok('ls', '--json')).split('\n')[1] ?? '')).toMatchObject({
+    kind: 'collection',
+    uuid: mine,
+    name: 'mine',
+    file_count: 0,
+  });
+  const hidden = await cli.run('ls', project);
+  expect(hidden).toMatchObject({ code: 1, stderr: expect.stringContaining('no project') });
+});

@@ -1,25 +1,32 @@
 import { once } from 'node:events';
 import { nameBytes } from '../../keep/manifest/names.ts';
+import type { Api } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
-import { loadManifest, parseAddress } from '../collection.ts';
+import { type CollectionAddress, loadManifest, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { type Listed, listedAt, listedBelow, listManifest } from '../listing.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { jsonLine, showName } from '../terminal.ts';
+import { isOwner, type OwnedRecord, ownedBy, ownedLine } from './ls-owner.ts';
 
 export const ls: Command = {
   name: 'ls',
-  summary: 'list the files of a collection',
-  usage: 'COLLECTION[/PATH] [options]',
+  summary: 'list projects and collections, or the files of a collection',
+  usage: '[PROJECT|COLLECTION[/PATH]] [options]',
   options: {
-    long: { value: null, short: 'l', help: 'sizes in bytes before the names' },
-    json: { value: null, help: 'one JSON object a line: path, size, and for directories no size' },
+    long: {
+      value: null,
+      short: 'l',
+      help: 'also sizes: of files in bytes; for collections also the\nnumber of files and the time of the last change',
+    },
+    json: { value: null, help: 'one JSON object a line' },
     null: { value: null, short: '0', help: 'end names with a zero byte, and show them as they are' },
     retries: FEW_RETRIES,
   },
   help: `
-Lists every file below PATH. Names that would confuse a terminal are quoted as in JSON; bytes that are not UTF-8 are
+Without an argument: your projects and collections; with the UUID of a project or user, what is in it. With a
+collection, every file below PATH. Names that would confuse a terminal are quoted as in JSON; bytes that are not UTF-8 are
 shown as \\udc80 to \\udcff. Empty directories end with a slash.`,
   run: runLs,
 };
@@ -29,27 +36,44 @@ const SIZE_COLUMNS = 15;
 
 async function runLs(given: Given): Promise<number> {
   const [source, ...more] = given.arguments;
-  if (source === undefined || more.length > 0) throw usageError('One collection, please. See: keep-edge ls --help');
-  const { id, path } = parseAddress(source);
+  if (more.length > 0) throw usageError('One collection or project, please. See: keep-edge ls --help');
+  const address = source === undefined || isOwner(source) ? null : parseAddress(source);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const { manifest } = await loadManifest(session.api, id);
-    const found = listedAt(listManifest(manifest), path);
-    if (found === undefined) throw new CliError(`The collection has no ${showName(path)}.`);
-    const listed = typeof found === 'number' ? [{ path, size: found, isEmpty: false }] : listedBelow(found);
-    const line = lineFor(given);
-    let text = '';
-    for (const each of listed) {
-      text += line(each);
-      if (text.length < WRITE_CHARS) continue;
-      await write(text);
-      text = '';
-    }
-    await write(text);
+    if (address === null) await writeAll(ownedLines(ownedBy(session.api, source ?? null), given));
+    else await writeAll(await fileLines(session.api, address, given));
     return 0;
   } finally {
     session.close();
   }
+}
+
+async function* ownedLines(records: AsyncIterable<OwnedRecord>, given: Given): AsyncGenerator<string> {
+  const shape = { json: given.has('json'), long: given.has('long') };
+  const end = given.has('null') && !shape.json ? '\0' : '\n';
+  for await (const record of records) yield `${ownedLine(record, shape)}${end}`;
+}
+
+async function fileLines(api: Api, { id, path }: CollectionAddress, given: Given): Promise<Iterable<string>> {
+  const { manifest } = await loadManifest(api, id);
+  const found = listedAt(listManifest(manifest), path);
+  if (found === undefined) throw new CliError(`The collection has no ${showName(path)}.`);
+  const listed = typeof found === 'number' ? [{ path, size: found, isEmpty: false }] : listedBelow(found);
+  const line = lineFor(given);
+  return (function* () {
+    for (const each of listed) yield line(each);
+  })();
+}
+
+async function writeAll(lines: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  let text = '';
+  for await (const line of lines) {
+    text += line;
+    if (text.length < WRITE_CHARS) continue;
+    await write(text);
+    text = '';
+  }
+  await write(text);
 }
 
 /** How an entry is printed; '' for directories that their files show. */
