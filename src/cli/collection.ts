@@ -4,6 +4,7 @@ import type { ManifestDirectory, ManifestFile } from '../keep/manifest/tree.ts';
 import type { Api, Row } from './api-client.ts';
 import { ApiError } from './api-client.ts';
 import { CliError, usageError } from './cli-error.ts';
+import { readManifest } from './listing.ts';
 import { showName } from './terminal.ts';
 
 /** `UUID`, `UUID/path`, `PDH` or `PDH/path`, as written on the command line. */
@@ -115,7 +116,7 @@ export function fileSize({ segments }: ManifestFile): number {
   return segments.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Signed locators by `hash+size` of everything in a tree. */
-export function locatorsIn(root: ManifestDirectory, add: (locator: string) => void): void {
-  for (const { file } of filesBelow(root)) for (const { locator } of file?.segments ?? []) add(locator);
+/** The locators of a manifest, as it names them. @throws CliError when the text is no manifest */
+export function locatorsIn(manifest: string, add: (locator: string) => void): void {
+  readManifest(manifest, { block: (locator) => add(locator) });
 }

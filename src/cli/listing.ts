@@ -1,5 +1,5 @@
 import { isKeepError } from '../keep/errors.ts';
-import { ManifestParser } from '../keep/manifest/parse.ts';
+import { type ManifestHandler, ManifestParser } from '../keep/manifest/parse.ts';
 import { createPlaceFinder, type Place, pathText, placeText } from '../keep/manifest/places.ts';
 import { READ_RULES } from '../keep/manifest/rules.ts';
 import { CliError } from './cli-error.ts';
@@ -21,18 +21,21 @@ export interface Listed {
 export function listManifest(manifest: string): ListedDirectory {
   const root: ListedDirectory = { entries: new Map() };
   const directoryOf = createPlaceFinder(root, directoryIn);
-  const parser = new ManifestParser(
-    {
-      segment(path, _position, length) {
-        const { entries } = directoryOf(path.directory);
-        const known = entries.get(path.name) ?? 0;
-        if (typeof known !== 'number') throw clash(pathText(path));
-        entries.set(path.name, known + length);
-      },
-      directory: (place) => void directoryOf(place),
+  readManifest(manifest, {
+    segment(path, _position, length) {
+      const { entries } = directoryOf(path.directory);
+      const known = entries.get(path.name) ?? 0;
+      if (typeof known !== 'number') throw clash(pathText(path));
+      entries.set(path.name, known + length);
     },
-    READ_RULES,
-  );
+    directory: (place) => void directoryOf(place),
+  });
+  return root;
+}
+
+/** @throws CliError when the text is no manifest */
+export function readManifest(manifest: string, handler: ManifestHandler): void {
+  const parser = new ManifestParser(handler, READ_RULES);
   try {
     parser.push(new TextEncoder().encode(manifest));
     parser.end();
@@ -40,7 +43,6 @@ export function listManifest(manifest: string): ListedDirectory {
     if (isKeepError(error)) throw new CliError(error.message);
     throw error;
   }
-  return root;
 }
 
 function directoryIn(parent: ListedDirectory, place: Place): ListedDirectory {

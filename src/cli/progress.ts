@@ -4,7 +4,8 @@ import { plain } from './terminal.ts';
 /** Progress of a transfer. */
 export interface Standing {
   bytesDone: number;
-  bytesTotal: number;
+  /** Null for a stream of unknown length. */
+  bytesTotal: number | null;
   /** Bytes that went over the network: the rate counts only these. */
   bytesMoved: number;
   /** Further text, such as counts of blocks. */
@@ -68,14 +69,9 @@ export function showProgress(
     const rate = (standing.bytesMoved - moved) / seconds;
     const pace = (standing.bytesDone - done) / seconds;
     // The rate of done bytes: repeated attempts lower it.
-    const left = pace > 0 ? (standing.bytesTotal - standing.bytesDone) / pace : Number.POSITIVE_INFINITY;
-    return describe(
-      standing,
-      rate,
-      standing.bytesDone < standing.bytesTotal ? left : null,
-      colours && screen.isTTY,
-      screen,
-    );
+    const missing = (standing.bytesTotal ?? 0) - standing.bytesDone;
+    const left = pace > 0 ? missing / pace : Number.POSITIVE_INFINITY;
+    return describe(standing, rate, missing > 0 ? left : null, colours && screen.isTTY, screen);
   };
   const draw = () => screen.write(screen.isTTY ? `${CLEAR_LINE}${line()}` : `${line()}\n`);
   const timer = setInterval(draw, screen.isTTY ? BAR_EVERY_MS : LINE_EVERY_MS);
@@ -96,6 +92,10 @@ function describe(
   colours: boolean,
   { isTTY, columns }: Screen,
 ): string {
+  if (bytesTotal === null) {
+    const words = [formatBytes(bytesDone), `${formatBytes(Math.round(rate))}/s`, ...(note === '' ? [] : [note])];
+    return words.join(', ').slice(0, isTTY ? columns - 1 : undefined);
+  }
   const share = bytesTotal === 0 ? 1 : bytesDone / bytesTotal;
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
   const words = [

@@ -17,6 +17,8 @@ export interface ClusterFacts {
   clusterId: string;
   replication: number;
   signatureTtlSeconds: number;
+  /** Whether collections can be changed path by path (`replace_files`). */
+  canReplaceFiles: boolean;
   /** The cluster's storage classes; empty when it does not say. */
   classes: string[];
   /** Those that blocks go to unless told otherwise. */
@@ -161,6 +163,7 @@ async function readFacts({ keepServices }: Settings, api: Api, discover: () => P
     clusterId: String(discovery.uuidPrefix ?? ''),
     replication: Number(discovery.defaultCollectionReplication ?? DEFAULT_REPLICATION),
     signatureTtlSeconds: Number(discovery.blobSignatureTtl ?? DEFAULT_TTL_SECONDS),
+    canReplaceFiles: canReplaceFiles(discovery),
     classes: Object.keys(classes).sort(),
     // Services by address get no class header, as with the SDK.
     defaultClasses:
@@ -170,6 +173,11 @@ async function readFacts({ keepServices }: Settings, api: Api, discover: () => P
             .filter((name) => classes[name]?.Default === true)
             .sort(),
   };
+}
+
+function canReplaceFiles(discovery: Row): boolean {
+  type Resources = { collections?: { methods?: { update?: { parameters?: object } } } };
+  return 'replace_files' in ((discovery.resources as Resources)?.collections?.methods?.update?.parameters ?? {});
 }
 
 /** Many transfers fail at once when a network does: one line is enough. */

@@ -1,30 +1,44 @@
+import { createReadStream, statSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { usageError } from '../cli-error.ts';
 import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { realPath } from '../fs-path.ts';
+import { fsPath, realPath } from '../fs-path.ts';
 import { parseGlob } from '../glob.ts';
 import { formatBytes, plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { note, print, printJson } from '../terminal.ts';
 import { type Checkpoint, checkpointFile, openCheckpoint } from './checkpoint.ts';
-import { planBlocks } from './plan.ts';
+import { checkedName, putStream } from './put-stream.ts';
 import { leftOut, remarks } from './report.ts';
-import { DEFAULT_JOBS, type Prepared, runUpload, SAVE_EVERY_SECONDS } from './run-upload.ts';
-import { walkPaths } from './walk.ts';
+import { DEFAULT_JOBS, type Prepared, prepare, runUpload, SAVE_EVERY_SECONDS } from './run-upload.ts';
+import { type Walk, walkPaths } from './walk.ts';
+
+const STDIN = '-';
 
 export const put: Command = {
   name: 'put',
   summary: 'store files and directories in a collection',
-  usage: 'PATH... [options]',
+  usage: 'PATH...|- [options]',
   completes: 'files',
   options: {
     name: { value: 'TEXT', help: 'name of the new collection; time, user and host otherwise' },
     'project-uuid': { value: 'UUID', help: 'project that gets it; your home project otherwise' },
     update: {
       value: 'UUID',
-      help: 'add the files to this collection, at the end and all at\nonce; what has the same path is replaced',
+      help: 'add the files to this collection, at the end and all at\nonce; what has the same path is replaced, and what others\nsave meanwhile stays',
     },
+    filename: {
+      value: 'NAME',
+      help: 'what one file, or standard input, is called in the\ncollection; it may have directories',
+    },
+    'skip-existing': {
+      value: null,
+      help: 'make no second collection of the same files in the same\nproject; with --update, leave out files that it has in the\nsame size',
+    },
+    'trash-after': { value: 'DAYS', help: 'put the collection into the trash then; or a duration: 36h' },
+    'portable-data-hash': { value: null, help: 'print this instead of the UUID' },
     reference: {
       value: 'UUID',
       multiple: true,
@@ -54,7 +68,7 @@ export const put: Command = {
     quiet: { value: null, short: 'q', help: 'no progress' },
   },
   help: `
-DIR stores the directory under its name, DIR/ only what is in it. Files are cut into blocks of 64 MiB, small files share
+DIR stores the directory under its name, DIR/ only what is in it; - is standard input, of any length. Files are cut into blocks of 64 MiB, small files share
 blocks. The new collection's UUID goes to standard output, everything else to standard error.
 
 Interrupted? Run the same command again: it goes on where it was, also after a crash. Changed files are noticed. To go on
@@ -65,6 +79,7 @@ Exit codes: 0 everything is stored; 1 something is not (the summary says what); 
 Examples:
   keep-edge put --name "Run 42" run-42/
   keep-edge put --update xedge-4zz18-000000000000000 more.bam
+  samtools sort in.bam | keep-edge put - --filename sorted.bam --name sorted
   keep-edge put --exclude "*.tmp" --project-uuid xedge-j7d0g-000000000000000 results`,
   run: runPut,
 };
@@ -76,13 +91,19 @@ async function runPut(given: Given): Promise<number> {
   for (const option of ['name', 'project-uuid'])
     if (update !== null && given.text(option) !== undefined)
       throw usageError(`--${option} is for a new collection: it does not go with --update.`);
+  const filename = given.text('filename');
+  const [only = ''] = given.arguments;
+  if (given.arguments.length > 1 && (filename !== undefined || given.arguments.includes(STDIN)))
+    throw usageError(`${filename === undefined ? 'Standard input' : '--filename'} goes with one file only.`);
+  const stream = streamAt(only);
+  if (stream !== null) return putOpened(given, { stream, update });
   const started = Date.now();
   const walk = walkPaths(given.arguments, {
     followLinks: given.has('follow-links'),
     excludes: given.all('exclude').map(parseGlob),
   });
-  const bytes = walk.files.reduce((sum, { size }) => sum + size, 0);
-  const prepared = { walk, blocks: [...planBlocks(walk.files)], bytes };
+  if (filename !== undefined) rename(walk, filename);
+  const prepared = prepare(walk);
   const session = openSession({ retry: retryPolicy(given) });
   try {
     const checkpoint = await openCheckpoint(checkpointOf(given, session, update), { resume: !given.has('no-resume') });
@@ -97,10 +118,34 @@ async function runPut(given: Given): Promise<number> {
   }
 }
 
+/** Standard input, or a named pipe such as the shell's `<(command)`; null for what can be read twice. */
+function streamAt(path: string): Readable | null {
+  if (path === STDIN) return process.stdin;
+  return statSync(fsPath(path), { throwIfNoEntry: false })?.isFIFO() === true ? createReadStream(fsPath(path)) : null;
+}
+
+async function putOpened(given: Given, options: { stream: Readable; update: string | null }): Promise<number> {
+  const session = openSession({ retry: retryPolicy(given) });
+  try {
+    return await putStream(given, session, options);
+  } finally {
+    options.stream.destroy();
+    session.close();
+  }
+}
+
+function rename({ files: [file], files, emptyDirectories }: Walk, filename: string): void {
+  if (file === undefined || files.length > 1 || emptyDirectories.length > 0 || file.path.includes('/'))
+    throw usageError('--filename goes with one file only.');
+  file.path = checkedName(filename);
+}
+
 /** What is uploaded, and where to. */
 function checkpointOf(given: Given, { settings }: Session, update: string | null): string {
   const paths = given.arguments.map((path) => `${realPath(path)}${path.endsWith('/') ? '/' : ''}`);
+  const filename = given.text('filename');
   const where = [settings.apiUrl, update ?? '', given.text('project-uuid') ?? ''];
+  if (filename !== undefined) where.push(filename);
   return checkpointFile([...where, ...paths.sort()]);
 }
 

@@ -1,26 +1,27 @@
 import { bareLocator, hasLocalSignature, parseLocator } from '../../keep/locator.ts';
-import { directoryAt, fileAt, type ManifestDirectory } from '../../keep/manifest/tree.ts';
+import { directoryAt, emptyDirectory, fileAt } from '../../keep/manifest/tree.ts';
 import { type Api, ApiError, type Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
-import { loadCollection, locatorsIn } from '../collection.ts';
+import { loadManifest, locatorsIn } from '../collection.ts';
+import { type ListedDirectory, listedAt } from '../listing.ts';
 import type { ClusterFacts, Session } from '../session.ts';
 import { note, showName } from '../terminal.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { renew } from './save.ts';
-import type { Walk } from './walk.ts';
+import type { SourceFile, Walk } from './walk.ts';
 
 /** Takes a collection's locators; where our signatures of the same blocks expire sooner, these replace them. */
 export async function addReference(
   { api }: Session,
   id: string,
   { references, checkpoint }: { references: Map<string, string>; checkpoint: Checkpoint },
-): Promise<{ record: Row; tree: ManifestDirectory }> {
-  const { record, tree, manifest } = await loadCollection(api, id);
-  locatorsIn(tree, (locator) => {
+): Promise<{ record: Row; manifest: string }> {
+  const { record, manifest } = await loadManifest(api, id);
+  locatorsIn(manifest, (locator) => {
     if (hasLocalSignature(parseLocator(locator))) references.set(bareLocator(locator), locator);
   });
-  await renew(checkpoint, manifest, Number.POSITIVE_INFINITY);
-  return { record, tree };
+  renew(checkpoint, manifest, Number.POSITIVE_INFINITY);
+  return { record, manifest };
 }
 
 const OWNER_KINDS: Record<string, string> = { j7d0g: 'groups', tpzed: 'users' };
@@ -40,10 +41,30 @@ export async function checkOwner(api: Api, uuid: string): Promise<void> {
   if (owner.can_write === false) throw new CliError(`You may read the project ${uuid}, but not add to it.`);
 }
 
-/** Checked before anything is sent. @throws KeepError invalid_record when a file would be a directory too */
-export function refuseClashes(tree: ManifestDirectory, { files, emptyDirectories }: Walk): void {
-  for (const { path } of files) fileAt(tree, path);
-  for (const path of emptyDirectories) directoryAt(tree, path);
+/** Checked before anything is sent. @throws CliError, KeepError when a file would be a directory too */
+export function refuseClashes(target: ListedDirectory | null, { files, emptyDirectories }: Walk): void {
+  const own = emptyDirectory();
+  for (const { path } of files) fileAt(own, path);
+  for (const path of emptyDirectories) directoryAt(own, path);
+  if (target === null) return;
+  const clashes = ({ path }: { path: string }, isFile: boolean) => {
+    const names = path.split('/');
+    let at: ListedDirectory | number | undefined = target;
+    for (const name of names) {
+      if (typeof at === 'number') return true;
+      at = at?.entries.get(name);
+    }
+    return at !== undefined && (typeof at === 'number') !== isFile;
+  };
+  const clash =
+    files.find((file) => clashes(file, true)) ??
+    emptyDirectories.map((path) => ({ path })).find((directory) => clashes(directory, false));
+  if (clash !== undefined) throw new CliError(`${showName(clash.path)} would be a file and a directory at once.`);
+}
+
+/** The files that a collection does not have, or has with another size. */
+export function missingFiles(files: readonly SourceFile[], target: ListedDirectory): SourceFile[] {
+  return files.filter(({ path, size }) => listedAt(target, path) !== size);
 }
 
 /**
@@ -55,7 +76,7 @@ export async function renewFromLastTime({ api }: Session, checkpoint: Checkpoint
   if (collection === null) return;
   try {
     const record = await api(`arvados/v1/collections/${collection.uuid}`);
-    await renew(checkpoint, String(record.manifest_text ?? ''), ttlSeconds);
+    renew(checkpoint, String(record.manifest_text ?? ''), ttlSeconds);
     if ((collection.portableDataHash ?? record.portable_data_hash) !== record.portable_data_hash)
       checkpoint.finish(null);
   } catch (error) {

@@ -9,16 +9,21 @@ import type { Walk } from './walk.ts';
 export interface Outcome {
   walk: Walk;
   bytes: number;
-  work: Upload;
+  work: Pick<Upload, 'counts' | 'failed'>;
   /** As the service saved it. */
   record: Row;
-  /** The portable data hash that it should have. */
-  expectedHash: string;
+  /** The portable data hash that it should have, or null where that is not known. */
+  expectedHash: string | null;
+  /** The collection was there before, with the same contents. */
+  isExisting: boolean;
   seconds: number;
 }
 
 /** Says how an upload ended. @returns the exit code */
-export function report({ walk, bytes, work, record, expectedHash, seconds }: Outcome, given: Given): number {
+export function report(
+  { walk, bytes, work, record, expectedHash, isExisting, seconds }: Outcome,
+  given: Given,
+): number {
   const { counts, failed } = work;
   const failures = [...failed].map(([index, what]) => ({ path: walk.files[index]?.source ?? '', what }));
   const problems = [...walk.problems, ...failures];
@@ -35,17 +40,20 @@ export function report({ walk, bytes, work, record, expectedHash, seconds }: Out
       bytes_sent: counts.bytesSent,
       blocks_skipped: counts.blocksSkipped,
       seconds,
+      existing: isExisting,
       ...leftOut(walk),
       problems,
     });
-  } else print(String(record.uuid));
+  } else print(given.has('portable-data-hash') ? hash : String(record.uuid));
   if (!given.has('quiet'))
     note(
       `${plural(walk.files.length - failures.length, 'file')}, ${formatBytes(stored)} in ${formatSeconds(seconds)}: ${plural(counts.blocksSent, 'block')} sent (${formatBytes(counts.bytesSent)}), ${counts.blocksSkipped} skipped`,
     );
   for (const line of remarks(walk, failures)) note(line);
-  if (hash !== expectedHash) note(`The service says that the collection is ${hash}; it should be ${expectedHash}.`);
-  return problems.length > 0 || hash !== expectedHash ? 1 : 0;
+  if (isExisting) note(`The collection ${record.uuid} holds the same already: no other was made.`);
+  const isWrong = expectedHash !== null && hash !== expectedHash;
+  if (isWrong) note(`The service says that the collection is ${hash}; it should be ${expectedHash}.`);
+  return problems.length > 0 || isWrong ? 1 : 0;
 }
 
 /** Counts of what was not looked at, for the JSON result. */

@@ -1,30 +1,23 @@
-import { emptyDirectory } from '../../keep/manifest/tree.ts';
-import type { Row } from '../api-client.ts';
 import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Given } from '../command.ts';
 import { filesNote, plural } from '../human-format.ts';
 import { type Interruption, onInterrupt } from '../interrupt.ts';
+import { type ListedDirectory, listManifest } from '../listing.ts';
 import { errorScreen, type Progress, showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
 import { oneLine } from '../terminal.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { PlannedBlock } from './plan.ts';
-import {
-  addReference,
-  checkClasses,
-  checkOwner,
-  refuseClashes,
-  renewFromLastTime,
-  warnOfRepeat,
-} from './references.ts';
+import { prepareGoal } from './goal.ts';
+import { type PlannedBlock, planBlocks } from './plan.ts';
+import { addReference, missingFiles, refuseClashes, renewFromLastTime, warnOfRepeat } from './references.ts';
 import { report } from './report.ts';
-import { createSaver, type Saver } from './save.ts';
+import type { Saver } from './save.ts';
 import type { TreeContents } from './saved-tree.ts';
 import { createUpload, type Upload } from './upload.ts';
 import type { Walk } from './walk.ts';
 
-const MAX_JOBS = 64;
+export const MAX_JOBS = 64;
 const SAVE_AT_THE_END_MS = 60_000;
 export const DEFAULT_JOBS = 4;
 export const SAVE_EVERY_SECONDS = 1800;
@@ -48,35 +41,25 @@ export interface UploadRun {
 /** Uploads, saves the collection and reports. @returns the exit code */
 export async function runUpload(run: UploadRun): Promise<number> {
   const { given, session, update, prepared, checkpoint, started } = run;
-  const { walk, blocks, bytes } = prepared;
   const facts = await session.facts();
-  const owner = given.text('project-uuid') ?? null;
-  if (owner !== null) await checkOwner(session.api, owner);
   const references = new Map<string, string>();
   const refer = (id: string) => addReference(session, id, { references, checkpoint });
   const target = update === null ? null : await refer(update);
-  if (target !== null || given.arguments.length > 1) refuseClashes(target?.tree ?? emptyDirectory(), walk);
+  const there = target === null ? null : listManifest(target.manifest);
+  if (there !== null || given.arguments.length > 1) refuseClashes(there, prepared.walk);
+  const isSkipping = there !== null && given.has('skip-existing');
+  const { walk, blocks, bytes } = isSkipping ? prepare(missingOf(prepared.walk, there)) : prepared;
   for (const text of given.all('reference')) await refer(parseAddress(text).id);
   await renewFromLastTime(session, checkpoint, facts.signatureTtlSeconds);
-
-  const replication = given.count('replication') ?? null;
-  const classes = given.text('storage-classes')?.split(',').filter(Boolean) ?? null;
-  const goal = {
-    replicas: replication ?? (Number(target?.record.replication_desired) || facts.replication),
-    storageClasses: classes ?? wantedClasses(target?.record) ?? facts.defaultClasses,
-  };
-  checkClasses(goal.storageClasses, facts);
-  if (update === null) await warnOfRepeat(session, checkpoint);
-  const saver = createSaver({
-    api: session.api,
-    checkpoint,
+  const { goal, saver } = await prepareGoal({
+    given,
+    session,
+    facts,
     update,
-    name: given.text('name') ?? null,
-    owner,
-    replication,
-    storageClasses: classes,
-    signatureTtlSeconds: facts.signatureTtlSeconds,
+    target: target?.record ?? null,
+    checkpoint,
   });
+  if (update === null && !given.has('skip-existing')) await warnOfRepeat(session, checkpoint);
   const jobs = Math.min(given.count('jobs') ?? DEFAULT_JOBS, MAX_JOBS);
   const interruption = onInterrupt();
   const { signal } = interruption;
@@ -111,13 +94,14 @@ export async function runUpload(run: UploadRun): Promise<number> {
     progress.stop();
     interruption.end();
   }
-  const { record, expectedHash } = await saver.finish(contents);
+  const { record, expectedHash, isExisting = false } = await saver.finish(contents);
   const isComplete = walk.problems.length === 0 && work.failed.size === 0;
   if (update !== null) checkpoint.finish(null);
   else if (isComplete) checkpoint.finish(String(record.uuid));
   // The next run completes this collection instead of making a second one.
   else checkpoint.setCollection({ uuid: String(record.uuid), portableDataHash: String(record.portable_data_hash) });
-  return report({ walk, bytes, work, record, expectedHash, seconds: (Date.now() - started) / 1000 }, given);
+  const seconds = (Date.now() - started) / 1000;
+  return report({ walk, bytes, work, record, expectedHash, isExisting, seconds }, given);
 }
 
 function standing({ counts }: Upload, bytes: number, files: number) {
@@ -127,12 +111,17 @@ function standing({ counts }: Upload, bytes: number, files: number) {
   return { bytesDone: bytesDone + bytesUnderWay, bytesTotal: bytes, bytesMoved, note };
 }
 
-function wantedClasses(record: Row | undefined): string[] | null {
-  const classes = record?.storage_classes_desired;
-  return Array.isArray(classes) && classes.length > 0 ? classes.map(String) : null;
+/** What is uploaded of a tree. */
+export function prepare(walk: Walk): Prepared {
+  const bytes = walk.files.reduce((sum, { size }) => sum + size, 0);
+  return { walk, blocks: [...planBlocks(walk.files)], bytes };
 }
 
-function saveRegularly(seconds: number, saver: Saver, contents: TreeContents, progress: Progress) {
+function missingOf(walk: Walk, there: ListedDirectory): Walk {
+  return { ...walk, files: missingFiles(walk.files, there) };
+}
+
+export function saveRegularly(seconds: number, saver: Saver, contents: TreeContents, progress: Progress) {
   let running: Promise<void> = Promise.resolve();
   let busy = false;
   const save = async () => {

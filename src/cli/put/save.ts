@@ -3,9 +3,10 @@ import { bareLocator } from '../../keep/locator.ts';
 import { portableDataHash } from '../../keep/manifest/portable-data-hash.ts';
 import { emptyDirectory } from '../../keep/manifest/tree.ts';
 import { type Api, ApiError, type ApiRequest, type Row } from '../api-client.ts';
-import { loadCollection, locatorsIn, treeOf } from '../collection.ts';
+import { loadCollection, loadManifest, locatorsIn } from '../collection.ts';
+import { listManifest } from '../listing.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { layOver, manifestText, type TreeContents } from './saved-tree.ts';
+import { editsFor, layOver, manifestText, type TreeContents } from './saved-tree.ts';
 
 export interface SaveOptions {
   api: Api;
@@ -18,6 +19,12 @@ export interface SaveOptions {
   replication: number | null;
   storageClasses: readonly string[] | null;
   signatureTtlSeconds: number;
+  /** ISO 8601; null to keep the collection. */
+  trashAt: string | null;
+  /** Makes no collection when the owner has one of the same contents. */
+  skipExisting: boolean;
+  /** Whether the API server can change paths one by one. */
+  canReplaceFiles: boolean;
 }
 
 export interface Saver {
@@ -28,15 +35,21 @@ export interface Saver {
   saveOnTheWay(contents: TreeContents, how?: Pick<ApiRequest, 'signal' | 'patient'>): Promise<void>;
   /** Saves the complete upload, and removes what was saved on the way if it is not what is complete now. */
   finish(contents: TreeContents): Promise<Saved>;
+  /** Removes what was saved on the way. */
+  giveUp(): Promise<void>;
 }
 
 export interface Saved {
   record: Row;
-  /** The portable data hash that it should have. */
-  expectedHash: string;
+  /** The portable data hash that it should have; null when others may have changed the collection meanwhile. */
+  expectedHash: string | null;
+  /** It was there before. */
+  isExisting?: boolean;
 }
 
 const UNFINISHED_SUFFIX = ' (upload not finished)';
+/** With more files, a directory that the collection does not have goes as one edit. */
+const MAX_EDITS = 2_000;
 const SIGNATURE_EXPIRY = /\+A[0-9a-f]{40}@([0-9a-f]{8})/;
 
 export function createSaver(options: SaveOptions): Saver {
@@ -45,14 +58,16 @@ export function createSaver(options: SaveOptions): Saver {
     ...(options.replication === null ? {} : { replication_desired: options.replication }),
     ...(options.storageClasses === null ? {} : { storage_classes_desired: options.storageClasses }),
   };
+  /** Of the complete collection only: what is saved on the way is not trashed on its own. */
+  const final: Row = options.trashAt === null ? {} : { trash_at: options.trashAt };
   const title = () => options.name ?? (update === null ? defaultName() : `Upload into ${update}`);
 
-  async function create(manifest: string, name: string, how: ApiRequest = {}): Promise<Row> {
+  async function create(manifest: string, name: string, how: ApiRequest = {}, more: Row = {}): Promise<Row> {
     const owner = options.owner === null ? {} : { owner_uuid: options.owner };
     return api('arvados/v1/collections', {
       method: 'POST',
       query: { ensure_unique_name: true },
-      body: { collection: { ...attributes, ...owner, name, manifest_text: manifest } },
+      body: { collection: { ...attributes, ...more, ...owner, name, manifest_text: manifest } },
       ...how,
     });
   }
@@ -64,13 +79,61 @@ export function createSaver(options: SaveOptions): Saver {
 
   async function finishNew(manifest: string): Promise<Row> {
     const uuid = checkpoint.collection?.uuid;
-    if (uuid === undefined) return create(manifest, title());
+    if (uuid === undefined) return create(manifest, title(), {}, final);
     const name = await finalName(api, uuid, options.name);
-    return change(uuid, { manifest_text: manifest, name }).catch((error: unknown) => {
+    return change(uuid, { ...final, manifest_text: manifest, name }).catch((error: unknown) => {
       // Another collection has taken the name meanwhile.
       if (!(error instanceof ApiError) || error.status !== 422) throw error;
-      return change(uuid, { manifest_text: manifest, name: `${name} (${new Date().toISOString()})` });
+      return change(uuid, { ...final, manifest_text: manifest, name: `${name} (${new Date().toISOString()})` });
     });
+  }
+
+  /** Puts the files into the collection as it is when they are saved: what others save meanwhile stays. */
+  async function addFiles(uuid: string, contents: TreeContents): Promise<Saved> {
+    const root = emptyDirectory();
+    layOver(root, contents, { unfinished: false });
+    const wholeDirectories = contents.files.length > MAX_EDITS;
+    const isNeeded = wholeDirectories || contents.emptyDirectories.length > 0;
+    const there = isNeeded ? listManifest((await loadManifest(api, uuid)).manifest) : null;
+    const edits = editsFor(root, there, { wholeDirectories });
+    if (Object.keys(edits).length === 0) return { record: await change(uuid, final), expectedHash: null };
+    try {
+      const record = await api(`arvados/v1/collections/${uuid}`, {
+        method: 'PUT',
+        body: {
+          collection: { ...attributes, ...final, manifest_text: manifestText(root) },
+          replace_files: edits,
+          select: ['uuid', 'name', 'portable_data_hash'],
+        },
+      });
+      return { record, expectedHash: null };
+    } catch (error) {
+      // The server takes no such change of a collection as large as this.
+      if (error instanceof ApiError && error.status === 413) return replaceAll(uuid, contents);
+      throw error;
+    }
+  }
+
+  /** For API servers that only take whole manifests. */
+  async function replaceAll(uuid: string, contents: TreeContents): Promise<Saved> {
+    // Read again: other writers may have changed it.
+    const { tree } = await loadCollection(api, uuid);
+    layOver(tree, contents, { unfinished: false });
+    const manifest = manifestText(tree);
+    const expectedHash = await portableDataHash([new TextEncoder().encode(manifest)]);
+    return { record: await change(uuid, { ...final, manifest_text: manifest }), expectedHash };
+  }
+
+  async function findExisting(hash: string): Promise<Row | null> {
+    const owner = options.owner ?? String((await api('arvados/v1/users/current')).uuid);
+    const filters = [
+      ['portable_data_hash', '=', hash],
+      ['owner_uuid', '=', owner],
+    ];
+    const select = ['uuid', 'name', 'portable_data_hash'];
+    const { items } = await api('arvados/v1/collections', { query: { filters, select, limit: 1, count: 'none' } });
+    const [found] = (items ?? []) as Row[];
+    return found ?? null;
   }
 
   return {
@@ -86,18 +149,25 @@ export function createSaver(options: SaveOptions): Saver {
       } else {
         record = await change(uuid, { manifest_text: manifest }, how);
       }
-      await renew(checkpoint, String(record.manifest_text ?? ''), options.signatureTtlSeconds);
+      renew(checkpoint, String(record.manifest_text ?? ''), options.signatureTtlSeconds);
+    },
+    async giveUp() {
+      if (checkpoint.collection !== null) await trash(api, checkpoint.collection.uuid);
     },
     async finish(contents) {
-      // Read again: other writers may have changed it.
-      const root = update === null ? emptyDirectory() : (await loadCollection(api, update)).tree;
+      if (update !== null) {
+        const saved = options.canReplaceFiles ? await addFiles(update, contents) : await replaceAll(update, contents);
+        if (checkpoint.collection !== null) await trash(api, checkpoint.collection.uuid);
+        return saved;
+      }
+      const root = emptyDirectory();
       layOver(root, contents, { unfinished: false });
       const manifest = manifestText(root);
       const expectedHash = await portableDataHash([new TextEncoder().encode(manifest)]);
-      if (update === null) return { record: await finishNew(manifest), expectedHash };
-      const record = await change(update, { manifest_text: manifest });
+      const existing = options.skipExisting ? await findExisting(expectedHash) : null;
+      if (existing === null) return { record: await finishNew(manifest), expectedHash };
       if (checkpoint.collection !== null) await trash(api, checkpoint.collection.uuid);
-      return { record, expectedHash };
+      return { record: existing, expectedHash, isExisting: true };
     },
   };
 }
@@ -113,10 +183,10 @@ async function trash(api: Api, uuid: string): Promise<void> {
  * Takes signatures from a manifest that the API server has just signed, where ours are past half of their lifetime.
  * @returns how many were taken
  */
-export async function renew(checkpoint: Checkpoint, manifest: string, ttlSeconds: number): Promise<number> {
+export function renew(checkpoint: Checkpoint, manifest: string, ttlSeconds: number): number {
   const soon = Date.now() / 1000 + ttlSeconds / 2;
   const renewed = new Map<string, string>();
-  locatorsIn(await treeOf(manifest), (locator) => {
+  locatorsIn(manifest, (locator) => {
     const block = bareLocator(locator);
     const held = checkpoint.locators.get(block);
     if (held === undefined || !SIGNATURE_EXPIRY.test(locator)) return;

@@ -2,6 +2,8 @@ import { MAX_BLOCK_BYTES } from '../../keep/limits.ts';
 import { printManifest } from '../../keep/manifest/print.ts';
 import { appendSegment, directoryAt, fileAt, type ManifestDirectory } from '../../keep/manifest/tree.ts';
 import { CliError } from '../cli-error.ts';
+import type { Edits } from '../edits.ts';
+import type { ListedDirectory } from '../listing.ts';
 import type { KnownPart } from './checkpoint.ts';
 import type { SourceFile } from './walk.ts';
 
@@ -44,6 +46,36 @@ export function layOver(
   if (!unfinished || loose.size === 0) return;
   const rest = fileAt(root, UNFINISHED);
   for (const block of loose) appendSegment(rest, segmentOf(block, 0, sizeOf(block), locators));
+}
+
+/**
+ * The edits that put every file of a tree, and the empty directories that are missing, into a collection.
+ * @param there what the collection has, or null if there are no empty directories and no `wholeDirectories`
+ * @param wholeDirectories puts directories that the collection does not have as one edit
+ */
+export function editsFor(
+  root: ManifestDirectory,
+  there: ListedDirectory | null,
+  { wholeDirectories }: { wholeDirectories: boolean },
+): Edits {
+  const edits: Edits = {};
+  const pending: { path: string; directory: ManifestDirectory; below: ListedDirectory | null }[] = [
+    { path: '', directory: root, below: there },
+  ];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { path, directory, below } = next;
+    for (const [name, entry] of directory.entries) {
+      const inner = below?.entries.get(name);
+      const known = typeof inner === 'object' ? inner : null;
+      const isEmpty = entry.kind === 'directory' && entry.entries.size === 0;
+      // An edit replaces what is there, with all that is in it.
+      if (isEmpty && known !== null) continue;
+      const isWhole = entry.kind === 'file' || isEmpty || (wholeDirectories && known === null);
+      if (isWhole) edits[`${path}/${name}`] = `manifest_text${path}/${name}`;
+      else pending.push({ path: `${path}/${name}`, directory: entry, below: known });
+    }
+  }
+  return edits;
 }
 
 function isComplete(parts: readonly (KnownPart | undefined)[]): parts is KnownPart[] {
