@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { sqlStatements } from './dev/sql-statements.ts';
 
 /** Folder says runtime: unit and e2e run in Node (e2e talks to a service over a socket), workerd runs inside the Workers runtime. */
 export default defineConfig({
@@ -16,6 +18,7 @@ export default defineConfig({
                 MANAGEMENT_TOKEN: 'managementtokenmanagementtoken000000',
                 BLOB_SIGNING_KEY: 'signingkeysigningkeysigningkeysigningkey',
                 ...s3Bindings(),
+                MIGRATIONS: migrations('migrations'),
               },
               r2Buckets: ['BLOCKS', 'ARCHIVE', 'MANIFESTS'],
             },
@@ -41,4 +44,10 @@ export default defineConfig({
 function s3Bindings() {
   const { S3_ENDPOINT = '', S3_REGION = '', S3_ACCESS_KEY_ID = '', S3_SECRET_ACCESS_KEY = '', CI } = process.env;
   return { S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, CI: CI === 'true' };
+}
+
+/** The statements of every migration, for tests that want a database. */
+function migrations(directory: string): string[] {
+  const files = readdirSync(directory).sort();
+  return files.flatMap((file) => sqlStatements(readFileSync(`${directory}/${file}`, 'utf8')));
 }

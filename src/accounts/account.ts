@@ -1,3 +1,9 @@
+/** A role that a user is in, directly or through other roles, and the level that the way to it lets through. */
+export interface Membership {
+  uuid: string;
+  level: number;
+}
+
 /** The user that a request acts as. */
 export interface User {
   uuid: string;
@@ -5,6 +11,10 @@ export interface User {
   isActive: boolean;
   username: string;
   fullName: string;
+  /** Roles that the user was in when the token was looked up; none when missing. */
+  roles?: readonly Membership[];
+  /** Whether users of this cluster see each other's records; not when missing. */
+  seesUsers?: boolean;
 }
 
 /** An accepted token, its user and its scopes. */

@@ -3,6 +3,7 @@ import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
 import { expiryOf } from '../records/times.ts';
 import type { Account, Authority } from './account.ts';
+import { parseRoles, ROLES_SQL } from './memberships.ts';
 import { hashSecret } from './tokens.ts';
 
 interface TokenRow {
@@ -16,16 +17,18 @@ interface TokenRow {
   username: string | null;
   first_name: string;
   last_name: string;
+  roles: string;
 }
 
 /** An uploader account is inactive while its owner is. */
 const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
+    ${ROLES_SQL} AS roles,
     is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
       WHERE owners.uuid = users.owner_uuid AND users.is_uploader = 1 AND owners.is_active = 0) AS is_active
   FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE secret_sha256 = ?`;
 
 /** The embedded authority: tokens are rows, found by the hash of their secret. A v2 token must name its own row. */
-export function createD1Authority(db: D1Database, now: () => number): Authority {
+export function createD1Authority(db: D1Database, now: () => number, seesUsers = false): Authority {
   return {
     async identify(token) {
       const { uuid, secret } = parseToken(token);
@@ -41,12 +44,12 @@ export function createD1Authority(db: D1Database, now: () => number): Authority 
       if (uuid !== null && uuid !== row.uuid) return null;
       const expiresAt = expiryOf(row.expires_at);
       if (expiresAt !== null && expiresAt <= now()) return null;
-      return toAccount(row, expiresAt);
+      return toAccount(row, expiresAt, seesUsers);
     },
   };
 }
 
-function toAccount(row: TokenRow, expiresAt: number | null): Account {
+function toAccount(row: TokenRow, expiresAt: number | null, seesUsers: boolean): Account {
   return {
     user: {
       uuid: row.user_uuid,
@@ -54,6 +57,8 @@ function toAccount(row: TokenRow, expiresAt: number | null): Account {
       isActive: row.is_active === 1,
       username: row.username ?? '',
       fullName: `${row.first_name} ${row.last_name}`.trim(),
+      roles: parseRoles(row.roles),
+      seesUsers,
     },
     scopes: JSON.parse(row.scopes) as string[],
     tokenUuid: row.uuid,

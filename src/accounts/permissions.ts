@@ -1,55 +1,47 @@
-import { KeepError } from '../keep/errors.ts';
-import { IS_TRASHED } from '../records/columns.ts';
 import { INFIX, isUuid } from '../records/ids.ts';
 import type { User } from './account.ts';
+import { canManage, canRead, canWrite, type Level, requireAtLeast, toLevel } from './levels.ts';
+import { rolesOf } from './memberships.ts';
+import { insideTrashSql, levelFor, type Shared } from './permission-sql.ts';
 
-/** What a user may do with a record. Each level includes those before it. */
-export type Level = 'none' | 'read' | 'write' | 'manage';
+export { canManage, canRead, canWrite, type Level };
 
-const ORDER: readonly Level[] = ['none', 'read', 'write', 'manage'];
-
-const TABLES: readonly [infix: string, table: string][] = [
+const TABLES: readonly [infix: string, table: Shared][] = [
   [INFIX.collection, 'collections'],
   [INFIX.group, 'groups'],
   [INFIX.user, 'users'],
 ];
 
-/** From a record upwards: its owner, that one's owner and so on, and the owner of an uploader account. */
-const ABOVE = `WITH RECURSIVE above(uuid, hidden) AS (
-    SELECT owner_uuid, 0 FROM record
-    UNION SELECT groups.owner_uuid, ${IS_TRASHED.replaceAll('trash_at', 'groups.trash_at')} FROM above JOIN groups ON groups.uuid = above.uuid
-    UNION SELECT users.owner_uuid, 0 FROM above JOIN users ON users.uuid = above.uuid WHERE users.is_uploader = 1
-  )`;
+/** A record that may be shared, as one user sees it. */
+export interface Head {
+  class: 'collection' | 'project' | 'role' | 'user';
+  /** Read for a user that can be seen because users see each other. */
+  level: Level;
+}
+
+const CLASSES: Record<Shared, string> = { collections: "'collection'", groups: 'group_class', users: "'user'" };
 
 /**
- * The level that a user has on a collection, project or user. One query, whatever the user owns.
- * `none` also for what is not there, and for what is inside a trashed project. The record's own trash time does not count.
+ * What a collection, project, role or user is and the level that a user has on it, as the database knows it now. Two
+ * queries, whatever the user owns. Null for what is not there or is inside a trashed project. The record's own trash
+ * time does not count.
  */
-export async function levelOf(db: D1Database, user: User, uuid: string): Promise<Level> {
+export async function headOf(db: D1Database, user: User, uuid: string): Promise<Head | null> {
   const table = TABLES.find(([infix]) => isUuid(uuid, infix))?.[1];
-  if (table === undefined) return 'none';
+  if (table === undefined) return null;
+  const now = user.isAdmin ? user : { ...user, roles: await rolesOf(db, user.uuid) };
   const row = await db
     .prepare(
-      `WITH record AS (SELECT uuid, owner_uuid FROM ${table} WHERE uuid = ?)
-       SELECT (${ABOVE} SELECT max(hidden) FROM above) AS hidden,
-         record.uuid = ? OR ? IN (${ABOVE} SELECT uuid FROM above) AS owned FROM record`,
+      `SELECT ${CLASSES[table]} AS class, ${levelFor(table, now)} AS level FROM ${table} WHERE uuid = ? AND NOT ${insideTrashSql(table)}`,
     )
-    .bind(uuid, user.uuid, user.uuid)
-    .first<{ hidden: number; owned: number }>();
-  if (row === null || row.hidden === 1) return 'none';
-  return user.isAdmin || row.owned === 1 ? 'manage' : 'none';
+    .bind(uuid)
+    .first<{ class: Head['class']; level: number }>();
+  return row === null ? null : { class: row.class, level: toLevel(row.level) };
 }
 
-export function canRead(level: Level): boolean {
-  return atLeast(level, 'read');
-}
-
-export function canWrite(level: Level): boolean {
-  return atLeast(level, 'write');
-}
-
-export function canManage(level: Level): boolean {
-  return atLeast(level, 'manage');
+/** The level of headOf; `none` for what it does not find. */
+export async function levelOf(db: D1Database, user: User, uuid: string): Promise<Level> {
+  return (await headOf(db, user, uuid))?.level ?? 'none';
 }
 
 /**
@@ -57,12 +49,5 @@ export function canManage(level: Level): boolean {
  * @throws KeepError not_found when the user cannot see it; forbidden when the user may only do less
  */
 export async function requireLevel(db: D1Database, user: User, uuid: string, needed: Level): Promise<void> {
-  const level = await levelOf(db, user, uuid);
-  if (atLeast(level, needed)) return;
-  if (!canRead(level)) throw new KeepError('not_found', { message: 'Path not found' });
-  throw new KeepError('forbidden', { message: `Forbidden: you may not ${needed} this` });
-}
-
-function atLeast(level: Level, needed: Level): boolean {
-  return ORDER.indexOf(level) >= ORDER.indexOf(needed);
+  requireAtLeast(await levelOf(db, user, uuid), needed);
 }

@@ -59,7 +59,7 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
   return {
     get,
     async list(parameters, asking) {
-      const page = await listRecords(db, TOKENS, parameters, visibleTo(asking));
+      const page = await listRecords(db, TOKENS, parameters, { conditions: visibleTo(asking) });
       return { ...page, items: page.items.map(describe) };
     },
     async create(attributes, asking) {

@@ -1,12 +1,13 @@
 import { KeepError } from '../keep/errors.ts';
 import { type Row, type Table, toRecord } from '../records/columns.ts';
-import type { Condition } from '../records/filters.ts';
 import { createUuid, INFIX, systemUserUuid } from '../records/ids.ts';
 import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { formatTime } from '../records/times.ts';
 import { insertRow, updateRow } from '../records/write-row.ts';
 import type { User } from './account.ts';
+import { withLevel } from './levels.ts';
+import { levelColumn, readableRow } from './readable-sql.ts';
 
 export const USERS: Table = {
   name: 'users',
@@ -56,15 +57,15 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
 
   async function get(uuid: string, asking: User): Promise<Row> {
     if (uuid === system && asking.uuid === system) return systemUser(system, now());
-    const visible = visibleTo(asking);
+    const conditions = readableRow('users', asking).map(({ sql }) => ` AND (${sql})`);
     const row = await db
       .prepare(
-        `SELECT ${selectColumns(USERS, undefined).join(', ')} FROM users WHERE uuid = ?${visible.map(({ sql }) => ` AND ${sql}`).join('')}`,
+        `SELECT ${[...selectColumns(USERS, undefined), ...levelColumn('users', asking, undefined)].join(', ')} FROM users WHERE uuid = ?${conditions.join('')}`,
       )
-      .bind(uuid, ...visible.flatMap(({ values }) => values))
+      .bind(uuid)
       .first<Row>();
     if (row === null) throw new KeepError('not_found', { message: 'Path not found' });
-    return describe(toRecord(USERS, row), asking);
+    return describe(toRecord(USERS, row));
   }
 
   async function insert(fields: Row, asking: User): Promise<Row> {
@@ -84,8 +85,12 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
   return {
     get,
     async list(parameters, asking) {
-      const page = await listRecords(db, USERS, parameters, visibleTo(asking));
-      return { ...page, items: page.items.map((item) => ('uuid' in item ? describe(item, asking) : item)) };
+      const scope = {
+        conditions: readableRow('users', asking),
+        extra: levelColumn('users', asking, parameters.select),
+      };
+      const page = await listRecords(db, USERS, parameters, scope);
+      return { ...page, items: page.items.map(describe) };
     },
     async create(attributes, asking) {
       requireAdmin(asking);
@@ -98,10 +103,10 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
     },
     async update(uuid, attributes, asking) {
       const user = await get(uuid, asking);
-      const owned = user.owner_uuid === asking.uuid && user.is_uploader === true;
+      if (user.can_write !== true) throw new KeepError('forbidden', { message: 'Forbidden: this is another user' });
       const allowed = asking.isAdmin
         ? null
-        : owned
+        : user.is_uploader === true && user.can_manage === true
           ? ['first_name', 'last_name', 'is_active']
           : ['first_name', 'last_name', 'prefs'];
       const refused = Object.keys(attributes).find((name) => allowed !== null && !allowed.includes(name));
@@ -122,10 +127,6 @@ export function requireAdmin(user: User): void {
   if (!user.isAdmin) throw new KeepError('forbidden', { message: 'Forbidden: only an admin may do this' });
 }
 
-function visibleTo(asking: User): Condition[] {
-  return asking.isAdmin ? [] : [{ sql: '(uuid = ? OR owner_uuid = ?)', values: [asking.uuid, asking.uuid] }];
-}
-
 function toColumns({ prefs, is_admin, is_active, ...texts }: UserAttributes): Row {
   return {
     ...texts,
@@ -135,9 +136,8 @@ function toColumns({ prefs, is_admin, is_active, ...texts }: UserAttributes): Ro
   };
 }
 
-function describe(record: Row, asking: User): Row {
-  const manages = asking.isAdmin || record.uuid === asking.uuid || record.owner_uuid === asking.uuid;
-  return { kind: USERS.kind, ...record, can_write: manages, can_manage: manages };
+function describe(record: Row): Row {
+  return { kind: USERS.kind, ...withLevel(record) };
 }
 
 /** The root token's user, which is in no table. */

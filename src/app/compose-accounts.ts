@@ -1,7 +1,9 @@
 import { requireAccount } from '../accounts/access.ts';
 import type { Account, Authority } from '../accounts/account.ts';
+import { ensureBuiltIns } from '../accounts/built-ins.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
+import { createLinkStore } from '../accounts/links.ts';
 import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
 import { createUploadLog, type UploadLog } from '../accounts/upload-log.ts';
@@ -89,7 +91,11 @@ function embedded(
     now: Date.now,
   };
   const collections = createCollections(setup);
-  const cached = withTokenCache(createD1Authority(db, Date.now), config.tokenCacheTtlSeconds, Date.now);
+  const cached = withTokenCache(
+    createD1Authority(db, Date.now, config.usersSeeEachOther),
+    config.tokenCacheTtlSeconds,
+    Date.now,
+  );
   const guarded = guard(config, cached, uploads);
   return {
     ...guarded,
@@ -101,6 +107,8 @@ function embedded(
       tokens: createTokenStore(db, clusterId, Date.now),
       collections,
       groups: createGroups(setup),
+      links: createLinkStore(db, clusterId, Date.now),
+      builtIns: once(() => ensureBuiltIns(db, clusterId, Date.now())),
       uploads,
       directory,
       signing: {
@@ -132,6 +140,16 @@ function guard(config: Config, accounts: Authority, uploads: UploadLog | null) {
       size: number,
       userUuid: string,
     ) => uploads?.record({ hash, size, userUuid, at: Math.floor(context.now * 1000) }, context.waitUntil),
+  };
+}
+
+/** Does the work until it has succeeded once. Requests do not wait for each other's promises, so two may do it. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done = false;
+  return async () => {
+    if (done) return;
+    await work();
+    done = true;
   };
 }
 

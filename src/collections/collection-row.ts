@@ -1,3 +1,4 @@
+import { canManage, canWrite, type Level, toLevel } from '../accounts/levels.ts';
 import { type Row, toRecord } from '../records/columns.ts';
 import { selectColumns } from '../records/list-parameters.ts';
 import type { StoredManifest } from './manifest-store.ts';
@@ -13,6 +14,8 @@ export interface Collection {
   manifestBytes: number;
   /** Grows with every change. */
   revision: number;
+  /** Of the user for whom it was read. */
+  level: Level;
 }
 
 /** Columns to read; a text in the row only with `withText`. */
@@ -34,14 +37,23 @@ export function manifestColumns({ stored, bytes, portableDataHash, fileCount, fi
   };
 }
 
-export function toCollection({ manifest_inline, manifest_key, manifest_bytes, revision, ...row }: Row): Collection {
+export function toCollection({
+  manifest_inline,
+  manifest_key,
+  manifest_bytes,
+  revision,
+  permission_level,
+  ...row
+}: Row): Collection {
+  const level = toLevel(permission_level);
   const record = { kind: COLLECTIONS.kind, etag: `${revision}`, ...toRecord(COLLECTIONS, row) };
   const inline = typeof manifest_inline === 'string' ? { inline: manifest_inline, key: null } : null;
   const stored = typeof manifest_key === 'string' ? { inline: null, key: manifest_key } : inline;
   return {
-    record: { ...record, name: row.name ?? '' },
+    record: { ...record, name: row.name ?? '', can_write: canWrite(level), can_manage: canManage(level) },
     stored,
     manifestBytes: Number(manifest_bytes),
     revision: Number(revision),
+    level,
   };
 }

@@ -1,4 +1,7 @@
 import type { User } from '../accounts/account.ts';
+import { requireAtLeast } from '../accounts/levels.ts';
+import { levelFor } from '../accounts/permission-sql.ts';
+import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import { deleteRows } from '../records/delete-rows.ts';
@@ -9,7 +12,7 @@ import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.
 import { checkedManifest } from './checked-manifest.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';
-import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';
+import { requireOwnerWritable } from './permission.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
 
 /** Bindings and settings of the collections on D1. */
@@ -58,25 +61,29 @@ export function createCollections(setup: CollectionsSetup) {
     const byUuid = isUuid(id, INFIX.collection);
     const pdh = /^([0-9a-f]{32}\+\d+)/.exec(id)?.[1];
     if (!byUuid && pdh === undefined) throw notFound();
-    const conditions = [
-      { sql: byUuid ? 'uuid = ?' : 'portable_data_hash = ?', values: [byUuid ? id : (pdh ?? '')] },
-      ...ownedBy(user),
-      ...(includeTrash ? [] : [NOT_TRASHED]),
-    ];
+    const conditions = [...readableRow('collections', user), ...(includeTrash ? [] : [notTrashed('collections')])];
+    const where = [byUuid ? 'uuid = ?' : 'portable_data_hash = ?', ...conditions.map(({ sql }) => `(${sql})`)];
+    const trashedLast = includeTrash && !byUuid ? 'trash_at IS NOT NULL, ' : '';
     const row = await db
       .prepare(
-        `SELECT ${columnsToRead(withText)} FROM collections WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')} ORDER BY trash_at IS NOT NULL, modified_at DESC LIMIT 1`,
+        `SELECT ${columnsToRead(withText)}, ${levelFor('collections', user)} AS permission_level
+         FROM collections WHERE ${where.join(' AND ')} ORDER BY ${trashedLast}modified_at DESC LIMIT 1`,
       )
-      .bind(...conditions.flatMap(({ values }) => values))
+      .bind(byUuid ? id : (pdh ?? ''))
       .first<Row>();
     if (row === null) throw notFound();
     return toCollection(row);
   }
 
-  /** Changes name a collection by UUID: many may share a portable data hash. */
-  function findByUuid(uuid: string, user: User, options?: GetOptions): Promise<Collection> {
+  /**
+   * Changes name a collection by UUID: many may share a portable data hash.
+   * @throws KeepError not_found; forbidden when the user may only read it
+   */
+  async function findToChange(uuid: string, user: User, options?: GetOptions): Promise<Collection> {
     if (!isUuid(uuid, INFIX.collection)) throw notFound();
-    return find(uuid, user, options);
+    const found = await find(uuid, user, options);
+    requireAtLeast(found.level, 'write');
+    return found;
   }
 
   /** Deletes the manifest of a refused change. After any other failure the row may refer to it, so it is kept. */
@@ -90,9 +97,10 @@ export function createCollections(setup: CollectionsSetup) {
   }
 
   /** The columns that a change writes. */
-  async function columnsOf({ attributes, manifest }: Change, user: User): Promise<Row> {
+  async function columnsOf({ attributes, manifest }: Change, user: User, before?: Collection): Promise<Row> {
     const a = checkAttributes(CollectionAttributes, attributes);
-    if (a.owner_uuid) await requireOwnerWritable(db, a.owner_uuid, user);
+    const owner = before === undefined ? user.uuid : String(before.record.owner_uuid);
+    if (a.owner_uuid) await requireOwnerWritable(db, owner, a.owner_uuid, user);
     const stated = a.portable_data_hash?.slice(0, 32);
     if (stated && manifest !== null && stated !== manifest.portableDataHash.slice(0, 32)) {
       throw new KeepError('invalid_record', { message: 'portable_data_hash does not match the manifest' });
@@ -145,9 +153,9 @@ export function createCollections(setup: CollectionsSetup) {
      */
     async update(uuid: string, change: Change, user: User): Promise<Collection> {
       const before = await owningManifest(change, async () => {
-        const found = await findByUuid(uuid, user);
+        const found = await findToChange(uuid, user);
         const revision = change.revision ?? found.revision;
-        const columns = { ...(await columnsOf(change, user)), revision: revision + 1 };
+        const columns = { ...(await columnsOf(change, user, found)), revision: revision + 1 };
         const guard = { sql: 'revision = ?', values: [revision] };
         if (await updateRow(db, 'collections', uuid, columns, guard)) return found;
         throw new KeepError('precondition_failed', {
@@ -160,7 +168,7 @@ export function createCollections(setup: CollectionsSetup) {
 
     /** Trashes a collection; it can be untrashed for the trash lifetime. */
     async trash(uuid: string, user: User): Promise<Collection> {
-      const { record, revision } = await findByUuid(uuid, user, { includeTrash: true });
+      const { record, revision } = await findToChange(uuid, user, { includeTrash: true });
       if (record.is_trashed !== true) {
         await updateRow(db, 'collections', uuid, {
           ...trashTimes(formatTime(now()), null, now(), setup.trashLifetimeSeconds),
@@ -174,7 +182,7 @@ export function createCollections(setup: CollectionsSetup) {
 
     /** @throws KeepError invalid_record when it is not trashed or its name is taken */
     async untrash(uuid: string, user: User, ensureUniqueName: boolean): Promise<Collection> {
-      const { record, revision } = await findByUuid(uuid, user, { includeTrash: true });
+      const { record, revision } = await findToChange(uuid, user, { includeTrash: true });
       if (record.trash_at === null)
         throw new KeepError('invalid_record', { message: 'the collection is not in the trash' });
       const row: Row = {

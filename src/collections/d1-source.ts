@@ -1,11 +1,12 @@
 import { requireUser } from '../accounts/access.ts';
 import type { Authority, User } from '../accounts/account.ts';
+import { quoted } from '../accounts/permission-sql.ts';
+import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { isKeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid, systemUserUuid } from '../records/ids.ts';
 import { type Collections, type CollectionsSetup, textOf } from './collections.ts';
-import { NOT_TRASHED, ownedBy } from './permission.ts';
 import type { CollectionSource, Entry, OpenCollection } from './source.ts';
 
 const PAGE = 1000;
@@ -31,13 +32,17 @@ export function createD1Source(
   };
 
   async function entries(user: User, ownerUuid: string, conditions: Condition[], after: string): Promise<Entry[]> {
-    const all = [{ sql: 'owner_uuid = ?', values: [ownerUuid] }, ...ownedBy(user), NOT_TRASHED, ...conditions];
-    const where = all.map(({ sql }) => `(${sql})`).join(' AND ');
-    const values = all.flatMap((condition) => condition.values);
+    const owner = quoted(ownerUuid);
+    const where = (table: 'collections' | 'groups') =>
+      [
+        'owner_uuid = ?',
+        ...[...readableRow(table, user, owner), notTrashed(table, owner), ...conditions].map(({ sql }) => `(${sql})`),
+      ].join(' AND ');
+    const values = [ownerUuid, ...conditions.flatMap((condition) => condition.values)];
     const { results } = await db
       .prepare(
-        `SELECT uuid, name, modified_at, portable_data_hash FROM collections WHERE ${where} AND uuid > ?
-         UNION ALL SELECT uuid, name, modified_at, NULL FROM groups WHERE ${where} AND uuid > ? ORDER BY uuid LIMIT ${PAGE}`,
+        `SELECT uuid, name, modified_at, portable_data_hash FROM collections WHERE ${where('collections')} AND uuid > ?
+         UNION ALL SELECT uuid, name, modified_at, NULL FROM groups WHERE ${where('groups')} AND group_class = 'project' AND uuid > ? ORDER BY uuid LIMIT ${PAGE}`,
       )
       .bind(...values, after, ...values, after)
       .all<Row>();
@@ -79,12 +84,12 @@ export function createD1Source(
       if (!isUuid(uuid, INFIX.group)) return null;
       const user = await userFor(token, `/arvados/v1/groups/${uuid}`, signal);
       if (user === null) return null;
-      const conditions = [{ sql: 'uuid = ?', values: [uuid] }, ...ownedBy(user), NOT_TRASHED];
+      const conditions = [...readableRow('groups', user), notTrashed('groups')].map(({ sql }) => `(${sql})`);
       const row = await db
         .prepare(
-          `SELECT uuid, name, modified_at FROM groups WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')}`,
+          `SELECT uuid, name, modified_at FROM groups WHERE uuid = ? AND group_class = 'project' AND ${conditions.join(' AND ')}`,
         )
-        .bind(...conditions.flatMap(({ values }) => values))
+        .bind(uuid)
         .first<Row>();
       return row === null ? null : toEntry(row);
     },

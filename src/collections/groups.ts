@@ -1,43 +1,71 @@
 import type { User } from '../accounts/account.ts';
+import { type Level, requireAtLeast, toLevel, withLevel } from '../accounts/levels.ts';
+import { permissionRow } from '../accounts/links.ts';
+import { isAnonymous, levelFor } from '../accounts/permission-sql.ts';
+import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { KeepError } from '../keep/errors.ts';
 import { type Row, toRecord } from '../records/columns.ts';
-import { createUuid, INFIX } from '../records/ids.ts';
+import { createUuid, INFIX, isBuiltIn, systemUserUuid } from '../records/ids.ts';
 import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { formatTime } from '../records/times.ts';
-import { insertNamed, updateRow } from '../records/write-row.ts';
+import { insertNamed, insertStatement, updateRow } from '../records/write-row.ts';
 import { checkAttributes, GroupAttributes, trashTimes } from './attributes.ts';
 import type { CollectionsSetup } from './collections.ts';
-import { NOT_TRASHED, ownedBy, requireOwnerWritable } from './permission.ts';
+import { requireOwnerWritable } from './permission.ts';
+import { scopeOf } from './scope.ts';
 import { GROUPS } from './tables.ts';
 
 export type Groups = ReturnType<typeof createGroups>;
 
 const COLUMNS = selectColumns(GROUPS, undefined).join(', ');
-/** UNION, not UNION ALL: the walk up ends also if there is a cycle already. */
-const IS_INSIDE = `WITH RECURSIVE up(uuid) AS (SELECT ? UNION SELECT groups.owner_uuid FROM groups JOIN up ON groups.uuid = up.uuid)
-  SELECT 1 FROM up WHERE uuid = ?`;
 
-/** Projects on D1. */
+/** Projects and roles on D1. */
 export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: CollectionsSetup) {
-  async function get(uuid: string, user: User, includeTrash = false): Promise<Row> {
-    const conditions = [{ sql: 'uuid = ?', values: [uuid] }, ...ownedBy(user), ...(includeTrash ? [] : [NOT_TRASHED])];
+  const system = systemUserUuid(clusterId);
+
+  async function find(uuid: string, user: User, includeTrash: boolean): Promise<{ record: Row; level: Level }> {
+    const conditions = [...readableRow('groups', user), ...(includeTrash ? [] : [notTrashed('groups')])];
     const row = await db
-      .prepare(`SELECT ${COLUMNS} FROM groups WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')}`)
-      .bind(...conditions.flatMap(({ values }) => values))
+      .prepare(
+        `SELECT ${COLUMNS}, ${levelFor('groups', user)} AS permission_level FROM groups WHERE ${['uuid = ?', ...conditions.map(({ sql }) => `(${sql})`)].join(' AND ')}`,
+      )
+      .bind(uuid)
       .first<Row>();
     if (row === null) throw new KeepError('not_found', { message: 'Path not found' });
-    return describe(toRecord(GROUPS, row));
+    return { record: describeGroup(toRecord(GROUPS, row)), level: toLevel(row.permission_level) };
   }
 
-  async function columnsOf(attributes: Row, user: User): Promise<Row> {
+  async function get(uuid: string, user: User, includeTrash = false): Promise<Row> {
+    return (await find(uuid, user, includeTrash)).record;
+  }
+
+  /** A role is changed by who manages it, a project by who may write to it. */
+  async function findToChange(uuid: string, user: User, includeTrash: boolean): Promise<Row> {
+    const { record, level } = await find(uuid, user, includeTrash);
+    requireAtLeast(level, record.group_class === 'role' ? 'manage' : 'write');
+    if (isBuiltIn(uuid))
+      throw new KeepError('forbidden', { message: 'Forbidden: this group belongs to the system and stays as it is' });
+    return record;
+  }
+
+  async function columnsOf(attributes: Row, user: User, before: Row | null): Promise<Row> {
     const a = checkAttributes(GroupAttributes, attributes);
-    if (a.group_class !== undefined && a.group_class !== null && a.group_class !== 'project') {
-      throw new KeepError('invalid_record', { message: 'group_class: this service only has projects' });
-    }
-    if (a.owner_uuid) await requireOwnerWritable(db, a.owner_uuid, user);
+    const group_class = a.group_class ?? before?.group_class ?? 'project';
+    if (before !== null && group_class !== before.group_class)
+      throw new KeepError('invalid_record', { message: 'group_class: it cannot be changed' });
+    if (group_class !== 'project' && group_class !== 'role')
+      throw new KeepError('invalid_record', { message: 'group_class: this service has projects and roles' });
+    if (attributes.frozen_by_uuid !== undefined && attributes.frozen_by_uuid !== null)
+      throw new KeepError('invalid_record', { message: 'frozen_by_uuid: this service does not freeze projects' });
+    if (group_class === 'role' && a.trash_at)
+      throw new KeepError('invalid_record', { message: 'trash_at: a role is deleted, not trashed' });
+    const owner = group_class === 'role' ? system : a.owner_uuid;
+    if (group_class === 'project' && owner)
+      await requireOwnerWritable(db, String(before?.owner_uuid ?? user.uuid), owner, user);
     return {
-      ...(a.owner_uuid ? { owner_uuid: a.owner_uuid } : {}),
+      group_class,
+      ...(owner ? { owner_uuid: owner } : {}),
       ...(a.name === undefined ? {} : { name: a.name || null }),
       ...(a.description === undefined ? {} : { description: a.description }),
       ...(a.properties === undefined ? {} : { properties: a.properties }),
@@ -47,41 +75,56 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
     };
   }
 
+  async function isInside(owner: unknown, uuid: string): Promise<boolean> {
+    if (owner === uuid) return true;
+    const sql = 'SELECT 1 FROM ancestors WHERE uuid = ? AND ancestor = ?';
+    return (await db.prepare(sql).bind(owner, uuid).first()) !== null;
+  }
+
   return {
     get,
     async list(parameters: ListParameters, user: User, includeTrash = false): Promise<ListResult> {
-      const page = await listRecords(db, GROUPS, parameters, [
-        ...ownedBy(user),
-        ...(includeTrash ? [] : [NOT_TRASHED]),
-      ]);
-      return { ...page, items: page.items.map(describe) };
+      const page = await listRecords(db, GROUPS, parameters, scopeOf('groups', parameters, user, includeTrash));
+      return { ...page, items: page.items.map(describeGroup) };
     },
+    /** Who makes a role manages it, by a link. */
     async create(attributes: Row, user: User, ensureUniqueName: boolean): Promise<Row> {
+      if (isAnonymous(user.uuid)) throw new KeepError('forbidden');
       const uuid = createUuid(clusterId, INFIX.group);
       const row = {
         uuid,
         owner_uuid: user.uuid,
         created_at: formatTime(now()),
-        ...(await columnsOf(attributes, user)),
+        ...(await columnsOf(attributes, user, null)),
       };
       await insertNamed(db, 'groups', row, ensureUniqueName);
+      if (row.owner_uuid === system && user.uuid !== system) {
+        const link = permissionRow(clusterId, now(), {
+          tail: user.uuid,
+          head: uuid,
+          headClass: 'role',
+          level: 'manage',
+        });
+        await insertStatement(db, 'links', { ...link, modified_by_user_uuid: user.uuid }).run();
+        return get(uuid, { ...user, roles: [...(user.roles ?? []), { uuid, level: 3 }] });
+      }
       return get(uuid, user);
     },
     async update(uuid: string, attributes: Row, user: User): Promise<Row> {
-      await get(uuid, user);
-      const columns = await columnsOf(attributes, user);
-      if (
-        typeof columns.owner_uuid === 'string' &&
-        (await db.prepare(IS_INSIDE).bind(columns.owner_uuid, uuid).first()) !== null
-      ) {
+      const before = await findToChange(uuid, user, false);
+      const columns = await columnsOf(attributes, user, before);
+      if (await isInside(columns.owner_uuid, uuid))
         throw new KeepError('invalid_record', { message: 'ownership cycle: a project cannot be inside itself' });
-      }
       await updateRow(db, 'groups', uuid, columns);
       return get(uuid, user, true);
     },
-    /** Trashes a project; its contents are hidden until it is untrashed. */
+    /** Trashes a project: its contents are hidden until it is untrashed. A role is deleted with all its links. */
     async trash(uuid: string, user: User): Promise<Row> {
-      await get(uuid, user);
+      const before = await findToChange(uuid, user, false);
+      if (before.group_class === 'role') {
+        await db.prepare('DELETE FROM groups WHERE uuid = ?').bind(uuid).run();
+        return before;
+      }
       await updateRow(db, 'groups', uuid, {
         ...trashTimes(formatTime(now()), null, now(), trashLifetimeSeconds),
         modified_at: formatTime(now()),
@@ -89,7 +132,7 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
       return get(uuid, user, true);
     },
     async untrash(uuid: string, user: User): Promise<Row> {
-      const group = await get(uuid, user, true);
+      const group = await findToChange(uuid, user, true);
       if (group.trash_at === null)
         throw new KeepError('invalid_record', { message: 'the project is not in the trash' });
       await updateRow(db, 'groups', uuid, { trash_at: null, delete_at: null, modified_at: formatTime(now()) });
@@ -98,12 +141,11 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
   };
 }
 
-function describe(record: Row): Row {
-  const whole = 'uuid' in record;
+/** A group's record as the API shows it. */
+export function describeGroup(record: Row): Row {
   return {
     kind: GROUPS.kind,
-    ...record,
+    ...withLevel(record),
     ...('name' in record ? { name: record.name ?? '' } : {}),
-    ...(whole ? { can_write: true, can_manage: true } : {}),
   };
 }

@@ -1,4 +1,8 @@
+import type { User } from '../accounts/account.ts';
+import { LEVEL } from '../accounts/levels.ts';
+import { levelFor } from '../accounts/permission-sql.ts';
 import { type Row, toRecord } from '../records/columns.ts';
+import type { Condition } from '../records/filters.ts';
 import { createUuid, INFIX } from '../records/ids.ts';
 import { formatTime } from '../records/times.ts';
 import { insertStatement } from '../records/write-row.ts';
@@ -38,4 +42,14 @@ export async function recordEvent(
   };
   const { meta } = await insertStatement(db, 'logs', row).run();
   return { kind: LOGS.kind, id: meta.last_row_id, ...toRecord(LOGS, row) };
+}
+
+/** The events that a user may see: those they reported, and those of records that they may read. */
+export function readableLogs(user: User): Condition[] {
+  if (user.isAdmin) return [];
+  const readable = (['collections', 'groups'] as const).map(
+    (table) =>
+      `EXISTS (SELECT 1 FROM ${table} WHERE ${table}.uuid = logs.object_uuid AND ${levelFor(table, user)} >= ${LEVEL.read})`,
+  );
+  return [{ sql: ['logs.owner_uuid = ?', ...readable].join(' OR '), values: [user.uuid] }];
 }

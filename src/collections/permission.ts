@@ -1,35 +1,29 @@
 import type { User } from '../accounts/account.ts';
+import { LEVEL } from '../accounts/levels.ts';
+import { insideTrashSql, passedOnSql, quoted } from '../accounts/permission-sql.ts';
 import { KeepError } from '../keep/errors.ts';
-import { IS_TRASHED } from '../records/columns.ts';
-import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid } from '../records/ids.ts';
 
-/** A user, the projects they own at any depth, and the uploader accounts they own with their projects. */
-const OWNED = `WITH RECURSIVE owned(uuid) AS (
-    SELECT ?
-    UNION SELECT groups.uuid FROM groups JOIN owned ON groups.owner_uuid = owned.uuid WHERE NOT ${IS_TRASHED.replaceAll('trash_at', 'groups.trash_at')}
-    UNION SELECT users.uuid FROM users JOIN owned ON users.owner_uuid = owned.uuid WHERE users.is_uploader = 1
-  ) SELECT uuid FROM owned`;
-
-/** Records that a user may see and change: those they own, directly or not; an admin all. */
-export function ownedBy(user: User): Condition[] {
-  return user.isAdmin ? [] : [{ sql: `owner_uuid IN (${OWNED})`, values: [user.uuid] }];
-}
-
-export const NOT_TRASHED: Condition = { sql: `NOT ${IS_TRASHED}`, values: [] };
-
 /**
- * Checks that the user may create records in a project or a user's home.
- * @throws KeepError invalid_record (422) when it is neither or does not exist; forbidden (403) when it is another user's
+ * Whether the user may move something from one owner to another, which takes can_write on both, or make something there
+ * (then the first owner is the user). Roles own nothing.
+ * @throws KeepError invalid_record (422) when the new owner is neither a project nor a user; forbidden (403)
  */
-export async function requireOwnerWritable(db: D1Database, ownerUuid: string, user: User): Promise<void> {
-  if (ownerUuid === user.uuid) return;
-  const table = isUuid(ownerUuid, INFIX.group) ? 'groups' : isUuid(ownerUuid, INFIX.user) ? 'users' : null;
+export async function requireOwnerWritable(db: D1Database, from: string, to: string, user: User): Promise<void> {
+  if (to === from) return;
+  const table = isUuid(to, INFIX.group) ? 'groups' : isUuid(to, INFIX.user) ? 'users' : null;
+  const kind = table === 'groups' ? "group_class = 'project' AND NOT " : 'NOT ';
   const known =
-    table === null ? null : await db.prepare(`SELECT uuid FROM ${table} WHERE uuid = ?`).bind(ownerUuid).first();
-  if (known === null)
-    throw new KeepError('invalid_record', { message: 'owner_uuid is not a project or user of this cluster' });
+    table !== null &&
+    (await db
+      .prepare(`SELECT 1 FROM ${table} WHERE uuid = ? AND ${kind}${insideTrashSql(table, quoted(to))}`)
+      .bind(to)
+      .first()) !== null;
+  if (!known) throw new KeepError('invalid_record', { message: 'owner_uuid is not a project or user of this cluster' });
   if (user.isAdmin) return;
-  const owned = await db.prepare(`SELECT 1 AS yes WHERE ? IN (${OWNED})`).bind(ownerUuid, user.uuid).first();
-  if (owned === null) throw new KeepError('forbidden', { message: 'Forbidden: you may not write to that owner' });
+  for (const owner of [from, to].filter((uuid) => uuid !== user.uuid)) {
+    const row = await db.prepare(`SELECT ${passedOnSql(quoted(owner), user)} AS level`).first<{ level: number }>();
+    if (Number(row?.level) < LEVEL.write)
+      throw new KeepError('forbidden', { message: 'Forbidden: you may not write to that owner' });
+  }
 }

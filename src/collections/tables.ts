@@ -8,7 +8,7 @@ const COMMON = {
   modified_by_user_uuid: { type: 'text' },
 } as const;
 
-export const COLLECTIONS: Table = {
+export const COLLECTIONS: Table & { name: 'collections' } = {
   name: 'collections',
   kind: 'arvados#collection',
   columns: {
@@ -36,7 +36,7 @@ export const COLLECTIONS: Table = {
   },
 };
 
-export const GROUPS: Table = {
+export const GROUPS: Table & { name: 'groups' } = {
   name: 'groups',
   kind: 'arvados#group',
   columns: {

@@ -36,6 +36,8 @@ export interface Config {
   apiForward: boolean;
   /** How long an accepted token is cached, and so how long a revoked one may still work. */
   tokenCacheTtlSeconds: number;
+  /** Whether active users see each other's records, so that they can share with each other. */
+  usersSeeEachOther: boolean;
   /** How long a trashed collection can be brought back. */
   defaultTrashLifetimeSeconds: number;
   downloads: DownloadConfig;
@@ -201,6 +203,7 @@ const Vars = v.object({
   API_FORWARD: flag(true),
   TOKEN_CACHE_TTL: duration('1m'),
   DEFAULT_TRASH_LIFETIME: duration('336h'),
+  ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS: flag(true),
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
@@ -277,6 +280,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     apiForward: o.API_FORWARD,
     tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
+    usersSeeEachOther: o.ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS,
     downloads: {
       downloadUrl: o.WEBDAV_DOWNLOAD,
       workbenchUrl: o.WORKBENCH2,

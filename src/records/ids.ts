@@ -3,6 +3,9 @@ const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 const FAIR_LIMIT = 252;
 const UUID_TAIL_LENGTH = 15;
 const SECRET_LENGTH = 50;
+/** Ends of the UUIDs that every cluster has: the role of all active users, and the user and the role of the public. */
+export const EVERYONE_TAIL = 'fffffffffffffff';
+export const ANONYMOUS_TAIL = 'anonymouspublic';
 
 /** The five characters in the middle of an Arvados UUID, by kind of record. */
 export const INFIX = {
@@ -12,6 +15,7 @@ export const INFIX = {
   collection: '4zz18',
   log: '57u5n',
   keepService: 'bi6l4',
+  link: 'o0j2j',
 } as const;
 
 /** A new UUID, `ccccc-ttttt-` and 15 random characters. */
@@ -43,4 +47,10 @@ function randomText(length: number): string {
     }
   }
   return text;
+}
+
+/** Whether a user or group is one that every cluster has: it is neither changed nor deleted. */
+export function isBuiltIn(uuid: string): boolean {
+  const tail = uuid.slice(-UUID_TAIL_LENGTH);
+  return tail === EVERYONE_TAIL || tail === ANONYMOUS_TAIL || tail === '0'.repeat(UUID_TAIL_LENGTH);
 }

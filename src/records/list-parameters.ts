@@ -1,6 +1,8 @@
 import { KeepError } from '../keep/errors.ts';
 import { columnOf, sqlOf, type Table } from './columns.ts';
 
+/** Attributes that are worked out for each answer. */
+const NOT_STORED: ReadonlySet<unknown> = new Set(['kind', 'etag', 'can_write', 'can_manage']);
 const DEFAULT_ORDER = ['modified_at desc', 'uuid desc'];
 
 /** `SELECT` expressions for the names in `select`, or for all columns that are not `onRequest`. */
@@ -22,7 +24,7 @@ export function selectNames(table: Table, select: unknown): string[] {
     throw new KeepError('invalid_record', { message: 'select must be an array of attribute names' });
   const names = new Set<string>();
   for (const name of select) {
-    if (name === 'kind' || name === 'etag') continue;
+    if (NOT_STORED.has(name)) continue;
     if (typeof name !== 'string' || columnOf(table, name) === undefined) {
       throw new KeepError('invalid_record', { message: 'select names an attribute that does not exist' });
     }

@@ -128,13 +128,29 @@ describe('scopes over the wire', () => {
     ).toBe(404);
     const promote = { method: 'PUT', token: one.token, body: { user: { is_admin: true } } };
     expect((await api(service, `users/${one.uuid}`, promote)).status).toBe(403);
-    expect((await api(service, `users/${two.uuid}`, promote)).status).toBe(404);
+    expect((await api(service, `users/${two.uuid}`, promote)).status).toBe(403);
     expect((await api(service, 'users', { token: one.token, body: { user: { username: 'mallory' } } })).status).toBe(
       403,
     );
+  });
+
+  test('users see each other, and change only themselves', async () => {
+    const [one, two] = [await newUser(), await newUser()];
+    const seen = await api(service, 'users', {
+      token: one.token,
+      query: { filters: [['uuid', 'in', [one.uuid, two.uuid]]] },
+    });
     expect(
-      (await api(service, 'users', { token: one.token })).json.items.map((user: { uuid: string }) => user.uuid),
-    ).toEqual([one.uuid]);
+      seen.json.items.map((user: { uuid: string; can_write: boolean }) => [user.uuid, user.can_write]).sort(),
+    ).toEqual(
+      [
+        [one.uuid, true],
+        [two.uuid, false],
+      ].sort(),
+    );
+    const rename = { method: 'PUT', token: one.token, body: { user: { first_name: 'x' } } };
+    expect((await api(service, `users/${two.uuid}`, rename)).status).toBe(403);
+    expect((await api(service, `users/${one.uuid}`, rename)).status).toBe(200);
   });
 });
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -10,8 +11,29 @@ const all = (await readdir(join(ROOT, 'migrations'))).sort();
 /** Accounts can be made after the first migration; every later one finds them. */
 const steps = all.map((_, index) => index + 1).filter((count) => count < all.length);
 
-/** Starts on the `first` migrations, then, with the `extra` ones, on all of them. */
-async function upgrade(first: string[], extra: Record<string, string> = {}) {
+const user = { uuid: 'xedge-tpzed-earlyearlyearly', token: 'v2/xedge-gj3su-earlyearlyearly/earlysecret' };
+const COLLECTION = 'xedge-4zz18-earlyearlyearly';
+
+/** A user, and once there are collections one that is two projects deep. */
+function dataAfter(count: number): string {
+  const record = "'2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z', 'xedge-tpzed-000000000000000'";
+  const times = 'created_at, modified_at, modified_by_user_uuid';
+  const hash = createHash('sha256').update('earlysecret').digest('hex');
+  const accounts = `INSERT INTO users (uuid, owner_uuid, username, ${times}) VALUES ('${user.uuid}', 'xedge-tpzed-000000000000000', 'early', ${record});
+INSERT INTO tokens (uuid, owner_uuid, secret_sha256, ${times}) VALUES ('xedge-gj3su-earlyearlyearly', '${user.uuid}', '${hash}', ${record});
+`;
+  if (count === 1) return accounts;
+  const projects = ['outer', 'inner'].map((name) => `xedge-j7d0g-${name.padEnd(15, '0')}`);
+  return `${accounts}
+INSERT INTO groups (uuid, owner_uuid, name, ${times}) VALUES ('${projects[0]}', '${user.uuid}', 'outer', ${record});
+INSERT INTO groups (uuid, owner_uuid, name, ${times}) VALUES ('${projects[1]}', '${projects[0]}', 'inner', ${record});
+INSERT INTO collections (uuid, owner_uuid, name, portable_data_hash, manifest_inline, manifest_bytes, file_count, file_size_total, ${times})
+  VALUES ('${COLLECTION}', '${projects[1]}', 'early', 'd41d8cd98f00b204e9800998ecf8427e+0', '', 0, 0, 0, ${record});
+`;
+}
+
+/** Starts on the `first` migrations, with `data` in the database, then, with the `extra` ones, on all of them. */
+async function upgrade(first: string[], extra: Record<string, string> = {}, data = '') {
   const directory = await mkdtemp(join(tmpdir(), 'keep-edge-'));
   const [state, migrations, configFile] = ['state', 'migrations', 'wrangler.toml'].map((name) =>
     join(directory, name),
@@ -25,6 +47,7 @@ async function upgrade(first: string[], extra: Record<string, string> = {}) {
   const copy = (names: string[]) =>
     Promise.all(names.map((name) => cp(join(ROOT, 'migrations', name), join(migrations, name))));
   await copy(first);
+  if (data !== '') await writeFile(join(migrations, `${first.at(-1)}_data.sql`), data);
   return {
     before: await startService({ state, configFile }),
     async after() {
@@ -37,16 +60,17 @@ async function upgrade(first: string[], extra: Record<string, string> = {}) {
 }
 
 test.each(steps)('a database with %i migrations and data in it takes the rest and loses nothing', async (count) => {
-  const upgraded = await upgrade(all.slice(0, count));
-  const { before } = upgraded;
-  const user = await createUser(before, 'early');
-  const made = await api(before, 'collections', { token: user.token, body: { collection: { name: 'early' } } });
-  await before.stop();
+  // What is there when a migration comes is what an earlier release wrote: the service of today wants today's schema.
+  const upgraded = await upgrade(all.slice(0, count), {}, dataAfter(count));
+  await upgraded.before.stop();
 
   const after = await upgraded.after();
   expect((await api(after, 'users/current', { token: user.token })).json.uuid).toBe(user.uuid);
-  if (made.status === 200) {
-    expect((await api(after, `collections/${made.json.uuid}`, { token: user.token })).json.name).toBe('early');
+  if (count > 1) {
+    const found = await api(after, `collections/${COLLECTION}`, { token: user.token });
+    expect([found.json.name, found.json.can_manage]).toEqual(['early', true]);
+    const list = await api(after, 'collections', { token: user.token });
+    expect(list.json.items.map((item: { uuid: string }) => item.uuid)).toEqual([COLLECTION]);
   }
   expect((await api(after, 'collections', { token: user.token, body: { collection: { name: 'late' } } })).status).toBe(
     200,
@@ -66,12 +90,12 @@ test('times that earlier versions stored beyond the years 1 to 9999 are mended b
       UPDATE tokens SET expires_at = '+010000-01-01T00:59.000000000Z' WHERE scopes LIKE '%/late%';`,
   });
   const { before } = upgraded;
-  const user = await createUser(before, 'owner');
+  const owner = await createUser(before, 'owner');
   const make = async (name: string) =>
-    (await api(before, 'collections', { token: user.token, body: { collection: { name } } })).json.uuid;
+    (await api(before, 'collections', { token: owner.token, body: { collection: { name } } })).json.uuid;
   const [far, due] = [await make('far'), await make('due')];
-  const early = await createToken(before, user.uuid, { scopes: ['all', 'GET /early'] });
-  const late = await createToken(before, user.uuid, { scopes: ['all', 'GET /late'] });
+  const early = await createToken(before, owner.uuid, { scopes: ['all', 'GET /early'] });
+  const late = await createToken(before, owner.uuid, { scopes: ['all', 'GET /late'] });
   await before.stop();
 
   const after = await upgraded.after();

@@ -9,6 +9,7 @@ import { listRecords } from '../../records/list-query.ts';
 import { formatTime } from '../../records/times.ts';
 import { answer, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
+import { parseRecord, present } from './record-body.ts';
 
 const Text = v.pipe(v.string(), v.maxLength(255, 'value too long'));
 const UserBody = v.object({
@@ -29,21 +30,6 @@ const TokenBody = v.object({
 });
 const UploaderBody = v.object({ owner_uuid: v.optional(v.string()), name: v.optional(Text, 'Uploader') });
 
-function parse<Schema extends v.GenericSchema>(schema: Schema, record: Row): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, record);
-  if (result.success) return result.output;
-  throw new KeepError('invalid_record', {
-    message: `${v.getDotPath(result.issues[0]) ?? 'record'}: ${result.issues[0].message}`,
-  });
-}
-
-/** Without keys that were not sent, as exactOptionalPropertyTypes wants. */
-function present<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-}
-
 export async function currentUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
   return answer(await users.get(call.user.uuid, call.user));
 }
@@ -58,13 +44,42 @@ export async function listUsers(call: ApiCall, { users }: EmbeddedApi): Promise<
 
 export async function createUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
-  return answer(await users.create(present(parse(UserBody, record)) as UserAttributes, call.user));
+  return answer(await users.create(present(parseRecord(UserBody, record)) as UserAttributes, call.user));
 }
 
 export async function updateUser(call: ApiCall, { users, authority }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
-  const user = await users.update(pathPart(call), present(parse(UserBody, record)) as UserAttributes, call.user);
+  const user = await users.update(pathPart(call), present(parseRecord(UserBody, record)) as UserAttributes, call.user);
   authority.forget();
+  return answer(user);
+}
+
+/** Makes a user active, or not. Admins only. */
+async function setActive(call: ApiCall, api: EmbeddedApi, uuid: string, is_active: boolean): Promise<Row> {
+  requireAdmin(call.user);
+  const user = await api.users.update(uuid, { is_active }, call.user);
+  api.authority.forget();
+  return user;
+}
+
+export async function activateUser(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  await readBody(call);
+  return answer(await setActive(call, api, pathPart(call), true));
+}
+
+/** POST users/setup with a UUID: the account may be used. */
+export async function setupUser(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const { record } = await readBody(call);
+  const uuid = call.path[0] ?? call.parameters.uuid ?? record.uuid;
+  if (typeof uuid !== 'string') throw new KeepError('invalid_record', { message: 'uuid: name the user to set up' });
+  return answer({ kind: 'arvados#HashList', items: [await setActive(call, api, uuid, true)] });
+}
+
+/** Ends what a user may do: the account is inactive and in no role. What the user owns stays. */
+export async function unsetupUser(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  await readBody(call);
+  const user = await setActive(call, api, pathPart(call), false);
+  await api.links.endMemberships(String(user.uuid));
   return answer(user);
 }
 
@@ -100,12 +115,16 @@ export async function listTokens(call: ApiCall, { tokens }: EmbeddedApi): Promis
 
 export async function createToken(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
-  return answer(await tokens.create(present(parse(TokenBody, record)) as TokenAttributes, call.account));
+  return answer(await tokens.create(present(parseRecord(TokenBody, record)) as TokenAttributes, call.account));
 }
 
 export async function updateToken(call: ApiCall, { tokens, authority }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
-  const token = await tokens.update(pathPart(call), present(parse(TokenBody, record)) as TokenAttributes, call.account);
+  const token = await tokens.update(
+    pathPart(call),
+    present(parseRecord(TokenBody, record)) as TokenAttributes,
+    call.account,
+  );
   authority.forget();
   return answer(token);
 }
@@ -118,7 +137,7 @@ export async function deleteToken(call: ApiCall, { tokens, authority }: Embedded
 
 /** Not in the Arvados API: an account that may only upload (docs/operate.md). Its token is shown this once. */
 export async function createUploaderAccount(call: ApiCall, api: EmbeddedApi): Promise<Response> {
-  const { owner_uuid, name } = parse(UploaderBody, (await readBody(call)).record);
+  const { owner_uuid, name } = parseRecord(UploaderBody, (await readBody(call)).record);
   const made = { owner: owner_uuid ?? call.user.uuid, name, asking: call.user };
   return answer(await createUploader(api.db, api.users, api.facts.clusterId, Date.now(), made));
 }
@@ -131,5 +150,5 @@ export async function listUploads(
   requireAdmin(user);
   await uploads.flush();
   const { order = ['uploaded_at desc', 'id desc'] } = parameters;
-  return answer(listOf(UPLOADS.kind, await listRecords(db, UPLOADS, { ...parameters, order }, [])));
+  return answer(listOf(UPLOADS.kind, await listRecords(db, UPLOADS, { ...parameters, order }, { conditions: [] })));
 }

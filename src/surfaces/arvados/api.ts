@@ -4,6 +4,7 @@ import { createRouteTable } from '../../http/route-table.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { requestTokens } from '../../keep/token.ts';
 import {
+  activateUser,
   createToken,
   createUploaderAccount,
   createUser,
@@ -15,6 +16,8 @@ import {
   listTokens,
   listUploads,
   listUsers,
+  setupUser,
+  unsetupUser,
   updateToken,
   updateUser,
 } from './accounts-handlers.ts';
@@ -29,13 +32,13 @@ import {
   updateCollection,
 } from './collection-handlers.ts';
 import { configDocument } from './config-document.ts';
+import { groupContents, sharedGroups } from './contents-handlers.ts';
 import { discoveryDocument } from './discovery-document.ts';
 import { forwardToCluster } from './forward.ts';
 import {
   createGroup,
   createLog,
   getGroup,
-  groupContents,
   listGroups,
   listLogs,
   trashGroup,
@@ -50,6 +53,7 @@ import {
   listServices,
   updateService,
 } from './keep-services-handler.ts';
+import { createLink, deleteLink, getLink, listLinks, listPermissions, updateLink } from './link-handlers.ts';
 import { queryParameters } from './parameters.ts';
 import { BodyReader } from './request-body.ts';
 
@@ -67,8 +71,12 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['GET', 'users/current', 'user', currentUser],
   ['GET', 'users', 'user', listUsers],
   ['POST', 'users', 'user', createUser],
+  ['POST', 'users/setup', 'user', setupUser],
   ['GET', 'users/*', 'user', getUser],
   ['PATCH', 'users/*', 'user', updateUser],
+  ['POST', 'users/*/activate', 'user', activateUser],
+  ['POST', 'users/*/setup', 'user', setupUser],
+  ['POST', 'users/*/unsetup', 'user', unsetupUser],
   ['POST', 'uploader_accounts', 'uploader_account', createUploaderAccount],
   ['GET', 'upload_log', 'upload', listUploads],
 
@@ -96,12 +104,20 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['GET', 'groups', 'group', listGroups],
   ['POST', 'groups', 'group', createGroup],
   ['GET', 'groups/contents', 'group', groupContents],
+  ['GET', 'groups/shared', 'group', sharedGroups],
   ['GET', 'groups/*', 'group', getGroup],
   ['PATCH', 'groups/*', 'group', updateGroup],
   ['DELETE', 'groups/*', 'group', trashGroup],
   ['GET', 'groups/*/contents', 'group', groupContents],
   ['POST', 'groups/*/trash', 'group', trashGroup],
   ['POST', 'groups/*/untrash', 'group', untrashGroup],
+
+  ['GET', 'links', 'link', listLinks],
+  ['POST', 'links', 'link', createLink],
+  ['GET', 'links/*', 'link', getLink],
+  ['PATCH', 'links/*', 'link', updateLink],
+  ['DELETE', 'links/*', 'link', deleteLink],
+  ['GET', 'permissions/*', 'link', listPermissions],
 
   ['GET', 'logs', 'log', listLogs],
   ['POST', 'logs', 'log', createLog],
@@ -169,6 +185,7 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   const { user } = account;
   if (user === null) throw new KeepError('forbidden');
   context.log.userUUID = user.uuid;
+  await api.builtIns();
   const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
   const accepted = { context, parameters, request, account, user, token: tokens[0] ?? '' };
   const response = await routes(method, path, accepted, api);

@@ -1,4 +1,5 @@
 import type { Account, Authority, User } from '../../accounts/account.ts';
+import type { LinkStore } from '../../accounts/links.ts';
 import type { CachingAuthority } from '../../accounts/token-cache.ts';
 import type { TokenStore } from '../../accounts/tokens.ts';
 import type { UploadLog } from '../../accounts/upload-log.ts';
@@ -21,6 +22,9 @@ export interface EmbeddedApi {
   tokens: TokenStore;
   collections: Collections;
   groups: Groups;
+  links: LinkStore;
+  /** Writes the records that every cluster has, once in an isolate. */
+  builtIns: () => Promise<void>;
   uploads: UploadLog;
   directory: ServiceDirectory;
   signing: Signing;

@@ -1,7 +1,8 @@
+import { withLevel } from '../../accounts/levels.ts';
 import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
-import { NOT_TRASHED, ownedBy } from '../../collections/permission.ts';
 import { replaceFiles } from '../../collections/replace-files.ts';
+import { scopeOf } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
@@ -52,18 +53,12 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   const { select, ...parameters } = call.parameters;
   const names = selectNames(COLLECTIONS, select);
   const withText = names.some((name) => COLLECTIONS.columns[name]?.onRequest);
-  const trashed = isSet(parameters, 'include_trash') ? [] : [NOT_TRASHED];
-  const conditions = [...ownedBy(call.user), ...trashed];
+  const scope = scopeOf('collections', call.parameters, call.user, isSet(parameters, 'include_trash'));
   if (!withText) {
-    const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, conditions);
+    const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, scope);
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
   }
-  const page = await listRecords(
-    api.db,
-    COLLECTIONS,
-    { ...parameters, select: ['uuid', 'file_size_total'] },
-    conditions,
-  );
+  const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select: ['uuid', 'file_size_total'] }, scope);
   const items: Row[] = [];
   let bytes = 0;
   for (const { uuid } of page.items) {
@@ -130,11 +125,11 @@ async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh
   const { select } = call.parameters;
   const names =
     select === undefined || select === null
-      ? [...selectNames(COLLECTIONS, undefined), 'manifest_text']
+      ? [...selectNames(COLLECTIONS, undefined), 'manifest_text', 'can_write', 'can_manage']
       : selectNames(COLLECTIONS, select);
   const wanted =
     pdh === null
-      ? [...names, 'kind', 'etag']
+      ? [...names, ...askedLevels(select), 'kind', 'etag']
       : ['uuid', 'portable_data_hash', 'manifest_text', 'trash_at', 'kind'].filter(
           (name) => names.includes(name) || name === 'kind',
         );
@@ -143,6 +138,10 @@ async function show(call: ApiCall, api: EmbeddedApi, collection: Collection, pdh
   const record = await withManifest(call, api, collection);
   if (pdh !== null && record.portable_data_hash !== pdh) throw changedMeanwhile();
   return answerStreamed(pick(pdh === null ? record : { ...record, uuid: pdh }, wanted));
+}
+
+function askedLevels(select: unknown): string[] {
+  return Array.isArray(select) ? ['can_write', 'can_manage'].filter((name) => select.includes(name)) : [];
 }
 
 async function withManifest(call: ApiCall, api: EmbeddedApi, known: Collection): Promise<Row> {
@@ -167,5 +166,5 @@ function pick(record: Row, names: string[]): Row {
 }
 
 function nameAsText(record: Row): Row {
-  return { kind: COLLECTIONS.kind, ...record, ...('name' in record ? { name: record.name ?? '' } : {}) };
+  return { kind: COLLECTIONS.kind, ...withLevel(record), ...('name' in record ? { name: record.name ?? '' } : {}) };
 }

@@ -1,0 +1,54 @@
+import * as v from 'valibot';
+import { LINKS, type LinkAttributes } from '../../accounts/links.ts';
+import { answer, listOf } from './answer.ts';
+import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
+import { parseRecord, present } from './record-body.ts';
+
+const LinkBody = v.object({
+  link_class: v.optional(v.string()),
+  name: v.optional(v.pipe(v.string(), v.maxLength(255, 'value too long'))),
+  tail_uuid: v.optional(v.nullable(v.string())),
+  head_uuid: v.optional(v.nullable(v.string())),
+  properties: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
+});
+
+async function attributesOf(call: ApiCall): Promise<LinkAttributes> {
+  const { tail_uuid, head_uuid, properties, ...body } = parseRecord(LinkBody, (await readBody(call)).record);
+  return present({
+    ...body,
+    tail_uuid: tail_uuid ?? undefined,
+    head_uuid: head_uuid ?? undefined,
+    properties: properties ?? undefined,
+  });
+}
+
+export async function getLink(call: ApiCall, { links }: EmbeddedApi): Promise<Response> {
+  return answer(await links.get(pathPart(call), call.user));
+}
+
+export async function listLinks(call: ApiCall, { links }: EmbeddedApi): Promise<Response> {
+  return answer(listOf(LINKS.kind, await links.list(call.parameters, call.user)));
+}
+
+export async function createLink(call: ApiCall, { links, authority }: EmbeddedApi): Promise<Response> {
+  const link = await links.create(await attributesOf(call), call.user);
+  authority.forget();
+  return answer(link);
+}
+
+export async function updateLink(call: ApiCall, { links, authority }: EmbeddedApi): Promise<Response> {
+  const link = await links.update(pathPart(call), await attributesOf(call), call.user);
+  authority.forget();
+  return answer(link);
+}
+
+export async function deleteLink(call: ApiCall, { links, authority }: EmbeddedApi): Promise<Response> {
+  const link = await links.delete(pathPart(call), call.user);
+  authority.forget();
+  return answer(link);
+}
+
+/** GET permissions/{uuid}: the permission links to a record. */
+export async function listPermissions(call: ApiCall, { links }: EmbeddedApi): Promise<Response> {
+  return answer(listOf(LINKS.kind, await links.permissionsOf(pathPart(call), call.parameters, call.user)));
+}
