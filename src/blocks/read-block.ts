@@ -3,12 +3,15 @@ import { EMPTY_HASH } from '../keep/limits.ts';
 import { mountOrder } from '../keep/rendezvous.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectInfo, StoredObject } from '../storage/object-store.ts';
-import { CHUNK_BYTES, chunksOf } from '../streams/chunks.ts';
+import type { ByteRange } from '../streams/byte-range.ts';
+import { CHUNK_BYTES, type Chunks, chunksOf } from '../streams/chunks.ts';
 import type { Sink } from '../streams/fan-out.ts';
-import { md5OfRange, md5OfStream } from '../streams/md5-stream.ts';
+import { md5OfStream } from '../streams/md5-stream.ts';
 import { pacedBody } from '../streams/paced-body.ts';
 import { drain, SMALL_BLOCK_BYTES, verifiedBytes, verifiedChunks } from '../streams/verify.ts';
 import { type BlockCache, NO_CACHE } from './edge-cache.ts';
+import { createProver, proofOf, provableRange, provenChunks } from './proven-chunks.ts';
+import { createTurns } from './turns.ts';
 
 /** Where blocks are read from. */
 export interface BlockSource {
@@ -149,31 +152,65 @@ async function bodyOf(
   return pacedBody(verifiedChunks(chunksOf(body), expected, [entry]), size, signal);
 }
 
+/** Hashing of whole blocks: ranges of one block that are asked for together wait for the first of them. */
+const HASHING = createTurns(60_000);
+
 /**
- * A range of a block that the store does not vouch for; null when the block went away. A large block is read twice:
- * once to hash it and the range in it, then the range, which must be the same again.
+ * A range of a block that the store does not vouch for; null when the block went away. The block is hashed whole once;
+ * after that each range is checked by the digests of its chunks.
  */
 async function hashedRange(
   source: BlockSource,
   mount: Mount,
-  { hash, size }: { hash: string; size: number },
-  range: { offset: number; length: number },
+  block: { hash: string; size: number },
+  range: ByteRange,
   signal: AbortSignal | undefined,
 ): Promise<Pick<BlockRead, 'body' | 'done'> | null> {
-  if (size <= CHUNK_BYTES) {
-    const whole = await mount.volume.read(hash, { signal });
-    if (whole === null) return null;
-    const bytes = await verifiedBytes(whole.body, { hash, size });
-    source.cache.put(hash, bytes);
-    return { body: streamOf(bytes.slice(range.offset, range.offset + range.length)) };
-  }
-  const digest = md5OfRange(range);
-  await verifyWhole(source, mount, hash, size, signal, { writable: digest.writable, required: true });
-  const again = await mount.volume.read(hash, { range, signal });
+  const proof = await provenOnce(source, mount, block, signal);
+  const again = await mount.volume.read(block.hash, { range: provableRange(range, block.size), signal });
   if (again === null) return null;
-  const expected = { hash: await digest.hex(), size: range.length };
-  if (range.length <= CHUNK_BYTES) return { body: streamOf(await verifiedBytes(again.body, expected)) };
-  return pacedBody(verifiedChunks(chunksOf(again.body), expected, []), range.length, signal);
+  const chunks = provenChunks(again.body, proof, range);
+  if (range.length > CHUNK_BYTES) return pacedBody(chunks, range.length, signal);
+  return { body: streamOf(await concatenated(chunks, range.length)) };
+}
+
+async function provenOnce(
+  source: BlockSource,
+  mount: Mount,
+  block: { hash: string; size: number },
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  for (;;) {
+    const known = proofOf(block);
+    if (known !== null) return known;
+    if (!HASHING.isTaken(block.hash)) break;
+    await HASHING.wait(block.hash, signal);
+  }
+  return HASHING.take(block.hash, async () => {
+    const prover = createProver(block);
+    if (block.size > CHUNK_BYTES) {
+      await verifyWhole(source, mount, block.hash, block.size, signal, { writable: prover.writable, required: true });
+      return prover.keep();
+    }
+    const whole = await mount.volume.read(block.hash, { signal });
+    if (whole === null) throw new KeepError('not_found');
+    const bytes = await verifiedBytes(whole.body, block);
+    source.cache.put(block.hash, bytes);
+    const writer = prover.writable.getWriter();
+    await Promise.all([writer.write(bytes), writer.close()]);
+    return prover.keep();
+  });
+}
+
+/** All chunks in one buffer of `length` bytes. */
+async function concatenated(chunks: Chunks, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (let chunk = await chunks.next(); chunk !== null; chunk = await chunks.next()) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
 }
 
 async function verifyWhole(

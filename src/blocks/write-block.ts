@@ -3,9 +3,12 @@ import { mountOrder } from '../keep/rendezvous.ts';
 import { keysOf } from '../storage/bucket-layout.ts';
 import { isBlock } from '../storage/bucket-volume.ts';
 import type { Mount } from '../storage/mounts.ts';
+import { chunksOf } from '../streams/chunks.ts';
 import { fanOut, type Sink } from '../streams/fan-out.ts';
+import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 import { compareWithStored } from './compare-with-stored.ts';
 import { createPutProgress, type PutProgress } from './put-progress.ts';
+import { createTurns } from './turns.ts';
 
 export interface WriteRequest {
   /** The MD5 that the body must have, lowercase hex. */
@@ -28,11 +31,21 @@ export interface WriteResult {
   mounts: string[];
 }
 
+/**
+ * Writes of large blocks. A second write of one block waits with its body unread, and then compares it with what the
+ * first one stored. Writes in other isolates are noticed by the store, when the body is spent.
+ */
+const WRITES = createTurns(10_000);
+
 /** One write under way: the body can be read once; after that, copies come from a mount that has the block. */
 interface Write {
   request: WriteRequest;
   /** Null once it has been used. */
   body: ReadableStream<Uint8Array> | null;
+  /** The whole body of a small block, which can be compared again; null for a large one. */
+  bytes: Uint8Array | null;
+  /** Mounts whose copy is known to be corrupt: it is replaced. */
+  corrupt: Set<Mount>;
   progress: PutProgress;
   done: Mount[];
   failures: unknown[];
@@ -48,18 +61,30 @@ interface Write {
 export async function writeBlock(mounts: Mount[], request: WriteRequest): Promise<WriteResult> {
   const { hash, storageClasses, desired } = request;
   const progress = createPutProgress(storageClasses, Math.max(1, desired));
-  const write: Write = { request, body: request.body, progress, done: [], failures: [] };
-  const untried = mountOrder(
+  const bytes = request.size <= SMALL_BLOCK_BYTES ? await bytesOf(request) : null;
+  const body = bytes === null ? request.body : streamOf(bytes);
+  const write: Write = { request, body, bytes, corrupt: new Set(), progress, done: [], failures: [] };
+  const order = mountOrder(
     hash,
     mounts.filter((mount) => mount.allowWrite),
   );
+  const untried = [...order];
   try {
     // A round ends with every wanted mount written or failed; a failure makes mounts eligible that were not before.
     for (;;) {
       const { existing, targets } = await survey(write, untried);
       if (existing.length + targets.length === 0) break;
+      // Nothing is awaited between this and its own turn, or two could pass at once.
+      if (targets.length > 0 && write.body !== null && bytes === null && WRITES.isTaken(hash)) {
+        await WRITES.wait(hash, request.signal);
+        for (const mount of [...existing, ...targets]) progress.subtract(mount);
+        untried.push(...existing, ...targets);
+        untried.sort((a, b) => order.indexOf(a) - order.indexOf(b));
+        continue;
+      }
       for (const mount of existing) if (!(await confirmExisting(write, mount))) targets.push(mount);
-      await writeTargets(write, targets);
+      if (bytes !== null || targets.length === 0) await writeTargets(write, targets);
+      else await WRITES.take(hash, () => writeTargets(write, targets));
     }
   } finally {
     await write.body?.cancel('not stored').catch(() => undefined);
@@ -78,6 +103,7 @@ async function survey(write: Write, untried: Mount[]): Promise<{ existing: Mount
     try {
       const info = await mount.volume.head(write.request.hash, write.request.signal);
       const isCandidate = info !== null && (info.md5 === null || info.md5 === write.request.hash);
+      if (info !== null && !isCandidate) write.corrupt.add(mount);
       (isCandidate ? existing : targets).push(mount);
       write.progress.add(mount);
     } catch (error) {
@@ -98,9 +124,14 @@ async function confirmExisting(write: Write, mount: Mount): Promise<boolean> {
     if (write.body !== null) {
       const body = write.body;
       write.body = null;
-      write.body = await compareWithStored(mount, request, body);
-      if (write.body !== null) return false;
+      const again = await compareWithStored(mount, request, body);
+      write.body = again ?? (write.bytes === null ? null : streamOf(write.bytes));
+      if (again !== null) {
+        write.corrupt.add(mount);
+        return false;
+      }
     } else if (!(await isBlock(mount.store, keysOf(request.hash, mount.prefixLength).data, request.hash))) {
+      write.corrupt.add(mount);
       return false;
     }
     await mount.volume.touch(request.hash);
@@ -113,33 +144,43 @@ async function confirmExisting(write: Write, mount: Mount): Promise<boolean> {
 }
 
 async function writeTargets(write: Write, targets: Mount[]): Promise<void> {
-  const { body } = write;
-  if (body === null) {
-    for (const mount of targets) await copyFromDone(write, mount);
-    return;
-  }
   if (targets.length === 0) return;
+  const { body, bytes } = write;
   write.body = null;
-  const results = await Promise.allSettled(putAll(write.request, body, targets));
+  const puts =
+    bytes !== null ? putBytes(write, bytes, targets) : body !== null ? putStream(write, body, targets) : null;
+  const results = puts === null ? await copyToEach(write, targets) : await Promise.allSettled(puts);
+  if (bytes !== null) await body?.cancel();
+  const preceded: Mount[] = [];
   for (const [i, mount] of targets.entries()) {
     const result = results[i];
     if (result?.status === 'rejected') {
       if (isFinal(result.reason)) throw result.reason;
       fail(write, mount, result.reason);
-    } else write.done.push(mount);
+    } else if (result?.value === 'exists') preceded.push(mount);
+    else write.done.push(mount);
   }
+  // With the body in memory the copies that came first are compared with that, else with a copy that was just made.
+  for (const mount of preceded) await confirmPreceding(write, mount);
+}
+
+type Written = Promise<'written' | 'exists'>;
+
+function put({ request, corrupt }: Write, mount: Mount, content: ReadableStream<Uint8Array> | Uint8Array): Written {
+  const { hash, size, signal } = request;
+  return mount.volume.write(hash, content, { size, replace: corrupt.has(mount), signal });
+}
+
+function putBytes(write: Write, bytes: Uint8Array, targets: Mount[]): Written[] {
+  return targets.map((mount) => put(write, mount, bytes));
 }
 
 /** One promise for each target; the body goes to all of them in lockstep. */
-function putAll(
-  { hash, size, signal }: WriteRequest,
-  body: ReadableStream<Uint8Array>,
-  targets: Mount[],
-): Promise<void>[] {
+function putStream(write: Write, body: ReadableStream<Uint8Array>, targets: Mount[]): Written[] {
   const [only, ...others] = targets;
-  if (only !== undefined && others.length === 0) return [only.volume.write(hash, body, { size, signal })];
-  const pipes = targets.map(() => new FixedLengthStream(size));
-  const puts = targets.map((mount, i) => mount.volume.write(hash, pipes[i]?.readable ?? body, { size, signal }));
+  if (only !== undefined && others.length === 0) return [put(write, only, body)];
+  const pipes = targets.map(() => new FixedLengthStream(write.request.size));
+  const puts = targets.map((mount, i) => put(write, mount, pipes[i]?.readable ?? body));
   const sinks = pipes.map(({ writable }, i): Sink => {
     const failure = (puts[i] ?? Promise.resolve()).then(() => new Promise<never>(() => undefined));
     failure.catch(() => undefined);
@@ -150,18 +191,43 @@ function putAll(
   return puts;
 }
 
-/** The body is spent: a mount that has the block gives it to one that wants it. */
-async function copyFromDone(write: Write, mount: Mount): Promise<void> {
-  const { hash, size, signal } = write.request;
+/** The body is spent: a mount that has the block gives it to those that require it, one after the other. */
+async function copyToEach(write: Write, targets: Mount[]): Promise<PromiseSettledResult<Awaited<Written>>[]> {
+  const results: PromiseSettledResult<Awaited<Written>>[] = [];
+  for (const mount of targets) {
+    const copy = async () => put(write, mount, await copyOfDone(write));
+    results.push(...(await Promise.allSettled([copy()])));
+  }
+  return results;
+}
+
+/** The block once more, as a mount has it that this write is sure of. @throws KeepError unavailable */
+async function copyOfDone({ request: { hash, signal }, done }: Write): Promise<ReadableStream<Uint8Array>> {
+  const source = await done[0]?.volume.read(hash, { signal });
+  if (source === null || source === undefined) throw new KeepError('unavailable');
+  return source.body;
+}
+
+/**
+ * Another write of this name ended first on a mount. It counts once it is shown to be of the same bytes. Without
+ * anything to compare it with, the client is to send the block again: it is compared then.
+ */
+async function confirmPreceding(write: Write, mount: Mount): Promise<void> {
+  const { request, bytes, done } = write;
   try {
-    const source = await write.done[0]?.volume.read(hash, { signal });
-    if (source === null || source === undefined) throw new KeepError('unavailable');
-    await mount.volume.write(hash, source.body, { size, signal });
-    write.done.push(mount);
+    if (bytes === null && done.length === 0) throw new KeepError('unavailable', { cause: new Error(PRECEDED) });
+    const mine = bytes === null ? await copyOfDone(write) : streamOf(bytes);
+    const rest = await compareWithStored(mount, request, mine);
+    if (rest !== null) await mount.volume.write(request.hash, rest, { ...request, replace: true });
+    else await mount.volume.touch(request.hash);
+    done.push(mount);
   } catch (error) {
+    if (isFinal(error)) throw error;
     fail(write, mount, error);
   }
 }
+
+const PRECEDED = 'another write of this block ended first, and this one was too large to be compared with it';
 
 function fail(write: Write, mount: Mount, error: unknown): void {
   write.failures.push(error);
@@ -179,4 +245,15 @@ function isFinal(error: unknown): boolean {
 function verdict(failures: unknown[]): KeepError {
   if (failures.every((failure) => isKeepError(failure, 'full'))) return new KeepError('full');
   return new KeepError('unavailable', { cause: failures.find((failure) => !isKeepError(failure, 'full')) });
+}
+
+/** @throws KeepError `body_mismatch` when the body is shorter than announced */
+async function bytesOf({ body, size }: WriteRequest): Promise<Uint8Array> {
+  const bytes = (await chunksOf(body).next()) ?? new Uint8Array(0);
+  if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
+  return bytes;
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Response(bytes).body ?? new ReadableStream();
 }

@@ -58,26 +58,34 @@ export async function pullEntry(item: PullItem, context: PullContext): Promise<O
   if ('result' in mount) return mount;
   const signal = AbortSignal.timeout(ENTRY_TIMEOUT_MS);
   const { hash } = locator;
-  if ((await mount.volume.head(hash, signal))?.md5 === hash) {
+  const present = await mount.volume.head(hash, signal);
+  if (present?.md5 === hash) {
     await mount.volume.touch(hash);
     return done('present');
   }
-  if (hash === EMPTY_HASH) {
-    await mount.volume.write(hash, new Uint8Array(0), { size: 0 });
-    return done('pulled');
-  }
-  return fetchInto(mount, locator, item.servers, context, signal);
+  // What is there, and is not known to be the block, is replaced. What comes there meanwhile was checked by the store.
+  const write: WriteHere = async (body, size) => {
+    if ((await mount.volume.write(hash, body, { size, replace: present !== null, signal })) === 'written')
+      return done('pulled');
+    await mount.volume.touch(hash);
+    return done('present');
+  };
+  if (hash === EMPTY_HASH) return write(new Uint8Array(0), 0);
+  return fetchInto(mount, write, locator, item.servers, context, signal);
 }
 
+/** Stores the block on the entry's mount. */
+type WriteHere = (body: ReadableStream<Uint8Array> | Uint8Array, size: number) => Promise<Outcome>;
+
 async function fetchInto(
-  mount: Mount,
+  { uuid }: Mount,
+  write: WriteHere,
   { hash, size }: Locator,
   servers: string[],
   { mounts, hosts, signing, clientOf, clock }: PullContext,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { volume } = mount;
-  if (servers.length === 0) return copyFromMount(mount, { hash, size }, mounts, signal);
+  if (servers.length === 0) return copyFromMount(uuid, write, { hash, size }, mounts, signal);
   const { usable, refused } = pullServers(hash, servers, hosts);
   const problems = [...refused];
   const bare = `${hash}+${size}`;
@@ -86,11 +94,11 @@ async function fetchInto(
     const signed = signing === null ? bare : signLocator(bare, PULL_TOKEN, expiry, signing);
     try {
       const store = async (body: ReadableStream<Uint8Array>, length: number) => {
-        const stored = await receiveBody(body, length, (sized) => volume.write(hash, sized, { size: length, signal }));
+        const stored = await receiveBody(body, length, (sized) => write(sized, length));
         if ('failed' in stored) throw stored.failed;
+        return stored.received;
       };
-      await clientOf(server).transfer(signed, store, { signal });
-      return done('pulled');
+      return await clientOf(server).transfer(signed, store, { signal });
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
@@ -101,7 +109,8 @@ async function fetchInto(
 
 /** An entry without servers asks for a copy from another mount of this service: the balancer's way to add one. */
 async function copyFromMount(
-  { uuid, volume }: Mount,
+  uuid: string,
+  write: WriteHere,
   { hash, size }: Pick<Locator, 'hash' | 'size'>,
   mounts: Mount[],
   signal: AbortSignal,
@@ -116,8 +125,7 @@ async function copyFromMount(
         problems.push(`${source.uuid} has ${found.size} bytes under this name`);
         continue;
       }
-      await volume.write(hash, found.body, { size: found.size, signal });
-      return done('pulled');
+      return await write(found.body, found.size);
     } catch (error) {
       problems.push(`${source.uuid}: ${error instanceof Error ? error.message : String(error)}`);
     }

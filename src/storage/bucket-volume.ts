@@ -19,6 +19,8 @@ export interface BucketVolumeOptions extends VolumeTimes {
 
 export interface WriteOptions {
   size: number;
+  /** Replace what is under the name: the caller knows it to be corrupt. */
+  replace?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -32,8 +34,17 @@ export interface BucketVolume {
   read(hash: string, options?: GetOptions): Promise<StoredObject | null>;
   /** What the store knows of the block, without moving it. */
   head(hash: string, signal?: AbortSignal): Promise<ObjectInfo | null>;
-  /** Data first, marker second. @throws KeepError `body_mismatch` with nothing changed */
-  write(hash: string, body: ReadableStream<Uint8Array> | Uint8Array, options: WriteOptions): Promise<void>;
+  /**
+   * Data first, marker second.
+   * @returns exists: something came under the name first and stays; a stream may be used up. It must be compared before
+   *   the block counts as stored: two blocks may have one MD5
+   * @throws KeepError `body_mismatch` with nothing changed
+   */
+  write(
+    hash: string,
+    body: ReadableStream<Uint8Array> | Uint8Array,
+    options: WriteOptions,
+  ): Promise<'written' | 'exists'>;
   /** @throws KeepError `not_found` */
   touch(hash: string): Promise<void>;
   /** Time of the last write, touch or untrash in whole Unix seconds; null when there is no block. Creates a missing marker, which makes the block new. */
@@ -52,7 +63,8 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
   const { prefixLength, ttlSeconds, lifetimeSeconds, raceWindowSeconds, unsafeDelete, clock } = options;
   const keys = (hash: string) => keysOf(hash, prefixLength);
   const now = () => Math.floor(clock() / 1000);
-  const mark = (hash: string) => store.put(keys(hash).recent, new Uint8Array(0), { size: 0 });
+  const mark = async (hash: string): Promise<Pick<ObjectInfo, 'modified'>> =>
+    (await store.put(keys(hash).recent, new Uint8Array(0), { size: 0 })) ?? { modified: clock() };
 
   async function head(hash: string, signal?: AbortSignal): Promise<ObjectInfo | null> {
     const { data } = keys(hash);
@@ -78,9 +90,11 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
       return (await fixRace(store, hash, options)) ? store.get(data, getOptions) : null;
     },
 
-    async write(hash, body, { size, signal }) {
-      await store.put(keys(hash).data, body, { size, md5: hash, signal });
+    async write(hash, body, { size, replace = false, signal }) {
+      const stored = await store.put(keys(hash).data, body, { size, md5: hash, ifAbsent: !replace, signal });
+      if (stored === null) return 'exists';
       await mark(hash);
+      return 'written';
     },
 
     async touch(hash) {

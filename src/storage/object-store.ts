@@ -10,9 +10,10 @@ export interface ObjectStore {
   /**
    * Stores exactly `size` bytes under `key`, replacing what is there. A stream must be one whose length the runtime
    * knows: a request's or response's with Content-Length, or a FixedLengthStream's.
+   * @returns null only with `ifAbsent`: something else is under the key; a stream may be used up
    * @throws KeepError `body_mismatch` when `md5` is given and the store computed another: nothing is stored then.
    */
-  put(key: string, body: ReadableStream<Uint8Array> | Uint8Array, options: PutOptions): Promise<ObjectInfo>;
+  put(key: string, body: ReadableStream<Uint8Array> | Uint8Array, options: PutOptions): Promise<ObjectInfo | null>;
   /** Copies within the bucket; resolves once the copy is complete and durable. Null when the source is missing. */
   copy(from: string, to: string): Promise<ObjectInfo | null>;
   /** Deletes up to 1,000 keys; a key that is not there is no error. */
@@ -44,6 +45,8 @@ export interface PutOptions {
   size: number;
   /** Lowercase hex. */
   md5?: string;
+  /** Store only if nothing is under the key. A store that cannot promise this compares what it has afterwards. */
+  ifAbsent?: boolean;
   signal?: AbortSignal | undefined;
 }
 

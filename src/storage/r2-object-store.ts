@@ -2,6 +2,7 @@ import { KeepError } from '../keep/errors.ts';
 import type { ListPage, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
 
 const OCTET_STREAM = { httpMetadata: { contentType: 'application/octet-stream' } };
+const IF_ABSENT = { etagDoesNotMatch: '*' };
 /** R2's error code for a checksum that does not match the body. */
 const R2_BAD_DIGEST = '10037';
 const MAX_KEYS_PER_DELETE = 1000;
@@ -24,10 +25,12 @@ export function createR2ObjectStore(bucket: R2Bucket): ObjectStore {
       return object === null ? null : infoOf(object);
     },
 
-    async put(key, body, { md5 }) {
-      return infoOf(
-        await digestChecked(bucket.put(key, body, { ...OCTET_STREAM, ...(md5 === undefined ? {} : { md5 }) })),
-      );
+    async put(key, body, { md5, ifAbsent }) {
+      const checked = { ...OCTET_STREAM, ...(md5 === undefined ? {} : { md5 }) };
+      // With a condition that does not hold, the binding answers null.
+      const put = ifAbsent ? bucket.put(key, body, { ...checked, onlyIf: IF_ABSENT }) : bucket.put(key, body, checked);
+      const stored = await digestChecked<R2Object | null>(put);
+      return stored === null ? null : infoOf(stored);
     },
 
     async copy(from, to) {
@@ -63,7 +66,7 @@ function infoOf(object: R2Object): ObjectInfo {
   };
 }
 
-async function digestChecked(put: Promise<R2Object>): Promise<R2Object> {
+async function digestChecked<Stored>(put: Promise<Stored>): Promise<Stored> {
   try {
     return await put;
   } catch (error) {

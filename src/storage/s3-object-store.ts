@@ -1,18 +1,108 @@
-import { KeepError } from '../keep/errors.ts';
-import type { ListPage, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
+import { fanOut } from '../streams/fan-out.ts';
+import { hexOf } from '../streams/md5-stream.ts';
+import type { ListPage, ObjectInfo, ObjectStore, PutOptions, StoredObject } from './object-store.ts';
 import { createS3Client, failure, S3Failure } from './s3-client.ts';
 import { deleteRequest, errorsOf, parseListing } from './s3-xml.ts';
 import type { S3DriverConfig } from './volume-config.ts';
 
+/** Of objects that show how the server behaves; keepstores ignore such keys. */
+const PROBES = 'unnamed/probe-';
 const MAX_KEYS_PER_PAGE = 1000;
 const MAX_KEYS_PER_DELETE = 1000;
 
 /**
  * ObjectStore over the S3 protocol (AWS, Ceph and other servers). Times are whole seconds.
- * Nothing here rests on a precondition header: many servers ignore them.
+ * Preconditions are only relied on where the server was seen to honour them: many ignore them.
  */
 export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
   const client = createS3Client(driver);
+
+  /** Whether the server refuses a PUT because of its If-None-Match. Null: not yet known. */
+  let honours: boolean | null = null;
+
+  async function honoursConditions(): Promise<boolean> {
+    honours ??= await probe();
+    return honours;
+  }
+
+  /** Puts an object of no meaning twice under one key. */
+  async function probe(): Promise<boolean> {
+    const key = `${PROBES}${crypto.randomUUID()}`;
+    const one = () => put(key, new Uint8Array(0), { size: 0 }, { 'if-none-match': '*' });
+    try {
+      return (await one()) !== null && (await one()) === null;
+    } catch (error) {
+      // A server that takes the header for a mistake does not honour it either.
+      if (isRefusal(error, 400) || isRefusal(error, 501)) return false;
+      throw error;
+    } finally {
+      await store.delete([key]).catch(() => undefined);
+    }
+  }
+
+  /** Null when a condition in `conditions` does not hold. */
+  async function put(
+    key: string,
+    body: ReadableStream<Uint8Array> | Uint8Array,
+    { size, md5, signal }: Omit<PutOptions, 'ifAbsent'>,
+    conditions: Record<string, string> = {},
+  ): Promise<ObjectInfo | null> {
+    const headers = { ...conditions, ...(md5 === undefined ? {} : { 'content-md5': base64OfHex(md5) }) };
+    // The stream's own length becomes Content-Length: without one it would be sent chunked, which S3 refuses.
+    const response = await client.send({ method: 'PUT', key, headers, body, signal }).catch((error: unknown) => {
+      // 409: another conditional write of the key is under way.
+      if ('if-none-match' in conditions && (isRefusal(error, 412) || isRefusal(error, 409))) return 'refused' as const;
+      throw error;
+    });
+    if (response === 'refused') return null;
+    await response?.body?.cancel();
+    if (response === null) throw failure(new S3Failure('PUT', 404, ''));
+    const stored = attestedMd5(response.headers);
+    // Only with a server that ignores Content-MD5. What it stored is never served as a block, and a correct PUT replaces
+    // it; deleting it could delete a good copy written in between.
+    if (md5 !== undefined && stored !== null && stored !== md5) {
+      throw new KeepError('body_mismatch', {
+        cause: new Error('the S3 server stored something else than it was sent'),
+      });
+    }
+    return { key, size, md5: stored, modified: Date.parse(response.headers.get('date') ?? '') || Date.now() };
+  }
+
+  /**
+   * Puts what is not there, on a server without conditions: another PUT may come first or replace this one. What is
+   * stored in the end is read back and must be what was sent.
+   */
+  async function putAndCompare(
+    key: string,
+    body: ReadableStream<Uint8Array> | Uint8Array,
+    options: Omit<PutOptions, 'ifAbsent'>,
+  ): Promise<ObjectInfo | null> {
+    if ((await store.head(key, options.signal)) !== null) {
+      if (body instanceof ReadableStream) await body.cancel();
+      return null;
+    }
+    const sent = new crypto.DigestStream('SHA-256');
+    sent.digest.catch(() => undefined);
+    const source = body instanceof ReadableStream ? body : streamOf(body);
+    const pipe = new FixedLengthStream(options.size);
+    const putting = put(key, pipe.readable, options);
+    const failed = putting.then(() => new Promise<never>(() => undefined));
+    failed.catch(() => undefined);
+    const [info] = await Promise.all([
+      putting,
+      fanOut(source, [
+        { writable: pipe.writable, required: true, failure: failed },
+        { writable: sent, required: true },
+      ]),
+    ]);
+    const stored = await store.get(key, { signal: options.signal });
+    if (stored === null) return null;
+    const kept = new crypto.DigestStream('SHA-256');
+    const digest = kept.digest.catch(() => new ArrayBuffer(0));
+    await stored.body.pipeTo(kept);
+    return hexOf(await digest) === hexOf(await sent.digest) ? info : null;
+  }
 
   const store: ObjectStore = {
     async get(key, { range, signal } = {}): Promise<StoredObject | null> {
@@ -32,21 +122,10 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       return response === null ? null : infoOf(key, response.headers);
     },
 
-    async put(key, body, { size, md5, signal }): Promise<ObjectInfo> {
-      const headers: Record<string, string> = md5 === undefined ? {} : { 'content-md5': base64OfHex(md5) };
-      // The stream's own length becomes Content-Length: without one it would be sent chunked, which S3 refuses.
-      const response = await client.send({ method: 'PUT', key, headers, body, signal });
-      await response?.body?.cancel();
-      if (response === null) throw failure(new S3Failure('PUT', 404, ''));
-      const stored = attestedMd5(response.headers);
-      // Only with a server that ignores Content-MD5. What it stored is never served as a block, and a correct PUT replaces
-      // it; deleting it could delete a good copy written in between.
-      if (md5 !== undefined && stored !== null && stored !== md5) {
-        throw new KeepError('body_mismatch', {
-          cause: new Error('the S3 server stored something else than it was sent'),
-        });
-      }
-      return { key, size, md5: stored, modified: Date.parse(response.headers.get('date') ?? '') || Date.now() };
+    async put(key, body, { ifAbsent = false, ...options }): Promise<ObjectInfo | null> {
+      if (!ifAbsent) return put(key, body, options);
+      if (await honoursConditions()) return put(key, body, options, { 'if-none-match': '*' });
+      return putAndCompare(key, body, options);
     },
 
     async copy(from, to): Promise<ObjectInfo | null> {
@@ -102,6 +181,14 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
   }
 
   return store;
+}
+
+function isRefusal(error: unknown, status: number): boolean {
+  return isKeepError(error) && error.cause instanceof S3Failure && error.cause.status === status;
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Response(bytes).body ?? new ReadableStream();
 }
 
 /** Metadata of the whole object, also from the answer to a range request. */

@@ -31,22 +31,6 @@ export async function md5OfStream(body: ReadableStream<Uint8Array>): Promise<str
   throw result;
 }
 
-/** The MD5 of a range of all that is written, whatever comes before and after it. */
-export function md5OfRange({ offset, length }: { offset: number; length: number }) {
-  const md5 = createMd5();
-  let position = 0;
-  const writable = new WritableStream<Uint8Array>({
-    async write(chunk) {
-      const from = Math.max(offset - position, 0);
-      const until = Math.min(offset + length - position, chunk.byteLength);
-      position += chunk.byteLength;
-      if (until > from) await md5.write(chunk.subarray(from, until));
-    },
-    abort: (reason) => md5.abort(reason),
-  });
-  return { writable, hex: () => md5.hex() };
-}
-
 /** Lowercase hex. */
 export function hexOf(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');

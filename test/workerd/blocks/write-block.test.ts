@@ -1,13 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { type WriteRequest, type WriteResult, writeBlock } from '../../../src/blocks/write-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
+import { createBucketVolume } from '../../../src/storage/bucket-volume.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { CHUNK_BYTES } from '../../../src/streams/chunks.ts';
 import collision from '../../vectors/md5-collision.json';
-import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
-import { testMount } from '../support/mounts.ts';
+import { bodyOf, bytesOf, md5, randomBlock, type TestBlock } from '../support/bytes.ts';
+import { interleave } from '../support/interleave.ts';
+import { HOUR_SECONDS, testMount } from '../support/mounts.ts';
 
 const CHUNK = CHUNK_BYTES;
+const OPTIONS = {
+  prefixLength: 3,
+  unsafeDelete: false,
+  ttlSeconds: HOUR_SECONDS,
+  lifetimeSeconds: HOUR_SECONDS,
+  raceWindowSeconds: 0,
+  clock: Date.now,
+};
 
 function write(mounts: Mount[], { hash, data }: TestBlock, extra: Partial<WriteRequest> = {}): Promise<WriteResult> {
   return writeBlock(mounts, { hash, size: data.length, body: bodyOf(data), desired: 1, storageClasses: [], ...extra });
@@ -153,6 +164,96 @@ describe('a block that is already there', () => {
     const fickle = { ...mount, volume: { ...volume, read } };
     expect(await codeOf(write([fickle], block))).toBe('unavailable');
     expect(await codeOf(write([fickle], block))).toBe('success');
+  });
+});
+
+describe('two blocks of one MD5 that are written at once', () => {
+  const pair = (tail: number) => {
+    const suffix = new Uint8Array(tail);
+    const [first, second] = [collision.first, collision.second].map((hex) => {
+      const head = fromHex(hex);
+      const data = new Uint8Array(head.length + tail);
+      data.set(head);
+      data.set(suffix, head.length);
+      return data;
+    });
+    return [first!, second!] as const;
+  };
+
+  test.each([0, 1000, 3 * CHUNK])('are not both acknowledged (%d bytes more)', async (tail) => {
+    for (const count of [1, 2]) {
+      const mounts = Array.from({ length: count }, () => testMount().mount);
+      const blocks = pair(tail);
+      const hash = await md5(blocks[0]);
+      expect(await md5(blocks[1])).toBe(hash);
+      const codes = await Promise.all(blocks.map((data) => codeOf(write(mounts, { hash, data }, { desired: count }))));
+      expect(codes.toSorted()).toEqual(['hash_collision', 'success']);
+      const winner = blocks[codes.indexOf('success')];
+      for (const mount of mounts) expect(await stored(mount, hash)).toEqual(winner);
+    }
+  });
+
+  test('are not both acknowledged in whatever order their store requests come', async () => {
+    const blocks = pair(0);
+    const hash = collision.md5;
+    for (let seed = 1; seed <= 60; seed++) {
+      const { mount, raw } = testMount();
+      let state = seed;
+      const pick = (choices: number) => {
+        state = (state * 48_271) % 2_147_483_647;
+        return state % choices;
+      };
+      const actors = blocks.map((data) => (store: ObjectStore) => {
+        const volume = createBucketVolume(store, OPTIONS);
+        return codeOf(write([{ ...mount, store, volume }], { hash, data }));
+      });
+      const codes = (await interleave(raw, actors, pick)).map((result) =>
+        result.status === 'fulfilled' ? result.value : result.reason,
+      );
+      expect(codes.toSorted(), `seed ${seed}`).toEqual(['hash_collision', 'success']);
+      expect(await stored(mount, hash)).toEqual(blocks[codes.indexOf('success')]);
+    }
+  });
+});
+
+describe('a large block whose name was taken while its body went to the store', () => {
+  /** A mount on which something comes under every name just before it is written: another isolate's write. */
+  const overtaken = (data: Uint8Array<ArrayBuffer>) => {
+    const at = testMount();
+    const volume: typeof at.mount.volume = {
+      ...at.mount.volume,
+      async write(hash, body, options) {
+        await at.mount.volume.write(hash, data.slice(), { size: data.length });
+        return at.mount.volume.write(hash, body, options);
+      },
+    };
+    return { ...at, mount: { ...at.mount, volume } };
+  };
+
+  test('is to be sent again, and counts then', async () => {
+    const block = await randomBlock(2 * CHUNK);
+    const { mount } = overtaken(block.data);
+    expect(await codeOf(write([mount], block))).toBe('unavailable');
+    expect(await codeOf(write([mount], block))).toBe('success');
+  });
+
+  test('is compared with the copy on another mount, where there is one', async () => {
+    const block = await randomBlock(2 * CHUNK);
+    const [one, two] = [overtaken(block.data), testMount()];
+    expect((await write([one.mount, two.mount], block, { desired: 2 })).replicas).toBe(2);
+  });
+
+  test('counts at once while it is small', async () => {
+    const block = await randomBlock(1000);
+    expect((await write([overtaken(block.data).mount], block)).replicas).toBe(1);
+  });
+
+  test('counts for every one of many writes at once', async () => {
+    const { mount, calls } = testMount();
+    const block = await randomBlock(3 * CHUNK);
+    const writes = Array.from({ length: 5 }, () => codeOf(write([mount], block)));
+    expect(await Promise.all(writes)).toEqual(writes.map(() => 'success'));
+    expect(calls.filter((call) => call === `put ${dataKey(block.hash)}`)).toHaveLength(1);
   });
 });
 

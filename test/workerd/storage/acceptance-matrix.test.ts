@@ -137,7 +137,8 @@ describe.each(ROWS)('data $data, recent $recent, trash $trash', (row) => {
 
   test('is readable and new after a write, and stays so through emptying', async () => {
     const { hash, content, volume, read, empty } = await given(row);
-    await volume.write(hash, content, { size: content.length });
+    // What was there before the write is compared by the caller and then touched.
+    if ((await volume.write(hash, content, { size: content.length })) === 'exists') await volume.touch(hash);
     expect(await read()).toBe(hash);
     expect(await volume.mtime(hash)).toBe(NOW / 1000);
     await empty();

@@ -107,6 +107,33 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
       expect(await store.head('never')).toBeNull();
     });
 
+    test.each([
+      ['bytes', (data: Uint8Array) => data],
+      ['a stream', (data: Uint8Array) => streamOf(data)],
+    ])('stores %s only where nothing is, when asked to', async (kind, bodyOf) => {
+      const [first, second] = [random(MIB), random(MIB)];
+      const put = async (data: Uint8Array<ArrayBuffer>) =>
+        store.put(`fresh ${kind}`, bodyOf(data), { size: data.length, md5: await md5(data), ifAbsent: true });
+      expect(await put(first)).toMatchObject({ size: MIB, md5: await md5(first) });
+      expect(await put(second)).toBeNull();
+      expect(await bytes((await opened(store.get(`fresh ${kind}`))).body)).toEqual(first);
+      await store.delete([`fresh ${kind}`]);
+      expect(await put(second)).not.toBeNull();
+      const wrong = store.put('never here', bodyOf(first), { size: MIB, md5: await md5(second), ifAbsent: true });
+      expect(isKeepError(await failureOf(wrong), 'body_mismatch')).toBe(true);
+      expect((await store.list({ prefix: 'unnamed/' })).objects).toEqual([]);
+    });
+
+    test('lets exactly one of many puts at once win, when all are for an absent key', async () => {
+      const bodies = Array.from({ length: 6 }, () => random(300_000));
+      const puts = await Promise.all(
+        bodies.map((data) => store.put('contested', streamOf(data), { size: data.length, ifAbsent: true })),
+      );
+      const won = bodies.filter((_, i) => puts[i] !== null);
+      expect(won).toHaveLength(1);
+      expect(await bytes((await opened(store.get('contested'))).body)).toEqual(won[0]);
+    });
+
     test('stores nothing when the stream ends early, runs over or breaks', async () => {
       const data = random(300_000);
       const put = (length: number, failure?: Error) =>
