@@ -20,9 +20,19 @@ export function composeKeepWeb(
     trees: createFileTrees(config.edgeCache),
     openBlock: ({ hash, size, hints }, range, caller) =>
       readRange(ranges, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
+    async isAccepted(token) {
+      try {
+        const account = await authority.identify(token);
+        return account !== null && account.user?.isActive !== false;
+      } catch {
+        return true;
+      }
+    },
     async downloader(token) {
-      const user = (await authority.identify(token))?.user ?? null;
-      return user === null ? null : { uuid: user.uuid, fullName: user.fullName, isAdmin: user.isAdmin };
+      const account = await authority.identify(token);
+      if (account === null || account.user === null) return null;
+      const { uuid, fullName, isAdmin } = account.user;
+      return { uuid, fullName, isAdmin, isScoped: !account.scopes.includes('all') };
     },
     async recordDownload(event, token) {
       if (api?.mode === 'cluster') await reportToCluster(api.apiUrl, event, token);

@@ -57,6 +57,9 @@ const ROUTES: Route<[RequestContext, Dependencies]>[] = [
 
   ['OPTIONS', /.*/s, block(() => new Response(null))],
 
+  ['GET HEAD', /^\/robots\.txt$/, plain(robots)],
+  // A path that is none of the service's, such as /favicon.ico.
+  ['GET HEAD', /^\/+(?!([0-9a-f]+(\+.*)?|index|mounts|pull|trash|untrash)(\/|$))[^/].*$/s, plain(unknownPath)],
   // Anything else, a known path with the wrong method included, is 400 as on a keepstore.
   ['ALL', /.*/s, block(() => Promise.reject(new KeepError('bad_request')))],
 ];
@@ -65,11 +68,26 @@ const dispatch = createRouteTable(ROUTES);
 
 /** Answers a request. Errors become answers here: nothing is thrown. */
 export async function route(context: RequestContext, deps: Dependencies): Promise<Response> {
-  // The URL parser would fold dot segments into other paths.
-  if (/(^|\/)\.\.?(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
+  // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
+  if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
   if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return downloads(context, deps);
-  const response = await dispatch(context.method, context.path, context, deps);
+  const response = await dispatch(context.method, withoutDots(context.path), context, deps);
   return response ?? textError(new KeepError('bad_request'));
+}
+
+function withoutDots(path: string): string {
+  return path.includes('/.') ? path.replace(/(\/\.)+(?=\/|$)/g, '') || '/' : path;
+}
+
+/** Crawlers would walk every listing. wget obeys this file too, and is a client that people are told to use. */
+function robots(): Response {
+  return new Response('User-agent: wget\nDisallow:\n\nUser-agent: *\nDisallow: /\n', {
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'public, max-age=86400' },
+  });
+}
+
+function unknownPath(): Response {
+  return textError(new KeepError('not_found', { message: 'Not Found' }));
 }
 
 /** An operator's route: errors as text, nothing else. */

@@ -109,7 +109,7 @@ export const DEFENCES: Defence[] = [
   {
     against: 'an address in a name',
     file: 'src/surfaces/keep-web/listing.ts',
-    remove: 'return `./${stepsTo(name, takesDetours).map(encodeComponent)',
+    remove: 'return `${stepsTo(name, takesDetours).map(encodeComponent)',
     put: 'return `${stepsTo(name, takesDetours).map(String)',
     ...BROWSER,
     title: 'names of files',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createUser } from '../support/api.ts';
+import { api, createUser } from '../support/api.ts';
 import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf } from '../support/keep.ts';
 import { type RawAnswer, rawRequest } from '../support/raw-http.ts';
@@ -241,6 +241,69 @@ describe('someone without a token', () => {
     }
   });
 
+  test('with a mistyped token sees the page again, with a good one that may not read this another sentence', async () => {
+    const alone = await startService();
+    try {
+      await stored(alone, blockOf('foo'));
+      const made = await createCollection(
+        alone,
+        `. ${blockOf('foo').locator} 0:3:foo\n./d ${blockOf('foo').locator} 0:3:bar\n`,
+      );
+      const reader = await createUser(alone, 'reader');
+      const form = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-mode': 'navigate' };
+      const sign = (token: string, path = `/c=${made.uuid}/`, more = {}) =>
+        rawRequest(alone.url, {
+          path,
+          method: 'POST',
+          headers: { ...form, ...more },
+          body: new TextEncoder().encode(`sign_in=1&api_token=${encodeURIComponent(token)}`),
+        });
+      const mistyped = await sign('rubbish');
+      expect([mistyped.status, mistyped.headers['set-cookie']]).toEqual([401, undefined]);
+      expect(text(mistyped)).toContain('This token is not valid here');
+      const without = await sign(reader.token);
+      expect([without.status, without.headers['set-cookie']]).toEqual([404, undefined]);
+      expect(text(without)).toContain('The token is valid, but it may not read this');
+      expect(text(without)).toContain('name="api_token"');
+      const page = await rawRequest(alone.url, {
+        path: `/c=${made.uuid}/foo`,
+        headers: { 'sec-fetch-mode': 'navigate', ...cookie(reader.token) },
+      });
+      expect([page.status, text(page).includes('The token is valid')]).toEqual([404, true]);
+      for (const [path, to] of [
+        ['/', '/'],
+        ['/foo', '/'],
+        ['/d/bar', '/d/'],
+        ['/d', '/d/'],
+      ] as const) {
+        const signed = await sign(ROOT_TOKEN, `/c=${made.uuid}${path}`);
+        expect([path, signed.status, signed.headers.location]).toEqual([path, 303, `${alone.url}/c=${made.uuid}${to}`]);
+        expect(signed.headers['set-cookie']).toContain('arvados_api_token=');
+      }
+      const forged = await sign(ROOT_TOKEN, `/c=${made.uuid}/`, { 'sec-fetch-site': 'cross-site' });
+      expect(text(forged)).not.toContain('Sign in');
+    } finally {
+      await alone.stop();
+    }
+  });
+
+  test('gets 404 for a missing path of a public collection, and no password box for a broken image', async () => {
+    for (const headers of [
+      {},
+      { 'sec-fetch-mode': 'navigate' },
+      { 'sec-fetch-dest': 'image' },
+      cookie('bogus'),
+    ] as Record<string, string>[]) {
+      for (const host of [SHARED, DOWNLOAD]) {
+        const answer = await ask(host, `/c=${publicCollection.uuid}/nothing/here`, headers);
+        expect([answer.status, answer.headers['www-authenticate']]).toEqual([404, undefined]);
+      }
+    }
+    const image = await ask(own(), '/nothing.png', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' });
+    expect([image.status, image.headers['www-authenticate']]).toEqual([401, 'Bearer realm="collections"']);
+    expect((await ask(own(), '/nothing.png')).headers['www-authenticate']).toBe('Basic realm="collections"');
+  });
+
   test('learns nothing at an address of nothing', async () => {
     for (const path of [
       '/foo',
@@ -256,6 +319,15 @@ describe('someone without a token', () => {
         undefined,
       ]);
     }
+    for (const path of ['/favicon.ico', '/nothing', '/apple-touch-icon.png', '/.well-known/security.txt'])
+      expect([path, (await ask(DOWNLOAD, path)).status]).toEqual([path, 404]);
+    expect((await ask(DOWNLOAD, '/acbd18')).status).toBe(400);
+    const robots = await ask(DOWNLOAD, '/robots.txt');
+    expect([robots.status, robots.headers['content-type'], text(robots)]).toEqual([
+      200,
+      'text/plain; charset=utf-8',
+      expect.stringMatching(/User-agent: wget\nDisallow:\n\nUser-agent: \*\nDisallow: \/\n/),
+    ]);
   });
 });
 
@@ -286,7 +358,16 @@ describe('a preflight', () => {
 });
 
 describe('dot segments', () => {
-  test.each(['/../x', '/%2e%2e/x', '/..%2f..%2fby_id/', '/_/../../by_id/', '/d/%2E%2E/foo', '/./foo', '/d/..'])(
+  test('of a single dot, which Go clients send, mean nothing', async () => {
+    const auth = { authorization: `Bearer ${ROOT_TOKEN}` };
+    for (const path of ['/./foo', '/d/./bar', '/d/././bar', '/%2e/foo', '/d/%2E/bar']) {
+      expect([path, text(await ask(own(), path, auth))]).toEqual([path, 'foo']);
+      expect([path, text(await ask(DOWNLOAD, `/c=${collection.uuid}${path}`, auth))]).toEqual([path, 'foo']);
+    }
+    expect(text(await ask(DOWNLOAD, `/./c=${collection.uuid}/foo`, auth))).toBe('foo');
+  });
+
+  test.each(['/../x', '/%2e%2e/x', '/..%2f..%2fby_id/', '/_/../../by_id/', '/d/%2E%2E/foo', '/./../foo', '/d/..'])(
     'lead nowhere: %s',
     async (path) => {
       const auth = { authorization: `Bearer ${ROOT_TOKEN}` };
@@ -318,7 +399,18 @@ describe('content that is closed', () => {
     expect((await ask(DOWNLOAD, `${path}/`, auth)).status).toBe(200);
     expect((await ask(DOWNLOAD, `${path}/foo`, auth, 'HEAD')).status).toBe(200);
     expect((await ask(DOWNLOAD, `${path}/foo`, { authorization: `Bearer ${ROOT_TOKEN}` })).status).toBe(200);
+    const boss = await createUser(service, 'boss', { is_admin: true });
+    expect((await ask(DOWNLOAD, `${path}/foo`, { authorization: `Bearer ${boss.token}` })).status).toBe(200);
+    const sharing = await api(service, 'api_client_authorizations', {
+      token: boss.token,
+      body: { api_client_authorization: { scopes: [`GET /arvados/v1/collections/${made.uuid}`] } },
+    });
+    const link = `v2/${sharing.json.uuid}/${sharing.json.api_token}`;
+    expect((await ask(DOWNLOAD, `${path}/t=${link}/`)).status).toBe(200);
+    const shared = await ask(DOWNLOAD, `${path}/t=${link}/foo`);
+    expect([shared.status, text(shared)]).toEqual([403, 'Not permitted\n']);
     const lines = service.logs.filter((line) => typeof line === 'object' && line.collection_uuid === made.uuid);
-    expect(lines).toEqual([expect.objectContaining({ respStatusCode: 200 })]);
+    const served = expect.objectContaining({ respStatusCode: 200 });
+    expect(lines).toEqual([served, served]);
   });
 });

@@ -233,14 +233,21 @@ describe('a client of Debian', () => {
   });
 
   test.runIf(hasTool('wget'))('wget mirrors a tree with the line that the page offers', async () => {
-    const page = await request(`${service.url}/c=${collection.uuid}/`);
+    const site = await createCollection(
+      service,
+      `. ${large.locator} ${small.locator} 0:${large.data.length}:large.bin 0:0:empty ${large.data.length + 6}:4:index.html\n` +
+        `./a/b ${small.locator} 0:10:${ODD.replaceAll(' ', '\\040')} 0:5:sma\n`,
+    );
+    const page = await request(`${service.url}/c=${site.uuid}/`, { headers: { accept: 'text/html' } });
     const line = /<pre id="wget-example">([^<]*)</.exec(page.text)?.[1] ?? '';
     const command = line.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
     const copy = join(directory, 'mirror');
     await mkdir(copy);
     await tool('sh', ['-c', command], { cwd: copy, env: { ARVADOS_API_TOKEN: ROOT_TOKEN, LC_ALL: 'C.UTF-8' } });
-    const found = (await readdir(copy, { recursive: true })).filter((path) => !path.endsWith('index.html'));
-    expect(found.sort()).toEqual(['a', 'a/b', 'a/b/sma', `a/b/${WGET_ODD}`, 'empty', 'large.bin'].sort());
+    const found = await readdir(copy, { recursive: true });
+    const files = ['a', 'a/b', 'a/b/sma', `a/b/${WGET_ODD}`, 'empty', 'index.html', 'large.bin'];
+    expect(found.sort()).toEqual(files.sort());
+    expect(await readFile(join(copy, 'index.html'), 'utf8')).toBe('file');
     expect(md5(await readFile(join(copy, 'large.bin')))).toBe(large.hash);
   });
 

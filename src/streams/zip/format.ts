@@ -1,3 +1,5 @@
+import { isUtf8 } from '../../keep/manifest/names.ts';
+
 /**
  * The records of a ZIP archive (PKWARE APPNOTE 6.3.x) as this service writes them: stored, never deflated; sizes in
  * the local header, the checksum behind the data, because it is known only then; 64-bit forms where the numbers ask
@@ -7,7 +9,7 @@
 
 /** One file of an archive. */
 export interface ZipEntry {
-  /** UTF-8, relative, slashes between parts. At most 65,535 bytes. */
+  /** Relative, slashes between components; UTF-8 or any other bytes. At most 65,535 bytes. */
   name: Uint8Array;
   /** Bytes. */
   size: number;
@@ -19,8 +21,10 @@ const VERSION_STORED = 20;
 const VERSION_ZIP64 = 45;
 /** Made on Unix, so that readers take the mode bits below. */
 const MADE_BY = (3 << 8) | VERSION_ZIP64;
-/** Bit 3: the checksum stands in a data descriptor. Bit 11: the name is UTF-8. */
-const FLAGS = 0x0808;
+/** Bit 3: the checksum stands in a data descriptor. */
+const DESCRIPTOR_FLAG = 0x0008;
+/** Bit 11: the name is UTF-8. Where that is not true, Python and Java refuse the whole archive. */
+const UTF8_FLAG = 0x0800;
 /** 1980-01-01, the first day that the format knows: a collection has no times of its own for files. */
 const DOS_DATE = 0x0021;
 /** A regular file, rw-r--r--. */
@@ -34,6 +38,8 @@ const ZIP64_END = 56 + 20;
 
 const isLarge = (entry: ZipEntry) => entry.size >= MAX_32;
 
+const flagsOf = ({ name }: ZipEntry) => DESCRIPTOR_FLAG | (isUtf8(name) ? UTF8_FLAG : 0);
+
 export function localHeaderLength(entry: ZipEntry): number {
   return LOCAL_HEADER + entry.name.byteLength + (isLarge(entry) ? LOCAL_ZIP64_EXTRA : 0);
 }
@@ -43,7 +49,7 @@ export function localHeader(entry: ZipEntry): Uint8Array {
   const w = writer(localHeaderLength(entry));
   w.u32(0x04034b50);
   w.u16(large ? VERSION_ZIP64 : VERSION_STORED);
-  w.u16(FLAGS);
+  w.u16(flagsOf(entry));
   w.u16(0);
   w.u16(0);
   w.u16(DOS_DATE);
@@ -94,7 +100,7 @@ export function directoryHeader(entry: ZipEntry, start: number, crc: number): Ui
   w.u32(0x02014b50);
   w.u16(MADE_BY);
   w.u16(large || far ? VERSION_ZIP64 : VERSION_STORED);
-  w.u16(FLAGS);
+  w.u16(flagsOf(entry));
   w.u16(0);
   w.u16(0);
   w.u16(DOS_DATE);

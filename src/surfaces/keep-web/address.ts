@@ -141,9 +141,13 @@ export function encodePath(components: string[], trailingSlash = false): string 
   return trailingSlash || path === '' ? `${path}/` : path;
 }
 
-/** Percent-encodes one component so that it stays one: also what encodeURIComponent leaves but shells and HTML do not. */
+/**
+ * Percent-encodes one component so that it stays one: also what encodeURIComponent leaves but shells and HTML do not.
+ * `=` and `+` stay: WebDAV clients compare addresses as text with the one they asked (`/c=HASH+SIZE/`).
+ */
 export function encodeComponent(component: string): string {
   return encodeUriName(component)
     .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%3D', '=');
+    .replaceAll('%3D', '=')
+    .replaceAll('%2B', '+');
 }

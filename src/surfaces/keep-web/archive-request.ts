@@ -1,5 +1,6 @@
 import { type FileTree, filesBelow, findNode, nodeName, nodePath, ROOT_NODE } from '../../collections/file-tree.ts';
 import { KeepError } from '../../keep/errors.ts';
+import { decodeUriName } from '../../keep/manifest/uri-names.ts';
 import type { RequestFields } from './request-fields.ts';
 import type { TreeTarget } from './target.ts';
 
@@ -21,9 +22,11 @@ export function wantsArchive(headers: Headers, fields: RequestFields, attachment
 
 export function readArchiveRequest(fields: RequestFields): ArchiveRequest {
   const { json } = fields;
+  // Paths that are not UTF-8, percent-encoded, because neither forms nor JSON of most programs can hold them.
+  const encoded = fields.getAll('encoded_files').map(decodeUriName);
   if (fields.has('files') || json === null) {
     return {
-      files: fields.getAll('files'),
+      files: [...fields.getAll('files'), ...encoded],
       filename: fields.get('download_filename'),
       metadata: (fields.get('include_collection_metadata') ?? '') !== '',
     };
@@ -33,7 +36,7 @@ export function readArchiveRequest(fields: RequestFields): ArchiveRequest {
     throw new KeepError('bad_request', { message: 'files: write a list of paths' });
   }
   return {
-    files,
+    files: [...files, ...encoded],
     filename: typeof json.download_filename === 'string' ? json.download_filename : fields.get('download_filename'),
     metadata: json.include_collection_metadata === true || (fields.get('include_collection_metadata') ?? '') !== '',
   };
@@ -109,7 +112,9 @@ export function archiveName(target: TreeTarget, request: ArchiveRequest, files: 
   const [only] = files;
   const [path] = request.files;
   if (request.files.length === 0 || path === '/') return `${below}.zip`;
-  if (request.files.length === 1 && files.length === 1 && only !== undefined && !path?.endsWith('/')) {
+  // A directory is not named even if it holds just one file: the archive is of what is in it.
+  const isFile = only !== undefined && path !== undefined && chosenNode(tree, node, path) === only.node;
+  if (request.files.length === 1 && files.length === 1 && isFile) {
     return `${below} - ${nodeName(tree, only.node)}.zip`;
   }
   return `${below} - ${files.length} files.zip`;

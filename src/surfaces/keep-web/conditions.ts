@@ -1,3 +1,5 @@
+import { httpDate } from './http-date.ts';
+
 /** What conditions are judged against (RFC 9110 13; docs/protocol/files.md#conditions). */
 export interface Validators {
   /** Strong, with quotes. */
@@ -8,19 +10,26 @@ export interface Validators {
 
 export type Verdict = 'proceed' | 'not_modified' | 'precondition_failed';
 
-/** Judges If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since of a GET or HEAD. */
-export function judgeConditions(headers: Headers, { etag, modified }: Validators): Verdict {
+/**
+ * Judges If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since. Only GET and HEAD can be answered with
+ * "not modified": for other methods a match of If-None-Match fails, and If-Modified-Since does not count.
+ */
+export function judgeConditions(method: string, headers: Headers, { etag, modified }: Validators): Verdict {
+  const isRead = method === 'GET' || method === 'HEAD';
   const ifMatch = headers.get('If-Match');
   if (ifMatch !== null) {
     if (!listed(ifMatch, etag, true)) return 'precondition_failed';
   } else {
-    const unmodifiedSince = date(headers.get('If-Unmodified-Since'));
+    const unmodifiedSince = httpDate(headers.get('If-Unmodified-Since'));
     if (unmodifiedSince !== null && modified !== null && wholeSeconds(modified) > unmodifiedSince)
       return 'precondition_failed';
   }
   const ifNoneMatch = headers.get('If-None-Match');
-  if (ifNoneMatch !== null) return listed(ifNoneMatch, etag, false) ? 'not_modified' : 'proceed';
-  const modifiedSince = date(headers.get('If-Modified-Since'));
+  if (ifNoneMatch !== null) {
+    if (!listed(ifNoneMatch, etag, false)) return 'proceed';
+    return isRead ? 'not_modified' : 'precondition_failed';
+  }
+  const modifiedSince = isRead ? httpDate(headers.get('If-Modified-Since')) : null;
   if (modifiedSince !== null && modified !== null && wholeSeconds(modified) <= modifiedSince) return 'not_modified';
   return 'proceed';
 }
@@ -31,7 +40,7 @@ export function rangeApplies(headers: Headers, { etag, modified }: Validators): 
   if (condition === undefined || condition === '') return true;
   if (condition.startsWith('"')) return condition === etag;
   if (condition.startsWith('W/')) return false;
-  const since = date(condition);
+  const since = httpDate(condition);
   return since !== null && modified !== null && wholeSeconds(modified) === since;
 }
 
@@ -39,12 +48,6 @@ function listed(header: string, etag: string, strong: boolean): boolean {
   if (header.trim() === '*') return true;
   const tags = header.match(/(W\/)?"[^"]*"/g) ?? [];
   return tags.some((tag) => tag === etag || (!strong && tag === `W/${etag}`));
-}
-
-function date(text: string | null): number | null {
-  if (text === null) return null;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? null : time;
 }
 
 function wholeSeconds(milliseconds: number): number {

@@ -1,13 +1,14 @@
 /**
  * `inline` or `attachment`, with a name where one is asked for. A name that is not plain ASCII is given twice, as an
- * approximation for old clients and in full (RFC 6266, RFC 8187). Nothing in a name can end the header or the quotes.
+ * approximation for old clients and in full (RFC 6266, RFC 8187); so is one with a percent sign, because browsers decode
+ * escapes in the quoted form. Nothing in a name can end the header or the quotes.
  */
 export function contentDisposition(type: 'inline' | 'attachment', filename?: string): string {
   if (filename === undefined) return type;
   const name = shortened(filename);
   const plain = name.toWellFormed().replace(/[^\x20-\x7e]/g, '_');
   const quoted = `${type}; filename="${plain.replace(/["\\]/g, '\\$&')}"`;
-  return plain === name ? quoted : `${quoted}; filename*=UTF-8''${extendedValue(name)}`;
+  return plain === name && !name.includes('%') ? quoted : `${quoted}; filename*=UTF-8''${extendedValue(name)}`;
 }
 
 /** Most file systems take names of 255 bytes; a name in a manifest or a request may be a megabyte. */

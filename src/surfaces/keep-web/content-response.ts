@@ -43,7 +43,7 @@ export async function contentResponse(
     ...(validators.modified === null ? {} : { 'Last-Modified': new Date(validators.modified).toUTCString() }),
   };
   const whole: RangeRequest = { kind: 'whole' };
-  const verdict = judgeConditions(request.headers, validators);
+  const verdict = judgeConditions(request.method, request.headers, validators);
   if (verdict === 'not_modified') return without(304, head);
   if (verdict === 'precondition_failed') return without(412, {});
   const range = rangeApplies(request.headers, validators) ? parseRange(request.headers.get('Range'), size) : whole;

@@ -44,6 +44,8 @@ export interface Downloader {
   uuid: string;
   fullName: string;
   isAdmin: boolean;
+  /** The token is good for some requests only, as those of sharing links are. */
+  isScoped: boolean;
 }
 
 /** One download, as the cluster's log keeps it (docs/protocol/files.md#download-log). */
@@ -64,6 +66,8 @@ export interface KeepWebDependencies {
    * @throws KeepError not_found, corrupt, unavailable, bad_gateway
    */
   openBlock(block: WantedBlock, range: ByteRange, caller: Caller): Promise<Pipeable>;
+  /** False when the token has been revoked or its user deactivated. True when that cannot be found out now. */
+  isAccepted(token: string): Promise<boolean>;
   /** Whose token it is; null when its scopes do not tell. */
   downloader(token: string): Promise<Downloader | null>;
   /** Writes to the log. */

@@ -4,18 +4,15 @@ import { contentType } from './content-type.ts';
 import type { Listing, ListingEntry } from './listing.ts';
 import type { Target, TreeTarget, VirtualTarget } from './target.ts';
 
-/** Entries of a project or home that one listing holds. */
-const MAX_VIRTUAL_ENTRIES = 20_000;
-
 /** A target as a listing. @param origin scheme and host as the client knows them */
-export async function listingOf(target: Target, origin: string, address: Address): Promise<Listing> {
+export function listingOf(target: Target, origin: string, address: Address): Listing {
   const components = componentsOf(target);
   const common = {
     url: origin + encodePath(components, true),
     depth: components.length,
     takesDetours: takesDetours(address),
   };
-  return { ...common, ...(target.kind === 'virtual' ? await virtualListing(target) : treeListing(target)) };
+  return { ...common, ...(target.kind === 'virtual' ? virtualListing(target) : treeListing(target)) };
 }
 
 /** Components of a target's URL. */
@@ -23,15 +20,21 @@ export function componentsOf(target: Target): string[] {
   return target.kind === 'tree' ? [...target.prefix, ...target.path] : target.prefix;
 }
 
-function treeListing({ collection, tree, node, path, prefix }: TreeTarget) {
+function treeListing(target: TreeTarget) {
+  const { collection, tree, node, path, prefix } = target;
   const { uuid, portableDataHash, modifiedAt } = collection;
   const title = collection.name || uuid || portableDataHash;
+  const names = isSitePrefix(prefix)
+    ? siteNames([...prefix.slice(0, -1), prefix[0] === 'by_id' ? title : (prefix.at(-1) ?? title), ...path])
+    : [title, ...path];
   return {
     name: path.at(-1) ?? title,
-    crumbs: isSitePrefix(prefix)
-      ? siteCrumbs([...prefix.slice(0, -1), prefix[0] === 'by_id' ? title : (prefix.at(-1) ?? title), ...path])
-      : crumbsOf([title, ...path]),
-    entries: [...entriesOf(tree, node)].map((entry) => treeEntry(tree, entry)),
+    crumbs: crumbsOf(names, componentsOf(target)),
+    *entries() {
+      for (const entry of entriesOf(tree, node)) yield treeEntry(tree, entry);
+    },
+    path,
+    totals: { files: tree.fileCounts[node] ?? 0, bytes: nodeSize(tree, node), entries: tree.counts[node] ?? 0 },
     collection: {
       uuid,
       portable_data_hash: portableDataHash,
@@ -53,33 +56,45 @@ function treeEntry(tree: FileTree, node: number): ListingEntry {
   };
 }
 
-async function virtualListing(target: VirtualTarget) {
-  const entries: ListingEntry[] = [];
-  for await (const { kind, name, title, modifiedAt } of target.entries()) {
-    if (entries.length === MAX_VIRTUAL_ENTRIES) break;
-    entries.push({
-      kind,
-      name,
-      size: null,
-      files: null,
-      type: null,
-      ...(title === undefined ? {} : { title }),
-      ...(modifiedAt === undefined ? {} : { modified_at: modifiedAt }),
-    });
-  }
-  const crumbs = isSitePrefix(target.prefix) ? siteCrumbs(target.prefix) : crumbsOf([target.name]);
-  return { name: target.name, crumbs, entries, collection: null };
+function virtualListing(target: VirtualTarget) {
+  const names = isSitePrefix(target.prefix) ? siteNames(target.prefix) : [target.name];
+  return {
+    name: target.name,
+    crumbs: crumbsOf(names, target.prefix),
+    async *entries() {
+      for await (const { kind, name, title, modifiedAt } of target.entries()) {
+        yield {
+          kind,
+          name,
+          size: null,
+          files: null,
+          type: null,
+          ...(title === undefined ? {} : { title }),
+          ...(modifiedAt === undefined ? {} : { modified_at: modifiedAt }),
+        };
+      }
+    },
+    path: [],
+    totals: null,
+    collection: null,
+  };
 }
 
 function isSitePrefix([first]: string[]): boolean {
   return first === undefined || first === 'by_id' || first === 'users';
 }
 
-function siteCrumbs(names: string[]) {
-  return names.length === 0 ? [] : crumbsOf(['Keep', ...names]);
+function siteNames(names: string[]): string[] {
+  return names.length === 0 ? [] : ['Keep', ...names];
 }
 
-/** All but the last one, which is the page itself. */
-function crumbsOf(names: string[]): Listing['crumbs'] {
-  return names.slice(0, -1).map((name, i) => ({ name, href: '../'.repeat(names.length - 1 - i) }));
+/**
+ * All but the last one, which is the page itself.
+ * @param components of the page's URL; each name stands for one more of them than the name before
+ */
+function crumbsOf(names: string[], components: string[]): Listing['crumbs'] {
+  return names.slice(0, -1).map((name, i) => {
+    const above = names.length - 1 - i;
+    return { name, href: encodePath(components.slice(0, components.length - above), true) };
+  });
 }

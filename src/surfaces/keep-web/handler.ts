@@ -14,14 +14,13 @@ import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf, listingOf } from './directory.ts';
 import { logDownload } from './download-log.ts';
 import { fileEtag, fileParts, type OpenBlock } from './file-parts.ts';
-import { listingJson, parseSorting, sortEntries } from './listing.ts';
-import { listingPage } from './listing-page.ts';
+import { listingResponse } from './listing-response.ts';
 import { createOpener, type Opener } from './open-cache.ts';
 import { type OriginPolicy, originPolicy } from './origin-policy.ts';
-import { denied, inlineRefused, notFound, text } from './refusals.ts';
+import { denied, inlineRefused, notFound, type Search, text } from './refusals.ts';
 import { type RequestFields, readFields } from './request-fields.ts';
+import { isSignIn, signedIn } from './sign-in.ts';
 import { type Finder, findTarget, type Target, type TreeTarget } from './target.ts';
-import { textStream } from './text-stream.ts';
 import { davOptions, propfind, READ_METHODS, readOnly, WRITE_METHODS } from './webdav.ts';
 
 /** A parsed download request. */
@@ -49,40 +48,46 @@ export async function download(context: RequestContext, deps: KeepWebDependencie
   const address = parseAddress(url.host, context.path);
   if (address === null) return notFound();
   if (WRITE_METHODS.includes(method)) return readOnly();
-  const fields = await readFields(request, url.searchParams);
+  const fields = await readFields(request, url);
   const wantsSaving = fields.get('disposition') === 'attachment';
   const policy = originPolicy(address, url.host, wantsSaving, deps.downloads);
   const asked = { context, deps, address, policy, fields };
+  if (policy.credentials && isSignIn(request, fields)) {
+    const token = (fields.form.get('api_token') ?? '').trim();
+    return signedIn(context, address, token, await firstTarget(asked, [token], false));
+  }
   const credentials = credentialsOf(context, address, policy, fields, deps.downloads.anonymousToken);
   if (credentials.kind === 'refused') return inlineRefused(deps.downloads);
-  if (credentials.kind === 'redirect') return signedIn(asked, credentials.cookie);
-  const { target, hadGoodToken } = await firstTarget(asked, credentials.tokens, credentials.anonymous);
-  if (target === null) return denied(context, address, policy, deps.downloads, hadGoodToken);
-  return answer(asked, target);
+  if (credentials.kind === 'redirect') return withoutToken(asked, credentials.cookie);
+  const search = await firstTarget(asked, credentials.tokens, credentials.anonymous);
+  if (search.target === null) return denied(context, address, policy, deps.downloads, search);
+  return answer(asked, search.target);
 }
 
-function signedIn({ context, address }: Asked, cookie: string | null): Response {
+function withoutToken({ context, address }: Asked, cookie: string | null): Response {
   const path = encodePath([...address.prefix, ...address.path], address.trailingSlash);
   return tokenRedirect(context.request, context.url, path, cookie);
 }
 
 /** Tries tokens in their order until one opens the address. */
-async function firstTarget({ context, deps, address }: Asked, tokens: string[], anonymous: boolean) {
-  const opener = openers.get(deps) ?? createOpener(deps.collections, deps.downloads.openTtlSeconds, Date.now);
+async function firstTarget({ context, deps, address }: Asked, tokens: string[], anonymous: boolean): Promise<Search> {
+  const opener = openers.get(deps) ?? createOpener(deps, deps.downloads.openTtlSeconds, Date.now);
   openers.set(deps, opener);
   const fresh = /no-cache|must-revalidate/.test(context.request.headers.get('Cache-Control') ?? '');
   const finder: Finder = { deps, opener, fresh, signal: context.signal };
-  let hadGoodToken = false;
+  const search: Search = { target: null, hadGoodToken: false, isOpen: false };
   for (const [i, token] of tokens.entries()) {
     try {
-      const target = token === '' ? null : await findTarget(finder, address, token);
-      if (target !== null) return { target, hadGoodToken: true };
-      hadGoodToken ||= !(anonymous && i === tokens.length - 1);
+      const found = token === '' ? null : await findTarget(finder, address, token);
+      const isAnonymous = anonymous && i === tokens.length - 1;
+      search.hadGoodToken ||= !isAnonymous;
+      if (found === 'missing') search.isOpen = true;
+      else if (found !== null) return { ...search, target: found };
     } catch (error) {
       if (!isKeepError(error, 'unauthorized') && !isKeepError(error, 'no_token')) throw error;
     }
   }
-  return { target: null, hadGoodToken };
+  return search;
 }
 
 async function answer(asked: Asked, target: Target): Promise<Response> {
@@ -111,14 +116,15 @@ async function isBarred({ context, deps, policy, fields }: Asked, target: Target
   const isContent = ['GET', 'POST'].includes(context.method) && !isDirectory(target.tree, target.node);
   if (!isContent && !wantsArchive(context.request.headers, fields, policy.attachment)) return false;
   const downloader = await deps.downloader(target.token);
-  return downloader?.isAdmin ? !admin : !user;
+  // A sharing link's token is for the people it is given to: it counts as a user even if an admin made it.
+  return downloader?.isAdmin && !downloader.isScoped ? !admin : !user;
 }
 
 async function listing({ context, address, fields }: Asked, target: Target): Promise<Response> {
   const { request, method, url } = context;
   const origin = `${clientScheme(request, url)}://${url.host}`;
   if (method === 'POST') {
-    // The form on the sign-in page. On a download host its token was accepted directly, without a redirect.
+    // A form with a token. On a download host it was accepted directly, without a redirect.
     const cookie = fields.form.get('api_token');
     if (cookie !== null) return tokenRedirect(request, url, encodePath(componentsOf(target), true), cookie);
     throw new KeepError('method_not_allowed', { headers: { Allow: READ_METHODS.join(', ') } });
@@ -127,22 +133,7 @@ async function listing({ context, address, fields }: Asked, target: Target): Pro
     const location = `${origin}${encodePath(componentsOf(target), true)}${searchWithoutToken(url)}`;
     return new Response(null, { status: 303, headers: { Location: location, 'Cache-Control': 'no-store' } });
   }
-  const listed = await listingOf(target, origin, address);
-  const Vary = 'Accept, Authorization, Cookie';
-  if (wantsJson(request.headers)) {
-    const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-cache', Vary };
-    return new Response(method === 'HEAD' ? null : textStream(listingJson(listed)), { headers });
-  }
-  const sorting = parseSorting(fields.get('sort'));
-  const page = Math.max(0, Math.trunc(Number(fields.get('page') ?? 1)) - 1) || 0;
-  const response = listingPage(listed, sortEntries(listed.entries, sorting), sorting, page);
-  response.headers.set('Vary', Vary);
-  return method === 'HEAD' ? new Response(null, response) : response;
-}
-
-function wantsJson(headers: Headers): boolean {
-  const accept = headers.get('Accept') ?? '';
-  return accept.includes('application/json') && !accept.includes('text/html');
+  return listingResponse(request, fields, listingOf(target, origin, address));
 }
 
 async function file(asked: Asked, target: TreeTarget): Promise<Response> {

@@ -1,23 +1,70 @@
+import { encodeUriName } from '../../keep/manifest/uri-names.ts';
+import { commandLines } from './command-lines.ts';
 import { htmlPage } from './html-page.ts';
-import { entryHref, type Listing, type ListingEntry, SORT_KEYS, type Sorting, type SortKey } from './listing.ts';
+import {
+  entryHref,
+  type Listing,
+  type ListingEntry,
+  SORT_KEYS,
+  type Sorting,
+  type SortKey,
+  sortEntries,
+} from './listing.ts';
 import { iconElement, iconOf, iconSheet } from './listing-icons.ts';
 import { escapeXml } from './xml.ts';
 
 /** Rows of one page for browsers. */
 export const PAGE_ROWS = 1000;
+/** Entries that are sorted for people: a larger directory is shown in the order of the bytes of its names. */
+export const MAX_SORTED = 20_000;
 
 const LABELS: Record<SortKey, string> = { name: 'Name', size: 'Size', type: 'Type' };
 
-/** The listing as a page that works without a script. @param entries sorted, all of them. @param page counts from 0 */
-export function listingPage(listing: Listing, entries: ListingEntry[], sorting: Sorting, page: number): Response {
-  const rows = entries.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS);
-  const pages = Math.max(1, Math.ceil(entries.length / PAGE_ROWS));
+/** Entries of one page. */
+export interface PageRows {
+  rows: ListingEntry[];
+  pages: number;
+  /** Null where there are too many to be sorted. */
+  sorting: Sorting | null;
+  /** A directory outside of collections has more entries than are shown. */
+  isCut: boolean;
+}
+
+/** @param page counts from 0 */
+export async function pageRows(listing: Listing, sorting: Sorting, page: number): Promise<PageRows> {
+  const first = page * PAGE_ROWS;
+  const pagesOf = (entries: number) => Math.max(1, Math.ceil(entries / PAGE_ROWS));
+  const total = listing.totals?.entries ?? 0;
+  if (total > MAX_SORTED) {
+    const rows = await take(listing.entries(), first, PAGE_ROWS);
+    return { rows, pages: pagesOf(total), sorting: null, isCut: false };
+  }
+  const entries = await take(listing.entries(), 0, MAX_SORTED + 1);
+  const isCut = entries.length > MAX_SORTED;
+  const sorted = sortEntries(entries.slice(0, MAX_SORTED), sorting);
+  return { rows: sorted.slice(first, first + PAGE_ROWS), pages: pagesOf(sorted.length), sorting, isCut };
+}
+
+async function take<T>(items: Iterable<T> | AsyncIterable<T>, skip: number, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  let at = 0;
+  for await (const item of items) {
+    if (at++ >= skip) taken.push(item);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
+/** The listing as a page that works without a script. @param page counts from 0 */
+export async function listingPage(listing: Listing, sorted: Sorting, page: number): Promise<Response> {
+  const { rows, pages, sorting, isCut } = await pageRows(listing, sorted, page);
   const body =
     iconSheet() +
     breadcrumbs(listing) +
     `<h1>${escapeXml(listing.name || 'Keep')}</h1>` +
-    facts(listing, entries) +
-    (rows.length === 0 ? emptyNotice(listing) : fileTable(listing, rows, sorting)) +
+    facts(listing) +
+    (rows.length === 0 && pages === 1 ? emptyNotice(listing) : fileTable(listing, rows, sorting)) +
+    (isCut ? `<p class="empty">Only the first ${MAX_SORTED.toLocaleString('en')} are shown here.</p>` : '') +
     pager(page, pages, sorting) +
     commandLines(listing);
   return htmlPage(listing.name || 'Keep', body);
@@ -29,22 +76,15 @@ function breadcrumbs({ crumbs }: Listing): string {
   return `<nav class="crumbs" aria-label="Path">${links.join('<span>/</span>')}<span>/</span></nav>`;
 }
 
-function facts({ collection }: Listing, entries: ListingEntry[]): string {
-  const files = sum(entries, (entry) => (entry.kind === 'file' ? 1 : entry.files));
-  const bytes = sum(entries, (entry) => entry.size);
+function facts({ collection, totals }: Listing): string {
   const texts: string[] = [];
-  if (files !== null && bytes !== null && collection !== null)
+  if (totals !== null) {
+    const { files, bytes } = totals;
     texts.push(`${files.toLocaleString('en')} ${files === 1 ? 'file' : 'files'}, ${formatSize(bytes)}`);
+  }
   if (collection?.modified_at) texts.push(`changed ${escapeXml(collection.modified_at.slice(0, 10))}`);
   if (collection !== null) texts.push(`<code>${escapeXml(collection.uuid ?? collection.portable_data_hash)}</code>`);
   return texts.length === 0 ? '' : `<p class="facts">${texts.join(' · ')}</p>`;
-}
-
-function sum(entries: ListingEntry[], measure: (entry: ListingEntry) => number | null): number | null {
-  return entries.reduce<number | null>((total, entry) => {
-    const value = measure(entry);
-    return total === null || value === null ? null : total + value;
-  }, 0);
 }
 
 function emptyNotice({ collection, url }: Listing): string {
@@ -53,7 +93,7 @@ function emptyNotice({ collection, url }: Listing): string {
   return `<p class="empty">Nothing to see here with this token.${hint}</p>`;
 }
 
-function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting): string {
+function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting | null): string {
   const picks = listing.collection !== null;
   const head = SORT_KEYS.map((key) => columnHead(key, sorting)).join('');
   const body = rows.map((entry) => tableRow(listing, entry, picks)).join('');
@@ -70,7 +110,8 @@ function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting): st
   );
 }
 
-function columnHead(key: SortKey, sorting: Sorting): string {
+function columnHead(key: SortKey, sorting: Sorting | null): string {
+  if (sorting === null) return `<th class="${key}">${LABELS[key]}</th>`;
   const current = sorting.key === key;
   const next = current && !sorting.descending ? `-${key}` : key;
   const arrow = current ? (sorting.descending ? ' ↓' : ' ↑') : '';
@@ -83,13 +124,20 @@ function tableRow(listing: Listing, entry: ListingEntry, picks: boolean): string
   const seen = escapeXml(visible(entry.name));
   const shown = entry.kind === 'file' ? seen : `${seen}/`;
   const title = entry.title === undefined ? '' : `<small>${escapeXml(entry.title)}</small>`;
-  const pick = `<td class="pick"><input type="checkbox" name="files" value="${name}" aria-label="Select ${name}"></td>`;
+  const pick = `<td class="pick"><input type="checkbox" ${picked(entry.name)} aria-label="Select ${name}"></td>`;
   const size = entry.size === null ? '' : `<span title="${entry.size} bytes">${formatSize(entry.size)}</span>`;
   return (
     `<tr>${picks ? pick : ''}<td class="name"><div class="row">${iconElement(iconOf(entry))}` +
     `<div><a class="item" href="${escapeXml(entryHref(entry, listing))}">${shown}</a>${title}</div></div></td>` +
     `<td class="size">${size}</td><td class="type">${describeType(entry)}</td></tr>`
   );
+}
+
+/** A form cannot send bytes that are not UTF-8: such a name goes percent-encoded, in a field of its own. */
+function picked(name: string): string {
+  return name.isWellFormed()
+    ? `name="files" value="${escapeXml(name)}"`
+    : `name="encoded_files" value="${escapeXml(encodeUriName(name))}"`;
 }
 
 /** Bidirectional controls could make `exe` look like the beginning of a name. */
@@ -103,35 +151,12 @@ function describeType({ kind, type, files, modified_at }: ListingEntry): string 
   return escapeXml(modified_at === undefined ? kind : `${kind}, changed ${modified_at.slice(0, 10)}`);
 }
 
-function pager(page: number, pages: number, { key, descending }: Sorting): string {
+function pager(page: number, pages: number, sorting: Sorting | null): string {
   if (pages === 1) return '';
+  const sort = sorting === null ? '' : `sort=${sorting.descending ? '-' : ''}${sorting.key}&amp;`;
   const link = (to: number, text: string) =>
-    to < 0 || to >= pages
-      ? '<span></span>'
-      : `<a href="?sort=${descending ? '-' : ''}${key}&amp;page=${to + 1}">${text}</a>`;
+    to < 0 || to >= pages ? '<span></span>' : `<a href="?${sort}page=${to + 1}">${text}</a>`;
   return `<nav class="pages">${link(page - 1, '← Before')}<span>Page ${page + 1} of ${pages}</span>${link(page + 1, 'More →')}</nav>`;
-}
-
-/** Lines to paste into a terminal. The token stays in the reader's environment, unless the address has one anyway. */
-function commandLines({ url, depth, collection }: Listing): string {
-  const needsToken = !/\/t=|\/collections\/download\//.test(url);
-  const header = needsToken ? ` --header="Authorization: Bearer $ARVADOS_API_TOKEN"` : '';
-  const safeUrl = url.replaceAll("'", '%27');
-  // What has a question mark is this page in another order, or the archive.
-  const wget = `wget${header} --reject-regex='\\?' --mirror --no-parent --no-host --cut-dirs=${depth} '${safeUrl}'`;
-  const curl = `curl${header.replace('--header=', '-H ')} -C - -o files.zip '${safeUrl}?accept=application/zip&disposition=attachment'`;
-  const lines = [line('wget-example', 'All files, one by one:', wget)];
-  if (collection !== null)
-    lines.push(line('curl-example', 'Everything as one ZIP archive; run it again to go on where it stopped:', curl));
-  const token = needsToken ? '<p>Put your token into the variable <code>ARVADOS_API_TOKEN</code> first.</p>' : '';
-  return `<details><summary>Download from a terminal</summary><div>${token}${lines.join('')}</div></details>`;
-}
-
-function line(id: string, label: string, command: string): string {
-  return (
-    `<p>${label}</p><div class="line"><pre id="${id}">${escapeXml(command)}</pre>` +
-    `<button type="button" data-copy="${id}" hidden>Copy</button></div>`
-  );
 }
 
 /** Powers of 1024, three digits. */

@@ -1,15 +1,22 @@
 import { compareNames } from '../../keep/manifest/names.ts';
 import { encodeComponent, stepsTo } from './address.ts';
+import { compareNatural } from './natural-order.ts';
+import { escapeXml } from './xml.ts';
 
 /** The data behind the page and the JSON of a directory. */
 export interface Listing {
   /** Name of the directory. */
   name: string;
-  /** From the root of the address down to this directory, each with a relative link. */
+  /** From the root of the address down to the parent of this directory, each with the path of its URL. */
   crumbs: { name: string; href: string }[];
-  entries: ListingEntry[];
+  /** All of them, in the order of the source; made while they are read. */
+  entries: () => Iterable<ListingEntry> | AsyncIterable<ListingEntry>;
+  /** What is below this directory; null where that is not known without looking everywhere. */
+  totals: { files: number; bytes: number; entries: number } | null;
   /** The collection that this is in, null outside of one. */
   collection: ListedCollection | null;
+  /** Components from the collection's root to this directory. */
+  path: string[];
   /** Absolute URL of this directory without query; its token, if it has one, included. */
   url: string;
   /** Whether `_` may stand before an entry: the root of an address, where a name such as `t=x` would mean something. */
@@ -55,7 +62,7 @@ export function parseSorting(text: string | null): Sorting {
   return key === undefined ? { key: 'name', descending: false } : { key, descending };
 }
 
-/** Directories stand before files; what is equal stays in the order of names. */
+/** Directories stand before files; what is equal is ordered by name, numbers in names by their value. */
 export function sortEntries(entries: ListingEntry[], { key, descending }: Sorting): ListingEntry[] {
   const sign = descending ? -1 : 1;
   const by: Record<SortKey, (a: ListingEntry, b: ListingEntry) => number> = {
@@ -65,24 +72,44 @@ export function sortEntries(entries: ListingEntry[], { key, descending }: Sortin
   };
   const names = key === 'name' ? sign : 1;
   const rank = (entry: ListingEntry) => (entry.kind === 'file' ? 1 : 0);
-  return entries.toSorted((a, b) => rank(a) - rank(b) || by[key](a, b) || names * compareNames(a.name, b.name));
+  return entries.toSorted((a, b) => rank(a) - rank(b) || by[key](a, b) || names * compareNatural(a.name, b.name));
 }
 
-/** Relative link to an entry, from its directory's URL. */
+/**
+ * Relative link to an entry, from its directory's URL. Plain names, because programs such as fsspec take `./x` for
+ * something else than `x`; encoded, so that no name begins like a URL.
+ */
 export function entryHref(
   { name, kind }: Pick<ListingEntry, 'name' | 'kind'>,
   { takesDetours }: Pick<Listing, 'takesDetours'>,
 ): string {
-  return `./${stepsTo(name, takesDetours).map(encodeComponent).join('/')}${kind === 'file' ? '' : '/'}`;
+  return `${stepsTo(name, takesDetours).map(encodeComponent).join('/')}${kind === 'file' ? '' : '/'}`;
 }
 
 /** The same facts as the page, for programs. */
-export function* listingJson(listing: Listing): Generator<string> {
-  const { name, entries, collection, url } = listing;
+export async function* listingJson(listing: Listing): AsyncGenerator<string> {
+  const { name, collection, url } = listing;
   const head = JSON.stringify({ name, url, collection });
   yield `${head.slice(0, -1)},"entries":[`;
-  for (const [i, entry] of entries.entries()) {
-    yield `${i === 0 ? '\n' : ',\n'}${JSON.stringify({ ...entry, href: entryHref(entry, listing) })}`;
+  let separator = '\n';
+  for await (const entry of listing.entries()) {
+    yield `${separator}${JSON.stringify({ ...entry, href: entryHref(entry, listing) })}`;
+    separator = ',\n';
   }
   yield '\n]}\n';
+}
+
+/**
+ * HTML for programs that follow links (wget, rclone, lftp, fsspec): every entry on one page, and no link to anything
+ * else.
+ */
+export async function* plainListing(listing: Listing): AsyncGenerator<string> {
+  const title = escapeXml(listing.name || 'Keep');
+  yield `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex"><title>${title}</title></head>\n<body><h1>${title}</h1><pre>\n`;
+  for await (const entry of listing.entries()) {
+    const name = escapeXml(entry.kind === 'file' ? entry.name : `${entry.name}/`);
+    const size = entry.kind === 'file' && entry.size !== null ? String(entry.size) : '-';
+    yield `<a class="item" href="${escapeXml(entryHref(entry, listing))}">${name}</a>  ${size}\n`;
+  }
+  yield '</pre></body></html>\n';
 }

@@ -15,13 +15,24 @@ interface Cached {
   bytes: number;
 }
 
+/** What the opener asks: the record, and whether the token is still accepted. */
+export interface OpenerDependencies {
+  collections: Pick<CollectionSource, 'open'>;
+  /** Answered from the cache of tokens, which a change of an account in this isolate empties. */
+  isAccepted(token: string): Promise<boolean>;
+}
+
 /**
  * Caches for `ttlSeconds` which collections a token may read, so that a genome browser's hundreds of ranges ask
  * once. A refusal is never cached. This is how long a revoked permission, or a collection's old content, may still
- * be served.
+ * be served; a revoked token or a deactivated user only for as long as the cache of tokens says.
  * @param now Unix milliseconds
  */
-export function createOpener(source: CollectionSource, ttlSeconds: number, now: () => number): Opener {
+export function createOpener(
+  { collections: source, isAccepted }: OpenerDependencies,
+  ttlSeconds: number,
+  now: () => number,
+): Opener {
   const opened = createBoundedMap<Cached>({
     maxEntries: MAX_ENTRIES,
     maxBytes: MAX_BYTES,
@@ -32,7 +43,7 @@ export function createOpener(source: CollectionSource, ttlSeconds: number, now: 
     async open(id, token, fresh, signal) {
       const key = await cacheKey(id, token);
       const found = fresh ? undefined : opened.get(key);
-      if (found !== undefined) return found.collection;
+      if (found !== undefined && (await isAccepted(token))) return found.collection;
       opened.delete(key);
       const until = now() + ttlSeconds * 1000;
       const collection = await source.open(id, token, signal);

@@ -31,7 +31,7 @@ details>div{padding:0 .9rem .9rem}details p{margin:.4rem 0;color:var(--soft);fon
 .line{display:flex;gap:.5rem;align-items:flex-start}.line pre{flex:1;min-width:0;margin:.2rem 0;padding:.6rem .7rem;background:var(--band);border-radius:.35rem;white-space:pre-wrap;overflow-wrap:anywhere}
 .line button{flex:none;margin-top:.2rem;font-size:.85rem;padding:.4rem .7rem}
 .empty{padding:2rem 0;color:var(--soft)}.pages{display:flex;justify-content:space-between;margin:1rem 0}
-.signin{max-width:30rem}.signin input{font:inherit;width:100%;padding:.55rem .7rem;margin:.3rem 0 .8rem;border:1px solid var(--line);border-radius:.45rem;background:var(--back);color:inherit}
+.problem{max-width:38rem;margin:0 0 1rem;padding:.6rem .8rem;border-left:.25rem solid var(--warm);background:var(--band)}.signin{max-width:30rem}.signin input{font:inherit;width:100%;padding:.55rem .7rem;margin:.3rem 0 .8rem;border:1px solid var(--line);border-radius:.45rem;background:var(--back);color:inherit}
 @media(max-width:40rem){main{padding:1rem .75rem 3rem}.type{display:none}.size{width:5.6rem}.pick{width:2.2rem;padding-left:.1rem}td,th{padding-left:.35rem;padding-right:.35rem}td{padding-top:.7rem;padding-bottom:.7rem}.bar .button,.bar button{flex:1 1 auto;text-align:center}}
 `;
 
@@ -39,7 +39,7 @@ details>div{padding:0 .9rem .9rem}details p{margin:.4rem 0;color:var(--soft);fon
 export const PAGE_SCRIPT = `
 for(const b of document.querySelectorAll('[data-copy]')){b.hidden=false;b.onclick=async()=>{await navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent);b.textContent='Copied';setTimeout(()=>{b.textContent='Copy'},1500)}}
 const form=document.getElementById('files');
-if(form){const boxes=[...form.querySelectorAll('input[name=files]')],all=document.getElementById('all'),go=document.getElementById('zip');
+if(form){const boxes=[...form.querySelectorAll('td.pick input')],all=document.getElementById('all'),go=document.getElementById('zip');
 const show=()=>{const n=boxes.filter(b=>b.checked).length;all.checked=n===boxes.length;all.indeterminate=n>0&&n<boxes.length;go.disabled=!n;go.textContent=n?'Download '+n+' selected as ZIP':'Download selected as ZIP'};
 all.hidden=false;all.onchange=()=>{for(const b of boxes)b.checked=all.checked;show()};form.addEventListener('change',show);addEventListener('pageshow',show);show()}
 `;

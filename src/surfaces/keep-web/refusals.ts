@@ -1,8 +1,9 @@
 import type { RequestContext } from '../../http/context.ts';
-import { type Address, encodePath } from './address.ts';
+import type { Address } from './address.ts';
 import type { DownloadSettings } from './dependencies.ts';
-import { htmlPage } from './html-page.ts';
 import type { OriginPolicy } from './origin-policy.ts';
+import { signInPage } from './sign-in.ts';
+import type { Target } from './target.ts';
 
 /** Answers that refuse: no such path, no permission, no way to take a token here. */
 
@@ -23,20 +24,31 @@ export function inlineRefused({ downloadUrl }: DownloadSettings): Response {
   return text(400, `cannot serve inline content at this URL: its origin is shared with other collections.${where}\n`);
 }
 
+/** What trying a client's tokens came to. */
+export interface Search {
+  target: Target | null;
+  /** One was valid, beside the public one. */
+  hadGoodToken: boolean;
+  /** One opens the collection or project, the public one perhaps, and there is no such path in it. */
+  isOpen: boolean;
+}
+
 /**
- * No token opened the address. With a valid token that is 404. Without one the answer says how to send one; a browser
- * that navigates gets a page to sign in.
+ * No token opened the address. With a valid token that is 404, and so is a missing path in a public collection. Without
+ * one the answer says how to send one; a browser that navigates gets a page to sign in.
  */
 export function denied(
   context: RequestContext,
   address: Address,
   policy: OriginPolicy,
   settings: DownloadSettings,
-  hadGoodToken: boolean,
+  { hadGoodToken, isOpen }: Search,
 ): Response {
   const { request, method } = context;
-  if (hadGoodToken || (address.kind === 'id' && address.pathToken !== null)) return notFound();
+  if (isOpen || (address.kind === 'id' && address.pathToken !== null)) return notFound();
   const navigates = method === 'GET' && request.headers.get('Sec-Fetch-Mode') === 'navigate';
+  const canSignIn = navigates && policy.credentials && settings.workbenchUrl === null;
+  if (hadGoodToken) return canSignIn ? signInPage(address, 'no_access') : notFound();
   if (navigates && settings.workbenchUrl !== null && address.kind === 'id') {
     return toWorkbench(settings.workbenchUrl, address.id, address.path, policy.attachment);
   }
@@ -47,9 +59,18 @@ export function denied(
       `Authorization tokens are not accepted here: this origin is shared by many collections.${where}\n`,
     );
   }
-  if (navigates && policy.credentials) return signInPage(address);
+  if (navigates && policy.credentials) return signInPage(address, context.tokens.length === 0 ? null : 'invalid');
   const message = '401 Unauthorized\n\nSend a token: as a Bearer token, or as the password of HTTP Basic.\n';
-  return text(401, message, { 'WWW-Authenticate': 'Basic realm="collections"' });
+  const scheme = isForPage(request) ? 'Bearer' : 'Basic';
+  return text(401, message, { 'WWW-Authenticate': `${scheme} realm="collections"` });
+}
+
+/** A browser fetches it for a page, such as an image: Basic would raise a password box over that page. */
+function isForPage({ headers }: Request): boolean {
+  // Not by Sec-Fetch-Mode, which programs on Node send too.
+  const destination = headers.get('Sec-Fetch-Dest');
+  if (destination !== null) return destination !== 'document';
+  return /^\s*(image|audio|video|font)\//i.test(headers.get('Accept') ?? '');
 }
 
 function toWorkbench(workbench: string, id: string, path: string[], attachment: boolean): Response {
@@ -58,16 +79,4 @@ function toWorkbench(workbench: string, id: string, path: string[], attachment: 
     .replaceAll('%2F', '/')
     .replaceAll('%3D', '=');
   return new Response(null, { status: 303, headers: { Location: `${workbench}/?${key}=${value}` } });
-}
-
-/** A token typed here becomes a cookie of this origin. `Bearer`, so that browsers show the page and not their password box. */
-function signInPage(address: Address): Response {
-  // A POST to the root is a block's.
-  const action = address.kind === 'site' && address.path.length === 0 ? encodePath(['users'], true) : '';
-  const body =
-    '<h1>Sign in</h1><p class="facts">Your API token opens what you may read. It stays in this browser, as a cookie.</p>' +
-    `<form class="signin" method="post" action="${action}"><label for="token">API token</label>` +
-    '<input id="token" name="api_token" type="password" autocomplete="current-password" required autofocus>' +
-    '<button class="main">Sign in</button></form>';
-  return htmlPage('Sign in', body, 401, { 'WWW-Authenticate': 'Bearer realm="collections"' });
 }

@@ -1,4 +1,6 @@
 import { KeepError } from '../../keep/errors.ts';
+import { decodeName } from '../../keep/manifest/names.ts';
+import { decodeUriName } from '../../keep/manifest/uri-names.ts';
 
 /** Largest body of a form or a JSON selection, in bytes: some ten thousand paths. */
 const MAX_FIELDS_BYTES = 4 * 1024 * 1024;
@@ -12,37 +14,57 @@ export interface RequestFields {
   /** A JSON body's object, null when there is none. */
   json: Record<string, unknown> | null;
   /** Fields of the body alone. */
-  form: URLSearchParams;
+  form: Fields;
+}
+
+/** Fields of a query or form. Bytes that are not UTF-8 as in keep/manifest/names.ts (URLSearchParams would lose them). */
+export interface Fields {
+  get(name: string): string | null;
+  getAll(name: string): string[];
+  has(name: string): boolean;
 }
 
 /**
  * Reads the fields of a request. Only bodies that say that they are forms or JSON are touched.
  * @throws KeepError bad_request, too_large
  */
-export async function readFields(request: Request, query: URLSearchParams): Promise<RequestFields> {
+export async function readFields(request: Request, { search }: URL): Promise<RequestFields> {
   const type = (request.headers.get('Content-Type') ?? '').trim();
   const kind = type.replace(/;.*$/s, '').trim().toLowerCase();
-  const form = new URLSearchParams();
+  const fields: [string, string][] = [];
   let json: Record<string, unknown> | null = null;
   if (request.method === 'POST' && kind === 'application/x-www-form-urlencoded') {
-    for (const [name, value] of new URLSearchParams(await limitedText(request))) form.append(name, value);
+    fields.push(...urlEncoded(decodeName(await limitedText(request, 'bytes'))));
   } else if (request.method === 'POST' && kind === 'multipart/form-data') {
     const body = await limitedText(request, 'bytes');
     const parsed = await new Response(body, { headers: { 'Content-Type': type } }).formData().catch(() => {
       throw new KeepError('bad_request', { message: 'the form cannot be read' });
     });
-    for (const [name, value] of parsed) if (typeof value === 'string') form.append(name, value);
+    for (const [name, value] of parsed) if (typeof value === 'string') fields.push([name, value]);
   } else if (kind === 'application/json' && request.body !== null) {
     json = parseObject(await limitedText(request));
   }
-  const all = [query, form];
-  return {
-    get: (name) => all.find((fields) => fields.has(name))?.get(name) ?? null,
-    getAll: (name) => all.flatMap((fields) => fields.getAll(name)),
-    has: (name) => all.some((fields) => fields.has(name)),
-    json,
-    form,
-  };
+  const form = fieldsOf(fields);
+  return { ...fieldsOf([...urlEncoded(search.slice(1)), ...fields]), json, form };
+}
+
+/** The first field of a name counts where one is asked for. */
+function fieldsOf(fields: [string, string][]): Fields {
+  const values = Map.groupBy(fields, ([name]) => name);
+  const getAll = (name: string) => (values.get(name) ?? []).map(([, value]) => value);
+  return { getAll, get: (name) => getAll(name)[0] ?? null, has: (name) => values.has(name) };
+}
+
+/** `application/x-www-form-urlencoded`; a percent sign that begins no escape stays one, as everywhere in forms. */
+function urlEncoded(text: string): [string, string][] {
+  const decode = (encoded: string) => decodeUriName(encoded.replaceAll('+', ' ').replace(/%(?![0-9a-f]{2})/gi, '%25'));
+  return text
+    .split('&')
+    .filter((field) => field !== '')
+    .map((field) => {
+      const end = field.includes('=') ? field.indexOf('=') : field.length;
+      return [decode(field.slice(0, end)), decode(field.slice(end + 1))];
+    });
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

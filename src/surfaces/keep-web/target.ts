@@ -1,11 +1,15 @@
 import { type FileTree, findNode } from '../../collections/file-tree.ts';
 import type { Entry, Home, OpenCollection } from '../../collections/source.ts';
+import { KeepError } from '../../keep/errors.ts';
 import { type Address, parseSiteId } from './address.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import type { Opener } from './open-cache.ts';
 
 /** What an address is for one token. */
 export type Target = TreeTarget | VirtualTarget;
+
+/** Also what it is not: `missing` means that the token opens the collection or project, which has no such path. */
+export type Found = Target | 'missing' | null;
 
 /** A place in a collection. */
 export interface TreeTarget {
@@ -47,10 +51,10 @@ export interface Finder {
 }
 
 /**
- * Resolves an address with one token. Null when it does not exist or the token may not see it.
+ * Resolves an address with one token. Null when the collection does not exist or the token may not see it.
  * @throws KeepError `unauthorized` for an invalid token; `unreadable_manifest`; what the sources throw
  */
-export function findTarget(finder: Finder, address: Address, token: string): Promise<Target | null> {
+export function findTarget(finder: Finder, address: Address, token: string): Promise<Found> {
   if (address.kind === 'id') return findById(finder, address.id, token, address.path, address.prefix);
   const [first, second, ...rest] = address.path;
   if (first === undefined || second === undefined) return siteList(finder, first, token);
@@ -59,13 +63,7 @@ export function findTarget(finder: Finder, address: Address, token: string): Pro
   return id === null ? Promise.resolve(null) : findById(finder, id, token, rest, [first, second]);
 }
 
-async function findById(
-  finder: Finder,
-  id: string,
-  token: string,
-  path: string[],
-  prefix: string[],
-): Promise<Target | null> {
+async function findById(finder: Finder, id: string, token: string, path: string[], prefix: string[]): Promise<Found> {
   if (!id.includes('-j7d0g-')) return findInCollection(finder, id, token, path, prefix);
   const project = await finder.deps.collections.project(id, token, finder.signal);
   return project && findInProject(finder, { uuid: project.uuid, name: project.name }, token, path, prefix);
@@ -77,15 +75,15 @@ async function findInCollection(
   token: string,
   path: string[],
   prefix: string[],
-): Promise<TreeTarget | null> {
+): Promise<Found> {
   const collection = await opener.open(id, token, fresh, signal);
   if (collection === null) return null;
   const tree = await deps.trees.treeOf(collection, token);
   const node = findNode(tree, path.join('/'));
-  return node === null ? null : { kind: 'tree', collection, token, tree, node, path, prefix };
+  return node === null ? 'missing' : { kind: 'tree', collection, token, tree, node, path, prefix };
 }
 
-async function findInHome(finder: Finder, username: string, token: string, path: string[]): Promise<Target | null> {
+async function findInHome(finder: Finder, username: string, token: string, path: string[]): Promise<Found> {
   const homes = await finder.deps.collections.homes(token, finder.signal);
   const home = homes.find((candidate) => candidate.username === username);
   if (home === undefined) return null;
@@ -99,14 +97,14 @@ async function findInProject(
   token: string,
   path: string[],
   prefix: string[],
-): Promise<Target | null> {
+): Promise<Found> {
   const [name, ...rest] = path;
   if (name === undefined) {
     const entries = () => projectEntries(finder, owner.uuid, token);
     return { kind: 'virtual', name: owner.name, token, prefix, entries };
   }
   const child = await findChild(finder, owner.uuid, name, token);
-  if (child === null) return null;
+  if (child === null) return 'missing';
   const below = [...prefix, name];
   if (child.kind === 'collection') return findInCollection(finder, child.uuid, token, rest, below);
   return findInProject(finder, { uuid: child.uuid, name }, token, rest, below);
@@ -132,8 +130,9 @@ function displayName(name: string, slashSubstitution: string): string | null {
   return ['', '.', '..'].includes(shown) || shown.includes('/') ? null : shown;
 }
 
-/** `/`, `/users/` and `/by_id/`. The homes are always read: that proves the token. */
+/** `/`, `/users/` and `/by_id/`. The homes are always read: that proves the token, but not that its user is active. */
 async function siteList(finder: Finder, name: string | undefined, token: string): Promise<VirtualTarget> {
+  if (!(await finder.deps.isAccepted(token))) throw new KeepError('unauthorized');
   const homes = await finder.deps.collections.homes(token, finder.signal);
   if (name === undefined) return { kind: 'virtual', name: '', token, prefix: [], entries: siteEntries };
   const usernames = homes.map(({ username }) => username).filter((username) => displayName(username, '') !== null);

@@ -40,7 +40,7 @@ export const conditions: Target = {
     const name = random.pick(['If-Match', 'If-None-Match', 'If-Modified-Since', 'If-Unmodified-Since', 'If-Range']);
     const headers = { get: (asked: string) => (asked === name ? input : null) } as Headers;
     const validators = { etag: '"abc"', modified: random.oneIn(3) ? null : 1_795_236_356_000 };
-    return `${name} ${judgeConditions(headers, validators)} ${rangeApplies(headers, validators)}`;
+    return `${name} ${judgeConditions(random.pick(['GET', 'POST']), headers, validators)} ${rangeApplies(headers, validators)}`;
   },
 };
 

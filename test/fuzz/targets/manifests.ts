@@ -181,7 +181,10 @@ export const zipSelection: Target = {
       headers: { 'Content-Type': type },
       ...(inQuery ? {} : { body: input.toWellFormed() }),
     });
-    const fields = await readFields(request, new URLSearchParams(inQuery ? input : ''));
+    const fields = await readFields(
+      request,
+      new URL(`http://localhost/?${inQuery ? encodeURI(input.toWellFormed()) : ''}`),
+    );
     wantsArchive(new Headers(), fields, true);
     const { files, filename, metadata } = readArchiveRequest(fields);
     const { tree } = CHOSEN_FROM;

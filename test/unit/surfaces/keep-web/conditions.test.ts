@@ -35,13 +35,51 @@ const TABLE: [Record<string, string>, string][] = [
 
 describe('conditions', () => {
   test.each(TABLE)('%j', (headers, verdict) => {
-    expect(judgeConditions(new Headers(headers), here)).toBe(verdict);
+    expect(judgeConditions('GET', new Headers(headers), here)).toBe(verdict);
   });
+
+  test('that hold fail a POST, which cannot be answered with "not modified"', () => {
+    const judge = (headers: Record<string, string>) => judgeConditions('POST', new Headers(headers), here);
+    expect(judge({ 'If-None-Match': '"abc"' })).toBe('precondition_failed');
+    expect(judge({ 'If-None-Match': '*' })).toBe('precondition_failed');
+    expect(judge({ 'If-None-Match': '"x"' })).toBe('proceed');
+    expect(judge({ 'If-Modified-Since': LATER })).toBe('proceed');
+  });
+
+  test.each([
+    '2094',
+    'garbage 9999',
+    'Fri, 30 Feb 2094 00:00:00 GMT',
+    'Fri, 31 Jun 2094 00:00:00 GMT',
+    'Fri, 01 Jan 2094 24:00:00 GMT',
+    'Fri, 01 Jan 2094 00:60:00 GMT',
+    'Fri, 01 Jan 2094 00:00:00',
+    'Fri, 01 Jan 2094 00:00:00 +0000',
+    'Fri, 1 Jan 2094 00:00:00 GMT',
+    '2094-01-01T00:00:00Z',
+    '01/01/2094',
+    `${LATER}, ${LATER}`,
+    'Jan 1 2094',
+  ])('with %s, which is not an HTTP date, are ignored', (text) => {
+    expect(judgeConditions('GET', new Headers({ 'If-Modified-Since': text }), here)).toBe('proceed');
+    expect(judgeConditions('GET', new Headers({ 'If-Unmodified-Since': text.replace('2094', '1994') }), here)).toBe(
+      'proceed',
+    );
+    expect(rangeApplies(new Headers({ 'If-Range': text }), here)).toBe(false);
+  });
+
+  test.each(['Mon, 28 Apr 2025 19:50:49 GMT', 'Monday, 28-Apr-25 19:50:49 GMT', 'Mon Apr 28 19:50:49 2025'])(
+    'take the date %s',
+    (text) => {
+      expect(judgeConditions('GET', new Headers({ 'If-Modified-Since': text }), here)).toBe('not_modified');
+      expect(rangeApplies(new Headers({ 'If-Range': text }), here)).toBe(true);
+    },
+  );
 
   test('about dates do not count for content without one', () => {
     const undated = { etag: '"abc"', modified: null };
-    expect(judgeConditions(new Headers({ 'If-Modified-Since': LATER }), undated)).toBe('proceed');
-    expect(judgeConditions(new Headers({ 'If-Unmodified-Since': BEFORE }), undated)).toBe('proceed');
+    expect(judgeConditions('GET', new Headers({ 'If-Modified-Since': LATER }), undated)).toBe('proceed');
+    expect(judgeConditions('GET', new Headers({ 'If-Unmodified-Since': BEFORE }), undated)).toBe('proceed');
     expect(rangeApplies(new Headers({ 'If-Range': SAME }), undated)).toBe(false);
   });
 

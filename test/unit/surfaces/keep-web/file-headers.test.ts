@@ -13,6 +13,10 @@ describe('Content-Disposition', () => {
     ['attachment', 'ä☃.txt', `attachment; filename="__.txt"; filename*=UTF-8''%C3%A4%E2%98%83.txt`],
     ['attachment', 'a\r\nX: y', `attachment; filename="a__X: y"; filename*=UTF-8''a%0D%0AX%3A%20y`],
     ['attachment', "it's (1)*é", `attachment; filename="it's (1)*_"; filename*=UTF-8''it%27s%20%281%29%2A%C3%A9`],
+    // Browsers decode escapes in the quoted form.
+    ['attachment', '100%41.txt', `attachment; filename="100%41.txt"; filename*=UTF-8''100%2541.txt`],
+    // A byte that is not UTF-8.
+    ['attachment', 'M\udcdcller', `attachment; filename="M_ller"; filename*=UTF-8''M%EF%BF%BDller`],
   ] as const)('%s %j', (type, name, expected) => {
     expect(contentDisposition(type, name)).toBe(expected);
   });

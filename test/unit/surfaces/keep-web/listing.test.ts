@@ -6,9 +6,16 @@ import {
   type ListingEntry,
   listingJson,
   parseSorting,
+  plainListing,
   sortEntries,
 } from '../../../../src/surfaces/keep-web/listing.ts';
-import { formatSize, listingPage, PAGE_ROWS } from '../../../../src/surfaces/keep-web/listing-page.ts';
+import {
+  formatSize,
+  listingPage,
+  MAX_SORTED,
+  PAGE_ROWS,
+  pageRows,
+} from '../../../../src/surfaces/keep-web/listing-page.ts';
 import { hostileName } from '../../../support/hostile-names.ts';
 
 const entry = (
@@ -34,12 +41,20 @@ const listing = (entries: ListingEntry[], changes: Partial<Listing> = {}): Listi
   name: 'files',
   crumbs: [],
   takesDetours: true,
-  entries,
+  entries: () => entries,
+  totals: { files: entries.length, bytes: 0, entries: entries.length },
+  path: [],
   collection: { uuid: 'u', portable_data_hash: 'h+1', name: 'files', modified_at: '2026-01-02T03:04:05Z' },
   url: 'https://h/c=u/',
   depth: 1,
   ...changes,
 });
+
+async function textOf(texts: AsyncIterable<string>): Promise<string> {
+  let all = '';
+  for await (const text of texts) all += text;
+  return all;
+}
 
 describe('a listing', () => {
   test.each([
@@ -69,32 +84,60 @@ describe('a listing', () => {
         if (!/^\.{1,2}$/.test(name)) expect(decodeURIComponent(url.pathname)).toBe(`/c=u/dir/${name}`);
       }),
     );
-    expect(entryHref({ name: 'https://x', kind: 'directory' }, { takesDetours: true })).toBe('./https%3A%2F%2Fx/');
+    expect(entryHref({ name: 'https://x', kind: 'directory' }, { takesDetours: true })).toBe('https%3A%2F%2Fx/');
   });
 
-  test('as JSON says the same, and is JSON for any name', () => {
+  test('as JSON says the same, and is JSON for any name', async () => {
     const hostile = ENTRIES.concat(entry('"\n\u2028</script>', 1));
-    const read = JSON.parse([...listingJson(listing(hostile))].join(''));
+    const read = JSON.parse(await textOf(listingJson(listing(hostile))));
     expect(read.collection.uuid).toBe('u');
     expect(read.entries).toEqual(hostile.map((one) => ({ ...one, href: entryHref(one, { takesDetours: true }) })));
-    expect(JSON.parse([...listingJson(listing([]))].join('')).entries).toEqual([]);
+    expect(JSON.parse(await textOf(listingJson(listing([])))).entries).toEqual([]);
   });
 
   test('goes over several pages when it is long, and keeps its order', async () => {
     const many = Array.from({ length: 2 * PAGE_ROWS + 1 }, (_, i) => entry(`f${String(i).padStart(5, '0')}`, i));
     const texts = await Promise.all(
-      [0, 1, 2, 3].map((page) => listingPage(listing(many), many, parseSorting('-size'), page).text()),
+      [0, 1, 2, 3].map(async (page) => (await listingPage(listing(many), parseSorting('-size'), page)).text()),
     );
     expect(texts.map((text) => text.split('class="item"').length - 1)).toEqual([PAGE_ROWS, PAGE_ROWS, 1, 0]);
     expect(texts[1]).toContain('href="?sort=-size&amp;page=3"');
     expect(texts[1]).toContain('Page 2 of 3');
   });
 
+  test('orders numbers in names by their value', () => {
+    const names = ['chr10', 'chr2', 'chr1', 'chr02', 'a', 'chrX', 'chr1_9', 'chr1_10', '10', '9', '007', 'é2', 'é10'];
+    const sorted = sortEntries(
+      names.map((name) => entry(name, 1)),
+      parseSorting(null),
+    ).map(({ name }) => name);
+    expect(sorted.join(' ')).toBe('007 9 10 a chr1 chr1_9 chr1_10 chr02 chr2 chr10 chrX é2 é10');
+  });
+
+  test('for programs is whole, and links to its entries alone, by plain names', async () => {
+    const many = Array.from({ length: 2 * PAGE_ROWS + 1 }, (_, i) => entry(`f<${i}`, i));
+    const text = await textOf(plainListing(listing([entry('sub dir', 1, 'directory'), ...many])));
+    const links = [...text.matchAll(/href="([^"]*)"/g)].map(([, href]) => href);
+    expect(links).toEqual(['sub%20dir/', ...many.map(({ name }) => encodeURIComponent(name))]);
+    expect(text).not.toContain('http');
+  });
+
+  test('of more entries than can be sorted shows each once, in the order of the bytes of their names', async () => {
+    const many = Array.from({ length: MAX_SORTED + 1 }, (_, i) => entry(`f${String(i).padStart(9, '0')}`, i));
+    const { rows, pages, sorting } = await pageRows(listing(many), parseSorting('size'), 7);
+    expect([rows[0]?.name, rows.length, pages, sorting]).toEqual(['f000007000', PAGE_ROWS, 21, null]);
+  });
+
+  test('selects a name that is not UTF-8 by its bytes', async () => {
+    const text = await (await listingPage(listing([entry('M\udcdcller', 1)]), parseSorting(null), 0)).text();
+    expect(text).toContain('name="encoded_files" value="M%DCller"');
+    expect(text).toContain('href="M%DCller"');
+  });
+
   test('shows nothing of a name but its text', async () => {
     const evil = '"><script>alert(1)</script>\'&';
-    const page = listingPage(
-      listing([entry(evil, 1)], { name: evil, crumbs: [{ name: evil, href: '../' }] }),
-      [entry(evil, 1)],
+    const page = await listingPage(
+      listing([entry(evil, 1)], { name: evil, crumbs: [{ name: evil, href: '/c=u/' }] }),
       parseSorting(null),
       0,
     );
@@ -108,10 +151,12 @@ describe('a listing', () => {
 
   test('offers commands that a shell takes as one address, without a token where the address has one', async () => {
     const url = "https://h/c=u/it's $(here)/";
-    const text = await listingPage(listing([], { url }), [], parseSorting(null), 0).text();
-    expect(text).toContain('&#39;https://h/c=u/it%27s $(here)/&#39;');
+    const commands = async (shown: Listing) => (await listingPage(shown, parseSorting(null), 0)).text();
+    const text = await commands(listing([], { url, path: ["it's $(here)"] }));
+    expect(text).toContain('&#39;https://h/c=u/it&#39;\\&#39;&#39;s $(here)/&#39;');
+    expect(text).toContain('keep-edge get &#39;u/it&#39;\\&#39;&#39;s $(here)/&#39;');
     expect(text).toContain('Authorization: Bearer $ARVADOS_API_TOKEN');
-    const shared = await listingPage(listing([], { url: 'https://h/c=u/t=secret/' }), [], parseSorting(null), 0).text();
+    const shared = await commands(listing([], { url: 'https://h/c=u/t=secret/' }));
     expect(shared).not.toContain('ARVADOS_API_TOKEN');
   });
 

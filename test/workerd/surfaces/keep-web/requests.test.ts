@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { CollectionSource, OpenCollection } from '../../../../src/collections/source.ts';
+import type { OpenCollection } from '../../../../src/collections/source.ts';
 import { clientAddress } from '../../../../src/surfaces/keep-web/download-log.ts';
 import { createOpener } from '../../../../src/surfaces/keep-web/open-cache.ts';
 import { readFields } from '../../../../src/surfaces/keep-web/request-fields.ts';
@@ -33,14 +33,18 @@ describe('what was opened', () => {
   const signal = new AbortController().signal;
   function setup(ttl: number) {
     const asked: string[] = [];
-    const state = { hash: 'a+1', now: 0 };
+    const state = { hash: 'a+1', now: 0, accepted: true };
     const open = async (id: string, token: string): Promise<OpenCollection | null> => {
       asked.push(`${id} ${token}`);
       if (token === 'bad') return null;
       const { hash } = state;
       return { uuid: id, portableDataHash: hash, name: '', modifiedAt: '', manifest: async () => [hash] as never };
     };
-    const opener = createOpener({ open } as unknown as CollectionSource, ttl, () => state.now);
+    const opener = createOpener(
+      { collections: { open }, isAccepted: async () => state.accepted },
+      ttl,
+      () => state.now,
+    );
     const ask = (token = 't', fresh = false) => opener.open('c', token, fresh, signal);
     return { asked, state, ask };
   }
@@ -71,6 +75,14 @@ describe('what was opened', () => {
     expect(off.asked.length).toBe(2);
   });
 
+  test('is not cached for a token that is no longer accepted', async () => {
+    const { asked, state, ask } = setup(5);
+    await ask();
+    state.accepted = false;
+    await ask();
+    expect(asked.length).toBe(2);
+  });
+
   test('gives no manifest of another content than it said', async () => {
     const { state, ask } = setup(5);
     const first = await ask();
@@ -86,7 +98,7 @@ describe('the fields of a request', () => {
   const read = (body: string, type: string, query = '', method = 'POST') =>
     readFields(
       new Request('http://h/', { method, body, headers: { 'Content-Type': type } }),
-      new URLSearchParams(query),
+      new URL(`http://h/?${query}`),
     );
 
   test('come from the query first, then from a form', async () => {
@@ -99,6 +111,12 @@ describe('the fields of a request', () => {
       true,
     ]);
     expect(fields.form.get('a')).toBe('2');
+  });
+
+  test('keep bytes that are not UTF-8, and percent signs that begin no escape', async () => {
+    const fields = await read('files=M%DCller&x=100%25+%zz', 'application/x-www-form-urlencoded', 'files=%ff+%C3%A9');
+    expect(fields.getAll('files')).toEqual(['\udcff é', 'M\udcdcller']);
+    expect(fields.get('x')).toBe('100% %zz');
   });
 
   test('come from multipart forms', async () => {
