@@ -129,6 +129,7 @@ const REASONS: Record<string, string> = {
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'it is larger than this file system or limit allows',
   EROFS: 'the file system is read-only',
+  EEXIST: 'something of this name is there already',
   ENOTDIR: 'a file is where a directory should be',
   ENOTEMPTY: 'a directory is in the way',
   ESPIPE: 'it is a pipe now',

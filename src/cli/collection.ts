@@ -21,6 +21,8 @@ export interface LoadedCollection {
 }
 
 const ADDRESS = /^(?:keep:)?([a-z0-9]{5}-4zz18-[a-z0-9]{15}|[0-9a-f]{32}\+\d+)(?:\/(.*))?$/s;
+/** Of the files that a command works on: about 1 GB of memory. */
+const MAX_SEGMENTS = 8_000_000;
 const UUID = /^[a-z0-9]{5}-4zz18-[a-z0-9]{15}$/;
 
 /** @throws CliError with exit code 2 */
@@ -60,7 +62,7 @@ export async function loadCollection(api: Api, id: string, signal?: AbortSignal)
 /** @param below leaves out what is not at this path or below it. @throws CliError when the text is no manifest */
 export async function treeOf(manifest: string, below = ''): Promise<ManifestDirectory> {
   try {
-    return await readTree([new TextEncoder().encode(manifest)], { below });
+    return await readTree([new TextEncoder().encode(manifest)], { below, maxSegments: MAX_SEGMENTS });
   } catch (error) {
     if (isKeepError(error)) throw new CliError(error.message);
     throw error;

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { appendFile, chmod, mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -201,4 +201,27 @@ test('a finished put that is repeated says that it makes a second collection, as
   expect(second.stderr).toContain(`has made the collection ${uuid} (once). This run makes a second one`);
   await api(service, `collections/${second.stdout.trim()}`, { token: cli.token, method: 'DELETE' });
   expect((await cli.run('put', file)).stderr).not.toContain('earlier run');
+});
+
+test('a full disk behind standard output, or below the checkpoint, is one line and exit code 1', async () => {
+  const file = join(cli.home, 'to nowhere');
+  await writeFile(file, 'x'.repeat(100_000));
+  const uuid = await cli.ok('put', file, '-q');
+  for (const args of [['ls', uuid], ['cat', `${uuid}/to nowhere`], ['--help']]) {
+    const child = spawn('sh', ['-c', '"$0" "$@" > /dev/full', ...cli.command, ...args], { env: cli.env });
+    const { code, stderr } = await outputOf(child);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'keep-edge: standard output: no space is left on the disk\n' });
+  }
+  const cache = join(cli.home, 'full cache');
+  await mkdir(cache);
+  // The limit is in blocks of 512 bytes: the lock fits, the checkpoint of many files does not.
+  const many = await makeDirectory('unrecorded files');
+  for (let number = 0; number < 60; number++) await writeFile(join(many, String(number)), String(number));
+  const limited = spawn('sh', ['-c', 'ulimit -f 1; exec "$0" "$@"', ...cli.command, 'put', `${many}/`], {
+    env: { ...cli.env, XDG_CACHE_HOME: cache },
+  });
+  const { code, stderr } = await outputOf(limited);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`${cache}/keep-edge/put/`);
+  expect(stderr).toContain('larger than this file system or limit allows');
 });

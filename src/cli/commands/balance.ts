@@ -6,7 +6,7 @@ import { formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { errorScreen } from '../progress.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
-import { print } from '../terminal.ts';
+import { oneLine, print } from '../terminal.ts';
 
 export const balance: Command = {
   name: 'balance',
@@ -80,7 +80,9 @@ async function follow(api: Api, id: number): Promise<Row> {
       return run;
     }
     const { collections, stored_blocks } = run.counts as Record<string, number>;
-    const line = `Run ${id}: ${phaseInWords(String(run.phase))}, ${plural(collections ?? 0, 'collection')}, ${plural(stored_blocks ?? 0, 'stored block')}, ${formatSeconds((Date.now() - started) / 1000)}`;
+    const line = oneLine(
+      `Run ${id}: ${phaseInWords(String(run.phase))}, ${plural(collections ?? 0, 'collection')}, ${plural(stored_blocks ?? 0, 'stored block')}, ${formatSeconds((Date.now() - started) / 1000)}`,
+    );
     if (screen.isTTY) screen.write(`\r\x1b[K${line.slice(0, screen.columns - 1)}`);
     else if (Date.now() - lastLine >= PLAIN_LINE_MS) {
       lastLine = Date.now();

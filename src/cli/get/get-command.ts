@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, posix } from 'node:path';
 import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { type FoundFile, filesBelow, loadEntry, parseAddress } from '../collection.ts';
@@ -13,7 +13,7 @@ import { openSession, type Session } from '../session.ts';
 import { note, print, printJson, showName } from '../terminal.ts';
 import { openDestination, privateName } from './destination.ts';
 import { type DownloadCounts, download } from './download.ts';
-import { type GetPlan, planFiles } from './fetch-plan.ts';
+import { type GetPlan, planFiles, refuseNames } from './fetch-plan.ts';
 import { printFile } from './print-file.ts';
 import type { ReadRange } from './range-reader.ts';
 import { verify } from './verify-files.ts';
@@ -79,8 +79,9 @@ async function runGet(given: Given): Promise<number> {
 
 function planEntry(entry: ManifestDirectory | ManifestFile, path: string, destination: string) {
   if (entry.kind === 'file') {
+    refuseNames([posix.basename(path)]);
     const into = destination === '' || destination.endsWith('/') || isDirectory(destination);
-    const target = into ? join(destination || '.', basename(path)) : destination;
+    const target = into ? join(destination || '.', posix.basename(path)) : destination;
     return planFiles([{ path: basename(target), file: entry }], {
       root: dirname(target),
       sourceOf: () => path,

@@ -112,7 +112,11 @@ function openLocked(file: string, resume: boolean, lock: Lock): Checkpoint {
   const append = (line: Line) => {
     lock.check();
     text += `${JSON.stringify(line)}\n`;
-    writeSync(descriptor, text);
+    try {
+      writeSync(descriptor, text);
+    } catch (error) {
+      throw new CliError(`${file}: ${reasonOf(error)}. The progress of uploads is kept there.`);
+    }
     text = '';
     timer ??= setTimeout(() => {
       timer = null;

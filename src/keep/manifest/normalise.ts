@@ -6,17 +6,24 @@ import { printManifest } from './print.ts';
 import { READ_RULES } from './rules.ts';
 import { appendSegment, directoryIn, emptyDirectory, fileIn, type ManifestDirectory } from './tree.ts';
 
+const TOO_MANY = 'the manifest has too many segments to be held in memory';
+
 /**
  * Reads a manifest into a tree in memory, one object per segment: for the command line and small collections.
  * @param options.below only what is at this path or below it: a line of n blocks and m files makes n times m segments
+ * @param options.maxSegments more are refused
  * @throws KeepError unreadable_manifest, also when a path is both a file and a directory
  */
-export async function readTree(chunks: Chunks, { below = '' }: { below?: string } = {}): Promise<ManifestDirectory> {
+export async function readTree(
+  chunks: Chunks,
+  { below = '', maxSegments = Number.POSITIVE_INFINITY }: { below?: string; maxSegments?: number } = {},
+): Promise<ManifestDirectory> {
   const prefix = `${below}/`;
   const root = emptyDirectory();
   const directoryOf = createPlaceFinder(root, (parent, place) =>
     directoryIn(parent, place.name, () => placeText(place)),
   );
+  let segments = 0;
   let locators: string[] = [];
   /** Where in the line's data each block begins, and, last, where the data ends. */
   let starts: number[] = [0];
@@ -36,6 +43,7 @@ export async function readTree(chunks: Chunks, { below = '' }: { below?: string 
         const end = position + length;
         for (let at = position, index = blockAt(starts, position); at < end; index++) {
           const [start = 0, next = end] = [starts[index], starts[index + 1]];
+          if (++segments > maxSegments) throw new KeepError(READ_RULES.code, { message: TOO_MANY });
           const here = Math.min(end, next) - at;
           const locator = locators[index] ?? '';
           appendSegment(file, { locator, blockSize: next - start, offset: at - start, length: here });
