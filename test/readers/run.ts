@@ -8,12 +8,14 @@ import { preparePython } from '../clients/prepare-python.ts';
 import { type Snippet, snippetsOf } from './snippets.ts';
 
 /**
- * `npm run test:tools`: runs the snippets of docs/tools.md against a service of its own, with a token that may read one
- * collection. A snippet whose program is not installed is skipped with a message; arguments choose headings.
+ * `npm run test:tools`: runs the snippets of docs/tools.md and the commands of docs/operate.md against a service of its
+ * own, the former with a token that may read one collection. A snippet whose program is not installed is skipped with a message; arguments choose headings.
  */
 const VENV = join(ROOT, '.cache/readers');
 /** Too large to install for a test. */
 const OPTIONAL = ['Rscript', 'gdalinfo'];
+
+const SECRETS = { SYSTEM_ROOT_TOKEN: 'r'.repeat(40), MANAGEMENT_TOKEN: 'm'.repeat(40) };
 
 const python = await preparePython(VENV, join(import.meta.dirname, 'requirements.txt'));
 const work = mkdtempSync(join(tmpdir(), 'keep-edge-tools-'));
@@ -24,7 +26,7 @@ const service = await serve({
   port: 0,
   state: join(work, 'state'),
   devVars: false,
-  vars: { SYSTEM_ROOT_TOKEN: 'r'.repeat(40), BLOB_SIGNING_KEY: 's'.repeat(40), MANAGEMENT_TOKEN: 'm'.repeat(40) },
+  vars: { ...SECRETS, BLOB_SIGNING_KEY: 's'.repeat(40) },
   onLog: () => {},
 });
 const environment: Record<string, string> = {
@@ -38,8 +40,11 @@ let failed = 0;
 let tried = 0;
 try {
   await prepare();
-  for (const snippet of snippetsOf(readFileSync(join(ROOT, 'docs/tools.md'), 'utf8'))) {
-    if (process.argv.length === 2 || process.argv.slice(2).some((part) => snippet.heading.includes(part))) run(snippet);
+  for (const page of ['docs/tools.md', 'docs/operate.md']) {
+    for (const snippet of snippetsOf(readFileSync(join(ROOT, page), 'utf8'))) {
+      const isAsked = process.argv.slice(2).some((part) => snippet.heading.includes(part));
+      if (process.argv.length === 2 || isAsked) run(snippet);
+    }
   }
 } finally {
   await service.stop();
@@ -48,7 +53,10 @@ try {
 console.log(failed === 0 ? `every snippet of ${tried} that could be run works` : `${failed} snippets FAILED`);
 process.exit(failed === 0 && tried > 0 ? 0 : 1);
 
-/** Files of every format in a collection, a token for it alone, and DuckDB's extension where DuckDB looks for it. */
+/**
+ * Files of every format in a collection, a token for it alone, a block that no collection names, and DuckDB's extension
+ * where DuckDB looks for it.
+ */
 async function prepare(): Promise<void> {
   command(python, [join(import.meta.dirname, 'make_data.py'), data], {});
   const { token: owner } = await createFirstAdmin(join(work, 'state'), service.api);
@@ -64,11 +72,18 @@ async function prepare(): Promise<void> {
   const made = (await answer.json()) as { uuid: string; api_token: string };
   const token = `v2/${made.uuid}/${made.api_token}`;
   Object.assign(environment, {
+    ...SECRETS,
+    DATA: data,
     KEEP: service.url,
     UUID: uuid,
     TOKEN: token,
     LINK: `${service.url}/c=${uuid}/t=${token}`,
     TOKEN_OF_OWNER: owner ?? '',
+  });
+  await fetch(`${service.url}/acbd18db4cc2f85cedef654fccc4a4d8`, {
+    method: 'PUT',
+    headers: { Authorization: `Bearer ${SECRETS.SYSTEM_ROOT_TOKEN}` },
+    body: 'foo',
   });
   const [extensions] = globSync(`${VENV}/lib/python*/site-packages/duckdb_extension_httpfs/extensions`);
   for (const file of globSync(`${extensions}/**/*.duckdb_extension`)) {

@@ -2,9 +2,12 @@ import { expect, test } from 'vitest';
 import { snippetsOf } from '../../readers/snippets.ts';
 import { textOf } from './repository.ts';
 
-test('every snippet that the tools page marks for running is found, with what it must print', () => {
-  const page = textOf('docs/tools.md');
-  const snippets = snippetsOf(page);
-  expect(snippets).toHaveLength(page.split('<!-- run:').length - 1);
-  expect(snippets.every(({ heading, prints, code }) => heading !== '' && prints !== '' && code !== '')).toBe(true);
-});
+test.each(['docs/tools.md', 'docs/operate.md'])(
+  'every snippet that %s marks for running is found, with what it must print',
+  (file) => {
+    const page = textOf(file);
+    const snippets = snippetsOf(page);
+    expect(snippets).toHaveLength(page.split('<!-- run:').length - 1);
+    expect(snippets.every(({ heading, prints, code }) => heading !== '' && prints !== '' && code !== '')).toBe(true);
+  },
+);
