@@ -20,6 +20,8 @@ const BASIC = /^basic (.*)$/is;
 /** The first one can only be set by the very host that gets it, over https: not by a page of a sibling host. It counts alone. */
 export const HOST_COOKIE = '__Host-arvados_api_token';
 export const TOKEN_COOKIE = 'arvados_api_token';
+/** Arvados' own have some hundred at most; the access tokens of an OpenID provider, which it also accepts, a few thousand. */
+const MAX_TOKEN_CHARS = 8192;
 const SALTED_SECRET_LENGTH = 40;
 const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
 
@@ -39,7 +41,15 @@ export function requestTokens({ headers, url }: TokenBearer, count = { cookie: t
   if (query >= 0) tokens.push(...new URLSearchParams(withoutFragment(url.slice(query))).getAll('api_token'));
   const cookie = count.cookie ? tokenCookie(headers.get('Cookie')) : null;
   if (cookie !== null) tokens.push(cookie);
-  return tokens;
+  return tokens.map(boundedToken);
+}
+
+/**
+ * A token of any client as it may be looked up and kept; '' in place of one that no authority could have made. Forms and
+ * addresses carry megabytes.
+ */
+export function boundedToken(token: string): string {
+  return token.length > MAX_TOKEN_CHARS ? '' : token;
 }
 
 /** Splits a token. Anything that is not `v2/uuid/secret` is a v1 token: the whole text is its secret. */

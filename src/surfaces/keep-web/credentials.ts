@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
-import { HOST_COOKIE, TOKEN_COOKIE } from '../../keep/token.ts';
+import { boundedToken, HOST_COOKIE, TOKEN_COOKIE } from '../../keep/token.ts';
 import type { Address } from './address.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { RequestFields } from './request-fields.ts';
@@ -19,10 +19,10 @@ export function credentialsOf(
   anonymousToken: string | null,
 ): Credentials {
   if (address.kind === 'id' && address.pathToken !== null) {
-    return { kind: 'tokens', tokens: [address.pathToken], anonymous: false };
+    return { kind: 'tokens', tokens: [boundedToken(address.pathToken)], anonymous: false };
   }
   const tokens = policy.credentials ? own.map((token) => token.trim()) : [];
-  const given = fields.getAll('api_token');
+  const given = fields.getAll('api_token').map(boundedToken);
   const inForm = fields.form.getAll('api_token');
   if (given.length > 0 && ['GET', 'HEAD', 'POST'].includes(method)) {
     const direct =

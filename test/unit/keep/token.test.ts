@@ -110,3 +110,12 @@ test('no credentials make reading them throw, and no text makes salting throw an
     }),
   );
 });
+
+test('a token longer than any authority makes is none that could be accepted', () => {
+  const none = { get: () => null };
+  const tokens = (length: number) => requestTokens({ headers: none, url: `http://h/?api_token=${'x'.repeat(length)}` });
+  expect(tokens(8192)[0]).toHaveLength(8192);
+  expect(tokens(8193)).toEqual(['']);
+  const headers = { get: (name: string) => (name === 'Authorization' ? `Bearer ${'x'.repeat(9000)}` : null) };
+  expect(requestTokens({ headers, url: 'http://h/' })).toEqual(['']);
+});
