@@ -168,7 +168,7 @@ function factsOf(config: Config): ClusterFacts {
 function replicationOf(config: Config): number {
   const classes = defaultClasses(config);
   const writable = config.volumes.filter(
-    ({ readOnly, storageClasses }) => !readOnly && classes.some((name) => name in storageClasses),
+    ({ readOnly, storageClasses }) => !readOnly && classes.some((name) => Object.hasOwn(storageClasses, name)),
   );
   const possible = writable.reduce((sum, { replication }) => sum + replication, 0);
   return Math.max(1, Math.min(config.defaultReplication, possible));

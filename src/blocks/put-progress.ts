@@ -32,7 +32,7 @@ export function createPutProgress(classes: string[], desired: number): PutProgre
       if (used.has(mount)) return false;
       if (classes.length === 0) return replicas() < desired;
       const reached = confirmed();
-      return classes.some((name) => name in mount.storageClasses && (reached.get(name) ?? 0) < desired);
+      return classes.some((name) => Object.hasOwn(mount.storageClasses, name) && (reached.get(name) ?? 0) < desired);
     },
     add: (mount) => void used.add(mount),
     subtract: (mount) => void used.delete(mount),

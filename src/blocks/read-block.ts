@@ -50,7 +50,7 @@ export interface ReadOptions {
  * @throws KeepError `not_found` when every mount says so, else the last failure; `corrupt` when a copy is bad
  */
 export async function readBlock(source: BlockSource, hash: string, options: ReadOptions = {}): Promise<BlockRead> {
-  if (hash === EMPTY_HASH) return emptyBlock();
+  if (hash === EMPTY_HASH) return emptyBlock(options);
   const cached = await source.cache.match(hash, options);
   if (cached !== null) return { ...cached, from: 'cache', vouched: 'attested' };
   return onFirstMount(source.mounts, hash, async (mount) => {
@@ -99,7 +99,7 @@ export async function readBlockRange(
  * @throws KeepError as readBlock
  */
 export async function vouchForBlock(source: BlockSource, hash: string, options: ReadOptions = {}): Promise<BlockFound> {
-  if (hash === EMPTY_HASH) return { size: 0, from: 'cache', vouched: 'attested' };
+  if (hash === EMPTY_HASH) return emptyFound(options);
   return onFirstMount(source.mounts, hash, async (mount) => {
     const info = await mount.volume.head(hash, options.signal);
     if (info === null) return null;
@@ -110,8 +110,14 @@ export async function vouchForBlock(source: BlockSource, hash: string, options: 
 }
 
 /** The empty block always exists, stored or not. */
-function emptyBlock(): BlockRead {
-  return { body: streamOf(new Uint8Array(0)), size: 0, from: 'cache', vouched: 'attested' };
+function emptyBlock(options: ReadOptions): BlockRead {
+  return { body: streamOf(new Uint8Array(0)), ...emptyFound(options) };
+}
+
+/** @throws KeepError corrupt when the locator gives it another size */
+function emptyFound({ size }: ReadOptions): BlockFound {
+  if ((size ?? 0) !== 0) throw new KeepError('corrupt');
+  return { size: 0, from: 'cache', vouched: 'attested' };
 }
 
 async function onFirstMount<Result>(

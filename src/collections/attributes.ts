@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
+import { JsonObject } from '../records/json-object.ts';
 import { formatTime, normaliseTime } from '../records/times.ts';
 
 const MAX_NAME_LENGTH = 255;
@@ -27,7 +28,7 @@ const Time = v.nullable(
   ),
 );
 const Properties = v.pipe(
-  v.nullable(v.record(v.string(), v.unknown())),
+  v.nullable(JsonObject),
   v.transform((value) => JSON.stringify(value ?? {})),
   v.maxLength(MAX_PROPERTIES_BYTES, 'too large'),
 );
@@ -49,7 +50,7 @@ const Common = {
 export const CollectionAttributes = v.object({
   ...Common,
   portable_data_hash: v.optional(v.nullable(v.string())),
-  replication_desired: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
+  replication_desired: v.optional(v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(0)))),
   storage_classes_desired: v.optional(
     v.nullable(v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1, 'must not be empty'))),
   ),

@@ -1,3 +1,4 @@
+import { KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { stripSignature } from '../keep/locator.ts';
 import type { Chunks } from '../keep/manifest/line-tokens.ts';
@@ -77,6 +78,10 @@ function createCounter() {
       if (last === null || !isSamePath(path, last)) this.files++;
       last = path;
       this.bytes += length;
+      if (!Number.isSafeInteger(this.bytes))
+        throw new KeepError('invalid_record', {
+          message: 'the files of the manifest have more than 2^53-1 bytes in all',
+        });
     },
   };
 }

@@ -332,7 +332,7 @@ function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): s
       problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
     owner.set(id, volume.uuid);
     for (const name of Object.keys(volume.storageClasses)) {
-      if (Object.keys(classes).length > 0 && !(name in classes))
+      if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, name))
         problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
     }
   }

@@ -77,9 +77,10 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     const reader = body.getReader();
     const generation = this.#rows.stage();
     try {
-      const entries = await this.#stage(work, generation, chunksOf(reader));
+      const chunks = chunksOf(reader);
+      const entries = await this.#stage(work, generation, chunks);
       // Read the rest too: a sender whose body is cut off may take the answer for a failure.
-      while (!(await reader.read()).done);
+      for await (const _ of chunks);
       this.#rows.enforce(generation, entries, Date.now());
       await this.#arm();
       return { ok: true, entries };
@@ -236,7 +237,9 @@ function chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterabl
   return {
     [Symbol.asyncIterator]: () => ({
       next: async () => {
-        const { done, value } = await reader.read();
+        const { done, value } = await reader.read().catch((cause: unknown) => {
+          throw new KeepError('invalid_list', { message: 'the body broke off, or its chunks are malformed', cause });
+        });
         return done ? { done, value: undefined } : { done, value };
       },
     }),

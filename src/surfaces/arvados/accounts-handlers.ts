@@ -5,6 +5,7 @@ import { createUploader } from '../../accounts/uploaders.ts';
 import { requireAdmin, USERS, type UserAttributes } from '../../accounts/users.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
+import { JsonObject } from '../../records/json-object.ts';
 import { listRecords } from '../../records/list-query.ts';
 import { formatTime } from '../../records/times.ts';
 import { answer, listOf } from './answer.ts';
@@ -21,7 +22,7 @@ const UserBody = v.object({
   last_name: v.optional(Text),
   is_admin: v.optional(v.boolean()),
   is_active: v.optional(v.boolean()),
-  prefs: v.optional(v.record(v.string(), v.unknown())),
+  prefs: v.optional(JsonObject),
 });
 const TokenBody = v.object({
   owner_uuid: v.optional(v.string()),

@@ -1,5 +1,6 @@
 import { requireAccount, requireUser } from '../../accounts/access.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { requestText } from '../../http/request-chunks.ts';
 import { createRouteTable } from '../../http/route-table.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { requestTokens } from '../../keep/token.ts';
@@ -208,7 +209,7 @@ async function settleMethod({
   if (asked === null && !(isForm && isShort)) return { method: plain, request, form: none };
   if (!isForm) return { method: checkMethod(asked ?? 'POST'), request, form: none };
   if (!isShort) throw new KeepError('too_large', { message: 'a query in a form is too long' });
-  const text = await request.text();
+  const text = await requestText(request);
   const form = new URLSearchParams(text);
   const override = asked ?? form.get('_method');
   if (override === null) return { method: plain, request: withBody(request, text), form: none };

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { LINKS, type LinkAttributes } from '../../accounts/links.ts';
+import { JsonObject } from '../../records/json-object.ts';
 import { answer, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { parseRecord, present } from './record-body.ts';
@@ -9,7 +10,7 @@ const LinkBody = v.object({
   name: v.optional(v.pipe(v.string(), v.maxLength(255, 'value too long'))),
   tail_uuid: v.optional(v.nullable(v.string())),
   head_uuid: v.optional(v.nullable(v.string())),
-  properties: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
+  properties: v.optional(v.nullable(JsonObject)),
 });
 
 async function attributesOf(call: ApiCall): Promise<LinkAttributes> {

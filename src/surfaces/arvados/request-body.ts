@@ -1,3 +1,4 @@
+import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { RecordScanner } from '../../streams/json/scanner.ts';
@@ -32,7 +33,7 @@ export class BodyReader {
 
   /** @param name of the record: `collection`, `group`, … */
   constructor(request: Request, name: string) {
-    this.#chunks = request.body;
+    this.#chunks = request.body === null ? null : requestChunks(request);
     this.#isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers.get('Content-Type') ?? '');
     this.#name = name;
     this.#scanner = new RecordScanner(name);

@@ -1,4 +1,5 @@
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
+import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { type Address, encodePath, stepsTo, takesDetours } from './address.ts';
 import { contentType } from './content-type.ts';
@@ -55,7 +56,7 @@ export async function propfind(request: Request, target: Target, address: Addres
 async function limitedText(request: Request): Promise<string> {
   const decoder = new TextDecoder();
   let [text, bytes] = ['', 0];
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of requestChunks(request)) {
     bytes += chunk.byteLength;
     if (bytes > MAX_PROPFIND_BYTES) throw tooLarge();
     text += decoder.decode(chunk, { stream: true });
