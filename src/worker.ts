@@ -9,6 +9,7 @@ import { isKeepError, KeepError } from './keep/errors.ts';
 import { VERSION } from './keep/version.ts';
 
 export { Balancer } from './app/balancer-object.ts';
+export { CollectionObject } from './app/collection-object.ts';
 export { PullQueue, TrashQueue } from './app/queue-objects.ts';
 
 export default {

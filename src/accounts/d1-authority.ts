@@ -21,11 +21,23 @@ interface TokenRow {
 }
 
 /** An uploader account is inactive while its owner is. */
+const IS_ACTIVE = `is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
+      WHERE owners.uuid = users.owner_uuid AND users.is_uploader = 1 AND owners.is_active = 0)`;
 const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
     ${ROLES_SQL} AS roles,
-    is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
-      WHERE owners.uuid = users.owner_uuid AND users.is_uploader = 1 AND owners.is_active = 0) AS is_active
+    ${IS_ACTIVE} AS is_active
   FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE secret_sha256 = ?`;
+
+/** Whether a token that was accepted earlier is still good, and its user active. */
+export async function isValidToken(db: D1Database, uuid: string, now: number): Promise<boolean> {
+  const row = await db
+    .prepare(
+      `SELECT expires_at, ${IS_ACTIVE} AS is_active FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE tokens.uuid = ?`,
+    )
+    .bind(uuid)
+    .first<Pick<TokenRow, 'expires_at' | 'is_active'>>();
+  return row !== null && row.is_active === 1 && (row.expires_at === null || Date.parse(row.expires_at) > now);
+}
 
 /** The embedded authority: tokens are rows, found by the hash of their secret. A v2 token must name its own row. */
 export function createD1Authority(db: D1Database, now: () => number, seesUsers = false): Authority {

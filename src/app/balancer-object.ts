@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import { backupsSource } from '../balance/backups-source.ts';
 import {
   type BalancerContext,
   balanceSlice,
@@ -140,20 +141,19 @@ export class Balancer extends DurableObject<Env> implements Balancing {
     if (db === undefined || manifests === undefined) throw new Error('balancing needs the bindings DB and MANIFESTS');
     const { config, mounts, queues } = built.deps;
     const { balance } = config;
+    const source = {
+      db,
+      manifests,
+      batch: balance.collectionBatch,
+      defaultReplication: config.defaultReplication,
+    };
     return {
       rows: this.#rows,
       store: createR2ObjectStore(manifests),
       db,
       queues,
       mounts,
-      sources: [
-        collectionsSource({
-          db,
-          manifests,
-          batch: balance.collectionBatch,
-          defaultReplication: config.defaultReplication,
-        }),
-      ],
+      sources: [collectionsSource(source), backupsSource(source)],
       ttlSeconds: config.blobSigningTtlSeconds,
       mayTrash: config.blobTrash,
       trashLimit: balance.trashLimit,

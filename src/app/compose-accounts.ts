@@ -11,6 +11,7 @@ import { createUserStore } from '../accounts/users.ts';
 import type { WriterDependencies } from '../blocks/block-request.ts';
 import { createClusterSource } from '../collections/cluster-source.ts';
 import { createCollections } from '../collections/collections.ts';
+import { createCommits } from '../collections/commits.ts';
 import { createD1Source } from '../collections/d1-source.ts';
 import { createGroups } from '../collections/groups.ts';
 import type { CollectionSource } from '../collections/source.ts';
@@ -43,7 +44,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
   if (db === undefined || manifests === undefined || uploads === null) {
     return { ...guard(config, NO_ACCOUNTS, null), api: null, collectionSource: null, sweepCollections: async () => {} };
   }
-  return embedded(config, { db, manifests, uploads, directory });
+  return embedded(config, { db, manifests, uploads, directory, commits: env.COLLECTION });
 }
 
 function besideCluster(
@@ -77,7 +78,14 @@ function embedded(
     manifests,
     uploads,
     directory,
-  }: { db: D1Database; manifests: R2Bucket; uploads: UploadLog; directory: ServiceDirectory },
+    commits,
+  }: {
+    db: D1Database;
+    manifests: R2Bucket;
+    uploads: UploadLog;
+    directory: ServiceDirectory;
+    commits: DurableObjectNamespace | undefined;
+  },
 ): AccountDependencies {
   const { clusterId } = config;
   const facts = factsOf(config);
@@ -91,6 +99,7 @@ function embedded(
     now: Date.now,
   };
   const collections = createCollections(setup);
+  const committing = createCommits(commits);
   const cached = withTokenCache(
     createD1Authority(db, Date.now, config.usersSeeEachOther),
     config.tokenCacheTtlSeconds,
@@ -106,6 +115,7 @@ function embedded(
       users: createUserStore(db, clusterId, Date.now),
       tokens: createTokenStore(db, clusterId, Date.now),
       collections,
+      commits: committing,
       groups: createGroups(setup),
       links: createLinkStore(db, clusterId, Date.now),
       builtIns: once(() => ensureBuiltIns(db, clusterId, Date.now())),
@@ -119,7 +129,7 @@ function embedded(
     },
     collectionSource: createD1Source(setup, collections, guarded.authority),
     sweepCollections: async () => {
-      await collections.sweep();
+      for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
       await uploads.flush();
     },
   };

@@ -45,6 +45,11 @@ function settingsOf(config: Config): DownloadSettings {
   const { downloads } = config;
   return {
     ...downloads,
+    // Beside a cluster each look is a request to its API server, and changes are mostly made elsewhere.
+    readStalenessSeconds:
+      config.apiUrl === null
+        ? downloads.readStalenessSeconds
+        : Math.max(downloads.readStalenessSeconds, downloads.openTtlSeconds),
     clusterId: config.clusterId,
     edgeCache: config.edgeCache,
     downloadHost: downloads.downloadUrl === null ? null : new URL(downloads.downloadUrl).host,

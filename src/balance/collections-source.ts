@@ -78,7 +78,7 @@ async function readText(db: D1Database, manifests: R2Bucket, uuid: string): Prom
 }
 
 /** The user at the root of each owner. */
-async function rootOwners(db: D1Database, owners: string[]): Promise<Map<string, string>> {
+export async function rootOwners(db: D1Database, owners: string[]): Promise<Map<string, string>> {
   const { results } = await db
     .prepare(
       `WITH RECURSIVE up(start, uuid) AS (

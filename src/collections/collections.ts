@@ -7,10 +7,15 @@ import type { Row } from '../records/columns.ts';
 import { deleteRows } from '../records/delete-rows.ts';
 import { createUuid, INFIX, isUuid } from '../records/ids.ts';
 import { formatTime, isStoredTime } from '../records/times.ts';
-import { insertNamed, uniqueName, updateRow } from '../records/write-row.ts';
+import { insertNamed, uniqueName } from '../records/write-row.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
+import { hasBackup, writeBackup } from './backup.ts';
+import { changeRow } from './change-row.ts';
 import { checkedManifest } from './checked-manifest.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
+import { planEdits } from './edit/apply.ts';
+import type { Edit } from './edit/edits.ts';
+import { createTexts, stageNormalised } from './edit/texts.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';
 import { requireOwnerWritable } from './permission.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
@@ -47,6 +52,8 @@ export type Collections = ReturnType<typeof createCollections>;
 
 /** Attempts of a reader whose text was replaced after its row was read. */
 const READ_ATTEMPTS = 4;
+/** Batches of 500 that one cron run deletes: each collection costs a request to its Durable Object as well. */
+const SWEEP_STATEMENTS = 2;
 const WHOLE: GetOptions = { includeTrash: true, withText: true };
 
 /** Collections on D1. A user sees and changes what they own, directly or through projects and uploader accounts. */
@@ -122,10 +129,22 @@ export function createCollections(setup: CollectionsSetup) {
 
   return {
     find,
+    /** The columns that attributes set. @throws KeepError invalid_record, forbidden */
+    attributeColumns: async (uuid: string, attributes: Row, user: User) =>
+      columnsOf({ attributes, manifest: null }, user, await findToChange(uuid, user)),
 
     /** Checks and stores a manifest. Hand it to create or update, or discard it. */
     stage: (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, check: LocatorCheck) =>
       stageManifest(manifests, chunks, check),
+    /** Stages what edits make of an empty collection. @throws KeepError bad_request, not_found */
+    async stageEdits(edits: Edit[], user: User): Promise<StagedManifest> {
+      const texts = createTexts({ db, manifests }, null);
+      const request = { writer: { user, tokenUuid: null }, edits, conditions: [], lockTokens: [] };
+      const { judged, text } = await planEdits(texts, [request]);
+      const [outcome] = judged;
+      if (outcome?.ok === false) throw outcome.error;
+      return text === null ? stageManifest(manifests, [], null) : stageNormalised(manifests, text());
+    },
     /** The text of a staged manifest. */
     staged: (staged: StagedManifest) => readManifest(manifests, staged.stored),
     discard: (staged: StagedManifest) => deleteManifest(manifests, staged.stored),
@@ -142,7 +161,10 @@ export function createCollections(setup: CollectionsSetup) {
           created_at: formatTime(now()),
           ...(await columnsOf(change, user)),
         };
-        await insertNamed(db, 'collections', row, change.ensureUniqueName === true);
+        await insertNamed(db, 'collections', row, change.ensureUniqueName === true, async (inserted) => {
+          const backup = await writeBackup(manifests, { revision: 1, ...inserted }, formatTime(now()));
+          return () => manifests.delete(backup);
+        });
       });
       return find(uuid, user, WHOLE);
     },
@@ -152,17 +174,13 @@ export function createCollections(setup: CollectionsSetup) {
      * @throws KeepError not_found, invalid_record, forbidden; precondition_failed after a change by another writer
      */
     async update(uuid: string, change: Change, user: User): Promise<Collection> {
-      const before = await owningManifest(change, async () => {
+      await owningManifest(change, async () => {
         const found = await findToChange(uuid, user);
         const revision = change.revision ?? found.revision;
-        const columns = { ...(await columnsOf(change, user, found)), revision: revision + 1 };
-        const guard = { sql: 'revision = ?', values: [revision] };
-        if (await updateRow(db, 'collections', uuid, columns, guard)) return found;
-        throw new KeepError('precondition_failed', {
-          message: 'another writer changed the collection at the same time: try again',
-        });
+        const columns = await columnsOf(change, user, found);
+        if (await changeRow(setup, uuid, revision, columns)) return;
+        throw changedByOther();
       });
-      if (change.manifest !== null && before.stored !== null) await deleteManifest(manifests, before.stored);
       return find(uuid, user, WHOLE);
     },
 
@@ -170,12 +188,12 @@ export function createCollections(setup: CollectionsSetup) {
     async trash(uuid: string, user: User): Promise<Collection> {
       const { record, revision } = await findToChange(uuid, user, { includeTrash: true });
       if (record.is_trashed !== true) {
-        await updateRow(db, 'collections', uuid, {
+        const columns = {
           ...trashTimes(formatTime(now()), null, now(), setup.trashLifetimeSeconds),
           modified_at: formatTime(now()),
           modified_by_user_uuid: user.uuid,
-          revision: revision + 1,
-        });
+        };
+        if (!(await changeRow(setup, uuid, revision, columns))) throw changedByOther();
       }
       return find(uuid, user, WHOLE);
     },
@@ -190,13 +208,15 @@ export function createCollections(setup: CollectionsSetup) {
         delete_at: null,
         modified_at: formatTime(now()),
         modified_by_user_uuid: user.uuid,
-        revision: revision + 1,
+      };
+      const change = async (columns: Row) => {
+        if (!(await changeRow(setup, uuid, revision, columns))) throw changedByOther();
       };
       try {
-        await updateRow(db, 'collections', uuid, row);
+        await change(row);
       } catch (error) {
-        if (!ensureUniqueName || !(error instanceof KeepError)) throw error;
-        await updateRow(db, 'collections', uuid, { ...row, name: uniqueName(String(record.name), uuid) });
+        if (!ensureUniqueName || !isKeepError(error, 'invalid_record')) throw error;
+        await change({ ...row, name: uniqueName(String(record.name), uuid) });
       }
       return find(uuid, user, WHOLE);
     },
@@ -220,16 +240,31 @@ export function createCollections(setup: CollectionsSetup) {
       });
     },
 
-    /** Deletes collections whose delete_at has passed. @returns how many */
-    sweep(): Promise<number> {
+    /**
+     * Deletes collections whose delete_at has passed, up to a thousand.
+     * @returns their UUIDs: what backups still hold is for their Durable Objects to delete
+     */
+    async sweep(): Promise<string[]> {
       const due = { sql: `delete_at <= ? AND ${isStoredTime('delete_at')}`, values: [formatTime(now())] };
-      return deleteRows(db, 'collections', due, {
-        returning: 'manifest_key',
+      const deleted: string[] = [];
+      await deleteRows(db, 'collections', due, {
+        returning: 'uuid, manifest_key',
+        statements: SWEEP_STATEMENTS,
         onBatch: async (rows) => {
-          const keys = rows.flatMap(({ manifest_key }) => (typeof manifest_key === 'string' ? manifest_key : []));
-          if (keys.length > 0) await manifests.delete(keys);
+          const uuids = rows.map(({ uuid }) => String(uuid));
+          deleted.push(...uuids);
+          await db
+            .prepare('DELETE FROM file_metadata WHERE collection_uuid IN (SELECT value FROM json_each(?))')
+            .bind(JSON.stringify(uuids))
+            .run();
+          for (const { uuid, manifest_key } of rows) {
+            // A backup names the text for as long as the collection can be restored; old collections have none.
+            if (typeof manifest_key === 'string' && !(await hasBackup(manifests, String(uuid))))
+              await manifests.delete(manifest_key);
+          }
         },
       });
+      return deleted;
     },
   };
 }
@@ -251,6 +286,12 @@ export async function textOf(
 
 export function changedMeanwhile(): KeepError {
   return new KeepError('unavailable', { message: 'the collection was changed while it was read: try again' });
+}
+
+function changedByOther(): KeepError {
+  return new KeepError('precondition_failed', {
+    message: 'another writer changed the collection at the same time: try again',
+  });
 }
 
 function notFound(): KeepError {

@@ -30,15 +30,21 @@ export interface BuiltTree {
  * Parses a manifest into a tree, holding neither the text nor more than a few bytes a segment. Where a path is a file
  * and a directory at once, the directory is what is found.
  *
+ * @param isWanted leaves files out
  * @throws KeepError `unreadable_manifest`
  */
-export async function buildFileTree(manifest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<BuiltTree> {
+export async function buildFileTree(
+  manifest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  isWanted: (path: FilePath) => boolean = () => true,
+): Promise<BuiltTree> {
   const blocks = createBlocks();
   const files = createFiles();
   const handler: ManifestHandler = {
     stream: () => blocks.beginLine(),
     block: (locator, size) => blocks.add(locator, size ?? 0),
-    segment: (path, position, length) => files.add(path, blocks.lineStart() + position, length),
+    segment: (path, position, length) => {
+      if (isWanted(path)) files.add(path, blocks.lineStart() + position, length);
+    },
     directory: (place) => files.addDirectory(place),
   };
   await parseManifest(manifest, handler, RULES);

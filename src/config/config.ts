@@ -40,6 +40,8 @@ export interface Config {
   usersSeeEachOther: boolean;
   /** How long a trashed collection can be brought back. */
   defaultTrashLifetimeSeconds: number;
+  /** How long a deleted collection can be restored from its backup. */
+  backupLifetimeSeconds: number;
   downloads: DownloadConfig;
   remoteClusters: Record<string, RemoteCluster>;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
@@ -55,6 +57,7 @@ export interface DownloadConfig {
   trustAllContent: boolean;
   anonymousToken: string | null;
   openTtlSeconds: number;
+  readStalenessSeconds: number;
   logEvents: boolean;
   logIntervalSeconds: number;
   slashSubstitution: string;
@@ -204,11 +207,13 @@ const Vars = v.object({
   TOKEN_CACHE_TTL: duration('1m'),
   DEFAULT_TRASH_LIFETIME: duration('336h'),
   ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS: flag(true),
+  BACKUP_LIFETIME: duration('720h'),
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
   ANONYMOUS_USER_TOKEN: v.optional(v.string(), ''),
   WEBDAV_CACHE_TTL: duration('5s'),
+  READ_STALENESS: duration('0s'),
   WEBDAV_LOG_EVENTS: flag(true),
   WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
   FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
@@ -281,12 +286,14 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     tokenCacheTtlSeconds: o.TOKEN_CACHE_TTL,
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
     usersSeeEachOther: o.ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS,
+    backupLifetimeSeconds: o.BACKUP_LIFETIME,
     downloads: {
       downloadUrl: o.WEBDAV_DOWNLOAD,
       workbenchUrl: o.WORKBENCH2,
       trustAllContent: o.TRUST_ALL_CONTENT,
       anonymousToken: o.ANONYMOUS_USER_TOKEN || null,
       openTtlSeconds: o.WEBDAV_CACHE_TTL,
+      readStalenessSeconds: o.READ_STALENESS,
       logEvents: o.WEBDAV_LOG_EVENTS,
       logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
       slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,

@@ -6,5 +6,6 @@ export interface Env {
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
   BALANCER?: DurableObjectNamespace;
+  COLLECTION?: DurableObjectNamespace;
   [name: string]: unknown;
 }

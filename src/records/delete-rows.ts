@@ -15,7 +15,11 @@ export async function deleteRows(
   db: D1Database,
   table: string,
   condition: Condition,
-  { returning = '1', onBatch }: { returning?: string; onBatch?: (rows: Row[]) => Promise<void> } = {},
+  {
+    returning = '1',
+    statements = STATEMENTS_PER_RUN,
+    onBatch,
+  }: { returning?: string; statements?: number; onBatch?: (rows: Row[]) => Promise<void> } = {},
 ): Promise<number> {
   const statement = db
     .prepare(
@@ -23,7 +27,7 @@ export async function deleteRows(
     )
     .bind(...condition.values);
   let deleted = 0;
-  for (let run = 0; run < STATEMENTS_PER_RUN; run++) {
+  for (let run = 0; run < statements; run++) {
     const { results } = await statement.all<Row>();
     deleted += results.length;
     if (results.length > 0) await onBatch?.(results);

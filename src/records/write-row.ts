@@ -1,4 +1,4 @@
-import { KeepError } from '../keep/errors.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Row } from './columns.ts';
 
 /** Column names in statements must come from code, never from a request. */
@@ -29,18 +29,28 @@ export async function updateRow(
   row: Row,
   guard?: { sql: string; values: (string | number | null)[] },
 ): Promise<boolean> {
+  const result = await refuseDuplicates(() => updateStatement(db, table, uuid, row, guard).run());
+  return result.meta.changes > 0;
+}
+
+/** The statement of `updateRow`, for a batch. */
+export function updateStatement(
+  db: D1Database,
+  table: string,
+  uuid: string,
+  row: Row,
+  guard?: { sql: string; values: (string | number | null)[] },
+): D1PreparedStatement {
   const assignments = columnNames(row).map((name) => `${name} = ?`);
-  const statement = db
+  return db
     .prepare(
       `UPDATE ${table} SET ${assignments.join(', ')} WHERE uuid = ?${guard === undefined ? '' : ` AND ${guard.sql}`}`,
     )
     .bind(...Object.values(row), uuid, ...(guard?.values ?? []));
-  const result = await refuseDuplicates(() => statement.run());
-  return result.meta.changes > 0;
 }
 
-/** Arvados clients (workbench2) look for this wording. */
-async function refuseDuplicates<T>(run: () => Promise<T>): Promise<T> {
+/** Turns D1's refusal of a duplicate into the wording that Arvados clients (workbench2) look for. */
+export async function refuseDuplicates<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (cause) {
@@ -69,19 +79,30 @@ const UUID_TAIL = 12;
 
 /**
  * Inserts a record. With `ensureUniqueName` a name that is taken gets the end of the UUID in parentheses.
+ * @param before called with the row before each attempt; what it returns undoes that when the row is refused
  * @throws KeepError invalid_record
  */
-export async function insertNamed(db: D1Database, table: string, row: Row, ensureUniqueName: boolean): Promise<void> {
+export async function insertNamed(
+  db: D1Database,
+  table: string,
+  row: Row,
+  ensureUniqueName: boolean,
+  before: (row: Row) => Promise<() => Promise<unknown>> = async () => async () => {},
+): Promise<void> {
+  const attempt = async (attempted: Row) => {
+    const undo = await before(attempted);
+    try {
+      await insertRow(db, table, attempted);
+    } catch (error) {
+      if (isKeepError(error, 'invalid_record')) await undo();
+      throw error;
+    }
+  };
   try {
-    await insertStatement(db, table, row).run();
-  } catch (cause) {
-    if (!isDuplicate(cause)) throw cause;
-    if (!ensureUniqueName)
-      throw new KeepError('invalid_record', {
-        message: 'Name has already been taken (UniqueViolation: duplicate key)',
-        cause,
-      });
-    await insertStatement(db, table, { ...row, name: uniqueName(String(row.name), String(row.uuid)) }).run();
+    await attempt(row);
+  } catch (error) {
+    if (!ensureUniqueName || typeof row.name !== 'string' || !isKeepError(error, 'invalid_record')) throw error;
+    await attempt({ ...row, name: uniqueName(row.name, String(row.uuid)) });
   }
 }
 

@@ -340,8 +340,8 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'one source in thousands of places',
-    file: 'src/collections/replace-files.ts',
-    remove: 'if (bytes > MAX_RESULT_BYTES)',
+    file: 'src/collections/edit/apply.ts',
+    remove: 'if (bytes > MAX_TEXT_BYTES)',
     put: 'if (bytes < 0)',
     ...HOSTILE,
     title: 'replace_files',

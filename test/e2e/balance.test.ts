@@ -14,6 +14,7 @@ const VARS = {
   BLOB_SIGNING_TTL: `${TTL_SECONDS}s`,
   BLOB_TRASH_LIFETIME: '1s',
   DEFAULT_TRASH_LIFETIME: '1s',
+  BACKUP_LIFETIME: '0s',
   BLOB_TRASH_CHECK_INTERVAL: '1s',
   BALANCE_MAX_TRASH_SHARE: 1,
   EDGE_CACHE: false,
@@ -92,6 +93,22 @@ test('what no collection names is trashed when its signatures have expired, and 
   await setTimeout(2000);
   await service.scheduled();
   expect(await service.r2('BLOCKS').list('trash/')).toEqual([]);
+});
+
+test('what a backup can still restore is kept: replaced content, and deleted collections', async () => {
+  await using service = await startService({ vars: { ...VARS, BACKUP_LIFETIME: '1h' } });
+  const [first, second] = [randomBlock(1000), randomBlock(2000)];
+  for (const block of [first, second]) await putBlock(service.url, block);
+  const { uuid } = await createCollection(service, manifest(first));
+  await api(service, `collections/${uuid}`, {
+    method: 'PATCH',
+    body: { collection: { manifest_text: manifest(second) } },
+  });
+  expect((await balance(service)).counts).toMatchObject({ named_blocks: 2, unnamed_blocks: 0 });
+  await erase(service, uuid);
+  // The replaced revision goes with its signatures; the last one stays as long as backups of deleted collections do.
+  const run = await balance(service);
+  expect(run.counts).toMatchObject({ named_blocks: 1, named_bytes: 2000 });
 });
 
 test('a block that is named again, or written again, between two runs is kept', async () => {

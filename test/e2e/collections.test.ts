@@ -114,13 +114,14 @@ describe('manifests', () => {
     const made = await create({ manifest_text: text.replace(FOO, foo) });
     expect(made.portable_data_hash).toBe(pdh(text));
     expect(made.manifest_text.replace(UNSIGN, '')).toBe(text);
-    expect(await service.r2('MANIFESTS').list()).toHaveLength(1);
+    expect(await service.r2('MANIFESTS').list('manifests/')).toHaveLength(1);
     const changed = await call(`collections/${made.uuid}`, {
       method: 'PATCH',
       body: { manifest_text: text.replace(FOO, foo).replace('file-number-7', 'x') },
     });
     expect(changed.json.file_count).toBe(60_000);
-    expect(await service.r2('MANIFESTS').list()).toHaveLength(1);
+    // The text before it can be restored for a while.
+    expect(await service.r2('MANIFESTS').list('manifests/')).toHaveLength(2);
     const bad = await call(`collections/${made.uuid}`, {
       method: 'PATCH',
       body: { manifest_text: `${text.replace(FOO, foo)}bad` },
@@ -134,11 +135,11 @@ describe('manifests', () => {
         })
       ).status,
     ).toBe(422);
-    expect(await service.r2('MANIFESTS').list()).toHaveLength(1);
+    expect(await service.r2('MANIFESTS').list('manifests/')).toHaveLength(2);
     expect(
       (await call(`collections/${made.uuid}`, { method: 'PATCH', body: { manifest_text: '' } })).json.manifest_text,
     ).toBe('');
-    expect(await service.r2('MANIFESTS').list()).toHaveLength(0);
+    expect(await service.r2('MANIFESTS').list('manifests/')).toHaveLength(2);
   });
 });
 
@@ -163,7 +164,6 @@ test('a reader never sees a text with the hash of another, while it is replaced 
     }
   };
   await Promise.all([write(), read(), read()]);
-  expect(await service.r2('MANIFESTS').list()).toHaveLength(1);
   await call(path, { method: 'PATCH', body: { manifest_text: '' } });
 });
 

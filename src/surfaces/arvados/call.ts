@@ -5,6 +5,7 @@ import type { TokenStore } from '../../accounts/tokens.ts';
 import type { UploadLog } from '../../accounts/upload-log.ts';
 import type { UserStore } from '../../accounts/users.ts';
 import type { Collections } from '../../collections/collections.ts';
+import type { Commits } from '../../collections/commits.ts';
 import type { Groups } from '../../collections/groups.ts';
 import type { Signing } from '../../collections/sign-manifest.ts';
 import type { RequestContext } from '../../http/context.ts';
@@ -21,6 +22,7 @@ export interface EmbeddedApi {
   users: UserStore;
   tokens: TokenStore;
   collections: Collections;
+  commits: Commits;
   groups: Groups;
   links: LinkStore;
   /** Writes the records that every cluster has, once in an isolate. */

@@ -1,11 +1,14 @@
 import { withLevel } from '../../accounts/levels.ts';
+import { scopesAllow } from '../../accounts/scopes.ts';
 import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
-import { replaceFiles } from '../../collections/replace-files.ts';
+import type { Edit, Writer } from '../../collections/edit/edits.ts';
+import { replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
 import { scopeOf } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
+import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
@@ -18,6 +21,7 @@ import { isSet } from './parameters.ts';
 
 /** Manifest bytes in one page of a list; a larger page is cut short, as the Arvados API does. */
 const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
+const WHOLE = { includeTrash: true, withText: true };
 
 export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const id = pathPart(call);
@@ -29,24 +33,53 @@ export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Re
 }
 
 export async function createCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
-  return save(call, api, async (change) => {
-    const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
-    return api.collections.create({ ...change, ensureUniqueName }, call.user);
+  const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
+  return save(call, api, {
+    whole: (change) => api.collections.create({ ...change, ensureUniqueName }, call.user),
+    edits: async (edits, attributes) => {
+      const manifest = await api.collections.stageEdits(edits, call.user);
+      return api.collections.create({ attributes, manifest, ensureUniqueName }, call.user);
+    },
   });
 }
 
 export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
-  return save(call, api, (change) => api.collections.update(pathPart(call), change, call.user), pathPart(call));
+  const uuid = pathPart(call);
+  const writer = writerOf(call);
+  return save(call, api, {
+    whole: async ({ attributes, manifest }) => {
+      await api.collections.find(uuid, call.user);
+      await api.commits.change(uuid, { writer, action: 'update', attributes, manifest, ensureUniqueName: false });
+      return api.collections.find(uuid, call.user, WHOLE);
+    },
+    edits: async (edits, attributes) => {
+      await api.collections.find(uuid, call.user);
+      const changing = Object.keys(attributes).length > 0 ? { attributes } : {};
+      await api.commits.edit(uuid, { writer, edits, ...changing, conditions: [], lockTokens: [] });
+      return api.collections.find(uuid, call.user, WHOLE);
+    },
+  });
 }
 
 export async function trashCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
-  return show(call, api, await api.collections.trash(pathPart(call), call.user), null);
+  return changeWhole(call, api, 'trash');
 }
 
 export async function untrashCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   await readBody(call);
+  return changeWhole(call, api, 'untrash');
+}
+
+async function changeWhole(call: ApiCall, api: EmbeddedApi, action: 'trash' | 'untrash'): Promise<Response> {
+  const uuid = pathPart(call);
   const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
-  return show(call, api, await api.collections.untrash(pathPart(call), call.user, ensureUniqueName), null);
+  await api.collections.find(uuid, call.user, { includeTrash: true });
+  await api.commits.change(uuid, { writer: writerOf(call), action, attributes: {}, manifest: null, ensureUniqueName });
+  return show(call, api, await api.collections.find(uuid, call.user, WHOLE), null);
+}
+
+function writerOf({ user, account }: ApiCall): Writer {
+  return { user, tokenUuid: account.tokenUuid };
 }
 
 export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<Response> {
@@ -72,30 +105,34 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   );
 }
 
+interface Committing {
+  whole(change: Change): Promise<Collection>;
+  edits(edits: Edit[], attributes: Row): Promise<Collection>;
+}
+
 /** Stages the manifest of the body and commits the change. */
-async function save(
-  call: ApiCall,
-  api: EmbeddedApi,
-  commit: (change: Change) => Promise<Collection>,
-  uuid?: string,
-): Promise<Response> {
+async function save(call: ApiCall, api: EmbeddedApi, commit: Committing): Promise<Response> {
   const { collections } = api;
   const check = signatureCheck(call.user, call.token, call.context.now, api.signing);
   const manifest = await collections.stage(call.body.manifest(), check);
   const change = await changeOf(call, api, manifest, check);
   const { replace_files: replacements } = call.parameters;
-  if (replacements === undefined || replacements === null) return show(call, api, await commit(change), null);
+  if (replacements === undefined || replacements === null) return show(call, api, await commit.whole(change), null);
   try {
-    return await show(
-      call,
-      api,
-      await replaceFiles(collections, { replacements, change, uuid, user: call.user }, commit),
-      null,
-    );
+    const edits = replacementEdits(replacements, change.manifest);
+    for (const hash of sourcesOf(edits)) await requireReadable(call, api, hash);
+    return await show(call, api, await commit.edits(edits, change.attributes), null);
   } finally {
     // It was only a source of the new manifest.
     if (change.manifest !== null) await collections.discard(change.manifest);
   }
+}
+
+/** Taking files from another collection is reading it: the token's scopes must allow that, and its user's permissions. */
+async function requireReadable({ account, user }: ApiCall, { collections }: EmbeddedApi, hash: string): Promise<void> {
+  if (!scopesAllow(account.scopes, 'GET', `/arvados/v1/collections/${hash}`))
+    throw new KeepError('forbidden', { message: `Forbidden: the token's scopes do not allow reading ${hash}` });
+  await collections.find(hash, user);
 }
 
 /** The change in a body whose manifest was read. The manifest is deleted if the rest is invalid. */

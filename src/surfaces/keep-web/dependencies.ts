@@ -14,8 +14,10 @@ export interface DownloadSettings extends OriginSettings {
   workbenchUrl: string | null;
   /** ANONYMOUS_USER_TOKEN, tried last wherever a collection is named. */
   anonymousToken: string | null;
-  /** WEBDAV_CACHE_TTL: how long the answer to "may this token read that collection" is cached. */
+  /** WEBDAV_CACHE_TTL: how long the answer to "may this token read that collection" is cached, for portable data hashes. */
   openTtlSeconds: number;
+  /** READ_STALENESS: how long a collection named by its UUID may be served as it was; 0 looks at each request. */
+  readStalenessSeconds: number;
   /** EDGE_CACHE: whether checksums for archives are kept by the Cache API. */
   edgeCache: boolean;
   /** WEBDAV_LOG_EVENTS: whether downloads are written to the cluster's log. */

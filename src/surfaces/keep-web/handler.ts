@@ -1,3 +1,4 @@
+import { fileEtag } from '../../collections/file-etag.ts';
 import { blockHints, isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { DOWNLOAD_PREFLIGHT } from '../../http/cors.ts';
@@ -13,7 +14,7 @@ import { clientScheme, credentialsOf, searchWithoutToken, tokenRedirect } from '
 import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf, listingOf } from './directory.ts';
 import { logDownload } from './download-log.ts';
-import { fileEtag, fileParts, type OpenBlock } from './file-parts.ts';
+import { fileParts, type OpenBlock } from './file-parts.ts';
 import { listingResponse } from './listing-response.ts';
 import { createOpener, type Opener } from './open-cache.ts';
 import { type OriginPolicy, originPolicy } from './origin-policy.ts';
@@ -71,7 +72,7 @@ function withoutToken({ context, address }: Asked, cookie: string | null): Respo
 
 /** Tries tokens in their order until one opens the address. */
 async function firstTarget({ context, deps, address }: Asked, tokens: string[], anonymous: boolean): Promise<Search> {
-  const opener = openers.get(deps) ?? createOpener(deps, deps.downloads.openTtlSeconds, Date.now);
+  const opener = openers.get(deps) ?? createOpener(deps, deps.downloads, Date.now);
   openers.set(deps, opener);
   const fresh = /no-cache|must-revalidate/.test(context.request.headers.get('Cache-Control') ?? '');
   const finder: Finder = { deps, opener, fresh, signal: context.signal };

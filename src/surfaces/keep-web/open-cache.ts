@@ -1,6 +1,7 @@
 import type { CollectionSource, OpenCollection } from '../../collections/source.ts';
 import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
 import { KeepError } from '../../keep/errors.ts';
+import type { DownloadSettings } from './dependencies.ts';
 
 const MAX_ENTRIES = 1000;
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -23,14 +24,14 @@ export interface OpenerDependencies {
 }
 
 /**
- * Caches for `ttlSeconds` which collections a token may read, so that a genome browser's hundreds of ranges ask
- * once. A refusal is never cached. This is how long a revoked permission, or a collection's old content, may still
- * be served; a revoked token or a deactivated user only for as long as the cache of tokens says.
+ * Caches which collections a token may read: by portable data hash for `openTtlSeconds`, which is how long a revoked
+ * permission may still be served (a revoked token or a deactivated user only for as long as the cache of tokens says); by
+ * UUID for `readStalenessSeconds`. A refusal is never cached.
  * @param now Unix milliseconds
  */
 export function createOpener(
   { collections: source, isAccepted }: OpenerDependencies,
-  ttlSeconds: number,
+  { openTtlSeconds, readStalenessSeconds }: Pick<DownloadSettings, 'openTtlSeconds' | 'readStalenessSeconds'>,
   now: () => number,
 ): Opener {
   const opened = createBoundedMap<Cached>({
@@ -41,6 +42,8 @@ export function createOpener(
   });
   return {
     async open(id, token, fresh, signal) {
+      // What a UUID stands for may change with every commit, and a commit is seen at once.
+      const ttlSeconds = id.includes('+') ? openTtlSeconds : readStalenessSeconds;
       const key = await cacheKey(id, token);
       const found = fresh ? undefined : opened.get(key);
       if (found !== undefined && (await isAccepted(token))) return found.collection;

@@ -1,10 +1,10 @@
+import { fileEtag } from '../../collections/file-etag.ts';
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
 import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { type Address, encodePath, stepsTo, takesDetours } from './address.ts';
 import { contentType } from './content-type.ts';
 import { componentsOf } from './directory.ts';
-import { fileEtag } from './file-parts.ts';
 import { davError, MAX_PROPFIND_BYTES, multistatus, parsePropfind, type Resource } from './propfind.ts';
 import type { Target, TreeTarget, VirtualTarget } from './target.ts';
 import { textStream } from './text-stream.ts';

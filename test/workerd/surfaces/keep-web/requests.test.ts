@@ -42,7 +42,7 @@ describe('what was opened', () => {
     };
     const opener = createOpener(
       { collections: { open }, isAccepted: async () => state.accepted },
-      ttl,
+      { openTtlSeconds: ttl, readStalenessSeconds: ttl },
       () => state.now,
     );
     const ask = (token = 't', fresh = false) => opener.open('c', token, fresh, signal);

@@ -1,0 +1,150 @@
+import { DurableObject } from 'cloudflare:workers';
+import { isValidToken } from '../accounts/d1-authority.ts';
+import { type BackupSweepContext, sweepBackups } from '../collections/backup-sweep.ts';
+import type { ChangeOutcome, CollectionHandle, WholeChange } from '../collections/commits.ts';
+import { type BatchContext, commitBatch, type EditOutcome } from '../collections/edit/commit-batch.ts';
+import type { EditRequest } from '../collections/edit/edits.ts';
+import type { Env } from '../config/env.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
+import { dependenciesOf } from './composition.ts';
+
+/** Edits that one batch takes at most: their answers wait for each other. */
+const MAX_BATCH = 256;
+
+type Waiting =
+  | { kind: 'edit'; request: EditRequest; done: (outcome: EditOutcome) => void; failed: (error: unknown) => void }
+  | {
+      kind: 'change';
+      run: () => Promise<ChangeOutcome>;
+      done: (outcome: ChangeOutcome) => void;
+      failed: (error: unknown) => void;
+    };
+
+/**
+ * One collection's writers, in turn. What waits together is committed together, so that writers of different files never
+ * get in each other's way. D1 holds the collection; only the queue and locks are here.
+ */
+export class CollectionObject extends DurableObject<Env> implements CollectionHandle {
+  readonly #waiting: Waiting[] = [];
+  #isWorking = false;
+
+  edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ kind: 'edit', request, done, failed });
+      void this.#work(uuid);
+    });
+  }
+
+  change(uuid: string, change: WholeChange): Promise<ChangeOutcome> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ kind: 'change', run: () => this.#change(uuid, change), done, failed });
+      void this.#work(uuid);
+    });
+  }
+
+  async #work(uuid: string): Promise<void> {
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    try {
+      for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+        if (next.kind === 'change') {
+          this.#waiting.shift();
+          await next.run().then(next.done, next.failed);
+        } else await this.#commit(uuid, this.#takeEdits());
+      }
+      await this.#sweepLater(uuid);
+    } finally {
+      this.#isWorking = false;
+    }
+  }
+
+  async sweepBackups(uuid: string): Promise<void> {
+    const next = await sweepBackups(uuid, this.#sweepContext());
+    if (next === null) return;
+    await this.ctx.storage.put('uuid', uuid);
+    await this.ctx.storage.setAlarm(Math.max(next, Date.now() + 1000));
+  }
+
+  override async alarm(): Promise<void> {
+    const uuid = await this.ctx.storage.get<string>('uuid');
+    if (uuid !== undefined) await this.sweepBackups(uuid);
+  }
+
+  /** What a commit superseded can go when its signatures have expired. */
+  async #sweepLater(uuid: string): Promise<void> {
+    if ((await this.ctx.storage.getAlarm()) !== null) return;
+    await this.ctx.storage.put('uuid', uuid);
+    await this.ctx.storage.setAlarm(Date.now() + this.#sweepContext().supersededSeconds * 1000 + 1000);
+  }
+
+  #sweepContext(): BackupSweepContext {
+    const built = dependenciesOf(this.env);
+    if (!built.ok) throw new Error(built.problems.join('; '));
+    const { blobSigningTtlSeconds, backupLifetimeSeconds } = built.deps.config;
+    const { db, manifests, now } = this.#context();
+    return { db, manifests, now, supersededSeconds: blobSigningTtlSeconds, deletedSeconds: backupLifetimeSeconds };
+  }
+
+  /** The edits at the head of the queue, up to the next change of the whole. */
+  #takeEdits() {
+    const firstOther = this.#waiting.findIndex(({ kind }) => kind !== 'edit');
+    const count = Math.min(firstOther < 0 ? this.#waiting.length : firstOther, MAX_BATCH);
+    return this.#waiting.splice(0, count).flatMap((waiting) => (waiting.kind === 'edit' ? [waiting] : []));
+  }
+
+  async #commit(uuid: string, edits: Extract<Waiting, { kind: 'edit' }>[]): Promise<void> {
+    try {
+      const outcomes = await commitBatch(
+        uuid,
+        edits.map(({ request }) => request),
+        this.#context(),
+      );
+      edits.forEach(({ done, failed }, i) => {
+        const outcome = outcomes[i];
+        if (outcome === undefined) failed(new Error('a request of the batch has no outcome'));
+        else done(outcome);
+      });
+    } catch (error) {
+      for (const { failed } of edits) failed(error);
+    }
+  }
+
+  async #change(
+    uuid: string,
+    { writer, action, attributes, manifest, ensureUniqueName }: WholeChange,
+  ): Promise<ChangeOutcome> {
+    try {
+      const api = this.#embedded();
+      if (writer.tokenUuid !== null && !(await isValidToken(api.db, writer.tokenUuid, Date.now())))
+        throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
+      const { collections } = api;
+      if (action === 'trash') await collections.trash(uuid, writer.user);
+      else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
+      else await collections.update(uuid, { attributes, manifest, ensureUniqueName }, writer.user);
+      return { ok: true };
+    } catch (error) {
+      if (isKeepError(error)) return { ok: false, code: error.code, message: error.message };
+      throw error;
+    }
+  }
+
+  #context(): BatchContext {
+    const { DB: db, MANIFESTS: manifests } = this.env;
+    if (db === undefined || manifests === undefined) throw new Error('collections need the bindings DB and MANIFESTS');
+    return {
+      db,
+      manifests,
+      now: Date.now,
+      locks: () => [],
+      columnsOf: (uuid, attributes, user) => this.#embedded().collections.attributeColumns(uuid, attributes, user),
+    };
+  }
+
+  #embedded() {
+    const built = dependenciesOf(this.env);
+    if (!built.ok) throw new Error(built.problems.join('; '));
+    const { api } = built.deps;
+    if (api?.mode !== 'embedded') throw new KeepError('not_configured');
+    return api;
+  }
+}

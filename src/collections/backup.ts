@@ -1,0 +1,71 @@
+import type { Row } from '../records/columns.ts';
+import type { ManifestBucket } from './manifest-store.ts';
+
+/**
+ * Every committed revision of a collection is also an object in the bucket MANIFESTS, written before the commit is
+ * acknowledged: a lost database loses no collection. The format is in docs/storage-schema.md#backups.
+ */
+export const BACKUP_PREFIX = 'backups/collections/';
+const FORMAT = 1;
+const REVISION_DIGITS = 12;
+
+export interface BackupHeader {
+  format: number;
+  uuid: string;
+  revision: number;
+  /** RFC 3339: when it was committed. */
+  at: string;
+  /** Columns of the row, without the text. */
+  record: Row;
+  /** Where the text is when it is too large for a row; else it follows the header's line. */
+  manifest_key: string | null;
+}
+
+/** Keys sort by revision; the suffix tells apart attempts at the same one. */
+export function backupKey(uuid: string, revision: number): string {
+  return `${BACKUP_PREFIX}${uuid}/${String(revision).padStart(REVISION_DIGITS, '0')}-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+export function revisionOf(key: string): number {
+  return Number(key.slice(key.lastIndexOf('/') + 1).split('-')[0]);
+}
+
+/** Writes one revision. @returns its key */
+export async function writeBackup(
+  bucket: ManifestBucket,
+  { manifest_inline, ...record }: Row,
+  at: string,
+): Promise<string> {
+  const uuid = String(record.uuid);
+  const revision = Number(record.revision);
+  const header: BackupHeader = {
+    format: FORMAT,
+    uuid,
+    revision,
+    at,
+    record,
+    manifest_key: typeof record.manifest_key === 'string' ? record.manifest_key : null,
+  };
+  const text = typeof manifest_inline === 'string' ? manifest_inline : '';
+  const key = backupKey(uuid, revision);
+  await bucket.put(key, new TextEncoder().encode(`${JSON.stringify(header)}\n${text}`));
+  return key;
+}
+
+export async function hasBackup(bucket: R2Bucket, uuid: string): Promise<boolean> {
+  return (await bucket.list({ prefix: `${BACKUP_PREFIX}${uuid}/`, limit: 1 })).objects.length > 0;
+}
+
+/** @throws Error when the object is not a backup of this format */
+export async function readBackup(
+  bucket: ManifestBucket,
+  key: string,
+): Promise<{ header: BackupHeader; text: string } | null> {
+  const found = await bucket.get(key);
+  if (found === null) return null;
+  const content = await new Response(found.body).text();
+  const end = content.indexOf('\n');
+  const header = JSON.parse(content.slice(0, end)) as BackupHeader;
+  if (header.format !== FORMAT) throw new Error(`${key} has format ${header.format}: it needs a newer version`);
+  return { header, text: content.slice(end + 1) };
+}

@@ -1,0 +1,61 @@
+import { type ErrorCode, KeepError } from '../keep/errors.ts';
+import type { Row } from '../records/columns.ts';
+import type { EditOutcome } from './edit/commit-batch.ts';
+import type { Edited, EditRequest, Writer } from './edit/edits.ts';
+import type { StagedManifest } from './stage-manifest.ts';
+
+/** A change of a collection as a whole: attributes, its text, or the trash. */
+export interface WholeChange {
+  writer: Writer;
+  action: 'update' | 'trash' | 'untrash';
+  attributes: Row;
+  /** Null: the text does not change. */
+  manifest: StagedManifest | null;
+  ensureUniqueName: boolean;
+}
+
+export type ChangeOutcome = { ok: true } | { ok: false; code: ErrorCode; message: string };
+
+/** The Durable Object of one collection, called from elsewhere. */
+export interface CollectionHandle {
+  edit(uuid: string, request: EditRequest): Promise<EditOutcome>;
+  change(uuid: string, change: WholeChange): Promise<ChangeOutcome>;
+  /** Deletes backups that are no longer needed, now and at later times. */
+  sweepBackups(uuid: string): Promise<void>;
+}
+
+/** The one way to change what a collection holds: changes go through its Durable Object in turn. */
+export interface Commits {
+  /**
+   * Puts, deletes, moves and copies files.
+   * @throws KeepError what a condition says; not_found, forbidden, unauthorized when the writer may not (any more); bad_request; locked
+   */
+  edit(uuid: string, request: EditRequest): Promise<Edited>;
+  /** @throws KeepError not_found, forbidden, invalid_record, locked */
+  change(uuid: string, change: WholeChange): Promise<void>;
+  /** For collections that were deleted: their backups end in time. */
+  sweepBackups(uuid: string): Promise<void>;
+}
+
+/** A stub is good until its first failure: each use gets a new one. */
+export function createCommits(namespace: DurableObjectNamespace | undefined): Commits {
+  const handleOf = (uuid: string): CollectionHandle => {
+    if (namespace === undefined)
+      throw new KeepError('not_configured', {
+        message: 'collections need the Durable Object COLLECTION: bind it in wrangler.toml',
+      });
+    return namespace.getByName(uuid) as unknown as CollectionHandle;
+  };
+  return {
+    async edit(uuid, request) {
+      const outcome = await handleOf(uuid).edit(uuid, request);
+      if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
+      return outcome.edited;
+    },
+    async change(uuid, change) {
+      const outcome = await handleOf(uuid).change(uuid, change);
+      if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
+    },
+    sweepBackups: (uuid) => handleOf(uuid).sweepBackups(uuid),
+  };
+}

@@ -1,0 +1,155 @@
+import type { User } from '../../accounts/account.ts';
+import { isValidToken } from '../../accounts/d1-authority.ts';
+import { requireLevel } from '../../accounts/permissions.ts';
+import { type ErrorCode, isKeepError, KeepError } from '../../keep/errors.ts';
+import { IS_TRASHED, type Row } from '../../records/columns.ts';
+import { formatTime } from '../../records/times.ts';
+import { type ChangeContext, changeRow } from '../change-row.ts';
+import { manifestColumns } from '../collection-row.ts';
+import { deleteManifest } from '../manifest-store.ts';
+import { areIndependent, planEdits } from './apply.ts';
+import type { Edited, EditRequest, NodeKind } from './edits.ts';
+import { isIndependentOfLocks, type Lock } from './locks.ts';
+import { concernsMetadata, metadataStatements } from './metadata-rows.ts';
+import { createTexts, stageNormalised } from './texts.ts';
+
+/** What one request came to; errors travel as data because Durable Object calls lose their classes. */
+export type EditOutcome = { ok: true; edited: Edited } | { ok: false; code: ErrorCode; message: string };
+
+export interface BatchContext extends ChangeContext {
+  manifests: R2Bucket;
+  /** Checks attributes and gives the columns that they set. @throws KeepError invalid_record, forbidden */
+  columnsOf(uuid: string, attributes: Row, user: User): Promise<Row>;
+  /** Locks in force now. */
+  locks(): Lock[];
+}
+
+/** Attempts when another object of the same service, or a hand, changes the row meanwhile. */
+const ATTEMPTS = 5;
+/**
+ * Commits requests in their order, as few revisions as possible: neighbours that don't touch each other share one.
+ * @returns one outcome for each request
+ */
+export async function commitBatch(
+  uuid: string,
+  requests: readonly EditRequest[],
+  context: BatchContext,
+): Promise<EditOutcome[]> {
+  const outcomes: EditOutcome[] = [];
+  for (let from = 0; from < requests.length; ) {
+    let to = from + 1;
+    while (
+      to < requests.length &&
+      requests.slice(from, to).every((other) => areIndependent(other, requests[to] as EditRequest))
+    )
+      to++;
+    outcomes.push(...(await commitGroup(uuid, requests.slice(from, to), context)));
+    from = to;
+  }
+  return outcomes;
+}
+
+async function commitGroup(uuid: string, requests: EditRequest[], context: BatchContext): Promise<EditOutcome[]> {
+  try {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const outcomes = await tryGroup(uuid, requests, context);
+      if (outcomes !== null) return outcomes;
+    }
+    throw new KeepError('unavailable', { message: 'the collection changes too fast: try again' });
+  } catch (error) {
+    return requests.map(() => refusal(error));
+  }
+}
+
+/** Null when the row changed meanwhile. */
+async function tryGroup(uuid: string, requests: EditRequest[], context: BatchContext): Promise<EditOutcome[] | null> {
+  const { db, manifests, now } = context;
+  const row = await db
+    .prepare(`SELECT *, ${IS_TRASHED} AS is_trashed FROM collections WHERE uuid = ?`)
+    .bind(uuid)
+    .first<Row>();
+  if (row === null || row.is_trashed === 1)
+    return requests.map(() => refusal(new KeepError('not_found', { message: 'Path not found' })));
+  const revision = Number(row.revision);
+  const outcomes = await judgeWriters(uuid, requests, context);
+  const allowed = requests.filter((_, i) => outcomes[i] === null);
+  if (allowed.length === 0) return outcomes.map((outcome) => outcome as EditOutcome);
+
+  const texts = createTexts(context, row);
+  const { judged, text } = await planEdits(texts, allowed);
+  let portableDataHash = String(row.portable_data_hash);
+  let committed = revision;
+  const holding = allowed.filter((_, i) => judged[i]?.ok === true);
+  const attributes = holding[0]?.attributes;
+  if (text !== null || (attributes !== undefined && Object.keys(attributes).length > 0)) {
+    const staged = text === null ? null : await stageNormalised(manifests, text());
+    const kinds = new Map<string, NodeKind>(judged.flatMap((one) => (one.ok ? Object.entries(one.before) : [])));
+    const last = holding.at(-1);
+    const columns = {
+      ...(attributes === undefined || last === undefined
+        ? {}
+        : await context.columnsOf(uuid, attributes, last.writer.user)),
+      ...(staged === null ? {} : manifestColumns(staged)),
+      modified_at: formatTime(now()),
+      modified_by_user_uuid: last?.writer.user.uuid ?? '',
+    };
+    // A path that was not surveyed (a move's source) may have metadata.
+    const edits = holding.flatMap((request) => request.edits);
+    const statements = (await concernsMetadata(db, uuid, edits))
+      ? metadataStatements(db, uuid, revision + 1, edits, (path) => kinds.get(path) ?? 'file')
+      : [];
+    try {
+      if (!(await changeRow(context, uuid, revision, columns, statements))) {
+        if (staged !== null) await deleteManifest(manifests, staged.stored);
+        return null;
+      }
+    } catch (error) {
+      if (isKeepError(error) && staged !== null) await deleteManifest(manifests, staged.stored);
+      throw error;
+    }
+    portableDataHash = staged?.portableDataHash ?? portableDataHash;
+    committed = revision + 1;
+  }
+  const results = judged.map(
+    (one): EditOutcome =>
+      one.ok ? { ok: true, edited: { revision: committed, portableDataHash, before: one.before } } : refusal(one.error),
+  );
+  return outcomes.map((outcome) => outcome ?? (results.shift() as EditOutcome));
+}
+
+/** Who may still write when the batch commits; null where nothing stands against it. */
+async function judgeWriters(
+  uuid: string,
+  requests: EditRequest[],
+  { db, now, locks }: BatchContext,
+): Promise<(EditOutcome | null)[]> {
+  const known = new Map<string, Promise<EditOutcome | null>>();
+  const judge = async ({ writer }: EditRequest): Promise<EditOutcome | null> => {
+    try {
+      if (writer.tokenUuid !== null && !(await isValidToken(db, writer.tokenUuid, now())))
+        throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
+      await requireLevel(db, writer.user, uuid, 'write');
+      return null;
+    } catch (error) {
+      return refusal(error);
+    }
+  };
+  const outcomes: (EditOutcome | null)[] = [];
+  for (const request of requests) {
+    const key = `${request.writer.user.uuid} ${request.writer.tokenUuid}`;
+    const judged = known.get(key) ?? judge(request);
+    known.set(key, judged);
+    const outcome = await judged;
+    const isFree = isIndependentOfLocks(request, locks());
+    outcomes.push(
+      outcome ??
+        (isFree ? null : refusal(new KeepError('locked', { message: 'the path is locked by another client' }))),
+    );
+  }
+  return outcomes;
+}
+
+function refusal(error: unknown): EditOutcome {
+  if (isKeepError(error)) return { ok: false, code: error.code, message: error.message };
+  throw error;
+}

@@ -1,0 +1,75 @@
+import type { User } from '../../accounts/account.ts';
+import type { Row } from '../../records/columns.ts';
+import type { StagedManifest } from '../stage-manifest.ts';
+
+/** Paths are relative to the collection's root, without slashes at either end; '' is the root. */
+
+/** Bytes of one block, as part of a file. */
+export interface BlockRange {
+  /** `hash+size`, hints allowed, no signature. */
+  locator: string;
+  offset: number;
+  length: number;
+}
+
+/** Kept beside the manifest: the portable data hash is that of the content alone. At most 2 KiB as JSON. */
+export interface FileMetadata {
+  contentType?: string;
+  /** `x-amz-meta-*` without the prefix, and what else clients want back. */
+  values?: Record<string, string>;
+  /** Strong, with quotes; only where it cannot be derived from the content. */
+  etag?: string;
+}
+
+/** A text that an edit takes files from: of another collection, by its portable data hash, or staged with the request. */
+export type TextSource = { portableDataHash: string } | { staged: StagedManifest };
+
+export type Edit =
+  /** A file of these ranges takes the place of whatever is at the path. Missing directories are made. */
+  | { kind: 'put'; path: string; ranges: BlockRange[]; metadata?: FileMetadata }
+  | { kind: 'mkdir'; path: string }
+  /** A file, or a directory with all it holds. What is not there is no error. */
+  | { kind: 'delete'; path: string }
+  /** From the state before this request. `shallow`: of a directory only itself. */
+  | { kind: 'copy'; from: string; to: string; shallow?: boolean }
+  | { kind: 'move'; from: string; to: string }
+  /** Copies from another text. A source that is not there is refused unless it is the root. */
+  | { kind: 'graft'; source: TextSource; from: string; to: string };
+
+export type NodeKind = 'absent' | 'file' | 'directory';
+
+/** What must hold when the request commits. */
+export type Condition =
+  | { path: string; is: NodeKind[]; otherwise: Refusal }
+  /** ETags with quotes; `*` is any file. */
+  | { path: string; etag: string[]; matches: boolean; otherwise: Refusal }
+  | { portableDataHash: string; otherwise: Refusal };
+
+export interface Refusal {
+  code: 'precondition_failed' | 'conflict' | 'not_found' | 'bad_request' | 'method_not_allowed' | 'forbidden';
+  message: string;
+}
+
+/** Who changes the collection: judged again when the change commits. */
+export interface Writer {
+  user: User;
+  /** UUID of the token, which must still be valid; null for the root token and tokens of a cluster. */
+  tokenUuid: string | null;
+}
+
+export interface EditRequest {
+  writer: Writer;
+  edits: Edit[];
+  conditions: Condition[];
+  /** Attributes of the collection that change in the same revision. */
+  attributes?: Row;
+  /** WebDAV lock tokens that the client holds. */
+  lockTokens: string[];
+}
+
+export interface Edited {
+  revision: number;
+  portableDataHash: string;
+  /** What was at each path that the request wrote to, before it. */
+  before: Record<string, NodeKind>;
+}

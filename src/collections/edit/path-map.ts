@@ -1,0 +1,141 @@
+import { createPlaceFinder, type FilePath, type Place, placeText } from '../../keep/manifest/places.ts';
+
+/** Takes files from one place to another: a file, or a directory with all it holds. */
+export interface Transfer {
+  from: string;
+  to: string;
+  /** Of a directory only itself. */
+  shallow: boolean;
+}
+
+/** What edits say about a path, and below it. */
+interface PathNode {
+  children: Map<string, PathNode>;
+  isRemoved: boolean;
+  transfers: Transfer[];
+}
+
+interface DirectoryInfo {
+  /** Null: edits name nothing at or below it. */
+  node: PathNode | null;
+  /** It lies in something that is removed. */
+  isRemoved: boolean;
+  /** Of directories above or at this one. */
+  copies: readonly Transfer[];
+}
+
+const NO_TRANSFERS: readonly Transfer[] = [];
+
+/**
+ * What a set of edits does to each path of a text. Looked up directory by directory, component by component: millions of segments
+ * are cheap, and so are directories a hundred thousand levels deep, whose paths are never put together unless files lie in them.
+ */
+export class PathMap {
+  readonly #keepsRest: boolean;
+  readonly #root = emptyNode();
+  readonly #texts = new WeakMap<Place, string>();
+  readonly #directory: (place: Place) => DirectoryInfo;
+  /** Whether no path changes. */
+  readonly isIdentity: boolean;
+
+  /**
+   * @param removed paths that go, with all below them
+   * @param keepsRest false when only transfers are of interest: the text is the source of a graft
+   */
+  constructor(removed: readonly string[], transfers: readonly Transfer[], keepsRest = true) {
+    this.#keepsRest = keepsRest;
+    this.isIdentity = keepsRest && removed.length === 0 && transfers.length === 0;
+    for (const path of removed) nodeFor(this.#root, path, emptyNode).isRemoved = true;
+    for (const transfer of transfers) nodeFor(this.#root, transfer.from, emptyNode).transfers.push(transfer);
+    this.#directory = createPlaceFinder(infoOf(null, this.#root), (above, { name }) =>
+      infoOf(above, above.node?.children.get(name) ?? null),
+    );
+  }
+
+  /** Where a file is afterwards: whether it stays, and the directories and names of its copies. */
+  file({ directory, name }: FilePath): { stays: boolean; copies: { directory: string; name: string }[] } {
+    const { node, isRemoved, copies: above } = this.#directory(directory);
+    const own = node?.children.get(name);
+    const stays = this.#keepsRest && !isRemoved && own?.isRemoved !== true;
+    if (above.length === 0 && own === undefined) return { stays, copies: [] };
+    const copies = above.map((transfer) => ({ directory: this.#copied(directory, transfer), name }));
+    for (const { to } of own?.transfers ?? []) copies.push({ directory: parentOf(to), name: nameOf(to) });
+    return { stays, copies };
+  }
+
+  /** The same for a directory itself: an empty one is an entry of its own in a manifest. */
+  place(place: Place): { stays: boolean; copies: string[] } {
+    const { node, isRemoved, copies } = this.#directory(place);
+    const shallow = (node?.transfers ?? []).filter((transfer) => transfer.shallow).map(({ to }) => to);
+    return {
+      stays: this.#keepsRest && !isRemoved,
+      copies: [...copies.map((transfer) => this.#copied(place, transfer)), ...shallow],
+    };
+  }
+
+  /** The path of a directory that something lies in. */
+  text(place: Place): string {
+    let text = this.#texts.get(place);
+    if (text === undefined) {
+      text = placeText(place);
+      this.#texts.set(place, text);
+    }
+    return text;
+  }
+
+  #copied(place: Place, { from, to }: Transfer): string {
+    const text = this.text(place);
+    return joined(to, from === '' ? text : text.slice(from.length + 1));
+  }
+}
+
+function infoOf(above: DirectoryInfo | null, node: PathNode | null): DirectoryInfo {
+  const own = (node?.transfers ?? NO_TRANSFERS).filter(({ shallow }) => !shallow);
+  const copies = above?.copies ?? NO_TRANSFERS;
+  return {
+    node,
+    isRemoved: above?.isRemoved === true || node?.isRemoved === true,
+    copies: own.length === 0 ? copies : [...copies, ...own],
+  };
+}
+
+function emptyNode(): PathNode {
+  return { children: new Map(), isRemoved: false, transfers: [] };
+}
+
+/** The node of a path in a tree of path components, made if it is not there. */
+export function nodeFor<Node extends { children: Map<string, Node> }>(
+  root: Node,
+  path: string,
+  create: () => Node,
+): Node {
+  let node = root;
+  for (const name of path === '' ? [] : path.split('/')) {
+    let next = node.children.get(name);
+    if (next === undefined) {
+      next = create();
+      node.children.set(name, next);
+    }
+    node = next;
+  }
+  return node;
+}
+
+export function joined(directory: string, name: string): string {
+  if (directory === '') return name;
+  return name === '' ? directory : `${directory}/${name}`;
+}
+
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '' : path.slice(0, slash);
+}
+
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Whether `path` is `above` or lies below it. */
+export function isWithin(path: string, above: string): boolean {
+  return above === '' || path === above || path.startsWith(`${above}/`);
+}

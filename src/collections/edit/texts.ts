@@ -1,0 +1,102 @@
+import { KeepError } from '../../keep/errors.ts';
+import { EMPTY_LOCATOR } from '../../keep/limits.ts';
+import type { Chunks } from '../../keep/manifest/line-tokens.ts';
+import { normalise } from '../../keep/manifest/normalise.ts';
+import { pathText } from '../../keep/manifest/places.ts';
+import type { Row } from '../../records/columns.ts';
+import { checkedManifest } from '../checked-manifest.ts';
+import { fileEtag } from '../file-etag.ts';
+import { findNode } from '../file-tree.ts';
+import { buildFileTree } from '../file-tree-builder.ts';
+import { deleteManifest, readManifest, type StoredManifest } from '../manifest-store.ts';
+import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
+import type { Texts } from './apply.ts';
+import type { TextSource } from './edits.ts';
+import { BlockStarts } from './intervals.ts';
+import { readMetadata } from './metadata-rows.ts';
+import { parseInTurns } from './survey.ts';
+
+/** Texts up to this size are written in normal form, as the Arvados API does. Bytes. */
+const NORMALISED_BYTES = 1_000_000;
+/** Segments that a text may unfold to and still be normalised in memory. */
+const NORMALISED_SEGMENTS = 100_000;
+
+/** The text of a collection's row (null: an empty collection), and those that edits take files from. */
+export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bucket }, row: Row | null): Texts {
+  return {
+    portableDataHash: row === null ? EMPTY_LOCATOR : String(row.portable_data_hash),
+    current: () => (row === null ? Promise.resolve([]) : rowText(manifests, row)),
+    async etags(paths) {
+      if (paths.length === 0) return new Map();
+      const wanted = new Set(paths);
+      const { tree } = await buildFileTree(row === null ? [] : await rowText(manifests, row), (path) =>
+        wanted.has(pathText(path)),
+      );
+      const metadata = await readMetadata(db, String(row?.uuid), paths);
+      return new Map(
+        paths.flatMap((path): [string, string][] => {
+          const node = findNode(tree, path);
+          return node === null ? [] : [[path, metadata.get(path)?.etag ?? fileEtag(tree, node)]];
+        }),
+      );
+    },
+    async source(source: TextSource) {
+      if ('staged' in source) return textOf(manifests, source.staged.stored);
+      const other = await db
+        .prepare(
+          'SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collections WHERE portable_data_hash = ? LIMIT 1',
+        )
+        .bind(source.portableDataHash)
+        .first<Row>();
+      if (other === null)
+        throw new KeepError('not_found', { message: `there is no collection ${source.portableDataHash}` });
+      return rowText(manifests, other);
+    },
+  };
+}
+
+function storedOf(row: Row): StoredManifest {
+  return typeof row.manifest_key === 'string'
+    ? { inline: null, key: row.manifest_key }
+    : { inline: String(row.manifest_inline), key: null };
+}
+
+/** The text that a row names. It breaks off at its end when it is not the one of the row's portable data hash. */
+async function rowText(manifests: R2Bucket, row: Row): Promise<Chunks> {
+  const text = await textOf(manifests, storedOf(row));
+  return checkedManifest(text, String(row.portable_data_hash), Number(row.manifest_bytes));
+}
+
+async function textOf(manifests: R2Bucket, stored: StoredManifest): Promise<ReadableStream<Uint8Array>> {
+  const text = await readManifest(manifests, stored);
+  // The row is read again then: another writer has replaced the text.
+  if (text === null) throw new KeepError('unavailable', { message: 'the collection was changed meanwhile: try again' });
+  return text;
+}
+
+/** Small texts take the form that the Arvados API gives them; large ones stay as edited. */
+export async function stageNormalised(manifests: R2Bucket, text: AsyncIterable<Uint8Array>): Promise<StagedManifest> {
+  const staged = await stageManifest(manifests, text, null);
+  if (
+    staged.bytes > NORMALISED_BYTES ||
+    (await segmentsOf(await textOf(manifests, staged.stored))) > NORMALISED_SEGMENTS
+  )
+    return staged;
+  const normal = await stageManifest(manifests, normalise(await textOf(manifests, staged.stored)), null);
+  await deleteManifest(manifests, staged.stored);
+  return normal;
+}
+
+/** Block ranges that the files of a text are made of: n blocks times m files for files that span them all. */
+async function segmentsOf(text: Chunks): Promise<number> {
+  const starts = new BlockStarts();
+  let segments = 0;
+  await parseInTurns(text, {
+    stream: () => starts.clear(),
+    block: (_, size) => starts.add(size ?? 0),
+    segment: (_, position, length) => {
+      segments += length === 0 ? 1 : starts.at(position + length - 1) - starts.at(position) + 1;
+    },
+  });
+  return segments;
+}
