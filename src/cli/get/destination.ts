@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -41,10 +40,10 @@ export interface Destination {
   /** Bytes that can still be written there; null where that is not known. */
   freeBytes(): number | null;
   /**
-   * Moves a complete file to its place.
+   * Moves a complete file, which grew at `part`, to its place.
    * @returns false, with nothing changed, when another file is there that may not be replaced
    */
-  putInPlace(name: string, force: boolean): boolean;
+  putInPlace(part: string, name: string, force: boolean): boolean;
   /** @param complete every file is in its place: the private directory goes */
   close(complete: boolean): void;
 }
@@ -54,7 +53,6 @@ const COPY_BYTES = 1 << 20;
 const OTHERS = 0o077;
 const LOCK = 'lock';
 const READ_ONLY = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /** Name of the private directory. Another source has another, and it is never a name of the files to be fetched. */
 export function privateName(source: string, names: Iterable<string>): string {
@@ -93,20 +91,21 @@ export async function openDestination(root: string, own: string): Promise<Destin
     }
   }
   const earlier = new Set(stage === null ? [] : readdirSync(fsPath(stage.path)));
+  earlier.delete(LOCK);
   const partOf = (name: string) => {
     if (stage === null) throw obstacle;
-    return join(stage.path, partName(name));
+    return `${stage.path}/${partName(name)}`;
   };
 
   return {
     partOf,
-    begun: (name) => (earlier.has(partName(name)) ? statOrNull(partOf(name)) : null),
+    begun: (name) => (earlier.size > 0 && earlier.has(partName(name)) ? statOrNull(partOf(name)) : null),
     makeDirectory: (name) => void places.directory(name),
     freeBytes: () => freeBytes(places.root.path),
-    putInPlace(name, force) {
+    putInPlace(part, name, force) {
       const slash = name.lastIndexOf('/');
       const directory = places.directory(slash < 0 ? '' : name.slice(0, slash));
-      return moveInto(partOf(name), join(directory.path, name.slice(slash + 1)), force, join(root, name));
+      return moveInto(part, `${directory.path}/${name.slice(slash + 1)}`, force, () => join(root, name));
     },
     close(complete) {
       lock?.release();
@@ -155,14 +154,14 @@ function statOrNull(path: string): Stats | null {
   return lstatSync(fsPath(path), { throwIfNoEntry: false }) ?? null;
 }
 
-function moveInto(part: string, target: string, force: boolean, shown: string): boolean {
+function moveInto(part: string, target: string, force: boolean, shown: () => string): boolean {
   try {
     if (force) renameSync(fsPath(part), fsPath(target));
     else if (!moveUnlessThere(part, target)) return settleExisting(part, target);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EXDEV') throw new CliError(`${showName(shown)}: ${reasonOf(error)}`);
+    if (code !== 'EXDEV') throw new CliError(`${showName(shown())}: ${reasonOf(error)}`);
   }
   // A mount point below the root: the last step must happen within the file system of the target.
   const near = join(dirname(target), `.keep-edge-${randomBytes(8).toString('hex')}`);
@@ -176,17 +175,7 @@ function moveInto(part: string, target: string, force: boolean, shown: string): 
   }
 }
 
-/** A link is made only where nothing is: no file that appears meanwhile is lost, as it would be by renaming. */
 function moveUnlessThere(part: string, target: string): boolean {
-  try {
-    linkSync(fsPath(part), fsPath(target));
-    unlinkSync(fsPath(part));
-    return true;
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
-    if (!NO_LINKS.has(code)) throw error;
-  }
   if (statOrNull(target) !== null) return false;
   renameSync(fsPath(part), fsPath(target));
   return true;

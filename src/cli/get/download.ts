@@ -42,7 +42,11 @@ export async function download(
 ): Promise<void> {
   makeDirectories(targets, directories, destination);
   const states = statesOf(targets, destination.begun);
-  const partOf = (index: number) => destination.partOf(targets[index]?.name ?? '');
+  const parts: string[] = [];
+  const partOf = (index: number) => {
+    parts[index] ??= destination.partOf(targets[index]?.name ?? '');
+    return parts[index];
+  };
   const fileError = (index: number, what: string) =>
     new CliError(`${showName(targets[index]?.target ?? '')}: ${what}. Run the same command again to go on.`);
   const inTheWay = targets.filter((_, index) => states[index] === 'other');
@@ -90,7 +94,7 @@ export async function download(
   const refused: string[] = [];
   const settle = (index: number) => {
     const { target = '', name = '' } = targets[index] ?? {};
-    if (destination.putInPlace(name, force)) counts.filesDone++;
+    if (destination.putInPlace(partOf(index), name, force)) counts.filesDone++;
     else refused.push(target);
   };
   for (const [index, { size }] of targets.entries()) {
