@@ -46,6 +46,7 @@ export class S3Failure extends Error {
   }
 }
 
+const MAX_SIGNING_KEYS = 8;
 const MAX_ATTEMPTS = 4;
 const BACKOFF_BASE_MS = 100;
 /** A server that sends no headers for this long counts as gone. Uploads are not timed: they are answered at the end. */
@@ -54,6 +55,7 @@ const HEADERS_TIMEOUT_MS = 60_000;
 export function createS3Client(driver: S3DriverConfig): S3Client {
   const address = bucketAddress(driver);
   const { accessKeyId, secretAccessKey, region } = driver;
+  /** One key a day. */
   const signingKeys = new Map<string, ArrayBuffer>();
 
   /**
@@ -68,6 +70,7 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     const url = new URL(`${address}/${encodeKey(key)}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     // The payload is not signed (a stream cannot be): Content-MD5 guards it.
+    if (signingKeys.size > MAX_SIGNING_KEYS) signingKeys.clear();
     const signer = new AwsV4Signer({
       method,
       url: url.href,

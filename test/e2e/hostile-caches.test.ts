@@ -120,6 +120,21 @@ test.each<[string, number, (index: number) => RawRequest]>([
   120_000,
 );
 
+test('a directory thousands of levels down has a page and a PROPFIND answer of ordinary size', async () => {
+  const below = Array.from({ length: 3000 }, (_, index) => `d${index % 10}`).join('/');
+  const body = { collection: { manifest_text: `./${below} ${locator} 0:3:f\n` } };
+  const deep = (await api(service, 'collections', { token: user.token, body })).json.uuid;
+  const path = `/c=${deep}/${below}/`;
+  const page = await rawRequest(service.url, { path, headers: { ...bearer(user.token), accept: 'text/html' } });
+  expect([page.status, page.body.length < 20 * path.length + 400_000]).toEqual([200, true]);
+  const listed = await rawRequest(service.url, {
+    method: 'PROPFIND',
+    path,
+    headers: { ...bearer(user.token), depth: '1' },
+  });
+  expect([listed.status, listed.body.length < 20 * path.length]).toEqual([207, true]);
+});
+
 test('a form may not be larger than what is read of it', async () => {
   const body = Buffer.alloc(5 * MIB, 'api_token=');
   expect((await rawRequest(service.url, { ...form(`/c=${uuid}/a/f`, ''), body })).status).toBeOneOf([400, 413]);

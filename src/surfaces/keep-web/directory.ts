@@ -88,13 +88,22 @@ function siteNames(names: string[]): string[] {
   return names.length === 0 ? [] : ['Keep', ...names];
 }
 
+/** A path may have thousands of components, and each crumb holds all that precede it. */
+const MAX_CRUMBS = 40;
+const FIRST_CRUMBS = 2;
+
 /**
- * All but the last one, which is the page itself.
+ * All but the last one, which is the page itself; of a very long path those at both ends.
  * @param components of the page's URL; each name stands for one more of them than the name before
  */
 function crumbsOf(names: string[], components: string[]): Listing['crumbs'] {
-  return names.slice(0, -1).map((name, i) => {
+  const left = Math.max(0, names.length - 1 - MAX_CRUMBS);
+  return names.slice(0, -1).flatMap((name, i) => {
+    if (i >= FIRST_CRUMBS && i < FIRST_CRUMBS + left) return [];
     const above = names.length - 1 - i;
-    return { name, href: encodePath(components.slice(0, components.length - above), true) };
+    const isAfterGap = left > 0 && i === FIRST_CRUMBS + left;
+    return [
+      { name: isAfterGap ? `… ${name}` : name, href: encodePath(components.slice(0, components.length - above), true) },
+    ];
   });
 }
