@@ -28,7 +28,7 @@ export const mv: Command = {
   summary: 'move or rename files and directories within and between collections',
   usage: 'COLLECTION/PATH... COLLECTION/DEST [options]',
   options: OPTIONS,
-  help: `${TARGET} Between two collections a path is copied first, then removed.`,
+  help: `${TARGET}\nBetween two collections a path is copied first, then removed.`,
   run: (given) => runCopy(given, true),
 };
 
