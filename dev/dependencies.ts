@@ -24,6 +24,8 @@ const SHIPPED = [
 const TOOLS = [...SHIPPED, 'MPL-2.0', 'LGPL-3.0-or-later', 'Python-2.0', 'CC-BY-4.0'];
 
 interface Locked extends LockedVersion {
+  dev?: boolean;
+  devOptional?: boolean;
   resolved?: string;
   integrity?: string;
   license?: string;
@@ -62,8 +64,7 @@ for (const [path, entry] of Object.entries(lock.packages)) {
 if (unchecked > 0) console.log(`${unchecked} optional binaries of other platforms have no checksum in the lock file`);
 console.log(`${direct.length} direct dependencies; ${counts.shipped} packages in the Worker, ${counts.tools} tools`);
 
-const named = Object.keys({ ...own.dependencies, ...own.devDependencies });
-const deprecated = deprecatedPackages(lock.packages, named, askRegistry);
+const deprecated = await deprecatedPackages(lock.packages, direct, askRegistry);
 problems.push(...deprecated.problems);
 if (deprecated.unanswered > 0)
   console.log(`*** ${deprecated.unanswered} packages NOT CHECKED for deprecation: the registry does not answer. ***`);

@@ -24,14 +24,21 @@ export async function requireAccount(authority: Authority, asking: Asking): Prom
   const account = await authority.identify(token, asking.signal);
   if (account === null)
     throw new KeepError('unauthorized', { message: 'Not logged in: the token is unknown, revoked or expired' });
-  if (!scopesAllow(account.scopes, asking.method, asking.path)) {
-    throw new KeepError('forbidden', {
-      message: `Forbidden: the token's scopes do not allow ${asking.method} ${scopePath(asking.path)}`,
-    });
-  }
+  requireScope(account, asking.method, asking.path);
   if (account.user !== null && !account.user.isActive)
     throw new KeepError('forbidden', { message: 'Forbidden: this account is not active' });
   return account;
+}
+
+/**
+ * Checks that a token may make a request. A request that reads more than its own path names calls it for each record.
+ * @throws KeepError forbidden (403)
+ */
+export function requireScope({ scopes }: Account, method: string, path: string): void {
+  if (scopesAllow(scopes, method, path)) return;
+  throw new KeepError('forbidden', {
+    message: `Forbidden: the token's scopes do not allow ${method} ${scopePath(path)}`,
+  });
 }
 
 /**

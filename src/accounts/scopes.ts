@@ -15,6 +15,14 @@ export function scopesAllow(scopes: readonly string[], method: string, path: str
   );
 }
 
+/**
+ * Whether every request that a new token's scope would allow is allowed by one of the token that gives it out: `all`, the
+ * same scope, or a prefix of it that ends in a slash.
+ */
+export function scopeIsCovered(scope: string, own: readonly string[]): boolean {
+  return own.some((held) => held === 'all' || held === scope || (held.endsWith('/') && scope.startsWith(held)));
+}
+
 function requestTexts(method: string, path: string): string[] {
   const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   if (method === 'HEAD') return [`HEAD ${trimmed}`, `GET ${trimmed}`];

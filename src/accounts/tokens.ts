@@ -7,6 +7,7 @@ import { type ListParameters, type ListResult, listRecords } from '../records/li
 import { formatTime, normaliseTime } from '../records/times.ts';
 import { insertRow, updateRow } from '../records/write-row.ts';
 import type { Account, User } from './account.ts';
+import { scopeIsCovered } from './scopes.ts';
 
 export const TOKENS: Table = {
   name: 'tokens',
@@ -65,6 +66,8 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
     async create(attributes, asking) {
       const user = owningUser(asking);
       const owner = attributes.owner_uuid ?? user.uuid;
+      if (owner !== user.uuid && !user.isAdmin)
+        throw new KeepError('forbidden', { message: 'Forbidden: only an admin makes tokens for others' });
       const scopes = checkScopes(attributes.scopes ?? ['all'], asking.scopes);
       const target = await db
         .prepare('SELECT owner_uuid, is_uploader FROM users WHERE uuid = ?')
@@ -76,8 +79,6 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
         });
       if (target.is_uploader === 1)
         throw new KeepError('invalid_record', { message: 'an uploader account gets its token when it is made' });
-      if (owner !== user.uuid && !user.isAdmin)
-        throw new KeepError('forbidden', { message: 'Forbidden: only an admin makes tokens for others' });
       return insertToken(db, clusterId, now(), {
         owner,
         scopes,
@@ -87,8 +88,10 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
     },
     async update(uuid, attributes, asking) {
       const user = owningUser(asking);
-      await get(uuid, user);
-      if (attributes.owner_uuid !== undefined)
+      const before = await get(uuid, user);
+      // Also where the scopes stay: a later expiry gives them out anew.
+      if (attributes.scopes === undefined) requireCovered(before.scopes as string[], asking.scopes);
+      if (attributes.owner_uuid !== undefined && attributes.owner_uuid !== before.owner_uuid)
         throw new KeepError('invalid_record', { message: 'a token keeps its owner' });
       await updateRow(db, 'tokens', uuid, {
         ...(attributes.scopes === undefined
@@ -131,24 +134,31 @@ export async function insertToken(
   return describe({ ...toRecord(TOKENS, row), api_token: secret });
 }
 
-function owningUser({ user }: Account): User {
+/** @throws KeepError forbidden for a token whose user is unknown */
+export function owningUser({ user }: Account): User {
   if (user === null) throw new KeepError('forbidden');
   return user;
 }
 
-/** A token with limited scopes gives out only scopes that it has: otherwise it could widen itself. */
 function checkScopes(scopes: unknown, own: string[]): string[] {
   if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && SCOPE.test(scope))) {
     throw new KeepError('invalid_record', {
       message: 'scopes are "all" or a method and a path, such as "GET /arvados/v1/collections/"',
     });
   }
-  if (!own.includes('all') && !scopes.every((scope) => own.includes(scope))) {
-    throw new KeepError('forbidden', {
-      message: 'Forbidden: a token with limited scopes cannot give out more than it has',
-    });
-  }
+  requireCovered(scopes, own);
   return scopes;
+}
+
+/**
+ * A token with limited scopes gives out only scopes that it has: otherwise it could widen itself.
+ * @throws KeepError forbidden
+ */
+export function requireCovered(scopes: readonly string[], own: readonly string[]): void {
+  if (scopes.every((scope) => scopeIsCovered(scope, own))) return;
+  throw new KeepError('forbidden', {
+    message: 'Forbidden: a token with limited scopes cannot give out more than it has',
+  });
 }
 
 function checkTime(time: string | null): string | null {

@@ -1,6 +1,6 @@
 import type { Row } from '../records/columns.ts';
-import type { User } from './account.ts';
-import { insertToken } from './tokens.ts';
+import type { Account } from './account.ts';
+import { insertToken, owningUser, requireCovered } from './tokens.ts';
 import type { UserStore } from './users.ts';
 
 /**
@@ -17,20 +17,26 @@ export const UPLOADER_SCOPES = [
   'PATCH /arvados/v1/collections/',
 ];
 
-/** Makes an uploader account with its one token. @returns the user's record with `api_token`, a complete v2 token. */
+/**
+ * Makes an uploader account with its one token.
+ * @returns the user's record with `api_token`, a complete v2 token
+ * @throws KeepError forbidden for a token whose own scopes do not cover an uploader's
+ */
 export async function createUploader(
   db: D1Database,
   users: UserStore,
   clusterId: string,
   now: number,
-  { owner, name, asking }: { owner: string; name: string; asking: User },
+  { owner, name, asking }: { owner: string; name: string; asking: Account },
 ): Promise<Row> {
-  const user = await users.createUploader(owner, name, asking);
+  const by = owningUser(asking);
+  requireCovered(UPLOADER_SCOPES, asking.scopes);
+  const user = await users.createUploader(owner, name, by);
   const token = await insertToken(db, clusterId, now, {
     owner: String(user.uuid),
     scopes: UPLOADER_SCOPES,
     expiresAt: null,
-    by: asking.uuid,
+    by: by.uuid,
   });
   return { ...user, api_token: `v2/${token.uuid}/${token.api_token}` };
 }

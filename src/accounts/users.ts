@@ -39,7 +39,8 @@ export interface UserAttributes {
   last_name?: string;
   is_admin?: boolean;
   is_active?: boolean;
-  prefs?: Record<string, unknown>;
+  /** JSON text of an object. */
+  prefs?: string;
 }
 
 export interface UserStore {
@@ -127,12 +128,11 @@ export function requireAdmin(user: User): void {
   if (!user.isAdmin) throw new KeepError('forbidden', { message: 'Forbidden: only an admin may do this' });
 }
 
-function toColumns({ prefs, is_admin, is_active, ...texts }: UserAttributes): Row {
+function toColumns({ is_admin, is_active, ...texts }: UserAttributes): Row {
   return {
     ...texts,
     ...(is_admin === undefined ? {} : { is_admin: is_admin ? 1 : 0 }),
     ...(is_active === undefined ? {} : { is_active: is_active ? 1 : 0 }),
-    ...(prefs === undefined ? {} : { prefs: JSON.stringify(prefs) }),
   };
 }
 

@@ -1,11 +1,15 @@
 import * as v from 'valibot';
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
-import { JsonObject } from '../records/json-object.ts';
+import { storedObject } from '../records/json-object.ts';
 import { formatTime, normaliseTime } from '../records/times.ts';
 
 const MAX_NAME_LENGTH = 255;
 const MAX_PROPERTIES_BYTES = 200_000;
+/** Logs are many: 1,000 of them are one page. */
+const MAX_SUMMARY_LENGTH = 10_000;
+const MAX_LOG_PROPERTIES_BYTES = 65_536;
+const MAX_STORAGE_CLASSES = 50;
 
 const Name = v.nullable(
   v.pipe(
@@ -27,11 +31,7 @@ const Time = v.nullable(
     v.transform((text) => (text === '' ? null : normaliseTime(text))),
   ),
 );
-const Properties = v.pipe(
-  v.nullable(JsonObject),
-  v.transform((value) => JSON.stringify(value ?? {})),
-  v.maxLength(MAX_PROPERTIES_BYTES, 'too large'),
-);
+const Properties = storedObject(MAX_PROPERTIES_BYTES);
 const Description = v.pipe(
   v.nullable(v.pipe(v.string(), v.maxLength(MAX_PROPERTIES_BYTES, 'value too long'))),
   v.transform((text) => text ?? ''),
@@ -50,14 +50,32 @@ const Common = {
 export const CollectionAttributes = v.object({
   ...Common,
   portable_data_hash: v.optional(v.nullable(v.string())),
-  replication_desired: v.optional(v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(0)))),
+  replication_desired: v.optional(
+    v.nullable(v.pipe(v.number(), v.safeInteger('must be a whole number below 2^53'), v.minValue(0))),
+  ),
   storage_classes_desired: v.optional(
-    v.nullable(v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1, 'must not be empty'))),
+    v.nullable(
+      v.pipe(
+        v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_NAME_LENGTH, 'value too long'))),
+        v.minLength(1, 'must not be empty'),
+        v.maxLength(MAX_STORAGE_CLASSES, `at most ${MAX_STORAGE_CLASSES} classes`),
+      ),
+    ),
   ),
   preserve_version: v.optional(v.nullable(v.boolean())),
 });
 
 export const GroupAttributes = v.object({ ...Common, group_class: v.optional(v.nullable(v.string())) });
+
+const ShortText = v.nullable(v.pipe(v.string(), v.maxLength(MAX_NAME_LENGTH, 'value too long')));
+
+export const LogAttributes = v.object({
+  event_type: v.optional(ShortText),
+  object_uuid: v.optional(ShortText),
+  summary: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_SUMMARY_LENGTH, 'value too long')))),
+  properties: v.optional(storedObject(MAX_LOG_PROPERTIES_BYTES)),
+  event_at: v.optional(Time),
+});
 
 /**
  * A client's attributes, checked. Attributes that clients cannot set are not in the schema and are ignored.

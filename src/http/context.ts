@@ -46,7 +46,7 @@ export function createContext(request: Request, waitUntil: (work: Promise<unknow
     },
     path: decodeUriName(rawPath(request.url)),
     requestId: requestIdOf(request.headers.get('X-Request-Id')),
-    tokens: requestTokens(request, { cookie: !isFromOtherSite(request) }),
+    tokens: requestTokens(request, { ambient: !isFromOtherSite(request) }),
     now: Date.now() / 1000,
     get signal() {
       return request.signal;
@@ -76,7 +76,8 @@ function createRequestId(): string {
 }
 
 /**
- * Whether a browser sends this for a page of another origin, which must not act with its visitor's cookie. Browsers say
+ * Whether a browser sends this for a page of another origin, which must not act with its visitor's cookie or
+ * HTTP Basic password. Browsers say
  * so with requests that may change something; no other client does. An origin that is hidden counts as another.
  */
 function isFromOtherSite({ method, headers }: Request): boolean {

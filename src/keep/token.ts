@@ -22,6 +22,7 @@ export const HOST_COOKIE = '__Host-arvados_api_token';
 export const TOKEN_COOKIE = 'arvados_api_token';
 /** Arvados' own have some hundred at most; the access tokens of an OpenID provider, which it also accepts, a few thousand. */
 const MAX_TOKEN_CHARS = 8192;
+const MAX_TOKENS = 8;
 const SALTED_SECRET_LENGTH = 40;
 const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
 
@@ -29,17 +30,24 @@ const OBSOLETE_TOKEN = /^[0-9a-z]{41,}$/;
  * Every token of a request in keepstore's order: Authorization, `api_token` parameters, the cookie. For block reads only
  * the first one counts; on admin routes any may match. An empty `api_token` or Basic password counts as a token and
  * stays in the list as ''.
+ * @param count whether the credentials count that a browser sends by itself, also with requests that a page of another
+ *   site makes it send: the cookie and HTTP Basic
+ * @throws KeepError bad_request for more than MAX_TOKENS
  */
-export function requestTokens({ headers, url }: TokenBearer, count = { cookie: true }): string[] {
+export function requestTokens({ headers, url }: TokenBearer, count = { ambient: true }): string[] {
   const tokens: string[] = [];
   const authorization = headers.get('Authorization');
   if (authorization !== null) {
-    const token = bearerToken(authorization) ?? basicPassword(authorization);
+    const token = bearerToken(authorization) ?? (count.ambient ? basicPassword(authorization) : null);
     if (token !== null) tokens.push(token);
   }
   const query = url.indexOf('?');
-  if (query >= 0) tokens.push(...new URLSearchParams(withoutFragment(url.slice(query))).getAll('api_token'));
-  const cookie = count.cookie ? tokenCookie(headers.get('Cookie')) : null;
+  if (query >= 0) {
+    const given = new URLSearchParams(withoutFragment(url.slice(query))).getAll('api_token');
+    requireFewTokens(given);
+    tokens.push(...given);
+  }
+  const cookie = count.ambient ? tokenCookie(headers.get('Cookie')) : null;
   if (cookie !== null) tokens.push(cookie);
   return tokens.map(boundedToken);
 }
@@ -50,6 +58,15 @@ export function requestTokens({ headers, url }: TokenBearer, count = { cookie: t
  */
 export function boundedToken(token: string): string {
   return token.length > MAX_TOKEN_CHARS ? '' : token;
+}
+
+/**
+ * Each candidate may cost a database query, so that a request has no more than a handful.
+ * @throws KeepError bad_request
+ */
+export function requireFewTokens(candidates: readonly string[]): void {
+  if (candidates.length > MAX_TOKENS)
+    throw new KeepError('bad_request', { message: `a request has at most ${MAX_TOKENS} api_token parameters` });
 }
 
 /** Splits a token. Anything that is not `v2/uuid/secret` is a v1 token: the whole text is its secret. */

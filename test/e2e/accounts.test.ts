@@ -201,7 +201,7 @@ describe('uploader accounts', () => {
     const refused: [string, object, number][] = [
       [`collections/${foreign.json.uuid}`, {}, 404],
       [`collections/${foreign.json.uuid}`, { method: 'PUT', body: { name: 'x' } }, 404],
-      ['collections', { body: { collection: { owner_uuid: owner.uuid } } }, 403],
+      ['collections', { body: { collection: { owner_uuid: owner.uuid } } }, 422],
       ['collections', {}, 403],
       [path, { method: 'DELETE' }, 403],
       ['groups', { body: { group: { name: 'g' } } }, 403],

@@ -108,6 +108,11 @@ describe('beside a cluster', () => {
       expect([arrived.authorization, arrived['x-kept']]).toEqual([`Bearer ${user.token}`, 'yes']);
       for (const name of Object.keys(sent).slice(1, -1)) expect(arrived, name).not.toHaveProperty(name.toLowerCase());
       expect(answer.headers['x-kept']).toBe('yes');
+      await rawRequest(forwarding.url, {
+        path: '/arvados/v1/users/current',
+        headers: { Authorization: `Basic ${Buffer.from(`u:${user.token}`).toString('base64')}` },
+      });
+      expect(apiServer.seen.at(-1)!.headers).not.toHaveProperty('authorization');
       for (const name of Object.keys(secrets).slice(0, -1)) {
         expect(answer.headers, name).not.toHaveProperty(name.toLowerCase());
       }

@@ -292,7 +292,7 @@ describe('records', () => {
     expect((await call(`collections/${made.uuid}`, { token, method: 'PUT', body: { name: 'x' } })).status).toBe(404);
     expect((await call(`collections/${made.uuid}`, { token, method: 'DELETE' })).status).toBe(404);
     expect((await call('collections', { token })).json.items).toEqual([]);
-    expect((await call('collections', { token, body: { collection: { owner_uuid: user.uuid } } })).status).toBe(403);
+    expect((await call('collections', { token, body: { collection: { owner_uuid: user.uuid } } })).status).toBe(422);
     expect(
       (await call('collections', { token, body: { collection: { owner_uuid: 'xedge-j7d0g-000000000000000' } } }))
         .status,

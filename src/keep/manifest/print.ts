@@ -33,7 +33,8 @@ function* chunks(root: ManifestDirectory): Generator<string, void, undefined> {
     }
     if (files.length > 0) yield* line(name, files);
     else if (directory.entries.size === 0 && directory !== root) yield `${name} ${EMPTY_LOCATOR} 0:0:\\056\n`;
-    pending.push(...directories.reverse());
+    // Not spread: a directory may have more subdirectories than a call has room for arguments.
+    for (const below of directories.reverse()) pending.push(below);
   }
 }
 

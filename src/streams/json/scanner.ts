@@ -1,5 +1,6 @@
 import { KeepError } from '../../keep/errors.ts';
 import { JsonTextDecoder } from './decoder.ts';
+import { parseJson } from './parse.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -66,9 +67,9 @@ export class RecordScanner {
     if (this.#manifest !== null) throw malformed();
     if (text.trim() === '') return {};
     try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      throw malformed();
+      return parseJson(text);
+    } catch (error) {
+      throw error instanceof SyntaxError ? malformed() : error;
     }
   }
 

@@ -5,12 +5,16 @@ import { createUploader } from '../../accounts/uploaders.ts';
 import { requireAdmin, USERS, type UserAttributes } from '../../accounts/users.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
-import { JsonObject } from '../../records/json-object.ts';
+import { storedObject } from '../../records/json-object.ts';
 import { listRecords } from '../../records/list-query.ts';
 import { formatTime } from '../../records/times.ts';
 import { answer, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { parseRecord, present } from './record-body.ts';
+
+const MAX_PREFS_BYTES = 65_536;
+const MAX_SCOPES = 100;
+const MAX_SCOPE_LENGTH = 1000;
 
 const Text = v.pipe(v.string(), v.maxLength(255, 'value too long'));
 const UserBody = v.object({
@@ -22,11 +26,16 @@ const UserBody = v.object({
   last_name: v.optional(Text),
   is_admin: v.optional(v.boolean()),
   is_active: v.optional(v.boolean()),
-  prefs: v.optional(JsonObject),
+  prefs: v.optional(storedObject(MAX_PREFS_BYTES)),
 });
 const TokenBody = v.object({
   owner_uuid: v.optional(v.string()),
-  scopes: v.optional(v.array(v.string())),
+  scopes: v.optional(
+    v.pipe(
+      v.array(v.pipe(v.string(), v.maxLength(MAX_SCOPE_LENGTH, 'value too long'))),
+      v.maxLength(MAX_SCOPES, `at most ${MAX_SCOPES} scopes`),
+    ),
+  ),
   expires_at: v.optional(v.nullable(v.string())),
 });
 const UploaderBody = v.object({ owner_uuid: v.optional(v.string()), name: v.optional(Text, 'Uploader') });
@@ -139,7 +148,7 @@ export async function deleteToken(call: ApiCall, { tokens, authority }: Embedded
 /** Not in the Arvados API: an account that may only upload (docs/operate.md). Its token is shown this once. */
 export async function createUploaderAccount(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const { owner_uuid, name } = parseRecord(UploaderBody, (await readBody(call)).record);
-  const made = { owner: owner_uuid ?? call.user.uuid, name, asking: call.user };
+  const made = { owner: owner_uuid ?? call.user.uuid, name, asking: call.account };
   return answer(await createUploader(api.db, api.users, api.facts.clusterId, Date.now(), made));
 }
 

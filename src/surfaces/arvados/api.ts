@@ -126,14 +126,14 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
 const BASE = '/arvados/v1/';
 
 /** A call before its route is known: the route names the record in the body. */
-type Accepted = Omit<ApiCall, 'path' | 'body'> & { request: Request };
+type Accepted = Omit<ApiCall, 'path' | 'record' | 'body'> & { request: Request };
 
 const routes = createRouteTable<[Accepted, EmbeddedApi]>(
   ROUTES.map(([methods, path, record, handler]) => [
     methods,
     new RegExp(`^${BASE}${path.replace('*', '(?<uuid>[^/]+)')}$`),
     ({ request, ...accepted }, api, params) =>
-      handler({ ...accepted, path: Object.values(params), body: new BodyReader(request, record) }, api),
+      handler({ ...accepted, path: Object.values(params), record, body: new BodyReader(request, record) }, api),
   ]),
 );
 
@@ -160,11 +160,11 @@ async function attempt(context: RequestContext, api: ApiDependencies['api']): Pr
 }
 
 /**
- * The request's tokens without the cookie's: a browser sends the cookie also with requests that another site or an
- * uploaded HTML file makes it send.
+ * The request's tokens without those that a browser sends by itself (cookie, HTTP Basic): it does so also for a page of
+ * another site or an uploaded HTML file.
  */
-function statedTokens({ request: { headers, url } }: RequestContext): string[] {
-  return requestTokens({ headers: { get: (name) => (name === 'Cookie' ? null : headers.get(name)) }, url });
+function statedTokens({ request }: RequestContext): string[] {
+  return requestTokens(request, { ambient: false });
 }
 
 /** Everything but the upload log is the cluster's. */

@@ -12,6 +12,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import type { ServiceDirectory } from '../../services/service-directory.ts';
+import { requireKnownAttributes } from './known-attributes.ts';
 import type { Body, BodyReader } from './request-body.ts';
 
 /** What the handlers of the embedded API use. */
@@ -66,6 +67,8 @@ export interface ApiCall {
   /** The route's `*` components, in order. */
   path: string[];
   parameters: Row;
+  /** Name of the record in the body: `collection`, `group`, … */
+  record: string;
   body: BodyReader;
   account: Account;
   user: User;
@@ -73,9 +76,13 @@ export interface ApiCall {
   token: string;
 }
 
-/** Reads the body; its parameters are merged into those of the query. */
+/**
+ * Reads the body; its parameters are merged into those of the query.
+ * @throws KeepError bad_request; invalid_record for attributes that do not exist
+ */
 export async function readBody(call: ApiCall): Promise<Body> {
   const body = await call.body.read();
+  requireKnownAttributes(call.record, body);
   Object.assign(call.parameters, body.parameters);
   return body;
 }

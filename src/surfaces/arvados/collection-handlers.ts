@@ -1,5 +1,5 @@
+import { requireScope } from '../../accounts/access.ts';
 import { withLevel } from '../../accounts/levels.ts';
-import { scopesAllow } from '../../accounts/scopes.ts';
 import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
 import type { Edit, Writer } from '../../collections/edit/edits.ts';
@@ -8,7 +8,6 @@ import { scopeOf } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
-import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
@@ -17,8 +16,11 @@ import { expiryOf } from '../../records/times.ts';
 import { TextStream } from '../../streams/json/encoder.ts';
 import { answer, answerStreamed, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
+import { requireKnownAttributes } from './known-attributes.ts';
 import { isSet } from './parameters.ts';
 
+/** Path of a collection, as scopes name it. */
+const BASE = '/arvados/v1/collections/';
 /** Manifest bytes in one page of a list; a larger page is cut short, as the Arvados API does. */
 const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
 const WHOLE = { includeTrash: true, withText: true };
@@ -121,6 +123,10 @@ async function save(call: ApiCall, api: EmbeddedApi, commit: Committing): Promis
   try {
     const edits = replacementEdits(replacements, change.manifest);
     for (const hash of sourcesOf(edits)) await requireReadable(call, api, hash);
+    // Its own content is read as well.
+    const [uuid] = call.path;
+    if (uuid !== undefined && edits.some(({ kind }) => kind === 'copy'))
+      requireScope(call.account, 'GET', `${BASE}${uuid}`);
     return await show(call, api, await commit.edits(edits, change.attributes), null);
   } finally {
     // It was only a source of the new manifest.
@@ -130,8 +136,7 @@ async function save(call: ApiCall, api: EmbeddedApi, commit: Committing): Promis
 
 /** Taking files from another collection is reading it: the token's scopes must allow that, and its user's permissions. */
 async function requireReadable({ account, user }: ApiCall, { collections }: EmbeddedApi, hash: string): Promise<void> {
-  if (!scopesAllow(account.scopes, 'GET', `/arvados/v1/collections/${hash}`))
-    throw new KeepError('forbidden', { message: `Forbidden: the token's scopes do not allow reading ${hash}` });
+  requireScope(account, 'GET', `${BASE}${hash}`);
   await collections.find(hash, user);
 }
 
@@ -143,7 +148,9 @@ async function changeOf(
   check: LocatorCheck,
 ): Promise<Change> {
   try {
-    const { parameters, record, hasManifest } = call.body.result();
+    const body = call.body.result();
+    requireKnownAttributes(call.record, body);
+    const { parameters, record, hasManifest } = body;
     Object.assign(call.parameters, parameters);
     const { manifest_text: late, ...attributes } = record;
     if (hasManifest) return { attributes, manifest };

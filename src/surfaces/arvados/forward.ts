@@ -41,6 +41,8 @@ export async function forwardToCluster(context: RequestContext, { apiUrl, forwar
   const { request, url, signal, requestId } = context;
   const target = `${apiUrl}${forwardedPath(context)}${url.search}`;
   const headers = without(request.headers, NOT_FOR_CLUSTER);
+  // A browser sends HTTP Basic by itself, like a cookie, and the API server takes its password for a token.
+  if (/^basic\b/i.test(headers.get('Authorization') ?? '')) headers.delete('Authorization');
   for (const name of [...headers.keys()]) if (name.startsWith(PLATFORM_PREFIX)) headers.delete(name);
   headers.set('X-Request-Id', requestId);
   headers.set('X-Forwarded-Host', url.host);

@@ -1,7 +1,8 @@
+import { checkAttributes, LogAttributes } from '../../collections/attributes.ts';
 import { readableLogs, recordEvent } from '../../collections/log-record.ts';
 import { GROUPS, LOGS } from '../../collections/tables.ts';
+import type { Row } from '../../records/columns.ts';
 import { listRecords } from '../../records/list-query.ts';
-import { normaliseTime } from '../../records/times.ts';
 import { answer, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { isSet } from './parameters.ts';
@@ -37,13 +38,13 @@ export async function untrashGroup(call: ApiCall, { groups }: EmbeddedApi): Prom
 /** POST logs. */
 export async function createLog(call: ApiCall, { db, facts }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
-  const text = (name: string) => (typeof record[name] === 'string' ? record[name] : null);
+  const attributes = checkAttributes(LogAttributes, record);
   const event = {
-    event_type: text('event_type'),
-    object_uuid: text('object_uuid'),
-    summary: text('summary'),
-    properties: (record.properties ?? {}) as Record<string, unknown>,
-    event_at: normaliseTime(text('event_at') ?? ''),
+    event_type: attributes.event_type ?? null,
+    object_uuid: attributes.object_uuid ?? null,
+    summary: attributes.summary ?? null,
+    properties: JSON.parse(attributes.properties ?? '{}') as Row,
+    event_at: attributes.event_at ?? null,
   };
   return answer(await recordEvent(db, facts.clusterId, call.user.uuid, event, call.context.now * 1000));
 }

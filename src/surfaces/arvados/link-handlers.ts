@@ -1,16 +1,18 @@
 import * as v from 'valibot';
 import { LINKS, type LinkAttributes } from '../../accounts/links.ts';
-import { JsonObject } from '../../records/json-object.ts';
+import { jsonObject } from '../../records/json-object.ts';
 import { answer, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { parseRecord, present } from './record-body.ts';
+
+const MAX_PROPERTIES_BYTES = 65_536;
 
 const LinkBody = v.object({
   link_class: v.optional(v.string()),
   name: v.optional(v.pipe(v.string(), v.maxLength(255, 'value too long'))),
   tail_uuid: v.optional(v.nullable(v.string())),
   head_uuid: v.optional(v.nullable(v.string())),
-  properties: v.optional(v.nullable(JsonObject)),
+  properties: v.optional(v.nullable(jsonObject(MAX_PROPERTIES_BYTES))),
 });
 
 async function attributesOf(call: ApiCall): Promise<LinkAttributes> {

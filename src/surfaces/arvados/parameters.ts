@@ -1,5 +1,6 @@
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
+import { parseJson } from '../../streams/json/parse.ts';
 
 const BOOLEANS = new Set([
   'distinct',
@@ -15,9 +16,9 @@ const IGNORED = new Set(['api_token', 'alt', '_method', 'reader_tokens', 'oauth_
 
 /** A query's parameters with their types. */
 export function queryParameters(query: URLSearchParams): Row {
-  const parameters: Row = {};
-  for (const [name, value] of query) if (!IGNORED.has(name)) parameters[name] = typedParameter(name, value);
-  return parameters;
+  const given = [...query].filter(([name]) => !IGNORED.has(name));
+  // Not by assignment, which would take `__proto__` for something else.
+  return Object.fromEntries(given.map(([name, value]) => [name, typedParameter(name, value)]));
 }
 
 /**
@@ -31,7 +32,8 @@ export function typedParameter(name: string, text: string): unknown {
   if (!/^[[{"]/.test(text)) return text;
   try {
     return parseShallowJson(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw new KeepError('bad_request', { message: `${name} is not valid JSON` });
   }
 }
@@ -47,9 +49,9 @@ export function isSet(parameters: Row, name: string): boolean {
 /** Deeper than any record; the database gives up at 1000, the runtime's stack later. */
 const MAX_JSON_DEPTH = 64;
 
-/** Parses JSON of bounded depth. @throws SyntaxError */
+/** Parses JSON of bounded depth. @throws SyntaxError; KeepError invalid_record for numbers that would be changed */
 export function parseShallowJson(text: string): unknown {
-  const value: unknown = JSON.parse(text);
+  const value = parseJson(text);
   if (isDeeper(value, MAX_JSON_DEPTH)) throw new SyntaxError('too deep');
   return value;
 }

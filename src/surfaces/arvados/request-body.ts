@@ -15,6 +15,8 @@ export interface Body {
   parameters: Row;
   /** The record's attributes, without a manifest that was streamed. */
   record: Row;
+  /** Whether the record stood under its name; else parameters stand among its attributes. */
+  isWrapped: boolean;
   /** Whether a manifest was streamed. */
   hasManifest: boolean;
 }
@@ -28,7 +30,7 @@ export class BodyReader {
   readonly #isForm: boolean;
   readonly #name: string;
   readonly #scanner: RecordScanner;
-  readonly #form: Row = {};
+  readonly #form = new Map<string, unknown>();
   #formBytes = 0;
 
   /** @param name of the record: `collection`, `group`, … */
@@ -52,15 +54,20 @@ export class BodyReader {
     }
   }
 
+  /** @throws KeepError bad_request for a body that is no object */
   result(): Body {
     const body = this.#scanner.rest();
     if (!isObject(body)) throw new KeepError('bad_request', { message: 'the request body must be a JSON object' });
-    if (this.#isForm) return { parameters: this.#form, record: body, hasManifest: this.#scanner.found };
+    return { ...this.#parts(body), hasManifest: this.#scanner.found };
+  }
+
+  #parts(body: Row): Omit<Body, 'hasManifest'> {
+    if (this.#isForm) return { parameters: Object.fromEntries(this.#form), record: body, isWrapped: true };
     const wrapped = body[this.#name];
     const { [this.#name]: _, ...parameters } = body;
     const record = typeof wrapped === 'string' ? parseObject(wrapped) : wrapped;
-    if (isObject(record)) return { parameters, record, hasManifest: this.#scanner.found };
-    return { parameters, record: parameters, hasManifest: this.#scanner.found };
+    if (isObject(record)) return { parameters, record, isWrapped: true };
+    return { parameters, record: parameters, isWrapped: false };
   }
 
   /** Reads a body that holds no manifest. */
@@ -100,7 +107,7 @@ export class BodyReader {
         });
       if (bytes.length > 0) value.chunks.push(bytes);
       if (!last) continue;
-      this.#form[name] = typedParameter(name, new TextDecoder().decode(concatenated(value.chunks, value.bytes)));
+      this.#form.set(name, typedParameter(name, new TextDecoder().decode(concatenated(value.chunks, value.bytes))));
       values.delete(name);
     }
   }
@@ -119,7 +126,8 @@ function concatenated(chunks: Uint8Array[], bytes: number): Uint8Array {
 function parseObject(text: string): unknown {
   try {
     return parseShallowJson(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw new KeepError('bad_request', { message: 'the record is not valid JSON' });
   }
 }

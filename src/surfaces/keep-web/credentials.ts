@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
-import { boundedToken, HOST_COOKIE, TOKEN_COOKIE } from '../../keep/token.ts';
+import { boundedToken, HOST_COOKIE, requireFewTokens, TOKEN_COOKIE } from '../../keep/token.ts';
 import type { Address } from './address.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { RequestFields } from './request-fields.ts';
@@ -23,6 +23,7 @@ export function credentialsOf(
   }
   const tokens = policy.credentials ? own.map((token) => token.trim()) : [];
   const given = fields.getAll('api_token').map(boundedToken);
+  requireFewTokens(given);
   const inForm = fields.form.getAll('api_token');
   if (given.length > 0 && ['GET', 'HEAD', 'POST'].includes(method)) {
     const direct =

@@ -5,6 +5,8 @@ import { decodeUriName } from '../../keep/manifest/uri-names.ts';
 
 /** Largest body of a form or a JSON selection, in bytes: some ten thousand paths. */
 const MAX_FIELDS_BYTES = 4 * 1024 * 1024;
+/** Paths of an archive's selection, and a few more. Each costs far more memory than its text. */
+const MAX_FIELDS = 50_000;
 
 /** What a request says besides its address: the query, and a form or JSON in its body. */
 export interface RequestFields {
@@ -35,12 +37,15 @@ export async function readFields(request: Request, { search }: URL): Promise<Req
   const fields: [string, string][] = [];
   let json: Record<string, unknown> | null = null;
   if (request.method === 'POST' && kind === 'application/x-www-form-urlencoded') {
-    fields.push(...urlEncoded(decodeName(await limitedText(request, 'bytes'))));
+    const text = decodeName(await limitedText(request, 'bytes'));
+    requireFewFields(separatorsIn(text));
+    for (const field of urlEncoded(text)) fields.push(field);
   } else if (request.method === 'POST' && kind === 'multipart/form-data') {
     const body = await limitedText(request, 'bytes');
     const parsed = await new Response(body, { headers: { 'Content-Type': type } }).formData().catch(() => {
       throw new KeepError('bad_request', { message: 'the form cannot be read' });
     });
+    requireFewFields([...parsed.keys()].length);
     for (const [name, value] of parsed) if (typeof value === 'string') fields.push([name, value]);
   } else if (kind === 'application/json' && request.body !== null) {
     json = parseObject(await limitedText(request));
@@ -66,6 +71,18 @@ function urlEncoded(text: string): [string, string][] {
       const end = field.includes('=') ? field.indexOf('=') : field.length;
       return [decode(field.slice(0, end)), decode(field.slice(end + 1))];
     });
+}
+
+/** @throws KeepError bad_request */
+function requireFewFields(fields: number): void {
+  if (fields > MAX_FIELDS)
+    throw new KeepError('bad_request', { message: `a form may have at most ${MAX_FIELDS} fields` });
+}
+
+function separatorsIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('&'); at >= 0 && count <= MAX_FIELDS; at = text.indexOf('&', at + 1)) count++;
+  return count;
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
