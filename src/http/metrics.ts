@@ -22,30 +22,59 @@ export function countRequest(method: string, code: number, toStatusMs: number, t
   add(`time_to_status_seconds_count${labels}`, 1);
 }
 
+interface Family {
+  /** untyped: a counter by keepstore's name, which lacks the suffix `_total` that the format asks of counters. */
+  type: 'counter' | 'gauge' | 'summary' | 'untyped';
+  help: string;
+}
+
+/** What is counted in this isolate. */
+const FAMILIES: Record<string, Family> = {
+  request_duration_seconds: { type: 'summary', help: 'Time from the arrival of a request to the end of its answer.' },
+  time_to_status_seconds: { type: 'summary', help: 'Time from the arrival of a request to the head of its answer.' },
+  arvados_keepstore_volume_operations: { type: 'untyped', help: 'Requests to the bucket of a volume (a counter).' },
+  arvados_keepstore_volume_errors: { type: 'untyped', help: 'Failed requests to the bucket of a volume (a counter).' },
+  arvados_keepstore_volume_io_bytes: {
+    type: 'untyped',
+    help: 'Bytes read from (in) and written to (out) the bucket of a volume (a counter).',
+  },
+};
+
+/** A figure that is read at the time of asking. */
 export interface Gauge {
   name: string;
+  /** One sentence for the reader of the metrics. All figures of one name have the same. */
+  help: string;
   labels?: Record<string, string>;
   value: number;
-  /** counter: a sum that is kept somewhere durable. */
+  /** counter: a sum that is kept somewhere durable; its name ends with `_total`. */
   type?: 'gauge' | 'counter';
 }
 
-/** Prometheus text format 0.0.4. */
+/** Prometheus text format 0.0.4, as `promtool check metrics` wants it. */
 export function renderMetrics(gauges: Gauge[]): string {
-  const series = new Map(counters);
-  for (const { name, labels, value } of gauges) series.set(seriesKey(name, labels ?? {}), value);
-  const names = new Map<string, string[]>();
-  for (const [key, value] of series) {
-    const name = key.replace(/\{.*/s, '');
-    const lines = names.get(name) ?? [];
-    lines.push(`${key} ${value}`);
-    names.set(name, lines);
+  const families = new Map<string, Family & { lines: string[] }>();
+  const addLine = (name: string, family: Family, line: string) => {
+    const known = families.get(name) ?? { ...family, lines: [] };
+    known.lines.push(line);
+    families.set(name, known);
+  };
+  for (const [key, value] of counters) {
+    const name = familyOf(key.replace(/\{.*/s, ''));
+    addLine(name, FAMILIES[name] ?? { type: 'untyped', help: name }, `${key} ${value}`);
   }
-  const gaugeNames = new Set(gauges.filter(({ type }) => type !== 'counter').map(({ name }) => name));
-  return [...names]
+  for (const { name, help, labels = {}, value, type = 'gauge' } of gauges)
+    addLine(name, { type, help }, `${seriesKey(name, labels)} ${value}`);
+  return [...families]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, lines]) => `# TYPE ${name} ${gaugeNames.has(name) ? 'gauge' : 'counter'}\n${lines.join('\n')}\n`)
+    .map(([name, { type, help, lines }]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`)
     .join('');
+}
+
+/** A summary's sum and count are lines of one family. */
+function familyOf(name: string): string {
+  const base = name.replace(/_(?:sum|count)$/, '');
+  return FAMILIES[base]?.type === 'summary' ? base : name;
 }
 
 /** Plain concatenation: every request counts half a dozen series. */
@@ -53,7 +82,11 @@ function seriesKey(name: string, labels: Record<string, string | number>): strin
   let text = '';
   for (const key in labels) {
     const value = String(labels[key]);
-    text += `${text === '' ? '' : ','}${key}="${/["\\\n]/.test(value) ? value.replace(/["\\\n]/g, '_') : value}"`;
+    text += `${text === '' ? '' : ','}${key}="${/["\\\n]/.test(value) ? escapeLabel(value) : value}"`;
   }
   return text === '' ? name : `${name}{${text}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n');
 }

@@ -54,11 +54,12 @@ async function gaugesOf(kind: keyof Queues, queue: QueueHandle): Promise<Gauge[]
   const { pending, inProgress, totals } = await queue.status();
   const name = `arvados_keepstore_${kind}_queue`;
   return [
-    { name: `${name}_pending_entries`, value: pending },
-    { name: `${name}_inprogress_entries`, value: inProgress },
+    { name: `${name}_pending_entries`, help: `Entries of the ${kind} list that were not begun.`, value: pending },
+    { name: `${name}_inprogress_entries`, help: `Entries of ${kind} lists that are worked on.`, value: inProgress },
     ...totals.map(
       ({ result, reason, entries }): Gauge => ({
-        name: `keep_edge_${kind}_queue_entries`,
+        name: `keep_edge_${kind}_queue_entries_total`,
+        help: `Entries of ${kind} lists by how they ended.`,
         labels: { result, reason },
         value: entries,
         type: 'counter',

@@ -63,17 +63,31 @@ export async function balanceGauges(balancing: () => Balancing): Promise<Gauge[]
   ];
   return [
     ...pairs.flatMap(([name, blocks, bytes]): Gauge[] => [
-      { name: `arvados_keepbalance_${name}_blocks`, value: blocks },
-      { name: `arvados_keepbalance_${name}_bytes`, value: bytes },
+      figure(`${name}_blocks`, `Blocks: ${name}, in the last run.`, blocks),
+      figure(`${name}_bytes`, `Bytes: ${name}, in the last run.`, bytes),
     ]),
-    { name: 'arvados_keepbalance_underreplicated_blocks', value: counts.underreplicated },
-    { name: 'arvados_keepbalance_overreplicated_blocks', value: counts.overreplicated },
-    { name: 'arvados_keepbalance_trash_entries_sent', value: last.isDry ? 0 : counts.trashCopies },
-    { name: 'arvados_keepbalance_pull_entries_sent', value: last.isDry ? 0 : counts.pullCopies },
-    { name: 'arvados_keepbalance_last_finished_timestamp_seconds', value: Math.floor((last.finishedAt ?? 0) / 1000) },
-    { name: 'arvados_keepbalance_running', value: current === null ? 0 : 1 },
+    figure(
+      'underreplicated_blocks',
+      'Blocks with fewer copies than their collections ask for.',
+      counts.underreplicated,
+    ),
+    figure('overreplicated_blocks', 'Blocks with more copies than their collections ask for.', counts.overreplicated),
+    figure('trash_entries_sent', 'Trash list entries of the last run.', last.isDry ? 0 : counts.trashCopies),
+    figure('pull_entries_sent', 'Pull list entries of the last run.', last.isDry ? 0 : counts.pullCopies),
+    figure(
+      'last_finished_timestamp_seconds',
+      'Unix time at which the last run ended.',
+      Math.floor((last.finishedAt ?? 0) / 1000),
+    ),
+    figure('running', '1 while a run is under way.', current === null ? 0 : 1),
   ];
 }
+
+const figure = (name: string, help: string, value: number): Gauge => ({
+  name: `arvados_keepbalance_${name}`,
+  help,
+  value,
+});
 
 function handle({ balancing, config }: BalanceDependencies): Balancing {
   if (config.apiUrl !== null)
