@@ -69,7 +69,8 @@ export const put: Command = {
   },
   help: `
 DIR stores the directory under its name, DIR/ only what is in it; - is standard input, of any length. Files are cut into
-blocks of 64 MiB, small files share blocks. The new collection's UUID goes to standard output, everything else to standard error.
+blocks of 64 MiB, small files share blocks. The new collection's UUID goes to standard output, everything else
+to standard error.
 
 Interrupted? Run the same command again: it goes on where it was, also after a crash. Changed files are noticed. To go on
 from another machine, name the unfinished collection: --reference UUID.
