@@ -62,6 +62,8 @@ async function reportToCluster(apiUrl: string, event: unknown, token: string): P
     method: 'POST',
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
     body: JSON.stringify({ log: event }),
+    // The token is for this server.
+    redirect: 'manual',
   });
   await response.body?.cancel();
 }

@@ -1,4 +1,5 @@
 import { BACKUP_PREFIX, readBackup, revisionOf } from '../collections/backup.ts';
+import { checkedManifest } from '../collections/checked-manifest.ts';
 import { readManifest } from '../collections/manifest-store.ts';
 import type { NamedSource, NamedText } from './collect.ts';
 import { rootOwners } from './collections-source.ts';
@@ -47,7 +48,9 @@ export function backupsSource({ db, manifests, batch, defaultReplication }: Back
           open: async () => {
             if (manifest_key === null) return [new TextEncoder().encode(backup.text)];
             const text = await readManifest(manifests, { inline: null, key: manifest_key });
-            if (text !== null) return text;
+            // A text that was cut would leave its other blocks without a reference.
+            const { portable_data_hash, manifest_bytes } = record;
+            if (text !== null) return checkedManifest(text, String(portable_data_hash), Number(manifest_bytes));
             // Deleted with its backup meanwhile, or lost.
             if ((await manifests.head(key)) === null) return null;
             throw new Error(`${manifest_key}, which its backup names, is not in the bucket MANIFESTS`);
