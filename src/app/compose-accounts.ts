@@ -168,20 +168,22 @@ function factsOf(config: Config): ClusterFacts {
     clusterId: config.clusterId,
     blobSigningTtlSeconds: config.blobSigningTtlSeconds,
     trashLifetimeSeconds: config.defaultTrashLifetimeSeconds,
-    replication: replicationOf(config),
+    defaultReplication: Math.max(1, config.defaultReplication),
+    possibleReplication: possibleReplication(config),
     storageClasses: config.storageClasses,
     remoteClusters: Object.keys(config.remoteClusters),
   };
 }
 
-/** Clients fail when they ask for more copies than the volumes of the default classes can give. */
-function replicationOf(config: Config): number {
+function possibleReplication(config: Config): number {
   const classes = defaultClasses(config);
   const writable = config.volumes.filter(
     ({ readOnly, storageClasses }) => !readOnly && classes.some((name) => Object.hasOwn(storageClasses, name)),
   );
-  const possible = writable.reduce((sum, { replication }) => sum + replication, 0);
-  return Math.max(1, Math.min(config.defaultReplication, possible));
+  return Math.max(
+    1,
+    writable.reduce((sum, { replication }) => sum + replication, 0),
+  );
 }
 
 function defaultClasses({ storageClasses }: Config): string[] {

@@ -333,11 +333,12 @@ function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): s
   const problems: string[] = [];
   const owner = new Map<string, string>();
   for (const volume of volumes) {
-    const id = deviceId(volume);
-    const other = owner.get(id);
-    if (other !== undefined)
-      problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
-    owner.set(id, volume.uuid);
+    const { driver } = volume;
+    const backends = driver.kind === 'R2' ? [`binding ${driver.binding}`, deviceId(volume)] : [deviceId(volume)];
+    const taken = backends.find((id) => owner.has(id));
+    if (taken !== undefined)
+      problems.push(`VOLUMES.${volume.uuid}: ${taken} is already volume ${owner.get(taken)}; one bucket is one volume`);
+    for (const id of backends) owner.set(id, volume.uuid);
     for (const name of Object.keys(volume.storageClasses)) {
       if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, name))
         problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);

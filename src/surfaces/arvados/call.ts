@@ -50,8 +50,10 @@ export interface ClusterFacts {
   clusterId: string;
   blobSigningTtlSeconds: number;
   trashLifetimeSeconds: number;
-  /** Copies that clients ask for by default; at most as many as the volumes can keep. */
-  replication: number;
+  /** DEFAULT_REPLICATION: copies that the cluster is to keep of a block. */
+  defaultReplication: number;
+  /** Copies that the volumes of the default classes can keep here; at least 1. */
+  possibleReplication: number;
   storageClasses: Record<string, { priority: number; default: boolean }>;
   remoteClusters: string[];
 }

@@ -6,6 +6,7 @@ import type { ColumnType, Row, Table } from '../../records/columns.ts';
 import { INFIX } from '../../records/ids.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
+import { replicationTold } from './keep-services-handler.ts';
 
 /** Date of the last change to the API below; workbench2 compares it as a number. */
 const REVISION = '20261121';
@@ -149,7 +150,9 @@ const SCHEMA_TYPES: Record<ColumnType, Row> = {
 };
 
 /** The document from which clients build their methods. Needs no token. */
-export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
+export async function discoveryDocument(context: RequestContext, api: EmbeddedApi): Promise<Response> {
+  const { facts } = api;
+  const { url } = context;
   const rootUrl = `${url.origin}/`;
   const document = {
     kind: 'discovery#restDescription',
@@ -168,7 +171,7 @@ export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedAp
     parameters: { alt: { type: 'string', location: 'query', default: 'json', enum: ['json'] } },
     auth: {},
     uuidPrefix: facts.clusterId,
-    defaultCollectionReplication: facts.replication,
+    defaultCollectionReplication: await replicationTold(context, api),
     blobSignatureTtl: facts.blobSigningTtlSeconds,
     defaultTrashLifetime: facts.trashLifetimeSeconds,
     maxItemsPerResponse: 1000,
