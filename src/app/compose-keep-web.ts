@@ -10,12 +10,12 @@ import type { AccountDependencies } from './compose-accounts.ts';
 export function composeKeepWeb(
   config: Config,
   env: Env,
-  { authority, collectionSource, api }: AccountDependencies,
+  { authority, collectionSource, api, anonymousToken }: AccountDependencies,
   ranges: RangeSource,
 ): KeepWebDependencies | null {
   if (collectionSource === null) return null;
   return {
-    downloads: settingsOf(config),
+    downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache),
     openBlock: ({ hash, size, hints }, range, caller) =>
@@ -41,7 +41,7 @@ export function composeKeepWeb(
   };
 }
 
-function settingsOf(config: Config): DownloadSettings {
+function settingsOf(config: Config, anonymousToken: string | null): DownloadSettings {
   const { downloads } = config;
   return {
     ...downloads,
@@ -50,6 +50,7 @@ function settingsOf(config: Config): DownloadSettings {
       config.apiUrl === null
         ? downloads.readStalenessSeconds
         : Math.max(downloads.readStalenessSeconds, downloads.openTtlSeconds),
+    anonymousToken: downloads.anonymousToken ?? anonymousToken,
     clusterId: config.clusterId,
     edgeCache: config.edgeCache,
     downloadHost: downloads.downloadUrl === null ? null : new URL(downloads.downloadUrl).host,

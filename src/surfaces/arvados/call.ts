@@ -1,5 +1,6 @@
 import type { Account, Authority, User } from '../../accounts/account.ts';
 import type { LinkStore } from '../../accounts/links.ts';
+import type { SharingLinkStore } from '../../accounts/sharing-links.ts';
 import type { CachingAuthority } from '../../accounts/token-cache.ts';
 import type { TokenStore } from '../../accounts/tokens.ts';
 import type { UploadLog } from '../../accounts/upload-log.ts';
@@ -26,6 +27,7 @@ export interface EmbeddedApi {
   commits: Commits;
   groups: Groups;
   links: LinkStore;
+  sharingLinks: SharingLinkStore;
   /** Writes the records that every cluster has, once in an isolate. */
   builtIns: () => Promise<void>;
   uploads: UploadLog;
@@ -56,6 +58,10 @@ export interface ClusterFacts {
   possibleReplication: number;
   storageClasses: Record<string, { priority: number; default: boolean }>;
   remoteClusters: string[];
+  /** Opens what is public. */
+  anonymousToken: string;
+  /** Origin of addresses for people; null for the one that a request came to. */
+  downloadUrl: string | null;
 }
 
 export interface ApiDependencies {

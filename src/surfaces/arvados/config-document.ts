@@ -36,7 +36,7 @@ export async function configDocument(context: RequestContext, api: EmbeddedApi):
       TrustAllContent: false,
     },
     API: { MaxItemsPerResponse: 1000, MaxRequestSize: 0, UnfreezeProjectRequiresAdmin: false },
-    Users: { AnonymousUserToken: '', SupportEmailAddress: '' },
+    Users: { AnonymousUserToken: facts.anonymousToken, SupportEmailAddress: '' },
     Login: { LoginCluster: '' },
     Volumes: {},
     Workbench: {},
