@@ -151,7 +151,7 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
     size: nodeSize(tree, node),
     type: contentType(name),
     validators: {
-      etag: fileEtag(tree, node),
+      etag: await fileEtag(tree, node),
       modified: collection.uuid === null ? null : Date.parse(collection.modifiedAt),
     },
     headers: {

@@ -78,6 +78,7 @@ function isBounded(target: Target): boolean {
     const { at, depth } = next;
     components += depth;
     if (++resources > MAX_INFINITE_RESOURCES || components > MAX_INFINITE_COMPONENTS) return false;
+    if (isDirectory(tree, at) && (tree.counts[at] ?? 0) > MAX_INFINITE_RESOURCES) return false;
     if (isDirectory(tree, at)) for (const entry of entriesOf(tree, at)) pending.push({ at: entry, depth: depth + 1 });
   }
   return true;
@@ -169,5 +170,13 @@ async function* virtualResources(
 
 function directoryResource(components: string[], modified: number | null): Resource {
   const name = components.at(-1) ?? '';
-  return { href: encodePath(components, true), name, kind: 'directory', modified, size: 0, type: '', etag: () => '' };
+  return {
+    href: encodePath(components, true),
+    name,
+    kind: 'directory',
+    modified,
+    size: 0,
+    type: '',
+    etag: () => '',
+  };
 }
