@@ -169,7 +169,7 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
   const { context, deps, fields } = asked;
   const { tree, node, collection } = target;
   const request = readArchiveRequest(fields);
-  const files = chooseFiles(tree, node, request.files);
+  const files = await chooseFiles(tree, node, request.files);
   const book = await checksumBook(tree, collection.portableDataHash, deps.downloads.edgeCache);
   const open = blockOpener(asked, target);
   const { downloadUrl } = deps.downloads;
@@ -177,14 +177,14 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
     request.metadata && collection.uuid !== null
       ? await deps.collections.describe(collection.uuid, target.token, context.signal)
       : null;
-  const content = archiveContent(target, request, files, { open, book, downloadUrl, description });
+  const content = await archiveContent(target, request, files, { open, book, downloadUrl, description });
   const headers = { ...contentHeaders(target), ...content.headers };
   const { response, done, range } = await contentResponse(context.request, context.signal, { ...content, headers });
   if (done === null) return response;
   saveWhenDone(book, done);
-  const [only] = files;
-  const path = files.length === 1 && only !== undefined ? nodePath(tree, only.node) : null;
-  logDownload(context, deps, target, { path, files: files.length, range, done });
+  const [only] = files.nodes;
+  const path = files.nodes.length === 1 && only !== undefined ? nodePath(tree, only) : null;
+  logDownload(context, deps, target, { path, files: files.nodes.length, range, done });
   return response;
 }
 
