@@ -6,6 +6,7 @@ import { ensureBuiltIns } from '../accounts/built-ins.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
 import { createLinkStore } from '../accounts/links.ts';
+import { sweepOld } from '../accounts/retention.ts';
 import { createSharingLinkStore } from '../accounts/sharing-links.ts';
 import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
@@ -146,6 +147,7 @@ function embedded(
     sweepCollections: async () => {
       for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
       await uploads.flush();
+      await sweepOld(db, db, config.retention, Date.now());
     },
   };
 }

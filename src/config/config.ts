@@ -42,6 +42,8 @@ export interface Config {
   defaultTrashLifetimeSeconds: number;
   /** How long a deleted collection can be restored from its backup. */
   backupLifetimeSeconds: number;
+  /** How long logs, uploads and expired tokens are kept, in seconds; 0: for ever. */
+  retention: { logsSeconds: number; uploadsSeconds: number; expiredTokensSeconds: number };
   downloads: DownloadConfig;
   remoteClusters: Record<string, RemoteCluster>;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
@@ -208,6 +210,9 @@ const Vars = v.object({
   DEFAULT_TRASH_LIFETIME: duration('336h'),
   ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS: flag(true),
   BACKUP_LIFETIME: duration('720h'),
+  LOGS_MAX_AGE: duration('8760h'),
+  UPLOADS_MAX_AGE: duration('8760h'),
+  EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
@@ -287,6 +292,11 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
     usersSeeEachOther: o.ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS,
     backupLifetimeSeconds: o.BACKUP_LIFETIME,
+    retention: {
+      logsSeconds: o.LOGS_MAX_AGE,
+      uploadsSeconds: o.UPLOADS_MAX_AGE,
+      expiredTokensSeconds: o.EXPIRED_TOKENS_MAX_AGE,
+    },
     downloads: {
       downloadUrl: o.WEBDAV_DOWNLOAD,
       workbenchUrl: o.WORKBENCH2,
