@@ -11,25 +11,26 @@ export interface Retention {
   expiredTokensSeconds: number;
 }
 
-/**
- * Deletes old logs, uploads and expired tokens, in batches. A row from before the retention began counts as if it were
- * from then: an upgrade deletes nothing at once.
- * @param logsDb holds logs and uploads
- * @param now Unix milliseconds
- * @returns how many rows were deleted
- */
-export async function sweepOld(db: D1Database, logsDb: D1Database, retention: Retention, now: number): Promise<number> {
+/** Deletes old events and uploads, in batches. @param now Unix milliseconds */
+export async function sweepLogs(
+  db: D1Database,
+  { logsSeconds, uploadsSeconds }: Retention,
+  now: number,
+): Promise<void> {
+  await sweep(db, 'logs', 'created_at', logsSeconds, now);
+  await sweep(db, 'uploads', 'uploaded_at', uploadsSeconds, now);
+}
+
+/** Deletes tokens that expired long ago, in batches. @param now Unix milliseconds */
+export function sweepTokens(db: D1Database, { expiredTokensSeconds }: Retention, now: number): Promise<void> {
+  return sweep(db, 'tokens', 'expires_at', expiredTokensSeconds, now);
+}
+
+/** A row from before the retention began counts as if it were from then: an upgrade deletes nothing at once. */
+async function sweep(db: D1Database, table: string, column: string, seconds: number, now: number): Promise<void> {
+  if (seconds === 0) return;
+  const before = formatTime(now - seconds * 1000);
   const began = await db.prepare('SELECT since FROM retention').first<{ since: string }>();
-  const sweeps = [
-    [logsDb, 'logs', 'created_at', retention.logsSeconds],
-    [logsDb, 'uploads', 'uploaded_at', retention.uploadsSeconds],
-    [db, 'tokens', 'expires_at', retention.expiredTokensSeconds],
-  ] as const;
-  let deleted = 0;
-  for (const [from, table, column, seconds] of sweeps) {
-    const before = formatTime(now - seconds * 1000);
-    if (seconds === 0 || began === null || before <= began.since) continue;
-    deleted += await deleteRows(from, table, { sql: `${column} < ? AND ${isStoredTime(column)}`, values: [before] });
-  }
-  return deleted;
+  if (began === null || before <= began.since) return;
+  await deleteRows(db, table, { sql: `${column} < ? AND ${isStoredTime(column)}`, values: [before] });
 }

@@ -6,7 +6,7 @@ import { ensureBuiltIns } from '../accounts/built-ins.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
 import { createLinkStore } from '../accounts/links.ts';
-import { sweepOld } from '../accounts/retention.ts';
+import { sweepLogs, sweepTokens } from '../accounts/retention.ts';
 import { createSharingLinkStore } from '../accounts/sharing-links.ts';
 import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
@@ -80,6 +80,7 @@ function besideCluster(
     collectionSource: createClusterSource(apiUrl),
     sweepCollections: async () => {
       await uploads?.flush();
+      if (db !== undefined) await sweepLogs(db, config.retention, Date.now());
     },
   };
 }
@@ -147,7 +148,8 @@ function embedded(
     sweepCollections: async () => {
       for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
       await uploads.flush();
-      await sweepOld(db, db, config.retention, Date.now());
+      await sweepLogs(db, config.retention, Date.now());
+      await sweepTokens(db, config.retention, Date.now());
     },
   };
 }
