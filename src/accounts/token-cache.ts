@@ -1,4 +1,5 @@
 import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
+import { boundedToken } from '../keep/token.ts';
 import type { Account, Authority } from './account.ts';
 
 const MAX_ENTRIES = 2000;
@@ -24,6 +25,7 @@ export function withTokenCache(next: Authority, ttlSeconds: number, now: () => n
   let changes = 0;
   return {
     async identify(token, signal) {
+      if (boundedToken(token) === '') return null;
       const key = await cacheKey(token);
       const cached = accounts.get(key);
       if (cached !== undefined) return cached;

@@ -92,6 +92,8 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
 
   const trees: FileTrees = {
     async treeOf(collection, token) {
+      const shared = kept.get(collection.portableDataHash);
+      if (shared !== undefined) return shared;
       const key = await privateKey(collection, token);
       const find = () => kept.get(collection.portableDataHash) ?? kept.get(key);
       // Parsing the same large manifest several times at once would not fit into memory. Requests cannot wait for each
