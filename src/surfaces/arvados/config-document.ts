@@ -1,12 +1,9 @@
 import type { RequestContext } from '../../http/context.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
-import { replicationTold } from './keep-services-handler.ts';
 
 /** The public part of a cluster's config: the keys that clients read without checking that they exist. */
-export async function configDocument(context: RequestContext, api: EmbeddedApi): Promise<Response> {
-  const { facts } = api;
-  const { url } = context;
+export function configDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
   const here = { ExternalURL: `${url.origin}/` };
   const nowhere = { ExternalURL: '' };
   return answer({
@@ -30,13 +27,13 @@ export async function configDocument(context: RequestContext, api: EmbeddedApi):
     Collections: {
       BlobSigningTTL: `${facts.blobSigningTtlSeconds}s`,
       CollectionVersioning: false,
-      DefaultReplication: await replicationTold(context, api),
+      DefaultReplication: facts.replication,
       DefaultTrashLifetime: `${facts.trashLifetimeSeconds}s`,
       ForwardSlashNameSubstitution: '',
       TrustAllContent: false,
     },
     API: { MaxItemsPerResponse: 1000, MaxRequestSize: 0, UnfreezeProjectRequiresAdmin: false },
-    Users: { AnonymousUserToken: facts.anonymousToken, SupportEmailAddress: '' },
+    Users: { AnonymousUserToken: '', SupportEmailAddress: '' },
     Login: { LoginCluster: '' },
     Volumes: {},
     Workbench: {},

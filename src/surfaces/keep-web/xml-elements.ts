@@ -1,0 +1,94 @@
+import { XMLParser } from 'fast-xml-parser';
+import { KeepError } from '../../keep/errors.ts';
+import { escapeXml } from './xml.ts';
+
+/** fast-xml-parser's ordered form: one key for the element's name, and its attributes under `:@`. */
+type XmlNode = Record<string, XmlNode[] | Record<string, string> | string>;
+
+/** An element whose name is resolved to namespace and local part. */
+export interface XmlElement {
+  namespace: string;
+  name: string;
+  children: XmlNode[];
+  prefixes: Map<string, string>;
+  /** Those that declare no prefix. */
+  attributes: [name: string, value: string][];
+}
+
+/** The root element of a document. @throws KeepError bad_request */
+export function parseDocument(text: string): XmlElement {
+  const root = findElement(parseXml(text), new Map());
+  if (root === null) throw malformed();
+  return root;
+}
+
+export function childElements(parent: XmlElement): XmlElement[] {
+  return parent.children.flatMap((node) => findElement([node], parent.prefixes) ?? []);
+}
+
+/** What is inside an element, as XML that needs no declarations from outside. */
+export function innerXml(parent: XmlElement): string {
+  return parent.children
+    .map((node) => {
+      if (typeof node['#text'] === 'string') return escapeXml(node['#text']);
+      const child = findElement([node], parent.prefixes);
+      return child === null ? '' : elementXml(child);
+    })
+    .join('');
+}
+
+function elementXml(element: XmlElement): string {
+  const { name, namespace, attributes } = element;
+  const written = attributes.map(([attribute, value]) => ` ${attribute}="${escapeXml(value)}"`).join('');
+  const content = innerXml(element);
+  const opened = `${name} xmlns="${escapeXml(namespace)}"${written}`;
+  return content === '' ? `<${opened}/>` : `<${opened}>${content}</${name}>`;
+}
+
+function parseXml(text: string): XmlNode[] {
+  // No document type: entities could grow without bound, and no client sends one.
+  if (/<!DOCTYPE/i.test(text)) throw malformed();
+  const parser = new XMLParser({
+    preserveOrder: true,
+    ignoreAttributes: false,
+    attributeNamePrefix: '',
+    ignoreDeclaration: true,
+    processEntities: true,
+    // Numeric references.
+    htmlEntities: true,
+    parseTagValue: false,
+    trimValues: false,
+  });
+  try {
+    return parser.parse(text, true) as XmlNode[];
+  } catch (error) {
+    throw malformed(error);
+  }
+}
+
+/** The first element among nodes. */
+function findElement(nodes: XmlNode[], outer: Map<string, string>): XmlElement | null {
+  for (const node of nodes) {
+    const tag = Object.keys(node).find((key) => key !== ':@' && key !== '#text' && !key.startsWith('?'));
+    if (tag === undefined) continue;
+    const prefixes = new Map(outer);
+    const attributes: [string, string][] = [];
+    for (const [attribute, value] of Object.entries((node[':@'] ?? {}) as Record<string, string>)) {
+      if (attribute === 'xmlns') prefixes.set('', value);
+      else if (attribute.startsWith('xmlns:')) {
+        // RFC 4918 and the XML namespaces: a prefix cannot stand for no namespace.
+        if (value === '') throw malformed();
+        prefixes.set(attribute.slice('xmlns:'.length), value);
+      } else if (!attribute.includes(':') || attribute.startsWith('xml:')) attributes.push([attribute, value]);
+    }
+    const [prefix = '', local] = tag.includes(':') ? tag.split(':', 2) : ['', tag];
+    const namespace = prefixes.get(prefix) ?? (prefix === '' ? '' : undefined);
+    if (namespace === undefined || local === undefined || !/^[\p{L}_][\p{L}\p{N}._-]*$/u.test(local)) throw malformed();
+    return { namespace, name: local, children: node[tag] as XmlNode[], prefixes, attributes };
+  }
+  return null;
+}
+
+export function malformed(cause?: unknown): KeepError {
+  return new KeepError('bad_request', { message: 'the body is not what this method takes: malformed XML', cause });
+}
