@@ -46,7 +46,7 @@ export function livenessOf(other: ProcessIdentity, own: ProcessIdentity = ownIde
   const fields = statFields(other.pid);
   // Its entry may be hidden (hidepid), or gone since.
   if (fields === null) return 'unknown';
-  return fields[START_FIELD] !== other.start || ENDED_STATES.has(fields[STATE_FIELD] ?? '') ? 'dead' : 'alive';
+  return fields[START_FIELD] === other.start ? 'alive' : 'dead';
 }
 
 /** False when no process has this number, or only a zombie has. */

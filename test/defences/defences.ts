@@ -15,6 +15,8 @@ export interface Defence {
 
 const HOSTILE = { project: 'e2e', test: 'test/e2e/hostile-requests.test.ts' } as const;
 const BROWSER = { project: 'e2e', test: 'test/e2e/hostile-browser.test.ts' } as const;
+const CLI_UNIT = { project: 'unit' } as const;
+const CLI_GET = { project: 'e2e', test: 'test/e2e/cli-get-safety.test.ts' } as const;
 const FUZZ = { project: 'unit', test: 'test/unit/fuzz.test.ts' } as const;
 
 export const DEFENCES: Defence[] = [
@@ -345,5 +347,72 @@ export const DEFENCES: Defence[] = [
     put: 'if (bytes < 0)',
     ...HOSTILE,
     title: 'replace_files',
+  },
+  {
+    against: 'command line: a name or message that steers the terminal',
+    file: 'src/cli/terminal.ts',
+    remove: 'const UNSAFE = /[\\p{C}\\u2028\\u2029]/gu;',
+    put: 'const UNSAFE = /\\u001b/gu;',
+    ...CLI_UNIT,
+    test: 'test/unit/cli/terminal.test.ts',
+  },
+  {
+    against: 'command line: a link in the place of a directory',
+    file: 'src/cli/get/places.ts',
+    remove: 'O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW)',
+    put: 'O_RDONLY | O_DIRECTORY | (follow ? O_NOFOLLOW & 0 : 0)',
+    ...CLI_GET,
+    title: 'a link in the place of a directory',
+  },
+  {
+    against: 'command line: directories exchanged for links while files are fetched',
+    file: 'src/cli/get/places.ts',
+    remove:
+      'return existsSync(DESCRIPTORS) && O_DIRECTORY !== 0 ? openDescriptor(path, follow) : openPath(path, follow);',
+    put: 'void [existsSync, openDescriptor]; return openPath(path, follow);',
+    ...CLI_GET,
+    title: 'links that appear while files are fetched',
+  },
+  {
+    against: 'command line: a collection that names the private directory',
+    file: 'src/cli/get/destination.ts',
+    remove: 'for (let number = 2; taken.has(name); number++)',
+    put: 'for (let number = 2; number < 0; number++)',
+    ...CLI_GET,
+    title: 'named like the private directory',
+  },
+  {
+    against: 'command line: a private directory that others may enter',
+    file: 'src/cli/get/destination.ts',
+    remove: '(mode & OTHERS) === 0',
+    put: '(mode & OTHERS) >= 0',
+    ...CLI_GET,
+    title: 'a private directory that is a link',
+  },
+  {
+    against: 'command line: the whole token for the cluster that a hint names',
+    file: 'src/cli/session.ts',
+    remove: 'token: saltToken(token, id)',
+    put: 'token: [saltToken, token][1] as string',
+    ...CLI_UNIT,
+    test: 'test/unit/cli/network.test.ts',
+  },
+  {
+    against: 'command line: a zombie that holds the lock of an upload',
+    file: 'src/cli/process-identity.ts',
+    remove: "return !(seesItself && ENDED_STATES.has(statFields(pid)?.[STATE_FIELD] ?? ''));",
+    put: 'return !(seesItself && ENDED_STATES.has(String(STATE_FIELD)));',
+    ...CLI_UNIT,
+    test: 'test/unit/cli/lock.test.ts',
+    title: 'a zombie',
+  },
+  {
+    against: 'command line: two containers in which both are process 1',
+    file: 'src/cli/process-identity.ts',
+    remove: 'other.boot === own.boot && other.namespace === own.namespace',
+    put: 'other.boot === own.boot',
+    ...CLI_UNIT,
+    test: 'test/unit/cli/lock.test.ts',
+    title: 'another container',
   },
 ];

@@ -52,6 +52,8 @@ const { O_NOFOLLOW = 0, O_RDONLY, O_WRONLY, O_CREAT, O_EXCL } = constants;
 const COPY_BYTES = 1 << 20;
 const OTHERS = 0o077;
 const LOCK = 'lock';
+/** Parts, and what a process that was killed while it took the lock has left. */
+const OURS = /^[0-9a-f]{40}$|^lock\.[0-9a-f]{12}$/;
 const READ_ONLY = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
 
 /** Name of the private directory. Another source has another, and it is never a name of the files to be fetched. */
@@ -94,6 +96,7 @@ export async function openDestination(root: string, own: string): Promise<Destin
   earlier.delete(LOCK);
   const partOf = (name: string) => {
     if (stage === null) throw obstacle;
+    if (!stage.isSame()) throw new CliError(`${showName(shown)} has been replaced meanwhile.`);
     return `${stage.path}/${partName(name)}`;
   };
 
@@ -111,7 +114,8 @@ export async function openDestination(root: string, own: string): Promise<Destin
       lock?.release();
       if (stage !== null) {
         try {
-          if (complete) for (const name of readdirSync(stage.path)) unlinkSync(join(stage.path, name));
+          if (complete && stage.isSame())
+            for (const name of readdirSync(stage.path)) if (OURS.test(name)) unlinkSync(join(stage.path, name));
           rmdirSync(fsPath(join(places.root.path, own)));
         } catch {
           // It holds files that the next run goes on with, or is gone.

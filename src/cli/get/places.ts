@@ -25,6 +25,8 @@ export interface Place {
   stats: Stats;
   /** A directory in it; null when there is something else, such as a link. @throws when nothing is there */
   open(name: string): Place | null;
+  /** False when something else is at its path now. */
+  isSame(): boolean;
   close(): void;
 }
 
@@ -38,10 +40,15 @@ export function placesBelow(root: string): { root: Place; directory(name: string
   /** Least recently used first. */
   const open = new Map<string, Place>();
 
+  const inTheWay = (name: string) =>
+    new CliError(
+      `${showName(join(root, name))} is in the way: it is a link or a file where the collection has a directory.`,
+    );
   function directory(name: string): Place {
     if (name === '') return top;
     const known = open.get(name);
     if (known !== undefined) {
+      if (!known.isSame()) throw inTheWay(name);
       open.delete(name);
       open.set(name, known);
       return known;
@@ -49,10 +56,7 @@ export function placesBelow(root: string): { root: Place; directory(name: string
     const slash = name.lastIndexOf('/');
     const parent = directory(slash < 0 ? '' : name.slice(0, slash));
     const place = enter(parent, name.slice(slash + 1), join(root, name));
-    if (place === null)
-      throw new CliError(
-        `${showName(join(root, name))} is in the way: it is a link or a file where the collection has a directory.`,
-      );
+    if (place === null) throw inTheWay(name);
     for (const [oldest, each] of open) {
       if (open.size < MAX_OPEN) break;
       open.delete(oldest);
@@ -114,13 +118,23 @@ function openDescriptor(path: string, follow: boolean): Place | null {
     path: held,
     stats: fstatSync(descriptor),
     open: (name) => openPlace(join(held, name), false),
+    isSame: () => true,
     close: () => closeSync(descriptor),
   };
 }
 
-/** Where directories cannot be reached through descriptors, a link is noticed when a directory is first used. */
+/** Where directories cannot be reached through descriptors, they are looked at again each time they are used. */
 function openPath(path: string, follow: boolean): Place | null {
   const stats = (follow ? statSync : lstatSync)(fsPath(path));
   if (!stats.isDirectory()) return null;
-  return { path, stats, open: (name) => openPlace(join(path, name), false), close: () => undefined };
+  return {
+    path,
+    stats,
+    open: (name) => openPlace(join(path, name), false),
+    isSame() {
+      const now = (follow ? statSync : lstatSync)(fsPath(path), { throwIfNoEntry: false });
+      return now?.ino === stats.ino && now.dev === stats.dev && now.isDirectory();
+    },
+    close: () => undefined,
+  };
 }
