@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
-import { ROOT } from './serve.ts';
+import { spawnSync } from 'node:child_process';
 
 export interface LockedVersion {
   version?: string;
@@ -35,9 +32,21 @@ export async function deprecatedPackages(
   };
 }
 
-/** Asks the registry through npm. */
+let registry: string | undefined;
+
+/** Asks the registry that npm is set up with. */
 export const askRegistry: DeprecationOf = async (spec) => {
-  const npm = spawn('npm', ['view', spec, 'deprecated'], { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] });
-  const [said, [code]] = await Promise.all([text(npm.stdout), once(npm, 'close')]);
-  return code === 0 ? said.trim() : null;
+  registry ??=
+    process.env.npm_config_registry ??
+    spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
+  const at = spec.lastIndexOf('@');
+  const url = `${registry.replace(/\/?$/, '/')}${spec.slice(0, at).replace('/', '%2f')}/${spec.slice(at + 1)}`;
+  try {
+    const response = await fetch(url);
+    if (!response.ok) return null;
+    const { deprecated } = (await response.json()) as { deprecated?: unknown };
+    return typeof deprecated === 'string' ? deprecated : '';
+  } catch {
+    return null;
+  }
 };

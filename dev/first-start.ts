@@ -20,7 +20,9 @@ export async function createFirstAdmin(
 ): Promise<FirstStart> {
   const file = join(state, 'admin-token');
   if (existsSync(file)) return { token: null, file };
-  const { items_available } = (await call('users?limit=0')) as { items_available: number };
+  // Built-in accounts, such as the one for the public, have no user name.
+  const people = encodeURIComponent(JSON.stringify([['username', '!=', null]]));
+  const { items_available } = (await call(`users?limit=0&filters=${people}`)) as { items_available: number };
   if (items_available > 0) return { token: null, file };
   const user = (await call('users', {
     user: { username: 'admin', first_name: 'Admin', email: 'admin@example.org', is_admin: true },

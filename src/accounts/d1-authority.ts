@@ -1,16 +1,20 @@
 import { equalInConstantTime } from '../keep/constant-time.ts';
 import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
-import { expiryOf } from '../records/times.ts';
+import { expiryOf, formatTime } from '../records/times.ts';
 import type { Account, Authority } from './account.ts';
 import { parseRoles, ROLES_SQL } from './memberships.ts';
 import { hashSecret } from './tokens.ts';
+
+const USE_STEP_MS = 60_000;
 
 interface TokenRow {
   uuid: string;
   secret_sha256: string;
   scopes: string;
   expires_at: string | null;
+  collection_uuid: string | null;
+  last_used_at: string | null;
   user_uuid: string;
   is_admin: number;
   is_active: number;
@@ -23,7 +27,7 @@ interface TokenRow {
 /** An uploader account is inactive while its owner is. */
 const IS_ACTIVE = `is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
       WHERE owners.uuid = users.owner_uuid AND users.is_uploader = 1 AND owners.is_active = 0)`;
-const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
+const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, collection_uuid, last_used_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
     ${ROLES_SQL} AS roles,
     ${IS_ACTIVE} AS is_active
   FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE secret_sha256 = ?`;
@@ -40,7 +44,21 @@ export async function isValidToken(db: D1Database, uuid: string, now: number): P
 }
 
 /** The embedded authority: tokens are rows, found by the hash of their secret. A v2 token must name its own row. */
-export function createD1Authority(db: D1Database, now: () => number, seesUsers = false): Authority {
+export function createD1Authority(
+  db: D1Database,
+  now: () => number,
+  {
+    seesUsers = false,
+    later = () => {},
+  }: { seesUsers?: boolean /** Keeps the request's context alive. */; later?: (work: Promise<unknown>) => void } = {},
+): Authority {
+  /** When a sharing link was last used, to within a minute. */
+  function noteUse({ uuid, last_used_at }: TokenRow): void {
+    if (last_used_at !== null && now() - Date.parse(last_used_at) < USE_STEP_MS) return;
+    const update = db.prepare('UPDATE tokens SET last_used_at = ? WHERE uuid = ?').bind(formatTime(now()), uuid).run();
+    later(update.catch(() => undefined));
+  }
+
   return {
     async identify(token) {
       const { uuid, secret } = parseToken(token);
@@ -56,6 +74,7 @@ export function createD1Authority(db: D1Database, now: () => number, seesUsers =
       if (uuid !== null && uuid !== row.uuid) return null;
       const expiresAt = expiryOf(row.expires_at);
       if (expiresAt !== null && expiresAt <= now()) return null;
+      if (row.collection_uuid !== null) noteUse(row);
       return toAccount(row, expiresAt, seesUsers);
     },
   };

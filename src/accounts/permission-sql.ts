@@ -36,7 +36,7 @@ function tailLevelSql(user: User): string {
 }
 
 /** An owner and every node above it, as `uuid`. @param owner SQL of a UUID */
-function upwardsSql(owner: string): string {
+export function upwardsSql(owner: string): string {
   return `SELECT ${owner} AS uuid UNION ALL SELECT ancestor FROM ancestors WHERE ancestors.uuid = ${owner}`;
 }
 
@@ -56,10 +56,10 @@ export function passedOnSql(owner: string, user: User): string {
       WHERE links.level = ${LEVEL.manage} OR links.head_class <> 'user'), ${LEVEL.none}) END`;
 }
 
-/** SQL of the level that links to the row itself give. */
-function linkedSql(table: Shared, user: User): string {
+/** SQL of the level that links to a record itself give. @param uuid SQL of its UUID */
+export function linkedSql(uuid: string, user: User): string {
   return `coalesce((SELECT max(min(links.level, ${tailLevelSql(user)})) FROM links INDEXED BY links_permission
-    WHERE ${LINKED(user, `${table}.uuid`)}), ${LEVEL.none})`;
+    WHERE ${LINKED(user, uuid)}), ${LEVEL.none})`;
 }
 
 /** Whether a user is a person with an account: not who asks without a token, and no uploader account. */
@@ -82,7 +82,7 @@ export function levelFor(table: Shared, user: User, owner = `${table}.owner_uuid
   if (user.isAdmin) return String(LEVEL.manage);
   // A user is above what they own, and below an owner only as an uploader account: the ancestors tell.
   const above = table === 'users' ? 'users.uuid' : owner;
-  const level = `max(${passedOnSql(above, user)}, ${linkedSql(table, user)})`;
+  const level = `max(${passedOnSql(above, user)}, ${linkedSql(`${table}.uuid`, user)})`;
   if (table === 'users' && user.seesUsers === true && isPerson(user))
     return `max(${level}, users.is_active = 1 AND users.is_uploader = 0)`;
   if (table !== 'groups') return level;
@@ -91,6 +91,8 @@ export function levelFor(table: Shared, user: User, owner = `${table}.owner_uuid
 
 /** True for what is inside a trashed project, however deep. @param owner as for levelFor */
 export function insideTrashSql(table: Shared, owner = `${table}.owner_uuid`): string {
-  return `EXISTS (SELECT 1 FROM (${upwardsSql(table === 'users' ? 'users.uuid' : owner)}) AS node CROSS JOIN groups AS outside INDEXED BY groups_trashed
-    ON outside.uuid = node.uuid AND ${IS_TRASHED.replaceAll('trash_at', 'outside.trash_at')})`;
+  // The first part is looked at once for a statement: nearly always there is no trashed project at all.
+  return `(EXISTS (SELECT 1 FROM groups AS trashed INDEXED BY groups_trashed WHERE ${IS_TRASHED.replaceAll('trash_at', 'trashed.trash_at')})
+    AND EXISTS (SELECT 1 FROM (${upwardsSql(table === 'users' ? 'users.uuid' : owner)}) AS node CROSS JOIN groups AS outside INDEXED BY groups_trashed
+    ON outside.uuid = node.uuid AND ${IS_TRASHED.replaceAll('trash_at', 'outside.trash_at')}))`;
 }

@@ -17,6 +17,7 @@ export const TOKENS: Table = {
     owner_uuid: { type: 'text' },
     scopes: { type: 'array' },
     expires_at: { type: 'time' },
+    last_used_at: { type: 'time' },
     created_at: { type: 'time' },
     modified_at: { type: 'time' },
     modified_by_user_uuid: { type: 'text' },
@@ -82,7 +83,7 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
       return insertToken(db, clusterId, now(), {
         owner,
         scopes,
-        expiresAt: checkTime(attributes.expires_at ?? null),
+        expiresAt: checkExpiry(attributes.expires_at ?? null),
         by: user.uuid,
       });
     },
@@ -97,7 +98,7 @@ export function createTokenStore(db: D1Database, clusterId: string, now: () => n
         ...(attributes.scopes === undefined
           ? {}
           : { scopes: JSON.stringify(checkScopes(attributes.scopes, asking.scopes)) }),
-        ...(attributes.expires_at === undefined ? {} : { expires_at: checkTime(attributes.expires_at) }),
+        ...(attributes.expires_at === undefined ? {} : { expires_at: checkExpiry(attributes.expires_at) }),
         modified_at: formatTime(now()),
         modified_by_user_uuid: user.uuid,
       });
@@ -116,7 +117,13 @@ export async function insertToken(
   db: D1Database,
   clusterId: string,
   now: number,
-  { owner, scopes, expiresAt, by }: { owner: string; scopes: string[]; expiresAt: string | null; by: string },
+  {
+    owner,
+    scopes,
+    expiresAt,
+    by,
+    sharing = {},
+  }: { owner: string; scopes: string[]; expiresAt: string | null; by: string; sharing?: Row },
 ): Promise<Row> {
   const uuid = createUuid(clusterId, INFIX.token);
   const secret = createSecret();
@@ -130,7 +137,7 @@ export async function insertToken(
     modified_at: time,
     modified_by_user_uuid: by,
   };
-  await insertRow(db, 'tokens', { ...row, secret_sha256: await hashSecret(secret) });
+  await insertRow(db, 'tokens', { ...row, ...sharing, secret_sha256: await hashSecret(secret) });
   return describe({ ...toRecord(TOKENS, row), api_token: secret });
 }
 
@@ -161,7 +168,8 @@ export function requireCovered(scopes: readonly string[], own: readonly string[]
   });
 }
 
-function checkTime(time: string | null): string | null {
+/** A token's expiry in the stored form. @throws KeepError invalid_record */
+export function checkExpiry(time: string | null): string | null {
   if (time === null || time === '') return null;
   const normal = normaliseTime(time);
   if (normal === null)
@@ -182,7 +190,7 @@ function visibleTo(asking: User): Condition[] {
 }
 
 function describe(record: Row): Row {
-  return { kind: TOKENS.kind, ...record, ...('uuid' in record ? { last_used_at: null } : {}) };
+  return { kind: TOKENS.kind, ...record };
 }
 /** Hex SHA-256 of a token's secret, stored in its place. Secrets are random: no salt and no slow hash is needed. */
 export async function hashSecret(secret: string): Promise<string> {

@@ -1,9 +1,13 @@
+import { waitUntil } from 'cloudflare:workers';
 import { requireAccount } from '../accounts/access.ts';
 import type { Account, Authority } from '../accounts/account.ts';
+import { anonymousToken, withAnonymousToken } from '../accounts/anonymous.ts';
 import { ensureBuiltIns } from '../accounts/built-ins.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
 import { createLinkStore } from '../accounts/links.ts';
+import { sweepLogs, sweepTokens } from '../accounts/retention.ts';
+import { createSharingLinkStore } from '../accounts/sharing-links.ts';
 import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
 import { createUploadLog, type UploadLog } from '../accounts/upload-log.ts';
@@ -25,6 +29,8 @@ import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts'
 /** Accounts, permissions and collections. */
 export interface AccountDependencies extends ApiDependencies, WriterDependencies {
   authority: Authority;
+  /** Opens what is public; null where that is the cluster's to say. */
+  anonymousToken: string | null;
   /** Null: neither a database nor a cluster is bound. */
   collectionSource: CollectionSource | null;
   /** The cron handler's work on accounts and collections. */
@@ -42,7 +48,13 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
   if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env.DB, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
   if (db === undefined || manifests === undefined || uploads === null) {
-    return { ...guard(config, NO_ACCOUNTS, null), api: null, collectionSource: null, sweepCollections: async () => {} };
+    return {
+      ...guard(config, NO_ACCOUNTS, null),
+      anonymousToken: null,
+      api: null,
+      collectionSource: null,
+      sweepCollections: async () => {},
+    };
   }
   return embedded(config, { db, manifests, uploads, directory, commits: env.COLLECTION });
 }
@@ -57,6 +69,7 @@ function besideCluster(
   const guarded = guard(config, cached, uploads);
   return {
     ...guarded,
+    anonymousToken: null,
     api: {
       mode: 'cluster',
       apiUrl,
@@ -67,6 +80,7 @@ function besideCluster(
     collectionSource: createClusterSource(apiUrl),
     sweepCollections: async () => {
       await uploads?.flush();
+      if (db !== undefined) await sweepLogs(db, config.retention, Date.now());
     },
   };
 }
@@ -101,13 +115,15 @@ function embedded(
   const collections = createCollections(setup);
   const committing = createCommits(commits);
   const cached = withTokenCache(
-    createD1Authority(db, Date.now, config.usersSeeEachOther),
+    createD1Authority(db, Date.now, { seesUsers: config.usersSeeEachOther, later: waitUntil }),
     config.tokenCacheTtlSeconds,
     Date.now,
   );
-  const guarded = guard(config, cached, uploads);
+  const publicToken = anonymousToken(clusterId, config.systemRootToken);
+  const guarded = guard(config, withAnonymousToken(publicToken, clusterId, cached), uploads);
   return {
     ...guarded,
+    anonymousToken: publicToken,
     api: {
       mode: 'embedded',
       db,
@@ -118,6 +134,7 @@ function embedded(
       commits: committing,
       groups: createGroups(setup),
       links: createLinkStore(db, clusterId, Date.now),
+      sharingLinks: createSharingLinkStore(db, clusterId, Date.now),
       builtIns: once(() => ensureBuiltIns(db, clusterId, Date.now())),
       uploads,
       directory,
@@ -125,12 +142,14 @@ function embedded(
         key: { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds },
         required: config.blobSigning,
       },
-      facts,
+      facts: { ...facts, anonymousToken: publicToken },
     },
     collectionSource: createD1Source(setup, collections, guarded.authority),
     sweepCollections: async () => {
       for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
       await uploads.flush();
+      await sweepLogs(db, config.retention, Date.now());
+      await sweepTokens(db, config.retention, Date.now());
     },
   };
 }
@@ -163,25 +182,28 @@ function once(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function factsOf(config: Config): ClusterFacts {
+function factsOf(config: Config): Omit<ClusterFacts, 'anonymousToken'> {
   return {
     clusterId: config.clusterId,
     blobSigningTtlSeconds: config.blobSigningTtlSeconds,
     trashLifetimeSeconds: config.defaultTrashLifetimeSeconds,
-    replication: replicationOf(config),
+    defaultReplication: Math.max(1, config.defaultReplication),
+    possibleReplication: possibleReplication(config),
     storageClasses: config.storageClasses,
     remoteClusters: Object.keys(config.remoteClusters),
+    downloadUrl: config.downloads.downloadUrl,
   };
 }
 
-/** Clients fail when they ask for more copies than the volumes of the default classes can give. */
-function replicationOf(config: Config): number {
+function possibleReplication(config: Config): number {
   const classes = defaultClasses(config);
   const writable = config.volumes.filter(
     ({ readOnly, storageClasses }) => !readOnly && classes.some((name) => Object.hasOwn(storageClasses, name)),
   );
-  const possible = writable.reduce((sum, { replication }) => sum + replication, 0);
-  return Math.max(1, Math.min(config.defaultReplication, possible));
+  return Math.max(
+    1,
+    writable.reduce((sum, { replication }) => sum + replication, 0),
+  );
 }
 
 function defaultClasses({ storageClasses }: Config): string[] {

@@ -3,24 +3,19 @@ import { createFileTrees } from '../collections/file-trees.ts';
 import { recordEvent } from '../collections/log-record.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
-import type { Mount } from '../storage/mounts.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
-import { composeWriting } from './compose-writing.ts';
 
 /** The dependencies of downloads: collections, their files, and blocks. Null without a source of collections. */
 export function composeKeepWeb(
   config: Config,
   env: Env,
-  accounts: AccountDependencies,
+  { authority, collectionSource, api, anonymousToken }: AccountDependencies,
   ranges: RangeSource,
-  mounts: Mount[],
 ): KeepWebDependencies | null {
-  const { authority, collectionSource, api } = accounts;
   if (collectionSource === null) return null;
   return {
-    writing: composeWriting(config, accounts, mounts),
-    downloads: settingsOf(config),
+    downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache),
     openBlock: ({ hash, size, hints }, range, caller) =>
@@ -46,7 +41,7 @@ export function composeKeepWeb(
   };
 }
 
-function settingsOf(config: Config): DownloadSettings {
+function settingsOf(config: Config, anonymousToken: string | null): DownloadSettings {
   const { downloads } = config;
   return {
     ...downloads,
@@ -55,6 +50,7 @@ function settingsOf(config: Config): DownloadSettings {
       config.apiUrl === null
         ? downloads.readStalenessSeconds
         : Math.max(downloads.readStalenessSeconds, downloads.openTtlSeconds),
+    anonymousToken: downloads.anonymousToken ?? anonymousToken,
     clusterId: config.clusterId,
     edgeCache: config.edgeCache,
     downloadHost: downloads.downloadUrl === null ? null : new URL(downloads.downloadUrl).host,

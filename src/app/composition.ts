@@ -83,7 +83,7 @@ function build(env: Env): CompositionResult {
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
-    downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }, mounts),
+    downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }),
     queues,
     balancing,
     db: env.DB,

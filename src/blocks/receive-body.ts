@@ -15,7 +15,10 @@ export async function receiveBody<Result>(
   const over = new AbortController();
   const fault = faultOf(body, writable, over.signal);
   try {
-    return { received: await receive(readable) };
+    const received = await receive(readable);
+    // A receiver may be done without the body: it has the block already.
+    over.abort(new Error('not needed'));
+    return { received };
   } catch (failed) {
     over.abort(failed);
     const error = (await fault) ?? wrongLengthIn(failed);

@@ -41,6 +41,10 @@ const ANSWER_TIMEOUT_MS = 300_000;
 const MAX_SHOWN_CHARS = 500;
 /** Node's advice about flags of its own. */
 const NODES_ADVICE = /; if the root CA is installed locally.*/s;
+const ADVICE: Record<number, string> = {
+  401: ' (check ARVADOS_API_TOKEN: it may be wrong or expired)',
+  407: ' (the proxy wants a user and a password: http_proxy=http://USER:PASSWORD@HOST:PORT)',
+};
 const RETRIED = new Set([408, 409, 423, 429]);
 
 /**
@@ -142,7 +146,7 @@ function refusal(answer: Error | { status: number; text: string }, url: URL, api
   const what = `${path.replace(/^arvados\/v1\//, '')}: ${status}${said === '' ? '' : ` ${said}`}`;
   if (status === 404 && path.startsWith('discovery/'))
     return new ApiError(status, `${apiUrl} is not an Arvados API server (404 to ${path})`);
-  const advice = status === 401 ? ' (check ARVADOS_API_TOKEN: it may be wrong or expired)' : '';
+  const advice = ADVICE[status] ?? '';
   return new ApiError(status, `${what}${advice}`);
 }
 

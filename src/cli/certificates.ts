@@ -23,8 +23,16 @@ export function trustedAuthorities(
 ): string[] | null {
   const found = env.SSL_CERT_FILE ? readBundle(env.SSL_CERT_FILE, 'SSL_CERT_FILE') : readFirst(bundles);
   if (found === null) return null;
-  const extra = env.NODE_EXTRA_CA_CERTS ? [readBundle(env.NODE_EXTRA_CA_CERTS, 'NODE_EXTRA_CA_CERTS')] : [];
-  return [found, ...extra].flat();
+  return [...found, ...readExtra(env.NODE_EXTRA_CA_CERTS)];
+}
+
+/** Node itself warns of a file that it cannot read. */
+function readExtra(file: string | undefined): string[] {
+  try {
+    return file ? readBundle(file, 'NODE_EXTRA_CA_CERTS') : [];
+  } catch {
+    return [];
+  }
 }
 
 function readFirst(bundles: readonly string[]): string[] | null {

@@ -10,9 +10,11 @@ import { manifest } from './commands/manifest.ts';
 import { mkdir } from './commands/mkdir.ts';
 import { rm } from './commands/rm.ts';
 import { services } from './commands/services.ts';
+import { share } from './commands/share.ts';
 import { sign } from './commands/sign.ts';
 import { uploader } from './commands/uploader.ts';
 import { usage } from './commands/usage.ts';
+import { user } from './commands/user.ts';
 import { get } from './get/get-command.ts';
 import { put } from './put/put-command.ts';
 
@@ -27,7 +29,9 @@ export const COMMANDS: readonly Command[] = [
   mkdir,
   manifest,
   sign,
+  share,
   uploader,
+  user,
   balance,
   usage,
   services,

@@ -92,7 +92,7 @@ export function openSession({
       createRangeReader({
         transport: platform.transport,
         token,
-        service: async () => addressOf((await discover()).keepWebServiceUrl),
+        service: async () => fileService(settings, (await discover()).keepWebServiceUrl),
         portableDataHash,
       }),
     close() {
@@ -152,8 +152,11 @@ function serviceSource({ keepServices }: Settings, api: Api): ServiceSource {
   };
 }
 
-function addressOf(url: unknown): string | null {
-  return typeof url === 'string' && /^https?:\/\//.test(url) ? url.replace(/\/+$/, '') : null;
+/** The address of the service for files. Null also where a token that goes over TLS would be sent in the clear. */
+function fileService({ apiUrl }: Settings, url: unknown): string | null {
+  if (typeof url !== 'string' || !/^https?:\/\//.test(url)) return null;
+  if (apiUrl.startsWith('https:') && !url.startsWith('https:')) return null;
+  return url.replace(/\/+$/, '');
 }
 
 async function readFacts({ keepServices }: Settings, api: Api, discover: () => Promise<Row>): Promise<ClusterFacts> {

@@ -114,6 +114,16 @@ export function createClusterSource(apiUrl: string): CollectionSource {
       }
       return null;
     },
+    async home(username, token, signal) {
+      const parameters = {
+        count: 'none',
+        limit: 1,
+        filters: [['username', '=', username]],
+        select: ['uuid', 'username'],
+      };
+      const [found] = (await get<ApiList>('users', parameters, token, signal))?.items ?? [];
+      return found?.uuid === undefined ? null : { uuid: found.uuid, username, own: true };
+    },
     async homes(token, signal) {
       const homes: Home[] = [];
       for (let after = ''; ; ) {
@@ -126,7 +136,7 @@ export function createClusterSource(apiUrl: string): CollectionSource {
         };
         const page = await get<ApiList>('users', parameters, token, signal);
         if (page === null || page.items.length === 0) return homes;
-        for (const { uuid = '', username } of page.items) if (username) homes.push({ uuid, username });
+        for (const { uuid = '', username } of page.items) if (username) homes.push({ uuid, username, own: true });
         after = page.items.at(-1)?.uuid ?? '';
       }
     },

@@ -1,5 +1,5 @@
 import type { User } from '../accounts/account.ts';
-import { requireAtLeast } from '../accounts/levels.ts';
+import { canRead, requireAtLeast, toLevel } from '../accounts/levels.ts';
 import { levelFor } from '../accounts/permission-sql.ts';
 import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
@@ -68,7 +68,9 @@ export function createCollections(setup: CollectionsSetup) {
     const byUuid = isUuid(id, INFIX.collection);
     const pdh = /^([0-9a-f]{32}\+\d+)/.exec(id)?.[1];
     if (!byUuid && pdh === undefined) throw notFound();
-    const conditions = [...readableRow('collections', user), ...(includeTrash ? [] : [notTrashed('collections')])];
+    // One row: its level is looked at once, afterwards.
+    const readable = byUuid ? [] : readableRow('collections', user);
+    const conditions = [...readable, ...(includeTrash ? [] : [notTrashed('collections')])];
     const where = [byUuid ? 'uuid = ?' : 'portable_data_hash = ?', ...conditions.map(({ sql }) => `(${sql})`)];
     const trashedLast = includeTrash && !byUuid ? 'trash_at IS NOT NULL, ' : '';
     const row = await db
@@ -78,8 +80,23 @@ export function createCollections(setup: CollectionsSetup) {
       )
       .bind(byUuid ? id : (pdh ?? ''))
       .first<Row>();
-    if (row === null) throw notFound();
+    if (row === null || !canRead(toLevel(row.permission_level))) throw notFound();
     return toCollection(row);
+  }
+
+  /** Those of these collections that the user may read, with the texts that are in their rows. One query. */
+  async function findMany(uuids: string[], user: User): Promise<Map<string, Collection>> {
+    const where = [
+      'uuid IN (SELECT value FROM json_each(?))',
+      ...readableRow('collections', user).map(({ sql }) => `(${sql})`),
+    ];
+    const { results } = await db
+      .prepare(
+        `SELECT ${columnsToRead(true)}, ${levelFor('collections', user)} AS permission_level FROM collections WHERE ${where.join(' AND ')}`,
+      )
+      .bind(JSON.stringify(uuids))
+      .all<Row>();
+    return new Map(results.map((row) => [String(row.uuid), toCollection(row)]));
   }
 
   /**
@@ -129,6 +146,7 @@ export function createCollections(setup: CollectionsSetup) {
 
   return {
     find,
+    findMany,
     /** The columns that attributes set. @throws KeepError invalid_record, forbidden */
     attributeColumns: async (uuid: string, attributes: Row, user: User) =>
       columnsOf({ attributes, manifest: null }, user, await findToChange(uuid, user)),

@@ -10,6 +10,7 @@ import { type Collections, type CollectionsSetup, textOf } from './collections.t
 import type { CollectionSource, Entry, OpenCollection } from './source.ts';
 
 const PAGE = 1000;
+const HOMES = 'SELECT uuid, username FROM users WHERE username IS NOT NULL AND uuid <> ?';
 
 /** Collections on D1. The token's scopes must allow the API request that returns the same. */
 export function createD1Source(
@@ -110,14 +111,21 @@ export function createD1Source(
     async homes(token, signal) {
       const user = await userFor(token, '/arvados/v1/users', signal);
       if (user === null) return [];
-      const visible = user.isAdmin ? '' : ' AND (uuid = ? OR (owner_uuid = ? AND is_uploader = 1))';
       const { results } = await db
-        .prepare(
-          `SELECT uuid, username FROM users WHERE username IS NOT NULL AND uuid <> ?${visible} ORDER BY uuid LIMIT ${PAGE}`,
-        )
-        .bind(systemUserUuid(clusterId), ...(user.isAdmin ? [] : [user.uuid, user.uuid]))
+        .prepare(`${HOMES}${homesFor(user)} ORDER BY uuid LIMIT ${PAGE}`)
+        .bind(systemUserUuid(clusterId))
         .all<{ uuid: string; username: string }>();
-      return results;
+      return results.map((home) => ({ ...home, own: home.uuid === user.uuid }));
+    },
+
+    async home(username, token, signal) {
+      const user = await userFor(token, '/arvados/v1/users', signal);
+      if (user === null) return null;
+      const home = await db
+        .prepare(`${HOMES}${homesFor(user)} AND username = ?`)
+        .bind(systemUserUuid(clusterId), username)
+        .first<{ uuid: string; username: string }>();
+      return home === null ? null : { ...home, own: home.uuid === user.uuid };
     },
   };
 
@@ -131,6 +139,13 @@ export function createD1Source(
       manifest: () => textOf(collections, collection, user),
     };
   }
+}
+
+/** Condition on the users whose homes the user may list. */
+function homesFor(user: User): string {
+  return readableRow('users', user)
+    .map(({ sql }) => ` AND (${sql})`)
+    .join('');
 }
 
 function toEntry(row: Row): Entry {

@@ -1,31 +1,41 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import { type FileTree, fileSegments, nodeSize } from './file-tree.ts';
-
-const known = new WeakMap<FileTree, Map<number, string>>();
-/** Enough for the files of one genome browser session; a directory of more is not worth its memory. */
-const MAX_KNOWN = 1000;
+import { takeTurns } from '../streams/turns.ts';
+import { blockAt, type FileTree, fileExtents } from './file-tree.ts';
+import { addBetween, addHash, addNumber, type Lanes, noLanes } from './rolling-digest.ts';
 
 const HASH_BYTES = 16;
-/** What a segment adds to the digest: the block's hash, offset and length. */
-const SEGMENT_BYTES = HASH_BYTES + 8 + 8;
-const SEGMENTS_AT_ONCE = 128;
+/** Stands before the offset and length of a part of a block. */
+const PART_MARK = 1;
+/** Prefixes are kept for every such number of blocks. */
+const PREFIX_STEP = 32;
+/** Extents digested before other requests get a turn: some milliseconds of work. */
+const EXTENTS_PER_TURN = 1000;
+const BLOCKS_PER_TURN = 20_000;
+/** Enough for the files of one genome browser session. */
+const MAX_KNOWN = 1000;
+
+const etags = new WeakMap<FileTree, Map<number, string>>();
+const prefixes = new WeakMap<FileTree, Lanes[]>();
 
 /**
  * A file's strong validator: a digest of which bytes of which blocks it is. The same content cut up the same way has
- * the same ETag at every address, for every token, for ever.
+ * the same ETag at every address and for every token.
  */
-export function fileEtag(tree: FileTree, file: number): string {
-  const etags = known.get(tree) ?? new Map<number, string>();
-  known.set(tree, etags);
-  const found = etags.get(file);
+export async function fileEtag(tree: FileTree, file: number): Promise<string> {
+  const known = etags.get(tree) ?? new Map<number, string>();
+  etags.set(tree, known);
+  const found = known.get(file);
   if (found !== undefined) return found;
   const digest = new EtagDigest();
-  for (const { block, offset, length } of fileSegments(tree, file, { offset: 0, length: nodeSize(tree, file) })) {
-    digest.add(tree.hashes.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES), offset, length);
+  const turn = takeTurns(EXTENTS_PER_TURN);
+  for (const { start, length } of fileExtents(tree, file)) {
+    await addExtent(digest, tree, start, start + length);
+    const wait = turn();
+    if (wait !== undefined) await wait;
   }
   const etag = digest.etag();
-  if (etags.size < MAX_KNOWN) etags.set(file, etag);
+  if (known.size < MAX_KNOWN) known.set(file, etag);
   return etag;
 }
 
@@ -33,50 +43,111 @@ export function fileEtag(tree: FileTree, file: number): string {
 export function etagOfRanges(ranges: readonly { locator: string; offset: number; length: number }[]): string {
   const digest = new EtagDigest();
   for (const { locator, offset, length } of ranges) {
-    if (length > 0) digest.add(hexToBytes(locator.slice(0, 2 * HASH_BYTES)), offset, length);
+    const size = Number(locator.split('+')[1]);
+    if (length > 0) digest.add({ hash: hexToBytes(locator.slice(0, 2 * HASH_BYTES)), size, offset, length });
   }
   return digest.etag();
 }
 
+async function addExtent(digest: EtagDigest, tree: FileTree, start: number, end: number): Promise<void> {
+  const startOf = (block: number) => tree.blockStarts[block] ?? 0;
+  const addUpTo = (block: number, from: number, to: number) =>
+    digest.add({
+      hash: tree.hashes.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES),
+      size: startOf(block + 1) - startOf(block),
+      offset: from - startOf(block),
+      length: to - from,
+    });
+  const first = blockAt(tree, start);
+  const last = blockAt(tree, end - 1);
+  // Blocks that are whole for certain.
+  const [from, to] = [first + 1, last];
+  addUpTo(first, start, Math.min(end, startOf(first + 1)));
+  if (to - from > 2 * PREFIX_STEP) {
+    digest.addWhole(await prefixAt(tree, from), await prefixAt(tree, to), to - from, startOf(to) - startOf(from));
+  } else {
+    for (let block = from; block < to; block++) addUpTo(block, startOf(block), startOf(block + 1));
+  }
+  if (last > first) addUpTo(last, startOf(last), end);
+}
+
+/** The digest of all blocks before `block`. */
+async function prefixAt(tree: FileTree, block: number): Promise<Lanes> {
+  const all = prefixes.get(tree) ?? (await computePrefixes(tree));
+  const step = Math.floor(block / PREFIX_STEP);
+  const lanes = all[step]?.slice() ?? noLanes();
+  for (let at = step * PREFIX_STEP; at < block; at++) addHash(lanes, tree.hashes, at * HASH_BYTES);
+  return lanes;
+}
+
+async function computePrefixes(tree: FileTree): Promise<Lanes[]> {
+  const all: Lanes[] = [];
+  const lanes = noLanes();
+  const turn = takeTurns(BLOCKS_PER_TURN);
+  for (let block = 0; block <= tree.blockCount; block++) {
+    if (block % PREFIX_STEP === 0) all.push(lanes.slice());
+    if (block < tree.blockCount) addHash(lanes, tree.hashes, block * HASH_BYTES);
+    const wait = turn();
+    if (wait !== undefined) await wait;
+  }
+  prefixes.set(tree, all);
+  return all;
+}
+
+/** A range of a block. */
+interface Range {
+  hash: Uint8Array;
+  /** Bytes of the whole block. */
+  size: number;
+  offset: number;
+  length: number;
+}
+
 /** Neighbouring ranges of one block count as one: how a manifest writes them down makes no difference. */
 class EtagDigest {
-  readonly #digest = md5.create();
-  readonly #batch = new Uint8Array(SEGMENTS_AT_ONCE * SEGMENT_BYTES);
-  readonly #view = new DataView(this.#batch.buffer);
-  #filled = 0;
-  #hash: Uint8Array | null = null;
-  #offset = 0;
-  #length = 0;
+  readonly #lanes = noLanes();
+  #items = 0;
+  #bytes = 0;
+  #pending: Range | null = null;
 
-  add(hash: Uint8Array, offset: number, length: number): void {
-    if (this.#hash !== null && offset === this.#offset + this.#length && isSame(this.#hash, hash)) {
-      this.#length += length;
+  add(range: Range): void {
+    const before = this.#pending;
+    if (before !== null && range.offset === before.offset + before.length && isSame(before.hash, range.hash)) {
+      before.length += range.length;
       return;
     }
     this.#flush();
-    this.#hash = hash;
-    this.#offset = offset;
-    this.#length = length;
+    this.#pending = { ...range };
+  }
+
+  /** Whole blocks, as many as `after` has more than `before`. */
+  addWhole(before: Lanes, after: Lanes, blocks: number, bytes: number): void {
+    this.#flush();
+    addBetween(this.#lanes, before, after, blocks);
+    this.#items += blocks;
+    this.#bytes += bytes;
   }
 
   etag(): string {
     this.#flush();
-    this.#digest.update(this.#batch.subarray(0, this.#filled));
-    return `"${bytesToHex(this.#digest.digest())}"`;
+    const state = Float64Array.of(...this.#lanes, this.#items, this.#bytes);
+    return `"${bytesToHex(md5(new Uint8Array(state.buffer)))}"`;
   }
 
   #flush(): void {
-    if (this.#hash === null) return;
-    this.#batch.set(this.#hash, this.#filled);
-    this.#view.setFloat64(this.#filled + HASH_BYTES, this.#offset);
-    this.#view.setFloat64(this.#filled + HASH_BYTES + 8, this.#length);
-    this.#filled += SEGMENT_BYTES;
-    if (this.#filled < this.#batch.byteLength) return;
-    this.#digest.update(this.#batch);
-    this.#filled = 0;
+    if (this.#pending === null) return;
+    const { hash, size, offset, length } = this.#pending;
+    this.#pending = null;
+    addHash(this.#lanes, hash, 0);
+    this.#items++;
+    this.#bytes += length;
+    if (offset === 0 && length === size) return;
+    for (const value of [PART_MARK, offset, length]) addNumber(this.#lanes, value);
+    this.#items += 3;
   }
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
+  for (let i = 0; i < HASH_BYTES; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -86,6 +86,8 @@ function createBlocks() {
       lineStart = total;
     },
     add(locator: string, size: number) {
+      // An empty block adds nothing to any file, but a file over many of them would have to step over each.
+      if (size === 0) return;
       total += size;
       if (!Number.isSafeInteger(total)) {
         throw new KeepError('unreadable_manifest', { message: 'the collection is larger than 2^53 bytes' });

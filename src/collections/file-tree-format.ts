@@ -2,9 +2,9 @@ import type { FileTree } from './file-tree.ts';
 
 /**
  * Changes with the layout below, so that trees of an older release are not read. Those of format 1 were made of
- * manifests that had not been held against their portable data hash.
+ * manifests that had not been held against their portable data hash; those of format 2 held empty blocks.
  */
-export const TREE_FORMAT = 2;
+export const TREE_FORMAT = 3;
 
 const MAGIC = 0x4b545245;
 const HEADER_WORDS = 8;

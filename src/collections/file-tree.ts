@@ -104,12 +104,41 @@ export function* entriesOf(tree: FileTree, directory: number): Generator<number>
 
 /** All files at or below a node, each directory's files and directories in the order of their names. */
 export function* filesBelow(tree: FileTree, node: number): Generator<number> {
-  // Not recursive: a manifest may be a hundred thousand directories deep.
-  const pending = [node];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (!isDirectory(tree, next)) yield next;
-    else for (const entry of [...entriesOf(tree, next)].reverse()) pending.push(entry);
+  if (!isDirectory(tree, node)) {
+    yield node;
+    return;
   }
+  // Not recursive: a manifest may be a hundred thousand directories deep, or have as many entries in one.
+  const open = [entriesOf(tree, node)];
+  for (let entries = open.at(-1); entries !== undefined; entries = open.at(-1)) {
+    const next = entries.next();
+    if (next.done === true) open.pop();
+    else if (isDirectory(tree, next.value)) open.push(entriesOf(tree, next.value));
+    else yield next.value;
+  }
+}
+
+/** Contiguous bytes of a file on the axis of positions. */
+export interface Extent {
+  start: number;
+  length: number;
+}
+
+/** A file's extents, those that continue each other joined. */
+export function* fileExtents(tree: FileTree, file: number): Generator<Extent> {
+  const first = tree.firsts[file] ?? 0;
+  let joined: Extent | null = null;
+  for (let i = first; i < first + (tree.counts[file] ?? 0); i++) {
+    const start = tree.extentStarts[i] ?? 0;
+    const length = tree.extentLengths[i] ?? 0;
+    if (joined !== null && joined.start + joined.length === start) {
+      joined.length += length;
+    } else {
+      if (joined !== null) yield joined;
+      joined = { start, length };
+    }
+  }
+  if (joined !== null) yield joined;
 }
 
 /** The blocks behind a range of a file, in order. `offset + length` must not exceed the file's size. */
@@ -133,7 +162,8 @@ export function* fileSegments(
   }
 }
 
-function* segmentsAt(tree: FileTree, position: number, length: number): Generator<BlockSegment> {
+/** The blocks behind `length` bytes from a position on the axis. */
+export function* segmentsAt(tree: FileTree, position: number, length: number): Generator<BlockSegment> {
   const end = position + length;
   for (let block = blockAt(tree, position), at = position; at < end; block++) {
     const start = tree.blockStarts[block] ?? 0;
@@ -145,7 +175,7 @@ function* segmentsAt(tree: FileTree, position: number, length: number): Generato
 }
 
 /** The block that holds the byte at `position`: the last one that begins there or before. */
-function blockAt({ blockStarts, blockCount }: FileTree, position: number): number {
+export function blockAt({ blockStarts, blockCount }: FileTree, position: number): number {
   let low = 0;
   let high = blockCount - 1;
   while (low < high) {

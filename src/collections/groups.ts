@@ -1,8 +1,9 @@
 import type { User } from '../accounts/account.ts';
-import { type Level, requireAtLeast, toLevel, withLevel } from '../accounts/levels.ts';
+import { canRead, type Level, requireAtLeast, toLevel, withLevel } from '../accounts/levels.ts';
 import { permissionRow } from '../accounts/links.ts';
 import { isAnonymous, levelFor } from '../accounts/permission-sql.ts';
-import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
+import { levelOf } from '../accounts/permissions.ts';
+import { notTrashed } from '../accounts/readable-sql.ts';
 import { KeepError } from '../keep/errors.ts';
 import { type Row, toRecord } from '../records/columns.ts';
 import { createUuid, INFIX, isBuiltIn, systemUserUuid } from '../records/ids.ts';
@@ -19,20 +20,23 @@ import { GROUPS } from './tables.ts';
 export type Groups = ReturnType<typeof createGroups>;
 
 const COLUMNS = selectColumns(GROUPS, undefined).join(', ');
+/** Rows of each table that one step of a take-over moves. */
+const TAKE_OVER_STEP = 500;
 
 /** Projects and roles on D1. */
 export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: CollectionsSetup) {
   const system = systemUserUuid(clusterId);
 
   async function find(uuid: string, user: User, includeTrash: boolean): Promise<{ record: Row; level: Level }> {
-    const conditions = [...readableRow('groups', user), ...(includeTrash ? [] : [notTrashed('groups')])];
+    const conditions = includeTrash ? [] : [notTrashed('groups')];
     const row = await db
       .prepare(
         `SELECT ${COLUMNS}, ${levelFor('groups', user)} AS permission_level FROM groups WHERE ${['uuid = ?', ...conditions.map(({ sql }) => `(${sql})`)].join(' AND ')}`,
       )
       .bind(uuid)
       .first<Row>();
-    if (row === null) throw new KeepError('not_found', { message: 'Path not found' });
+    if (row === null || !canRead(toLevel(row.permission_level)))
+      throw new KeepError('not_found', { message: 'Path not found' });
     return { record: describeGroup(toRecord(GROUPS, row)), level: toLevel(row.permission_level) };
   }
 
@@ -43,7 +47,9 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
   /** A role is changed by who manages it, a project by who may write to it. */
   async function findToChange(uuid: string, user: User, includeTrash: boolean): Promise<Row> {
     const { record, level } = await find(uuid, user, includeTrash);
-    requireAtLeast(level, record.group_class === 'role' ? 'manage' : 'write');
+    const isRole = record.group_class === 'role';
+    // Who has just made a role may still be known without it.
+    requireAtLeast(isRole ? await levelOf(db, user, uuid) : level, isRole ? 'manage' : 'write');
     if (isBuiltIn(uuid))
       throw new KeepError('forbidden', { message: 'Forbidden: this group belongs to the system and stays as it is' });
     return record;
@@ -117,6 +123,57 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
         throw new KeepError('invalid_record', { message: 'ownership cycle: a project cannot be inside itself' });
       await updateRow(db, 'groups', uuid, columns);
       return get(uuid, user, true);
+    },
+    /**
+     * One step of handing what a user owns to another: a project in the other's home takes it all, so that no name meets
+     * another. The last step ends the tokens and the permissions of the first user.
+     * @throws KeepError invalid_record
+     */
+    async takeOver(
+      from: string,
+      to: string,
+      admin: User,
+    ): Promise<{ project_uuid: string; moved: number; remaining: boolean }> {
+      const users = await db
+        .prepare('SELECT uuid, username, first_name FROM users WHERE uuid IN (?, ?) AND is_uploader = 0')
+        .bind(from, to)
+        .all<{ uuid: string; username: string | null; first_name: string }>();
+      const leaver = users.results.find(({ uuid }) => uuid === from);
+      if (from === to || users.results.length !== 2 || leaver === undefined || isBuiltIn(from) || isBuiltIn(to))
+        throw new KeepError('invalid_record', { message: 'name two different users of this cluster' });
+      const known = await db
+        .prepare("SELECT uuid FROM groups WHERE owner_uuid = ? AND properties ->> '$.transferred_from' = ? LIMIT 1")
+        .bind(to, from)
+        .first<{ uuid: string }>();
+      const name = `Data of ${leaver.username ?? leaver.first_name}`;
+      const attributes = { name, owner_uuid: to, properties: { transferred_from: from } };
+      const project_uuid = known?.uuid ?? String((await this.create(attributes, admin, true)).uuid);
+      const moves = await db.batch([
+        ...(['groups', 'collections'] as const).map((table) =>
+          db
+            .prepare(
+              `UPDATE ${table} SET owner_uuid = ? WHERE uuid IN (SELECT uuid FROM ${table} WHERE owner_uuid = ? LIMIT ${TAKE_OVER_STEP}) RETURNING uuid`,
+            )
+            .bind(project_uuid, from),
+        ),
+        db
+          .prepare('UPDATE users SET owner_uuid = ? WHERE owner_uuid = ? AND is_uploader = 1 RETURNING uuid')
+          .bind(to, from),
+      ]);
+      const moved = moves.reduce((sum, { results }) => sum + results.length, 0);
+      const left = await db
+        .prepare(
+          'SELECT EXISTS (SELECT 1 FROM groups WHERE owner_uuid = ?1) OR EXISTS (SELECT 1 FROM collections WHERE owner_uuid = ?1) AS more',
+        )
+        .bind(from)
+        .first<{ more: number }>();
+      const remaining = left?.more === 1;
+      if (!remaining)
+        await db.batch([
+          db.prepare('DELETE FROM tokens WHERE owner_uuid = ?').bind(from),
+          db.prepare("DELETE FROM links WHERE tail_uuid = ? AND link_class = 'permission'").bind(from),
+        ]);
+      return { project_uuid, moved, remaining };
     },
     /** Trashes a project: its contents are hidden until it is untrashed. A role is deleted with all its links. */
     async trash(uuid: string, user: User): Promise<Row> {

@@ -1,5 +1,5 @@
 import type { User } from '../accounts/account.ts';
-import { newestFirst } from '../accounts/newest-first.ts';
+import { NEWEST_COLLECTIONS, newestFirst, newestLevelSql } from '../accounts/newest-first.ts';
 import { quoted } from '../accounts/permission-sql.ts';
 import { levelColumn, notTrashed, readableBySet, readableRow, readableSql } from '../accounts/readable-sql.ts';
 import { IS_TRASHED } from '../records/columns.ts';
@@ -42,8 +42,9 @@ export function scopeOf(
     ordered: {
       ctes: sql,
       values,
-      from: 'newest CROSS JOIN collections ON collections.uuid = newest.item',
-      conditions: [{ sql: "newest.kind = 'c'", values: [] }, ...(includeTrash ? [] : [UNTRASHED])],
+      from: NEWEST_COLLECTIONS.from,
+      conditions: [{ sql: NEWEST_COLLECTIONS.where, values: [] }, ...(includeTrash ? [] : [UNTRASHED])],
+      extra: extra.length === 0 ? [] : [`${newestLevelSql(user)} AS permission_level`],
     },
   };
 }

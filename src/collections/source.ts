@@ -36,6 +36,8 @@ export interface Entry {
 export interface Home {
   uuid: string;
   username: string;
+  /** Whether it is the token's own; true where that is not known. */
+  own: boolean;
 }
 
 /**
@@ -54,6 +56,8 @@ export interface CollectionSource {
   contents(ownerUuid: string, token: string, signal?: AbortSignal): AsyncIterable<Entry>;
   /** What has this name there: projects before collections. */
   child(ownerUuid: string, name: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
+  /** The home of a user by name. */
+  home(username: string, token: string, signal?: AbortSignal): Promise<Home | null>;
   /** Users whose homes the token may list. */
   homes(token: string, signal?: AbortSignal): Promise<Home[]>;
 }

@@ -42,6 +42,8 @@ export interface Config {
   defaultTrashLifetimeSeconds: number;
   /** How long a deleted collection can be restored from its backup. */
   backupLifetimeSeconds: number;
+  /** How long logs, uploads and expired tokens are kept, in seconds; 0: for ever. */
+  retention: { logsSeconds: number; uploadsSeconds: number; expiredTokensSeconds: number };
   downloads: DownloadConfig;
   remoteClusters: Record<string, RemoteCluster>;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
@@ -62,9 +64,6 @@ export interface DownloadConfig {
   logIntervalSeconds: number;
   slashSubstitution: string;
   mayDownload: { user: boolean; admin: boolean };
-  mayUpload: { user: boolean; admin: boolean };
-  /** What becomes of files that file managers leave behind (`._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`). */
-  litter: 'keep' | 'drop' | 'refuse';
 }
 
 /** The cluster's Balance* keys; what they mean is said in docs/operate.md. */
@@ -211,6 +210,9 @@ const Vars = v.object({
   DEFAULT_TRASH_LIFETIME: duration('336h'),
   ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS: flag(true),
   BACKUP_LIFETIME: duration('720h'),
+  LOGS_MAX_AGE: duration('8760h'),
+  UPLOADS_MAX_AGE: duration('8760h'),
+  EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
@@ -219,7 +221,6 @@ const Vars = v.object({
   READ_STALENESS: duration('0s'),
   WEBDAV_LOG_EVENTS: flag(true),
   WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
-  WEBDAV_LITTER: v.optional(v.picklist(['keep', 'drop', 'refuse'], 'write keep, drop or refuse'), 'keep'),
   FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
   TRANSFER_WINDOW: duration('64s'),
   KEEP_HINT_URL: v.optional(
@@ -240,9 +241,8 @@ const StorageClasses = v.record(
   v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }),
 );
 
-const Allowed = v.optional(v.boolean(), true);
-const MayTransfer = v.optional(v.object({ Download: Allowed, Upload: Allowed }), {});
-const WebdavPermission = v.object({ User: MayTransfer, Admin: MayTransfer });
+const MayDownload = v.optional(v.object({ Download: v.optional(v.boolean(), true) }), {});
+const WebdavPermission = v.object({ User: MayDownload, Admin: MayDownload });
 
 /** A key that is there without a value is told its own advice; one that is absent would only be "invalid". */
 const ABSENT = Object.fromEntries(Object.keys(Vars.entries).map((name) => [name, undefined]));
@@ -292,6 +292,11 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
     usersSeeEachOther: o.ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS,
     backupLifetimeSeconds: o.BACKUP_LIFETIME,
+    retention: {
+      logsSeconds: o.LOGS_MAX_AGE,
+      uploadsSeconds: o.UPLOADS_MAX_AGE,
+      expiredTokensSeconds: o.EXPIRED_TOKENS_MAX_AGE,
+    },
     downloads: {
       downloadUrl: o.WEBDAV_DOWNLOAD,
       workbenchUrl: o.WORKBENCH2,
@@ -302,8 +307,6 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       logEvents: o.WEBDAV_LOG_EVENTS,
       logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
       slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
-      litter: o.WEBDAV_LITTER,
-      mayUpload: { user: permission.output.User.Upload, admin: permission.output.Admin.Upload },
       mayDownload: { user: permission.output.User.Download, admin: permission.output.Admin.Download },
     },
     remoteClusters,
@@ -340,11 +343,12 @@ function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): s
   const problems: string[] = [];
   const owner = new Map<string, string>();
   for (const volume of volumes) {
-    const id = deviceId(volume);
-    const other = owner.get(id);
-    if (other !== undefined)
-      problems.push(`VOLUMES.${volume.uuid}: ${id} is already volume ${other}; one bucket is one volume`);
-    owner.set(id, volume.uuid);
+    const { driver } = volume;
+    const backends = driver.kind === 'R2' ? [`binding ${driver.binding}`, deviceId(volume)] : [deviceId(volume)];
+    const taken = backends.find((id) => owner.has(id));
+    if (taken !== undefined)
+      problems.push(`VOLUMES.${volume.uuid}: ${taken} is already volume ${owner.get(taken)}; one bucket is one volume`);
+    for (const id of backends) owner.set(id, volume.uuid);
     for (const name of Object.keys(volume.storageClasses)) {
       if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, name))
         problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);

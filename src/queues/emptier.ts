@@ -101,7 +101,7 @@ async function emptySome(
     raceWindowSeconds,
     concurrency: Math.min(concurrency, MAX_CONNECTIONS),
     clock,
-    isTimeUp: () => requests >= STORE_REQUESTS_PER_ALARM || clock() >= until,
+    isTimeUp: (more) => requests + more >= STORE_REQUESTS_PER_ALARM || clock() >= until,
     resumeAfter: sofar?.resumeAfter ?? null,
   });
   if (sofar === null) return result;

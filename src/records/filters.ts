@@ -161,6 +161,7 @@ function infixOf(kind: string): string {
     'arvados#user': 'tpzed',
     'arvados#log': '57u5n',
     'arvados#apiClientAuthorization': 'gj3su',
+    'arvados#link': 'o0j2j',
   };
   return Object.hasOwn(infix, kind) ? (infix[kind] ?? '') : '';
 }

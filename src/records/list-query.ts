@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
-import { type Row, type Table, toRecord } from './columns.ts';
+import { columnOf, type Row, type Table, toRecord } from './columns.ts';
 import { type Condition, parseFilters } from './filters.ts';
-import { orderBy, selectColumns, wantsCount, wholeNumber } from './list-parameters.ts';
+import { orderBy, selectColumns, selectNames, wantsCount, wholeNumber } from './list-parameters.ts';
 
 /** Parameters of a list request, unchecked. */
 export interface ListParameters {
@@ -17,6 +17,7 @@ export interface ListParameters {
 export interface ListResult {
   items: Row[];
   offset: number;
+  /** Rows asked for, or those that came where the page was cut short for its bytes: the next offset follows them. */
   limit: number;
   /** Missing with `count=none`. */
   items_available?: number;
@@ -26,6 +27,12 @@ export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 1000;
 /** D1 allows 100 parameters a statement; limit and offset are two. */
 const MAX_VALUES = 98;
+/** Long texts of one page. A record takes several times its bytes while it is parsed and written as JSON. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** A page of so few rows is bounded by the length limits of their attributes. */
+const ROWS_OF_ANY_SIZE = 10;
+const LONG_TYPES: ReadonlySet<string> = new Set(['object', 'array']);
+const LONG_TEXTS: ReadonlySet<string> = new Set(['description', 'summary']);
 
 /** Which rows of a table a request may see. */
 export interface Scope {
@@ -35,7 +42,14 @@ export interface Scope {
   /** Further SQL expressions to select; they are no columns of the table and come out as they are. */
   extra?: string[];
   /** Rows in the order that was asked for, read as far as the page goes; the count is made from the rest of the scope. */
-  ordered?: { ctes: string; values: Condition['values']; from: string; conditions: Condition[] } | null;
+  ordered?: {
+    ctes: string;
+    values: Condition['values'];
+    from: string;
+    conditions: Condition[];
+    /** In the place of the scope's. */
+    extra?: string[];
+  } | null;
 }
 
 /**
@@ -49,14 +63,20 @@ export async function listRecords(
   scope: Scope,
 ): Promise<ListResult> {
   const filters = parseFilters(table, parameters.filters);
-  const limit = Math.min(wholeNumber(parameters.limit, 'limit') ?? DEFAULT_LIMIT, MAX_LIMIT);
+  const asked = wholeNumber(parameters.limit, 'limit') ?? DEFAULT_LIMIT;
   const offset = wholeNumber(parameters.offset, 'offset') ?? 0;
-  const columns = [...selectColumns(table, parameters.select), ...(scope.extra ?? [])];
-  const select = `SELECT ${parameters.distinct === true ? 'DISTINCT ' : ''}${columns.join(', ')}`;
+  const { ordered } = scope;
+  const extra = ordered?.extra ?? scope.extra ?? [];
+  const distinct = parameters.distinct === true;
+  const columns = selectColumns(table, parameters.select);
+  const sizes = textSizes(table, parameters.select);
+  const limit = Math.min(asked, sizes !== null && distinct ? ROWS_OF_ANY_SIZE : MAX_LIMIT);
+  const isSized = sizes !== null && limit > ROWS_OF_ANY_SIZE;
+  const selected = isSized ? [`${table.name}.rowid AS page_row`, `${sizes} AS row_bytes`] : columns;
+  const select = `SELECT ${distinct ? 'DISTINCT ' : ''}${[...selected, ...extra].join(', ')}`;
   const all = whereOf([...scope.conditions, ...filters]);
   const ctes = withOf(scope.ctes);
   const counted = wantsCount(parameters.count);
-  const { ordered } = scope;
   const page =
     ordered === undefined || ordered === null
       ? {
@@ -64,12 +84,44 @@ export async function listRecords(
           values: all.values,
         }
       : inOrder(ordered, select, filters);
-  const statements = [db.prepare(`${page.sql} LIMIT ? OFFSET ?`).bind(...page.values, limit, offset)];
+  const whole = `${page.sql} LIMIT ? OFFSET ?`;
+  const bounded = isSized ? withinBytes(table, columns, extra, whole) : whole;
+  const statements = [db.prepare(bounded).bind(...page.values, limit, offset)];
   if (counted)
     statements.push(db.prepare(`${ctes}SELECT count(*) AS n FROM ${table.name}${all.sql}`).bind(...all.values));
   const [rows, total] = await db.batch<Row>(statements);
-  const items = (rows?.results ?? []).map((row) => toRecord(table, row));
-  return { items, offset, limit, ...(counted ? { items_available: Number(total?.results[0]?.n ?? 0) } : {}) };
+  const found = rows?.results ?? [];
+  const isCut = isSized && found.length < Number(found[0]?.page_rows ?? 0);
+  const items = found.map(({ page_rows: _, ...row }) => toRecord(table, row));
+  return {
+    items,
+    offset,
+    limit: isCut ? items.length : limit,
+    ...(counted ? { items_available: Number(total?.results[0]?.n ?? 0) } : {}),
+  };
+}
+
+/** Bytes of the long texts that a row holds, as SQL; null when none is selected. */
+function textSizes(table: Table, select: unknown): string | null {
+  const texts = selectNames(table, select).filter((name) => {
+    const column = columnOf(table, name);
+    return column?.sql === undefined && (LONG_TEXTS.has(name) || LONG_TYPES.has(column?.type ?? ''));
+  });
+  if (texts.length === 0) return null;
+  return texts.map((name) => `ifnull(octet_length(${table.name}.${name}), 0)`).join(' + ');
+}
+
+/**
+ * The rows of a page up to MAX_PAGE_BYTES, at least one, each with the length of the whole page. The page is chosen by
+ * row ids and sizes, so that no long text is read that does not come out.
+ */
+function withinBytes(table: Table, columns: string[], extra: string[], page: string): string {
+  const names = extra.map((expression) => expression.replace(/^.* AS /s, ''));
+  return `SELECT ${[...columns, ...names, 'page_rows'].join(', ')} FROM (
+      SELECT *, sum(row_bytes) OVER (ROWS UNBOUNDED PRECEDING) - row_bytes AS bytes_before,
+        row_number() OVER () AS page_position, count(*) OVER () AS page_rows FROM (${page})
+    ) AS page CROSS JOIN ${table.name} ON ${table.name}.rowid = page.page_row
+    WHERE bytes_before < ${MAX_PAGE_BYTES} ORDER BY page_position`;
 }
 
 function inOrder(

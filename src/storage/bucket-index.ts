@@ -50,7 +50,7 @@ export async function* listAll(store: ObjectStore, prefix: string, startAfter?: 
 }
 
 /** Walks ascending pages in step with another listing: `seek` only moves forward. */
-function cursorOf(pages: AsyncGenerator<ObjectInfo[]>) {
+export function cursorOf(pages: AsyncGenerator<ObjectInfo[]>) {
   let page: ObjectInfo[] = [];
   let at = 0;
   let ended = false;

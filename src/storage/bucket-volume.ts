@@ -117,6 +117,8 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
           });
         }
         await store.delete([data]);
+        // A block that was written meanwhile is best kept with its marker; without one it would count as new.
+        if ((await store.head(data)) === null) await store.delete([keys(hash).recent]);
         return 'trashed';
       }
       // An older copy that the emptier is about to delete must not be mistaken for the one made here.

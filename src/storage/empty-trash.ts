@@ -1,5 +1,5 @@
-import { listAll } from './bucket-index.ts';
-import { hashOfDataKey, keysOf, seconds, TRASH } from './bucket-layout.ts';
+import { cursorOf, listAll } from './bucket-index.ts';
+import { hashOfDataKey, keysOf, RECENT, seconds, TRASH } from './bucket-layout.ts';
 import { type BucketVolumeOptions, fixRace, isBlock } from './bucket-volume.ts';
 import type { ObjectInfo, ObjectStore } from './object-store.ts';
 
@@ -19,8 +19,8 @@ export interface EmptyTrashOptions
   extends Pick<BucketVolumeOptions, 'prefixLength' | 'ttlSeconds' | 'lifetimeSeconds' | 'raceWindowSeconds' | 'clock'> {
   /** How many entries are worked on at once. */
   concurrency: number;
-  /** Checked between batches: whether to stop and return `resumeAfter`. */
-  isTimeUp: () => boolean;
+  /** Checked between batches: whether to stop and return `resumeAfter`, when so many more requests are to be made. */
+  isTimeUp: (more: number) => boolean;
   resumeAfter: string | null;
 }
 
@@ -43,37 +43,108 @@ export async function emptyTrash(store: ObjectStore, options: EmptyTrashOptions)
     resumeAfter: null,
   };
   const startAfter = options.resumeAfter ?? undefined;
+  const run: Run = { store, options, startedAt, result, due: [] };
+  const markers = cursorOf(listAll(store, RECENT, startAfter && RECENT + startAfter.slice(TRASH.length)));
   for await (const page of listAll(store, TRASH, startAfter)) {
     for (let i = 0; i < page.length; i += options.concurrency) {
       const batch = page.slice(i, i + options.concurrency);
-      await Promise.all(batch.map((object) => emptyOne(store, object, options, startedAt, result)));
-      if (options.isTimeUp()) return { ...result, resumeAfter: batch.at(-1)?.key ?? null };
+      const doubtful: ObjectInfo[] = [];
+      for (const object of batch) {
+        const marker = await markers.seek(RECENT + object.key.slice(TRASH.length));
+        if (isToStay(object, marker, run)) keep(run, object);
+        else doubtful.push(object);
+      }
+      await Promise.all(doubtful.map((object) => judgeOne(run, object)));
+      if (run.due.length >= MAX_KEYS_PER_DELETE) await deleteDue(run);
+      if (options.isTimeUp(run.due.length + 2)) {
+        await deleteDue(run);
+        return { ...result, resumeAfter: batch.at(-1)?.key ?? null };
+      }
     }
   }
+  await deleteDue(run);
   return result;
 }
 
-async function emptyOne(
-  store: ObjectStore,
-  trashed: ObjectInfo,
-  options: EmptyTrashOptions,
-  startedAt: number,
-  result: EmptyTrashResult,
-): Promise<void> {
+/** Keys of one delete request. */
+const MAX_KEYS_PER_DELETE = 1000;
+
+/** One run, with what was judged and is to be deleted. */
+interface Run {
+  store: ObjectStore;
+  options: EmptyTrashOptions;
+  startedAt: number;
+  result: EmptyTrashResult;
+  due: { hash: string; trashed: ObjectInfo }[];
+}
+
+function keep({ result }: Run, { size }: ObjectInfo): void {
+  result.remainingBlocks++;
+  result.remainingBytes += size;
+}
+
+function note({ result }: Run, hash: string, error: unknown): void {
+  if (result.problems.length < MAX_PROBLEMS)
+    result.problems.push(`${hash}: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** Most of the trash is younger than its lifetime: the listings say so, and nothing is done to it. */
+function isToStay(trashed: ObjectInfo, marker: ObjectInfo | null, { options, startedAt }: Run): boolean {
+  const trashedAt = seconds(trashed);
+  if (marker === null || startedAt - trashedAt >= options.lifetimeSeconds) return false;
+  return trashedAt - seconds(marker) >= options.ttlSeconds;
+}
+
+async function judgeOne(run: Run, trashed: ObjectInfo): Promise<void> {
+  const { store, options, startedAt } = run;
   const hash = hashOfDataKey(trashed.key.slice(TRASH.length), options.prefixLength);
   if (hash === null) return;
   try {
-    if ((await judge(store, hash, trashed, options, startedAt)) === 'deleted') {
-      result.deletedBlocks++;
-      result.deletedBytes += trashed.size;
-      return;
-    }
+    const verdict = await judge(store, hash, trashed, options, startedAt);
+    if (verdict === 'due') run.due.push({ hash, trashed });
+    else if (verdict === 'kept') keep(run, trashed);
+    else countDeleted(run, trashed);
   } catch (error) {
-    if (result.problems.length < MAX_PROBLEMS)
-      result.problems.push(`${hash}: ${error instanceof Error ? error.message : String(error)}`);
+    note(run, hash, error);
+    keep(run, trashed);
   }
-  result.remainingBlocks++;
-  result.remainingBytes += trashed.size;
+}
+
+function countDeleted({ result }: Run, { size }: ObjectInfo): void {
+  result.deletedBlocks++;
+  result.deletedBytes += size;
+}
+
+/** Deletes copies by lists, and then the markers of those whose data is gone. */
+async function deleteDue(run: Run): Promise<void> {
+  const { store, options, due } = run;
+  if (due.length === 0) return;
+  run.due = [];
+  const keys = (hash: string) => keysOf(hash, options.prefixLength);
+  try {
+    await store.delete(due.map(({ hash }) => keys(hash).trash));
+  } catch (error) {
+    // A list may be done in part: what is left of it is found by the next run.
+    note(run, due[0]?.hash ?? '', error);
+    for (const { trashed } of due) keep(run, trashed);
+    return;
+  }
+  const gone: string[] = [];
+  for (let i = 0; i < due.length; i += options.concurrency) {
+    const batch = due.slice(i, i + options.concurrency);
+    await Promise.all(
+      batch.map(async ({ hash, trashed }) => {
+        countDeleted(run, trashed);
+        try {
+          // The marker of a live block protects it from the next trash list: keep it.
+          if ((await store.head(keys(hash).data)) === null) gone.push(keys(hash).recent);
+        } catch (error) {
+          note(run, hash, error);
+        }
+      }),
+    );
+  }
+  if (gone.length > 0) await store.delete(gone).catch((error: unknown) => note(run, 'markers', error));
 }
 
 async function judge(
@@ -82,7 +153,7 @@ async function judge(
   listed: ObjectInfo,
   options: EmptyTrashOptions,
   startedAt: number,
-): Promise<'kept' | 'deleted'> {
+): Promise<'kept' | 'gone' | 'due'> {
   const { prefixLength, ttlSeconds, lifetimeSeconds, raceWindowSeconds } = options;
   const { data, recent, trash } = keysOf(hash, prefixLength);
   const mark = () => store.put(recent, new Uint8Array(0), { size: 0 });
@@ -98,7 +169,7 @@ async function judge(
   if (!isDoubtful && startedAt - trashedAt < lifetimeSeconds) return 'kept';
   // Trashed again since it was listed: that copy has its own time and lifetime.
   const current = await store.head(trash);
-  if (current === null) return 'deleted';
+  if (current === null) return 'gone';
   if (seconds(current) !== trashedAt) return 'kept';
   if (isDoubtful) {
     // A write or touch raced with the trash, or the block was untrashed since.
@@ -112,11 +183,7 @@ async function judge(
     }
     if (startedAt - trashedAt < lifetimeSeconds) return 'kept';
   }
-  await store.delete([trash]);
-  if ((await store.head(trash)) !== null) return 'kept';
-  // The marker of a live block protects it from the next trash list: keep it.
-  if ((await store.head(data)) === null) await store.delete([recent]);
-  return 'deleted';
+  return 'due';
 }
 
 /** Makes sure that a good copy is live, restored from trash if necessary; false when neither copy is good. */

@@ -37,9 +37,11 @@ export interface S3DriverConfig {
   secretAccessKey: string;
 }
 
-/** The backend's identity, in the form that keepstore's S3 driver reports, so that keep-balance recognises a shared bucket. */
-export function deviceId({ driver }: Pick<VolumeConfig, 'driver'>): string {
-  return driver.bucket === '' && driver.kind === 'R2'
-    ? `r2://${driver.binding}`
-    : `s3://${driver.endpoint}/${driver.bucket}`;
+/**
+ * The backend's identity, in the form that keepstore's S3 driver reports, so that keep-balance recognises a shared bucket.
+ * A Worker does not know the name of a bound bucket: without `Bucket` the volume's UUID stands for it. (The binding's name
+ * would be the same in every deployment, and keep-balance stops when one device has two UUIDs.)
+ */
+export function deviceId({ uuid, driver }: Pick<VolumeConfig, 'uuid' | 'driver'>): string {
+  return driver.kind === 'R2' && driver.bucket === '' ? `r2://${uuid}` : `s3://${driver.endpoint}/${driver.bucket}`;
 }

@@ -29,12 +29,19 @@ async function pump(parts: Iterator<Part>, writable: WritableStream<Uint8Array>,
   let ahead: Promise<OpenPart> | null = null;
   try {
     signal.throwIfAborted();
+    const small = createGathering(writable);
     ahead = openNext(parts, stop.signal);
     while (ahead !== null) {
-      const current: OpenPart = await ahead;
+      const current: OpenPart = await ahead.catch((error) => small.flush().then(() => Promise.reject(error)));
       ahead = openNext(parts, stop.signal);
-      await send(current, writable, stop.signal);
+      if (current instanceof Uint8Array) {
+        await small.add(current);
+      } else {
+        await small.flush();
+        await unlessAborted(current.pipeTo(writable, { preventClose: true, signal: stop.signal }), stop.signal);
+      }
     }
+    await small.flush();
     await writable.close();
   } catch (error) {
     stop.abort(error);
@@ -62,17 +69,46 @@ async function openLazily(part: LazyPart, signal: AbortSignal): Promise<OpenPart
   throw signal.reason;
 }
 
-async function send(part: OpenPart, writable: WritableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
-  if (!(part instanceof Uint8Array)) {
-    await unlessAborted(part.pipeTo(writable, { preventClose: true, signal }), signal);
-    return;
+/** Small bytes are sent together: each write is a crossing into native code. */
+const GATHERED_BYTES = 64 * 1024;
+
+function createGathering(writable: WritableStream<Uint8Array>) {
+  let gathered: Uint8Array[] = [];
+  let length = 0;
+  const write = async (bytes: Uint8Array) => {
+    const writer = writable.getWriter();
+    try {
+      await writer.write(bytes);
+    } finally {
+      writer.releaseLock();
+    }
+  };
+  const flush = async () => {
+    const [first] = gathered;
+    if (first === undefined) return;
+    const bytes = gathered.length === 1 ? first : joinBytes(gathered, length);
+    gathered = [];
+    length = 0;
+    await write(bytes);
+  };
+  return {
+    flush,
+    async add(bytes: Uint8Array) {
+      if (length + bytes.byteLength > GATHERED_BYTES) await flush();
+      gathered.push(bytes);
+      length += bytes.byteLength;
+    },
+  };
+}
+
+function joinBytes(parts: Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.byteLength;
   }
-  const writer = writable.getWriter();
-  try {
-    await writer.write(part);
-  } finally {
-    writer.releaseLock();
-  }
+  return all;
 }
 
 /** A hanging store must not keep an abandoned body alive: the pipe is left behind, its own `signal` ends it. */

@@ -6,6 +6,7 @@ export interface MultipartRanges {
   contentType: string;
   /** Exact length of all parts in bytes. */
   length: number;
+  /** May be gone through more than once. */
   parts: Iterable<Part>;
 }
 
@@ -29,12 +30,12 @@ export function multipartRanges(
   );
   const tail = encoder.encode(`\r\n--${boundary}--\r\n`);
   const length = ranges.reduce((sum, range, i) => sum + range.length + (heads[i]?.byteLength ?? 0), tail.byteLength);
-  function* parts(): Iterable<Part> {
+  function* parts(): Generator<Part> {
     for (const [i, range] of ranges.entries()) {
       yield heads[i] ?? tail;
       yield* slice(range);
     }
     yield tail;
   }
-  return { contentType: `multipart/byteranges; boundary=${boundary}`, length, parts: parts() };
+  return { contentType: `multipart/byteranges; boundary=${boundary}`, length, parts: { [Symbol.iterator]: parts } };
 }

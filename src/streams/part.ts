@@ -9,6 +9,25 @@ export interface LazyPart {
   length: number;
   /** Called when the part's turn comes near; what it returns is piped or cancelled. */
   open(signal: AbortSignal): Promise<OpenPart>;
+  /** Where its bytes come from, so that parts out of one block can share one read of it (shared-reads.ts). */
+  segment?: Segment;
+}
+
+/** A range of a block. */
+export interface Segment {
+  source: SegmentSource;
+  /** The source's number for the block. */
+  block: number;
+  /** In the block; the part has the length. */
+  offset: number;
+  /** What `open` does with the range: called instead of it with bytes that were read along with others. */
+  through?: (bytes: OpenPart) => OpenPart | Promise<OpenPart>;
+}
+
+export interface SegmentSource {
+  /** The same text for blocks of the same content. */
+  keyOf(block: number): string;
+  open(block: number, range: { offset: number; length: number }, signal: AbortSignal): Promise<Pipeable>;
 }
 
 /** Bytes, a stream, or something that can pipe itself like one. */

@@ -74,3 +74,13 @@ test('what uses most of a block fetches it once', async () => {
   expect(treeDigest(target)).toEqual(treeDigest(source));
   expect(blockReads()).toBe(1);
 });
+
+test('where the service for files refuses, the block is fetched instead', async () => {
+  await using barred = await startService({ vars: { WEBDAV_PERMISSION: { User: { Download: false } } } });
+  await using other = await cliFor(barred, 'barred');
+  const id = await other.ok('put', `${source}/`);
+  expect(await other.ok('cat', `${id}/sub dir #1/ünï%20?`)).toBe('odd name');
+  const target = join(other.home, 'small');
+  await other.ok('get', `${id}/small`, target);
+  expect(readFileSync(target).equals(readFileSync(join(source, 'small')))).toBe(true);
+});

@@ -16,7 +16,7 @@ async function trashAll(service: TestService, blocks: TestBlock[]): Promise<void
 }
 
 const report = (service: TestService) =>
-  service.waitForLog(({ msg }) => typeof msg === 'string' && msg.startsWith('trash of r2://BLOCKS: '));
+  service.waitForLog(({ msg }) => typeof msg === 'string' && msg.startsWith('trash of r2://xedge-nyw5e-'));
 
 test('what has been in trash longer than its lifetime is deleted, the rest can still come back', async () => {
   await using service = await startService({

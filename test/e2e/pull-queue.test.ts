@@ -99,6 +99,26 @@ describe('a pull list', () => {
     await service.waitForLog(({ msg, reason }) => msg === 'pull failed' && reason === 'not_delivered');
   });
 
+  test('fetches a block from a server that announces no length: the locator has the size', async () => {
+    const block = randomBlock(400_000);
+    const unannounced =
+      (data: Uint8Array): Behaviour =>
+      (_request, response) => {
+        response.writeHead(200);
+        response.write(data.subarray(0, 1000));
+        response.end(data.subarray(1000));
+        return undefined;
+      };
+    server.behave(unannounced(block.data.subarray(0, -1)));
+    await putPull(service, [{ locator: block.locator, servers: [server.url] }]);
+    await waitForList(service, 'pull');
+    expect(await stored(service, block)).toBe(false);
+    server.behave(unannounced(block.data));
+    await putPull(service, [{ locator: block.locator, servers: [server.url] }]);
+    await waitForList(service, 'pull');
+    expect(await stored(service, block)).toBe(true);
+  });
+
   test('does not store what no server has right', async () => {
     const block = randomBlock(70_000);
     server.behave(serving(randomBlock(70_000).data));

@@ -128,7 +128,7 @@ describe.each(STORES)('a bucket on $name that is shared with keepstores', ({ ope
 
   test('is named as a keepstore names it', async () => {
     const [mount] = JSON.parse((await manage('GET', 'mounts')).text) as { device_id: string }[];
-    const expected = 'server' in bucket ? `s3://${s3Server()?.endpoint}/${bucket.name}` : 'r2://BLOCKS';
+    const expected = 'server' in bucket ? `s3://${s3Server()?.endpoint}/${bucket.name}` : `r2://${R2_VOLUME}`;
     expect(mount?.device_id).toBe(expected);
   });
 

@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { blockOf, eachOf, putBlock, randomBlock, request, type TestBlock } from '../support/keep.ts';
+import { blockOf, eachOf, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import { indexOf, listStatus, MOUNT, putTrash, waitForList } from '../support/queues.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { r2Volume } from '../support/volumes.ts';
 
 /** Trash lists worked off on R2. Blocks are older than the signature TTL after a second. */
 
@@ -117,6 +118,48 @@ describe('a trash list', () => {
     await service.restart({ BLOB_TRASH: true });
     await service.scheduled();
     expect(await waitForList(service, 'trash')).toMatchObject({ done: { trashed: 1 } });
+  });
+});
+
+describe('with a trash lifetime of 0', () => {
+  test('a volume with UnsafeDelete deletes at once, marker and all; another one refuses, and says what to set', async () => {
+    await using unsafe = await startService({
+      vars: {
+        BLOB_SIGNING_TTL: '1s',
+        BLOB_TRASH_LIFETIME: '0s',
+        EDGE_CACHE: false,
+        VOLUMES: {
+          [MOUNT]: r2Volume('BLOCKS', {}, { UnsafeDelete: true }),
+          [READ_ONLY]: r2Volume('ARCHIVE', {}),
+        },
+      },
+      r2: ['ARCHIVE'],
+    });
+    const [listed, deleted] = [randomBlock(100), randomBlock(100)];
+    const put = (block: TestBlock, copies: number) =>
+      request(`${unsafe.url}/${block.hash}`, {
+        method: 'PUT',
+        body: block.data,
+        headers: { 'x-keep-desired-replicas': String(copies) },
+      });
+    await put(listed, 2);
+    await put(deleted, 2);
+    await setTimeout(2100);
+    const mtime = (await indexOf(unsafe)).get(listed.locator) ?? 0n;
+    await putTrash(
+      unsafe,
+      [MOUNT, READ_ONLY].map((mount) => ({ locator: listed.locator, mtime, mount })),
+    );
+    const status = await waitForList(unsafe, 'trash');
+    expect([status.done, Object.values(status.failed)]).toEqual([{ trashed: 1 }, [1]]);
+    expect(status.lastErrors[0]?.message).toContain('set UnsafeDelete on the volume');
+    const refused = await request(`${unsafe.url}/${deleted.hash}`, { method: 'DELETE' });
+    expect([refused.status, refused.text]).toEqual([500, expect.stringContaining('set UnsafeDelete')]);
+    expect(await unsafe.r2('BLOCKS').list()).toEqual([]);
+    expect((await unsafe.r2('ARCHIVE').list()).filter((key) => key.startsWith('trash/'))).toEqual([]);
+    for (const { locator } of [listed, deleted])
+      expect((await request(`${unsafe.url}/${sign(locator, { ttlSeconds: 1 })}`)).status).toBe(200);
+    expect((await request(`${unsafe.url}/untrash/${listed.hash}`, { method: 'PUT' })).status).toBe(404);
   });
 });
 

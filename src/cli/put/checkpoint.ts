@@ -69,6 +69,8 @@ type Line =
 
 const SYNC_AFTER_MS = 1_000;
 const READ_BYTES = 1 << 20;
+/** What a process that was killed while it took a lock has left. */
+const LOCK_DRAFT = /\.lock\.[0-9a-f]{12}$/;
 /** Checkpoints unused for so long are removed: the signatures of their blocks have expired. */
 const FORGET_AFTER_MS = 90 * 24 * 60 * 60 * 1000;
 
@@ -174,9 +176,14 @@ function makeDirectory(directory: string): void {
 function forgetOthers(file: string): void {
   for (const name of readdirSync(dirname(file))) {
     const other = join(dirname(file), name);
-    if (other === file || !name.endsWith('.log')) continue;
+    const isDraft = LOCK_DRAFT.test(name);
+    if (other === file || !(isDraft || name.endsWith('.log'))) continue;
     try {
       if (Date.now() - statSync(other).mtimeMs < FORGET_AFTER_MS) continue;
+      if (isDraft) {
+        rmSync(other);
+        continue;
+      }
       const lock = tryLock(`${other}.lock`);
       if (lock === null) continue;
       rmSync(other, { force: true });

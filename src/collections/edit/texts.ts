@@ -33,12 +33,12 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
         wanted.has(pathText(path)),
       );
       const metadata = await readMetadata(db, String(row?.uuid), paths);
-      return new Map(
-        paths.flatMap((path): [string, string][] => {
-          const node = findNode(tree, path);
-          return node === null ? [] : [[path, metadata.get(path)?.etag ?? fileEtag(tree, node)]];
-        }),
-      );
+      const etags = new Map<string, string>();
+      for (const path of paths) {
+        const node = findNode(tree, path);
+        if (node !== null) etags.set(path, metadata.get(path)?.etag ?? (await fileEtag(tree, node)));
+      }
+      return etags;
     },
     async source(source: TextSource) {
       if ('staged' in source) return textOf(manifests, source.staged.stored);

@@ -5,12 +5,22 @@ import {
   descriptorLength,
   directoryHeader,
   directoryHeaderLength,
+  type EntrySize,
   end,
   endLength,
   localHeader,
   localHeaderLength,
+  sizeOfEntry,
   type ZipEntry,
 } from './format.ts';
+
+/** Entries in their order, made when they are asked for; an array is one. */
+export interface ZipEntries {
+  readonly length: number;
+  at(entry: number): ZipEntry | undefined;
+  /** Of `at(entry)`, where that can be told without making it. */
+  sizeOf?(entry: number): EntrySize;
+}
 
 /** What an archive asks of the files in it. Files are named by their place in the list of entries. */
 export interface ZipFiles {
@@ -18,6 +28,8 @@ export interface ZipFiles {
   slice(entry: number, range: ByteRange): Iterable<Part>;
   /** CRC-32 of the whole file: asked when its data has been sent, or was left out because a reader resumes. */
   checksum(entry: number, signal: AbortSignal): Promise<number>;
+  /** Called before the checksums of all files from this one on are asked for, one after another. */
+  prepare?(entry: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface ZipArchive {
@@ -27,8 +39,8 @@ export interface ZipArchive {
   slice(range: ByteRange): Iterable<Part>;
 }
 
-/** Entries whose records of the central directory are made together. */
-const DIRECTORY_BATCH = 128;
+/** Entries whose places are computed, and whose records of the central directory are made, together. */
+const BATCH = 128;
 
 /** One range of the archive that is made in one go. */
 interface Section {
@@ -37,49 +49,69 @@ interface Section {
 }
 
 /** Lays out an archive of `entries` in their order. @param comment plain text, at most 65,535 bytes in UTF-8 */
-export function zipArchive(entries: ZipEntry[], comment: string, files: ZipFiles): ZipArchive {
-  const starts = runningSum(entries, (entry) => localHeaderLength(entry) + entry.size + descriptorLength(entry));
-  const dataLength = starts[entries.length] ?? 0;
-  const startOf = (i: number) => starts[i] ?? 0;
-  const batches = Array.from({ length: Math.ceil(entries.length / DIRECTORY_BATCH) }, (_, i) => i * DIRECTORY_BATCH);
-  const batchOf = (first: number) => entries.slice(first, first + DIRECTORY_BATCH);
-  const batchStarts = runningSum(batches, (first) =>
-    batchOf(first).reduce((sum, entry, i) => sum + directoryHeaderLength(entry, startOf(first + i)), 0),
-  );
-  const directory = { entries: entries.length, start: dataLength, length: batchStarts[batches.length] ?? 0 };
+export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles): ZipArchive {
   const commentBytes = new TextEncoder().encode(comment);
-
-  function* entrySections(i: number, entry: ZipEntry): Iterable<Section> {
-    yield fixed(localHeaderLength(entry), async () => localHeader(entry));
-    yield { length: entry.size, parts: (range) => files.slice(i, range) };
-    yield fixed(descriptorLength(entry), async (signal) => descriptor(entry, await files.checksum(i, signal)));
+  const entryAt = (i: number): ZipEntry => entries.at(i) ?? { name: new Uint8Array(0), size: 0 };
+  const sizeOf = (i: number): EntrySize => entries.sizeOf?.(i) ?? sizeOfEntry(entryAt(i));
+  const dataLength = (size: EntrySize) => localHeaderLength(size) + size.size + descriptorLength(size);
+  const batches = Math.ceil(entries.length / BATCH);
+  /** Where the data of each batch begins, and its records from the beginning of the directory. */
+  const dataStarts = new Float64Array(batches + 1);
+  const recordStarts = new Float64Array(batches + 1);
+  for (let batch = 0; batch < batches; batch++) {
+    let start = dataStarts[batch] ?? 0;
+    let records = recordStarts[batch] ?? 0;
+    for (let i = batch * BATCH; i < Math.min(entries.length, (batch + 1) * BATCH); i++) {
+      const size = sizeOf(i);
+      records += directoryHeaderLength(size, start);
+      start += dataLength(size);
+    }
+    dataStarts[batch + 1] = start;
+    recordStarts[batch + 1] = records;
   }
-  function batchSection(first: number, length: number): Section {
+  const directory = {
+    entries: entries.length,
+    start: dataStarts[batches] ?? 0,
+    length: recordStarts[batches] ?? 0,
+  };
+
+  function* entrySections(i: number, size: number): Iterable<Section> {
+    const nameless = { nameBytes: sizeOf(i).nameBytes, size };
+    yield fixed(localHeaderLength(nameless), async () => localHeader(entryAt(i)));
+    yield { length: size, parts: (range) => files.slice(i, range) };
+    yield fixed(descriptorLength(nameless), async (signal) => descriptor({ size }, await files.checksum(i, signal)));
+  }
+  function batchSection(batch: number): Section {
+    const length = (recordStarts[batch + 1] ?? 0) - (recordStarts[batch] ?? 0);
     return fixed(length, async (signal) => {
       const records: Uint8Array[] = [];
-      for (const [i, entry] of batchOf(first).entries()) {
-        const crc = await files.checksum(first + i, signal);
-        records.push(directoryHeader(entry, startOf(first + i), crc));
+      let start = dataStarts[batch] ?? 0;
+      for (let i = batch * BATCH; i < Math.min(entries.length, (batch + 1) * BATCH); i++) {
+        await files.prepare?.(i, signal);
+        const entry = entryAt(i);
+        records.push(directoryHeader(entry, start, await files.checksum(i, signal)));
+        start += dataLength(sizeOfEntry(entry));
       }
       return join(records, length);
     });
   }
   /** All sections from the one that holds `offset` on, each with the place where it starts. */
   function* sectionsFrom(offset: number): Iterable<{ start: number; section: Section }> {
-    for (let i = lastNotAfter(starts, offset); i < entries.length; i++) {
-      const entry = entries[i];
-      if (entry === undefined) break;
-      let start = startOf(i);
-      for (const section of entrySections(i, entry)) {
+    const batch = lastNotAfter(dataStarts, offset);
+    let start = dataStarts[batch] ?? 0;
+    for (let i = batch * BATCH; i < entries.length; i++) {
+      const size = sizeOf(i);
+      if (start + dataLength(size) <= offset) {
+        start += dataLength(size);
+        continue;
+      }
+      for (const section of entrySections(i, size.size)) {
         yield { start, section };
         start += section.length;
       }
     }
-    for (let b = lastNotAfter(batchStarts, offset - directory.start); b < batches.length; b++) {
-      const start = batchStarts[b] ?? 0;
-      const length = (batchStarts[b + 1] ?? 0) - start;
-      yield { start: directory.start + start, section: batchSection(b * DIRECTORY_BATCH, length) };
-    }
+    for (let b = lastNotAfter(recordStarts, offset - directory.start); b < batches; b++)
+      yield { start: directory.start + (recordStarts[b] ?? 0), section: batchSection(b) };
     const endStart = directory.start + directory.length;
     const endSection = fixed(endLength(directory, commentBytes), async () => end(directory, commentBytes));
     yield { start: endStart, section: endSection };
@@ -107,17 +139,6 @@ function fixed(length: number, make: (signal: AbortSignal) => Promise<Uint8Array
       },
     ],
   };
-}
-
-/** [0, a, a + b, ...]: one more than there are items. */
-function runningSum<T>(items: T[], lengthOf: (item: T) => number): Float64Array {
-  const sums = new Float64Array(items.length + 1);
-  let sum = 0;
-  for (const [i, item] of items.entries()) {
-    sum += lengthOf(item);
-    sums[i + 1] = sum;
-  }
-  return sums;
 }
 
 /** Index of the last value that is not greater than `limit`; 0 when all are. Values ascend. */

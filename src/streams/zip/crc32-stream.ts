@@ -1,5 +1,7 @@
 import type { Pipeable } from '../part.ts';
 import { type ChunkWatcher, pipeChunks } from '../pipe-chunks.ts';
+import type { SegmentReader } from '../segment-reader.ts';
+import { crc32 } from './crc32.ts';
 
 /** Passes a part on, its checksum computed by the runtime as the bytes go by. */
 export function tapCrc32(part: Pipeable, onChecksum: (crc: number) => void): Pipeable {
@@ -25,6 +27,34 @@ export function tapCrc32(part: Pipeable, onChecksum: (crc: number) => void): Pip
     },
     cancel: (reason) => part.cancel(reason),
   };
+}
+
+/** Above this length the runtime's own digest is faster, its crossings included. */
+const NATIVE_BYTES = 32 * 1024;
+
+/** CRC-32 of bytes at hand. */
+export async function crc32OfBytes(bytes: Uint8Array): Promise<number> {
+  if (bytes.byteLength <= NATIVE_BYTES) return crc32(bytes);
+  const stream = new crypto.DigestStream('crc32');
+  const writer = stream.getWriter();
+  await writer.write(bytes);
+  await writer.close();
+  return toNumber(await stream.digest);
+}
+
+/** CRC-32 of the next `length` bytes of a body. */
+export async function crc32OfNext(reader: SegmentReader, length: number): Promise<number> {
+  if (length <= NATIVE_BYTES) return crc32(await reader.take(length));
+  const stream = new crypto.DigestStream('crc32');
+  stream.digest.catch(() => undefined);
+  const writer = stream.getWriter();
+  for (let left = length; left > 0; ) {
+    const bytes = await reader.some(left);
+    left -= bytes.byteLength;
+    await writer.write(bytes);
+  }
+  await writer.close();
+  return toNumber(await stream.digest);
 }
 
 /** CRC-32 of a whole part; natively, where it is a native stream. */

@@ -19,6 +19,12 @@ export function combineCrc32(a: number, b: number, lengthOfB: number): number {
   return (multiply(powerOfX(lengthOfB), a) ^ b) >>> 0;
 }
 
+/** CRC-32 of `b`, from the checksums of `a` followed by `b`, and of `a`. @param lengthOfB in bytes */
+export function cutCrc32(whole: number, a: number, lengthOfB: number): number {
+  // The same as above: what `a` contributes is taken away as it was added.
+  return combineCrc32(a, whole, lengthOfB);
+}
+
 /** x^(2^k) for k = 0..31, polynomials modulo POLYNOMIAL with the highest power in the lowest bit. */
 const SQUARES = (() => {
   const squares = new Uint32Array(32);
@@ -30,8 +36,19 @@ const SQUARES = (() => {
   return squares;
 })();
 
-/** x^(8 * bytes): what appending that many zero bytes multiplies a checksum by. */
+let lastLength = 0;
+let lastPower = 1 << 31;
+
+/** x^(8 * bytes): what appending that many zero bytes multiplies a checksum by. Blocks in a row have one length. */
 function powerOfX(bytes: number): number {
+  if (bytes !== lastLength) {
+    lastPower = computePower(bytes);
+    lastLength = bytes;
+  }
+  return lastPower;
+}
+
+function computePower(bytes: number): number {
   let result = 1 << 31;
   for (let rest = bytes, k = 3; rest > 0; rest = Math.floor(rest / 2), k++) {
     if (rest % 2 === 1) result = multiply(SQUARES[k & 31] ?? 0, result);

@@ -15,6 +15,12 @@ export interface ZipEntry {
   size: number;
 }
 
+/** What the layout of an archive needs of an entry. */
+export interface EntrySize {
+  nameBytes: number;
+  size: number;
+}
+
 const MAX_16 = 0xffff;
 const MAX_32 = 0xffffffff;
 const VERSION_STORED = 20;
@@ -36,17 +42,21 @@ const DIRECTORY_HEADER = 46;
 const END_RECORD = 22;
 const ZIP64_END = 56 + 20;
 
-const isLarge = (entry: ZipEntry) => entry.size >= MAX_32;
+const isLarge = (entry: { size: number }) => entry.size >= MAX_32;
+
+export function sizeOfEntry({ name, size }: ZipEntry): EntrySize {
+  return { nameBytes: name.byteLength, size };
+}
 
 const flagsOf = ({ name }: ZipEntry) => DESCRIPTOR_FLAG | (isUtf8(name) ? UTF8_FLAG : 0);
 
-export function localHeaderLength(entry: ZipEntry): number {
-  return LOCAL_HEADER + entry.name.byteLength + (isLarge(entry) ? LOCAL_ZIP64_EXTRA : 0);
+export function localHeaderLength(entry: EntrySize): number {
+  return LOCAL_HEADER + entry.nameBytes + (isLarge(entry) ? LOCAL_ZIP64_EXTRA : 0);
 }
 
 export function localHeader(entry: ZipEntry): Uint8Array {
   const large = isLarge(entry);
-  const w = writer(localHeaderLength(entry));
+  const w = writer(localHeaderLength(sizeOfEntry(entry)));
   w.u32(0x04034b50);
   w.u16(large ? VERSION_ZIP64 : VERSION_STORED);
   w.u16(flagsOf(entry));
@@ -68,11 +78,11 @@ export function localHeader(entry: ZipEntry): Uint8Array {
   return w.done();
 }
 
-export function descriptorLength(entry: ZipEntry): number {
+export function descriptorLength(entry: { size: number }): number {
   return isLarge(entry) ? 24 : 16;
 }
 
-export function descriptor(entry: ZipEntry, crc: number): Uint8Array {
+export function descriptor(entry: { size: number }, crc: number): Uint8Array {
   const w = writer(descriptorLength(entry));
   w.u32(0x08074b50);
   w.u32(crc);
@@ -83,11 +93,11 @@ export function descriptor(entry: ZipEntry, crc: number): Uint8Array {
 }
 
 /** @param start where the entry's local header begins in the archive */
-export function directoryHeaderLength(entry: ZipEntry, start: number): number {
-  return DIRECTORY_HEADER + entry.name.byteLength + directoryExtraLength(entry, start);
+export function directoryHeaderLength(entry: EntrySize, start: number): number {
+  return DIRECTORY_HEADER + entry.nameBytes + directoryExtraLength(entry, start);
 }
 
-function directoryExtraLength(entry: ZipEntry, start: number): number {
+function directoryExtraLength(entry: { size: number }, start: number): number {
   const length = (isLarge(entry) ? 16 : 0) + (start >= MAX_32 ? 8 : 0);
   return length === 0 ? 0 : 4 + length;
 }
@@ -96,7 +106,7 @@ export function directoryHeader(entry: ZipEntry, start: number, crc: number): Ui
   const large = isLarge(entry);
   const far = start >= MAX_32;
   const extra = directoryExtraLength(entry, start);
-  const w = writer(directoryHeaderLength(entry, start));
+  const w = writer(directoryHeaderLength(sizeOfEntry(entry), start));
   w.u32(0x02014b50);
   w.u16(MADE_BY);
   w.u16(large || far ? VERSION_ZIP64 : VERSION_STORED);

@@ -5,6 +5,7 @@ import { createUploader } from '../../accounts/uploaders.ts';
 import { requireAdmin, USERS, type UserAttributes } from '../../accounts/users.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
+import { isBuiltIn } from '../../records/ids.ts';
 import { storedObject } from '../../records/json-object.ts';
 import { listRecords } from '../../records/list-query.ts';
 import { formatTime } from '../../records/times.ts';
@@ -97,7 +98,7 @@ export async function unsetupUser(call: ApiCall, api: EmbeddedApi): Promise<Resp
 export async function currentToken(call: ApiCall, { tokens }: EmbeddedApi): Promise<Response> {
   const { account, user, token, parameters } = call;
   const secret = typeof parameters.remote === 'string' ? '' : (token.split('/')[2] ?? token);
-  if (account.tokenUuid === null) {
+  if (account.tokenUuid === null || isBuiltIn(user.uuid)) {
     const time = formatTime(Date.now());
     const uuid = user.uuid.replace('-tpzed-', '-gj3su-');
     return answer({
@@ -105,7 +106,7 @@ export async function currentToken(call: ApiCall, { tokens }: EmbeddedApi): Prom
       uuid,
       owner_uuid: user.uuid,
       api_token: secret,
-      scopes: ['all'],
+      scopes: account.scopes,
       expires_at: null,
       created_at: time,
       modified_at: time,

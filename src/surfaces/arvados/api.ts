@@ -2,7 +2,7 @@ import { requireAccount, requireUser } from '../../accounts/access.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { requestText } from '../../http/request-chunks.ts';
 import { createRouteTable } from '../../http/route-table.ts';
-import { KeepError } from '../../keep/errors.ts';
+import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { requestTokens } from '../../keep/token.ts';
 import {
   activateUser,
@@ -57,6 +57,14 @@ import {
 import { createLink, deleteLink, getLink, listLinks, listPermissions, updateLink } from './link-handlers.ts';
 import { queryParameters } from './parameters.ts';
 import { BodyReader } from './request-body.ts';
+import {
+  createSharingLink,
+  deleteSharingLink,
+  getAudience,
+  getSharingLink,
+  listSharingLinks,
+  transferUser,
+} from './sharing-handlers.ts';
 
 type Handler = (call: ApiCall, api: EmbeddedApi) => Promise<Response>;
 
@@ -120,10 +128,19 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['DELETE', 'links/*', 'link', deleteLink],
   ['GET', 'permissions/*', 'link', listPermissions],
 
+  ['GET', 'sharing_links', 'sharing_link', listSharingLinks],
+  ['POST', 'sharing_links', 'sharing_link', createSharingLink],
+  ['GET', 'sharing_links/*', 'sharing_link', getSharingLink],
+  ['DELETE', 'sharing_links/*', 'sharing_link', deleteSharingLink],
+  ['GET', 'audience/*', 'audience', getAudience],
+  ['POST', 'users/*/transfer', 'transfer', transferUser],
+
   ['GET', 'logs', 'log', listLogs],
   ['POST', 'logs', 'log', createLog],
 ];
 const BASE = '/arvados/v1/';
+/** A request for one of these without a token gets what is public. */
+const PUBLIC_PATHS = /^\/arvados\/v1\/(collections\/[^/]+|groups\/[^/]+(\/contents)?)$/;
 
 /** A call before its route is known: the route names the record in the body. */
 type Accepted = Omit<ApiCall, 'path' | 'record' | 'body'> & { request: Request };
@@ -181,7 +198,9 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   const open = await openRoutes(context.method, path, context, api);
   if (open !== undefined) return open;
   const { method, request, form } = await settleMethod(context);
-  const tokens = statedTokens(context);
+  const stated = statedTokens(context);
+  const isPublic = stated.length === 0 && method === 'GET' && PUBLIC_PATHS.test(path);
+  const tokens = isPublic ? [api.facts.anonymousToken] : stated;
   const account = await requireAccount(api.authority, { tokens, method, path, signal: context.signal });
   const { user } = account;
   if (user === null) throw new KeepError('forbidden');
@@ -189,7 +208,9 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   await api.builtIns();
   const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
   const accepted = { context, parameters, request, account, user, token: tokens[0] ?? '' };
-  const response = await routes(method, path, accepted, api);
+  const response = await routes(method, path, accepted, api).catch((error: unknown) => {
+    throw isPublic && isKeepError(error, 'not_found') ? new KeepError('no_token') : error;
+  });
   if (response === undefined) throw new KeepError('not_found', { message: 'Path not found' });
   return response;
 }

@@ -93,18 +93,29 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
     const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, scope);
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
   }
-  const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select: ['uuid', 'file_size_total'] }, scope);
+  const extra = ['manifest_bytes'];
+  const sizes = { ...scope, extra, ordered: scope.ordered ? { ...scope.ordered, extra } : null };
+  const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select: ['uuid'] }, sizes);
+  const shown = withinBytes(page.items);
+  const found = await api.collections.findMany(shown, call.user);
   const items: Row[] = [];
-  let bytes = 0;
-  for (const { uuid } of page.items) {
-    const collection = await api.collections.find(String(uuid), call.user, { includeTrash: true, withText: true });
-    bytes += collection.manifestBytes;
-    if (items.length > 0 && bytes > LIST_MANIFEST_BYTES) break;
-    items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
+  for (const uuid of shown) {
+    const collection = found.get(uuid);
+    if (collection !== undefined) items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
   }
   return answerStreamed(
-    listOf(COLLECTIONS.kind, { ...page, limit: items.length < page.items.length ? items.length : page.limit, items }),
+    listOf(COLLECTIONS.kind, { ...page, limit: shown.length < page.items.length ? shown.length : page.limit, items }),
   );
+}
+
+/** UUIDs of the records at the beginning of a page whose texts fit into an answer; at least one. */
+function withinBytes(items: Row[]): string[] {
+  let bytes = 0;
+  const end = items.findIndex(({ manifest_bytes }, index) => {
+    bytes += Number(manifest_bytes);
+    return index > 0 && bytes > LIST_MANIFEST_BYTES;
+  });
+  return items.slice(0, end === -1 ? items.length : end).map(({ uuid }) => String(uuid));
 }
 
 interface Committing {

@@ -1,9 +1,12 @@
 import type { RequestContext } from '../../http/context.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
+import { replicationTold } from './keep-services-handler.ts';
 
 /** The public part of a cluster's config: the keys that clients read without checking that they exist. */
-export function configDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
+export async function configDocument(context: RequestContext, api: EmbeddedApi): Promise<Response> {
+  const { facts } = api;
+  const { url } = context;
   const here = { ExternalURL: `${url.origin}/` };
   const nowhere = { ExternalURL: '' };
   return answer({
@@ -27,13 +30,13 @@ export function configDocument({ url }: RequestContext, { facts }: EmbeddedApi):
     Collections: {
       BlobSigningTTL: `${facts.blobSigningTtlSeconds}s`,
       CollectionVersioning: false,
-      DefaultReplication: facts.replication,
+      DefaultReplication: await replicationTold(context, api),
       DefaultTrashLifetime: `${facts.trashLifetimeSeconds}s`,
       ForwardSlashNameSubstitution: '',
       TrustAllContent: false,
     },
     API: { MaxItemsPerResponse: 1000, MaxRequestSize: 0, UnfreezeProjectRequiresAdmin: false },
-    Users: { AnonymousUserToken: '', SupportEmailAddress: '' },
+    Users: { AnonymousUserToken: facts.anonymousToken, SupportEmailAddress: '' },
     Login: { LoginCluster: '' },
     Volumes: {},
     Workbench: {},

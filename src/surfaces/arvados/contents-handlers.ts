@@ -30,11 +30,13 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
   let offset = Number(rawOffset ?? 0);
   const items: Row[] = [];
   let available = 0;
+  /** A page cut short for its bytes: what follows belongs to the next one, and is only counted. */
+  let isCut = false;
   for (const table of [GROUPS, COLLECTIONS] as const) {
     const own = filtersFor(table, filters);
     if (own === null) continue;
     if (owner !== undefined && !recursive) own.push(['owner_uuid', '=', owner]);
-    const wanted = pageOf(table, parameters, own, limit - items.length, offset);
+    const wanted = pageOf(table, parameters, own, isCut ? 0 : limit - items.length, offset);
     const scope = scopeOf(table.name, wanted, call.user, includeTrash);
     const more = [
       ...(table.name === 'groups' ? [PROJECTS] : []),
@@ -45,6 +47,7 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
     items.push(...page.items.map((item) => ({ kind: table.kind, ...withLevel(item) })));
     available += page.items_available ?? 0;
     offset = Math.max(0, offset - (page.items_available ?? 0));
+    if (page.limit < Number(wanted.limit)) isCut = true;
   }
   const counted = parameters.count === 'none' ? {} : { items_available: available };
   return answer({
@@ -52,7 +55,7 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
     etag: '',
     self_link: '',
     offset: Number(rawOffset ?? 0),
-    limit,
+    limit: isCut ? items.length : limit,
     items,
     included: await included(call, api, items),
     ...counted,

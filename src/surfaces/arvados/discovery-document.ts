@@ -1,3 +1,4 @@
+import { LINKS } from '../../accounts/links.ts';
 import { TOKENS } from '../../accounts/tokens.ts';
 import { USERS } from '../../accounts/users.ts';
 import { COLLECTIONS, GROUPS, LOGS } from '../../collections/tables.ts';
@@ -6,9 +7,10 @@ import type { ColumnType, Row, Table } from '../../records/columns.ts';
 import { INFIX } from '../../records/ids.ts';
 import { answer } from './answer.ts';
 import type { EmbeddedApi } from './call.ts';
+import { replicationTold } from './keep-services-handler.ts';
 
 /** Date of the last change to the API below; workbench2 compares it as a number. */
-const REVISION = '20261121';
+const REVISION = '20261128';
 /** Short: another cluster may be started at the same local address. */
 const CACHE_CONTROL = 'public, max-age=60';
 
@@ -33,6 +35,12 @@ const LIST = {
   include_old_versions: query('boolean'),
 };
 const UNIQUE = { ensure_unique_name: query('boolean') };
+const CONTENTS = {
+  uuid: query('string'),
+  recursive: query('boolean'),
+  include: query('array'),
+  exclude_home_project: query('boolean'),
+};
 const FILES = { replace_files: query('object') };
 
 type Method = [name: string, httpMethod: string, path: string, parameters?: Record<string, Parameter>, body?: true];
@@ -75,6 +83,9 @@ const RESOURCES: Record<string, Resource> = {
       LIST_METHOD('users'),
       GET_METHOD('users'),
       ['create', 'POST', 'users', SELECT, true],
+      ['setup', 'POST', 'users/setup', { uuid: query('string'), send_notification_email: query('boolean') }],
+      ['activate', 'POST', 'users/{uuid}/activate', UUID],
+      ['unsetup', 'POST', 'users/{uuid}/unsetup', UUID],
       UPDATE_METHOD('users'),
     ],
   },
@@ -124,7 +135,20 @@ const RESOURCES: Record<string, Resource> = {
       UPDATE_METHOD('groups'),
       DELETE_METHOD('groups'),
       ...TRASH_METHODS('groups'),
-      ['contents', 'GET', 'groups/contents', { ...LIST, uuid: query('string'), recursive: query('boolean') }],
+      ['contents', 'GET', 'groups/contents', { ...LIST, ...CONTENTS }],
+      ['shared', 'GET', 'groups/shared', { ...LIST, include: query('string') }],
+    ],
+  },
+  links: {
+    schema: 'Link',
+    record: 'link',
+    methods: [
+      LIST_METHOD('links'),
+      GET_METHOD('links'),
+      ['create', 'POST', 'links', SELECT, true],
+      UPDATE_METHOD('links'),
+      DELETE_METHOD('links'),
+      ['get_permissions', 'GET', 'permissions/{uuid}', { ...LIST, ...UUID }],
     ],
   },
   logs: { schema: 'Log', record: 'log', methods: [LIST_METHOD('logs'), ['create', 'POST', 'logs', SELECT, true]] },
@@ -135,6 +159,7 @@ const SCHEMAS: Record<string, [table: Table, infix: string]> = {
   ApiClientAuthorization: [TOKENS, INFIX.token],
   Collection: [COLLECTIONS, INFIX.collection],
   Group: [GROUPS, INFIX.group],
+  Link: [LINKS, INFIX.link],
   Log: [LOGS, INFIX.log],
 };
 
@@ -149,7 +174,9 @@ const SCHEMA_TYPES: Record<ColumnType, Row> = {
 };
 
 /** The document from which clients build their methods. Needs no token. */
-export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedApi): Response {
+export async function discoveryDocument(context: RequestContext, api: EmbeddedApi): Promise<Response> {
+  const { facts } = api;
+  const { url } = context;
   const rootUrl = `${url.origin}/`;
   const document = {
     kind: 'discovery#restDescription',
@@ -168,7 +195,7 @@ export function discoveryDocument({ url }: RequestContext, { facts }: EmbeddedAp
     parameters: { alt: { type: 'string', location: 'query', default: 'json', enum: ['json'] } },
     auth: {},
     uuidPrefix: facts.clusterId,
-    defaultCollectionReplication: facts.replication,
+    defaultCollectionReplication: await replicationTold(context, api),
     blobSignatureTtl: facts.blobSigningTtlSeconds,
     defaultTrashLifetime: facts.trashLifetimeSeconds,
     maxItemsPerResponse: 1000,

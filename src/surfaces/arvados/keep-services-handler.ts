@@ -91,6 +91,25 @@ export async function deleteService(call: ApiCall, { directory, facts }: Embedde
   return answer(toItem(record, facts.clusterId));
 }
 
+/**
+ * The number of copies that clients ask for by default, and that keep-balance keeps. With this service alone it is what
+ * its volumes can keep, because clients fail when they ask for more; with other services it is the configured one, or
+ * keep-balance would take the copies there for too many.
+ */
+export async function replicationTold(context: RequestContext, { directory, facts }: EmbeddedApi): Promise<number> {
+  const { defaultReplication, possibleReplication } = facts;
+  const own = ownService(context, facts.clusterId);
+  const isOther = ({ service_type, service_host, service_port }: ServiceRecord) =>
+    !String(service_type).startsWith('gateway:') &&
+    !(service_host === own.service_host && service_port === own.service_port);
+  // A list that cannot be read may hold other services.
+  const hasOthers = await directory.adminRecords().then(
+    (records) => records.some(isOther),
+    () => true,
+  );
+  return hasOthers ? defaultReplication : Math.min(defaultReplication, possibleReplication);
+}
+
 /** Exactly 15 characters at the end of the UUID: clients compute the probe order from them. */
 function ownService({ url }: RequestContext, clusterId: string): ServiceRecord {
   const https = url.protocol === 'https:';

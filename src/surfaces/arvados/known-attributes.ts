@@ -1,4 +1,5 @@
 import { LINKS } from '../../accounts/links.ts';
+import { SHARING_LINKS } from '../../accounts/sharing-links.ts';
 import { TOKENS } from '../../accounts/tokens.ts';
 import { USERS } from '../../accounts/users.ts';
 import { COLLECTIONS, GROUPS, LOGS } from '../../collections/tables.ts';
@@ -39,6 +40,8 @@ const ATTRIBUTES: Readonly<Record<string, ReadonlySet<string>>> = {
   ),
   link: of(LINKS, 'head_kind', 'tail_kind'),
   log: of(LOGS, 'object_kind'),
+  sharing_link: of(SHARING_LINKS),
+  transfer: new Set(['to']),
   uploader_account: new Set(['owner_uuid', 'name']),
   keep_service: new Set([
     ...OF_EVERY_RECORD,

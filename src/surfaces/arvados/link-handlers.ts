@@ -1,7 +1,9 @@
 import * as v from 'valibot';
 import { LINKS, type LinkAttributes } from '../../accounts/links.ts';
+import type { Row } from '../../records/columns.ts';
 import { jsonObject } from '../../records/json-object.ts';
 import { answer, listOf } from './answer.ts';
+import { logChange } from './audit.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { parseRecord, present } from './record-body.ts';
 
@@ -33,25 +35,37 @@ export async function listLinks(call: ApiCall, { links }: EmbeddedApi): Promise<
   return answer(listOf(LINKS.kind, await links.list(call.parameters, call.user)));
 }
 
-export async function createLink(call: ApiCall, { links, authority }: EmbeddedApi): Promise<Response> {
-  const link = await links.create(await attributesOf(call), call.user);
-  authority.forget();
+export async function createLink(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const link = await api.links.create(await attributesOf(call), call.user);
+  api.authority.forget();
+  logLink(call, api, 'share', link);
   return answer(link);
 }
 
-export async function updateLink(call: ApiCall, { links, authority }: EmbeddedApi): Promise<Response> {
-  const link = await links.update(pathPart(call), await attributesOf(call), call.user);
-  authority.forget();
+export async function updateLink(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const link = await api.links.update(pathPart(call), await attributesOf(call), call.user);
+  api.authority.forget();
+  logLink(call, api, 'share', link);
   return answer(link);
 }
 
-export async function deleteLink(call: ApiCall, { links, authority }: EmbeddedApi): Promise<Response> {
-  const link = await links.delete(pathPart(call), call.user);
-  authority.forget();
+export async function deleteLink(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const link = await api.links.delete(pathPart(call), call.user);
+  api.authority.forget();
+  logLink(call, api, 'unshare', link);
   return answer(link);
 }
 
 /** GET permissions/{uuid}: the permission links to a record. */
 export async function listPermissions(call: ApiCall, { links }: EmbeddedApi): Promise<Response> {
   return answer(listOf(LINKS.kind, await links.permissionsOf(pathPart(call), call.parameters, call.user)));
+}
+
+function logLink(
+  call: ApiCall,
+  api: EmbeddedApi,
+  event: string,
+  { link_class, head_uuid, tail_uuid, name }: Row,
+): void {
+  if (link_class === 'permission') logChange(call, api, event, String(head_uuid), { tail_uuid, name });
 }

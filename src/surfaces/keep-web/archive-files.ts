@@ -1,11 +1,15 @@
-import { type BlockSegment, type FileTree, fileSegments, nodeSize } from '../../collections/file-tree.ts';
+import { type FileTree, fileSegments, nodeSize } from '../../collections/file-tree.ts';
 import type { ByteRange } from '../../streams/byte-range.ts';
-import type { LazyPart } from '../../streams/part.ts';
+import type { LazyPart, OpenPart, Pipeable } from '../../streams/part.ts';
 import type { ZipFiles } from '../../streams/zip/archive.ts';
 import { combineCrc32 } from '../../streams/zip/crc32.ts';
-import { crc32OfPart, tapCrc32 } from '../../streams/zip/crc32-stream.ts';
+import { crc32OfBytes, tapCrc32 } from '../../streams/zip/crc32-stream.ts';
 import type { ChecksumBook } from './checksum-book.ts';
-import { type OpenBlock, openSegment } from './file-parts.ts';
+import { computeChecksums } from './file-checksums.ts';
+import { blockSource, type OpenBlock } from './file-parts.ts';
+
+/** Extents of files whose checksums are computed together, in memory of some MB. */
+const MAX_EXTENTS = 50_000;
 
 /** A file's checksum so far, while its bytes are sent from the start. */
 interface Progress {
@@ -16,86 +20,95 @@ interface Progress {
 }
 
 /**
- * The files of an archive, checksums computed as the bytes are sent. A checksum that is needed but not
- * known, because a reader resumed behind the data, is computed by reading the data again; checksums of whole blocks
- * are kept, so that this is little.
+ * The files of an archive, checksums computed as the bytes are sent. A checksum that is needed but not known, because a
+ * reader resumed behind the data, is computed by reading the data again; checksums of whole blocks are kept, so that
+ * this is little.
+ * @param nodes the files, in the order of the archive
  */
-export function archiveFiles(tree: FileTree, nodes: number[], open: OpenBlock, book: ChecksumBook): ZipFiles {
+export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: OpenBlock, book: ChecksumBook): ZipFiles {
+  const source = blockSource(tree, open);
   const progresses = new Map<number, Progress>();
   const nodeOf = (entry: number) => nodes[entry] ?? 0;
+  const progressOf = (entry: number): Progress => {
+    const progress = progresses.get(entry) ?? { crc: 0, length: 0, sent: Promise.resolve() };
+    progresses.set(entry, progress);
+    return progress;
+  };
 
   function* slice(entry: number, range: ByteRange): Generator<LazyPart> {
     const node = nodeOf(entry);
-    const progress: Progress = { crc: 0, length: 0, sent: Promise.resolve() };
-    progresses.set(entry, progress);
     let position = range.offset;
-    for (const segment of fileSegments(tree, node, range)) {
+    for (const { block, blockSize, offset, length } of fileSegments(tree, node, range)) {
       const start = position;
-      position += segment.length;
-      const sent = Promise.withResolvers<void>();
-      progress.sent = sent.promise;
-      const onChecksum = (crc: number) => {
-        if (isWhole(segment)) book.noteBlock(segment.block, crc);
+      position += length;
+      const isWhole = length === blockSize;
+      const note = (crc: number) => {
+        if (isWhole) book.noteBlock(block, crc);
+        const progress = progressOf(entry);
         if (start !== progress.length) return;
-        progress.crc = combineCrc32(progress.crc, crc, segment.length);
-        progress.length += segment.length;
+        progress.crc = combineCrc32(progress.crc, crc, length);
+        progress.length += length;
         if (progress.length === nodeSize(tree, node)) book.noteFile(node, progress.crc);
       };
-      yield checkedPart(segment, onChecksum, sent.resolve);
+      const through = async (bytes: OpenPart): Promise<OpenPart> => {
+        const known = isWhole ? book.block(block) : null;
+        if (bytes instanceof Uint8Array) {
+          note(known ?? (await crc32OfBytes(bytes)));
+          return bytes;
+        }
+        const sent = Promise.withResolvers<void>();
+        progressOf(entry).sent = sent.promise;
+        return noted(bytes, known, note, sent.resolve);
+      };
+      yield {
+        length,
+        open: async (signal) => through(await source.open(block, { offset, length }, signal)),
+        segment: { source, block, offset, through },
+      };
     }
-  }
-
-  function checkedPart(segment: BlockSegment, onChecksum: (crc: number) => void, onSent: () => void): LazyPart {
-    const known = isWhole(segment) ? book.block(segment.block) : null;
-    return {
-      length: segment.length,
-      open: async (signal) => {
-        const body = await openSegment(tree, segment, open, signal);
-        const checked = known === null ? tapCrc32(body, onChecksum) : body;
-        return {
-          async pipeTo(to, options) {
-            try {
-              await checked.pipeTo(to, options);
-              if (known !== null) onChecksum(known);
-            } finally {
-              onSent();
-            }
-          },
-          async cancel(reason) {
-            onSent();
-            await checked.cancel(reason);
-          },
-        };
-      },
-    };
   }
 
   async function checksum(entry: number, signal: AbortSignal): Promise<number> {
     const node = nodeOf(entry);
+    if (nodeSize(tree, node) === 0) return 0;
     // The part before this one may still be on its way.
     await progresses.get(entry)?.sent;
     progresses.delete(entry);
-    const known = book.file(node);
-    if (known !== null) return known;
-    let crc = 0;
-    for (const segment of fileSegments(tree, node, { offset: 0, length: nodeSize(tree, node) })) {
-      crc = combineCrc32(crc, await segmentChecksum(segment, signal), segment.length);
+    if (book.file(node) === null) await computeChecksums(tree, [node], source, book, signal);
+    return book.file(node) ?? 0;
+  }
+
+  /** Many files at once, so that a block that they share is read once. */
+  async function prepare(first: number, signal: AbortSignal): Promise<void> {
+    if (book.file(nodeOf(first)) !== null || nodeSize(tree, nodeOf(first)) === 0) return;
+    const missing: number[] = [];
+    for (let entry = first, extents = 0; entry < nodes.length && extents < MAX_EXTENTS; entry++) {
+      const node = nodeOf(entry);
+      if (book.file(node) !== null || nodeSize(tree, node) === 0) continue;
+      missing.push(node);
+      extents += 1 + (tree.counts[node] ?? 0);
     }
-    book.noteFile(node, crc);
-    return crc;
+    await computeChecksums(tree, missing, source, book, signal);
   }
 
-  async function segmentChecksum(segment: BlockSegment, signal: AbortSignal): Promise<number> {
-    const known = isWhole(segment) ? book.block(segment.block) : null;
-    if (known !== null) return known;
-    const crc = await crc32OfPart(await openSegment(tree, segment, open, signal), signal);
-    if (isWhole(segment)) book.noteBlock(segment.block, crc);
-    return crc;
-  }
-
-  return { slice, checksum };
+  return { slice, checksum, prepare };
 }
 
-function isWhole({ offset, length, blockSize }: BlockSegment): boolean {
-  return offset === 0 && length === blockSize;
+/** A body that notes its checksum, known or computed as it flows, once it has been sent. */
+function noted(body: Pipeable, known: number | null, note: (crc: number) => void, onSent: () => void): Pipeable {
+  const checked = known === null ? tapCrc32(body, note) : body;
+  return {
+    async pipeTo(to, options) {
+      try {
+        await checked.pipeTo(to, options);
+        if (known !== null) note(known);
+      } finally {
+        onSent();
+      }
+    },
+    async cancel(reason) {
+      onSent();
+      await checked.cancel(reason);
+    },
+  };
 }

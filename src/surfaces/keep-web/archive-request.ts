@@ -1,6 +1,15 @@
-import { type FileTree, filesBelow, findNode, nodeName, nodePath, ROOT_NODE } from '../../collections/file-tree.ts';
+import {
+  type FileTree,
+  filesBelow,
+  findNode,
+  isDirectory,
+  nodeName,
+  nodePath,
+  ROOT_NODE,
+} from '../../collections/file-tree.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { decodeUriName } from '../../keep/manifest/uri-names.ts';
+import { takeTurns } from '../../streams/turns.ts';
 import type { RequestFields } from './request-fields.ts';
 import type { TreeTarget } from './target.ts';
 
@@ -42,51 +51,46 @@ export function readArchiveRequest(fields: RequestFields): ArchiveRequest {
   };
 }
 
-/** A file of an archive and what it is called there. */
-export interface ChosenFile {
-  node: number;
-  name: string;
+/** Files of an archive. */
+export interface ChosenFiles {
+  /** In the tree's order, each once: four bytes a file, because there may be a million. */
+  nodes: Uint32Array;
+  /** The files and directories that were named, ascending; none when everything was asked for. */
+  chosen: number[];
 }
+
+const FILES_PER_TURN = 20_000;
 
 /**
- * The chosen files below a directory, in the tree's order, each once.
+ * The chosen files below a directory.
  * @throws KeepError not_found for a path that is not there
  */
-export function chooseFiles(tree: FileTree, directory: number, files: string[]): ChosenFile[] {
+export async function chooseFiles(tree: FileTree, directory: number, files: string[]): Promise<ChosenFiles> {
   const chosen = new Set(files.map((path) => chosenNode(tree, directory, path)));
-  const above = directory === ROOT_NODE ? ROOT_NODE : (tree.parents[directory] ?? ROOT_NODE);
-  const placeOf = createPlaces(tree, above, chosen);
-  const result: ChosenFile[] = [];
+  const isBelowChosen = createSelection(tree, directory, chosen);
+  const nodes = new Uint32Array(tree.fileCounts[directory] ?? 0);
+  const turn = takeTurns(FILES_PER_TURN);
+  let count = 0;
   for (const node of filesBelow(tree, directory)) {
-    const { path, isChosen } = placeOf(tree.parents[node] ?? ROOT_NODE);
-    if (chosen.size > 0 && !isChosen && !chosen.has(node)) continue;
-    const name = nodeName(tree, node);
-    result.push({ node, name: path === '' ? name : `${path}/${name}` });
+    if (chosen.size === 0 || chosen.has(node) || isBelowChosen(tree.parents[node] ?? ROOT_NODE)) nodes[count++] = node;
+    const wait = turn();
+    if (wait !== undefined) await wait;
   }
-  return result;
+  return {
+    nodes: count === nodes.length ? nodes : nodes.slice(0, count),
+    chosen: [...chosen].sort((a, b) => a - b),
+  };
 }
 
-/** What is the same for all files of a directory. */
-interface Place {
-  path: string;
-  /** Whether it, or a directory above it, was chosen. */
-  isChosen: boolean;
-}
-
-/** Each directory is computed once, however deep it is and however many files it has. */
-function createPlaces(tree: FileTree, above: number, chosen: Set<number>): (directory: number) => Place {
-  const places = new Map<number, Place>([[above, { path: '', isChosen: chosen.has(above) }]]);
-  const top = { path: '', isChosen: false };
+/** Whether a directory, or one above it, was chosen. Each directory is computed once, however deep it is. */
+function createSelection(tree: FileTree, top: number, chosen: Set<number>): (directory: number) => boolean {
+  const known = new Map<number, boolean>([[top, chosen.has(top)]]);
   return (directory) => {
     const missing: number[] = [];
-    for (let at = directory; !places.has(at); at = tree.parents[at] ?? ROOT_NODE) missing.push(at);
-    for (const at of missing.reverse()) {
-      const parent = places.get(tree.parents[at] ?? ROOT_NODE) ?? top;
-      const name = nodeName(tree, at);
-      const path = parent.path === '' ? name : `${parent.path}/${name}`;
-      places.set(at, { path, isChosen: parent.isChosen || chosen.has(at) });
-    }
-    return places.get(directory) ?? top;
+    for (let at = directory; !known.has(at); at = tree.parents[at] ?? ROOT_NODE) missing.push(at);
+    for (const at of missing.reverse())
+      known.set(at, chosen.has(at) || known.get(tree.parents[at] ?? ROOT_NODE) === true);
+    return known.get(directory) ?? false;
   };
 }
 
@@ -102,20 +106,16 @@ function chosenNode(tree: FileTree, directory: number, path: string): number {
 }
 
 /** The file name offered for saving. */
-export function archiveName(target: TreeTarget, request: ArchiveRequest, files: ChosenFile[]): string {
+export function archiveName(target: TreeTarget, request: ArchiveRequest, { nodes, chosen }: ChosenFiles): string {
   const { collection, tree, node } = target;
   const given = request.filename;
   if (given !== null && given !== '') return /\.zip$/i.test(given) ? given : `${given}.zip`;
   const name = collection.uuid === null || collection.name === '' ? null : collection.name;
   const base = name ?? collection.uuid ?? collection.portableDataHash;
   const below = node === ROOT_NODE ? base : `${base} - ${nodeName(tree, node)}`;
-  const [only] = files;
-  const [path] = request.files;
-  if (request.files.length === 0 || path === '/') return `${below}.zip`;
-  // A directory is not named even if it holds just one file: the archive is of what is in it.
-  const isFile = only !== undefined && path !== undefined && chosenNode(tree, node, path) === only.node;
-  if (request.files.length === 1 && files.length === 1 && isFile) {
-    return `${below} - ${nodeName(tree, only.node)}.zip`;
-  }
-  return `${below} - ${files.length} files.zip`;
+  const [only] = chosen;
+  if (only === undefined || chosen.includes(node)) return `${below}.zip`;
+  // A directory is not named, even if it holds just one file: the archive is of what is in it.
+  if (chosen.length === 1 && !isDirectory(tree, only)) return `${below} - ${nodeName(tree, only)}.zip`;
+  return `${below} - ${nodes.length} files.zip`;
 }

@@ -3,6 +3,7 @@ import { type ByteRange, contentRange, parseRange, type RangeRequest } from '../
 import { type Concatenation, concatenate } from '../../streams/concat.ts';
 import { multipartRanges } from '../../streams/multipart-ranges.ts';
 import type { LazyPart, OpenPart, Part } from '../../streams/part.ts';
+import { shareReads } from '../../streams/shared-reads.ts';
 import { judgeConditions, rangeApplies, type Validators } from './conditions.ts';
 
 /** Content that supports ranges: a file, or an archive. */
@@ -13,6 +14,7 @@ export interface Content {
   validators: Validators;
   /** On every answer that is not an error. */
   headers: Record<string, string>;
+  /** May be gone through more than once: parts are made for the answer, and ahead of it to plan its reads. */
   slice(range: ByteRange): Iterable<Part>;
 }
 
@@ -59,7 +61,20 @@ export async function contentResponse(
 }
 
 /** A body of one native stream is handed over as it is; the others are put together. */
-async function startBody(parts: Iterable<Part>, length: number, signal: AbortSignal): Promise<Concatenation> {
+async function startBody(replay: () => Iterable<Part>, length: number, signal: AbortSignal): Promise<Concatenation> {
+  const [, another] = replay();
+  const shared = another === undefined ? { parts: replay(), end: () => undefined } : shareReads(replay);
+  try {
+    const started = await startParts(shared.parts, length, signal);
+    started.done.finally(shared.end).catch(() => undefined);
+    return started;
+  } catch (error) {
+    shared.end();
+    throw error;
+  }
+}
+
+async function startParts(parts: Iterable<Part>, length: number, signal: AbortSignal): Promise<Concatenation> {
   const rest = parts[Symbol.iterator]();
   const first = rest.next();
   if (first.done === true) return concatenate([], length, signal);
@@ -93,15 +108,15 @@ function bodyFor(content: Content, range: RangeRequest) {
     const [only] = range.ranges;
     if (range.ranges.length === 1 && only !== undefined) {
       const headers = { 'Content-Type': type, 'Content-Range': contentRange(only, size) };
-      return { status: 206, headers, length: only.length, parts: content.slice(only) };
+      return { status: 206, headers, length: only.length, parts: () => content.slice(only) };
     }
     const boundary = Array.from(crypto.getRandomValues(new Uint8Array(30)), (byte) =>
       byte.toString(16).padStart(2, '0'),
     );
     const multipart = multipartRanges(range.ranges, { size, type, boundary: boundary.join('') }, content.slice);
     const headers = { 'Content-Type': multipart.contentType };
-    return { status: 206, headers, length: multipart.length, parts: multipart.parts };
+    return { status: 206, headers, length: multipart.length, parts: () => multipart.parts };
   }
   const headers = { 'Content-Type': type };
-  return { status: 200, headers, length: size, parts: content.slice({ offset: 0, length: size }) };
+  return { status: 200, headers, length: size, parts: () => content.slice({ offset: 0, length: size }) };
 }

@@ -32,7 +32,8 @@ export function credentialsOf(
     if (!direct) return { kind: 'redirect', cookie: given.find((token) => token.trim() !== '') ?? null };
     tokens.push(...given);
   }
-  const anonymous = address.kind === 'id' && anonymousToken !== null;
+  const namesOne = address.kind === 'id' || (address.path[0] === 'by_id' && address.path.length > 1);
+  const anonymous = namesOne && anonymousToken !== null;
   if (anonymous) tokens.push(anonymousToken);
   return { kind: 'tokens', tokens: [...new Set(tokens)].filter((token) => token !== ''), anonymous };
 }

@@ -22,8 +22,7 @@ import { denied, inlineRefused, notFound, type Search, text } from './refusals.t
 import { type RequestFields, readFields } from './request-fields.ts';
 import { isSignIn, signedIn } from './sign-in.ts';
 import { type Finder, findTarget, type Target, type TreeTarget } from './target.ts';
-import { davOptions, propfind, READ_METHODS, WRITE_METHODS } from './webdav.ts';
-import { write } from './webdav-write.ts';
+import { davOptions, propfind, READ_METHODS, readOnly, WRITE_METHODS } from './webdav.ts';
 
 /** A parsed download request. */
 interface Asked {
@@ -39,17 +38,17 @@ const openers = new WeakMap<KeepWebDependencies, Opener>();
 /** Answers a preflight before any credentials are read. */
 export function preflight(request: Request): Response {
   const method = request.headers.get('Access-Control-Request-Method') ?? '';
-  if (!READ_METHODS.includes(method) && !WRITE_METHODS.includes(method)) throw new KeepError('method_not_allowed');
+  if (!READ_METHODS.includes(method)) throw new KeepError('method_not_allowed');
   return new Response(null, { status: 200, headers: DOWNLOAD_PREFLIGHT });
 }
 
 /** Everything at a download address: files, listings, archives, WebDAV. */
 export async function download(context: RequestContext, deps: KeepWebDependencies): Promise<Response> {
   const { request, method, url } = context;
-  if (WRITE_METHODS.includes(method)) return write(context, deps);
-  if (!READ_METHODS.includes(method)) throw new KeepError('method_not_allowed');
+  if (!READ_METHODS.includes(method) && !WRITE_METHODS.includes(method)) throw new KeepError('method_not_allowed');
   const address = parseAddress(url.host, context.path);
   if (address === null) return notFound();
+  if (WRITE_METHODS.includes(method)) return readOnly();
   const fields = await readFields(request, url);
   const wantsSaving = fields.get('disposition') === 'attachment';
   const policy = originPolicy(address, url.host, wantsSaving, deps.downloads);
@@ -106,8 +105,8 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
   }
   const directory = target.kind === 'virtual' || isDirectory(target.tree, target.node);
   if (!directory && address.trailingSlash) return notFound();
-  if (method === 'OPTIONS') return davOptions(asked.deps, address);
-  if (method === 'PROPFIND') return propfind(request, target, address, asked.deps);
+  if (method === 'OPTIONS') return davOptions();
+  if (method === 'PROPFIND') return propfind(request, target, address);
   return directory ? listing(asked, target) : file(asked, target as TreeTarget);
 }
 
@@ -152,7 +151,7 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
     size: nodeSize(tree, node),
     type: contentType(name),
     validators: {
-      etag: fileEtag(tree, node),
+      etag: await fileEtag(tree, node),
       modified: collection.uuid === null ? null : Date.parse(collection.modifiedAt),
     },
     headers: {
@@ -170,7 +169,7 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
   const { context, deps, fields } = asked;
   const { tree, node, collection } = target;
   const request = readArchiveRequest(fields);
-  const files = chooseFiles(tree, node, request.files);
+  const files = await chooseFiles(tree, node, request.files);
   const book = await checksumBook(tree, collection.portableDataHash, deps.downloads.edgeCache);
   const open = blockOpener(asked, target);
   const { downloadUrl } = deps.downloads;
@@ -178,14 +177,14 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
     request.metadata && collection.uuid !== null
       ? await deps.collections.describe(collection.uuid, target.token, context.signal)
       : null;
-  const content = archiveContent(target, request, files, { open, book, downloadUrl, description });
+  const content = await archiveContent(target, request, files, { open, book, downloadUrl, description });
   const headers = { ...contentHeaders(target), ...content.headers };
   const { response, done, range } = await contentResponse(context.request, context.signal, { ...content, headers });
   if (done === null) return response;
   saveWhenDone(book, done);
-  const [only] = files;
-  const path = files.length === 1 && only !== undefined ? nodePath(tree, only.node) : null;
-  logDownload(context, deps, target, { path, files: files.length, range, done });
+  const [only] = files.nodes;
+  const path = files.nodes.length === 1 && only !== undefined ? nodePath(tree, only) : null;
+  logDownload(context, deps, target, { path, files: files.nodes.length, range, done });
   return response;
 }
 

@@ -84,9 +84,8 @@ async function findInCollection(
 }
 
 async function findInHome(finder: Finder, username: string, token: string, path: string[]): Promise<Found> {
-  const homes = await finder.deps.collections.homes(token, finder.signal);
-  const home = homes.find((candidate) => candidate.username === username);
-  if (home === undefined) return null;
+  const home = await finder.deps.collections.home(username, token, finder.signal);
+  if (home === null) return null;
   return findInProject(finder, { uuid: home.uuid, name: username }, token, path, ['users', username]);
 }
 
@@ -139,7 +138,12 @@ async function siteList(finder: Finder, name: string | undefined, token: string)
   const entries =
     name === 'users'
       ? () => toAsync(usernames.map((username) => ({ kind: 'directory' as const, name: username })))
-      : () => idEntries(finder, homes, token);
+      : () =>
+          idEntries(
+            finder,
+            homes.filter(({ own }) => own),
+            token,
+          );
   return { kind: 'virtual', name, token, prefix: [name], entries };
 }
 
@@ -148,7 +152,7 @@ async function* siteEntries(): AsyncGenerator<VirtualEntry> {
   yield { kind: 'directory', name: 'users' };
 }
 
-/** The direct contents of the homes that the token may see: other collections have addresses too but are not listed. */
+/** The direct contents of the token's own home: other collections have addresses too but are not listed. */
 async function* idEntries({ deps, signal }: Finder, homes: Home[], token: string): AsyncGenerator<VirtualEntry> {
   for (const { uuid: owner } of homes) {
     for await (const { kind, uuid, name, modifiedAt } of deps.collections.contents(owner, token, signal)) {

@@ -8,6 +8,7 @@ import { pathText, placeText } from '../../../src/keep/manifest/places.ts';
 import { PortableDataHasher } from '../../../src/keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../../../src/keep/manifest/rewrite.ts';
 import { type ManifestRules, READ_RULES, STORE_RULES } from '../../../src/keep/manifest/rules.ts';
+import { archiveNames } from '../../../src/surfaces/keep-web/archive-names.ts';
 import { chooseFiles, readArchiveRequest, wantsArchive } from '../../../src/surfaces/keep-web/archive-request.ts';
 import { readFields } from '../../../src/surfaces/keep-web/request-fields.ts';
 import type { Random } from '../random.ts';
@@ -189,12 +190,18 @@ export const zipSelection: Target = {
     const { files, filename, metadata } = readArchiveRequest(fields);
     const { tree } = CHOSEN_FROM;
     const directory = random.oneIn(3) ? (findNode(tree, 'dir') ?? ROOT_NODE) : ROOT_NODE;
-    const chosen = chooseFiles(tree, directory, files);
-    must(new Set(chosen.map(({ node }) => node)).size === chosen.length, 'a file comes twice');
+    const { nodes } = await chooseFiles(tree, directory, files);
+    must(new Set(nodes).size === nodes.length, 'a file comes twice');
+    const names = archiveNames(tree, directory === ROOT_NODE ? ROOT_NODE : (tree.parents[directory] ?? ROOT_NODE));
     must(
-      chosen.every(({ name }) => !name.startsWith('/') && !name.split('/').includes('..')),
+      [...nodes].every((node) => {
+        const bytes = names.bytesOf(node);
+        const name = new TextDecoder().decode(bytes);
+        const climbs = name.startsWith('/') || name.includes('\\') || name.split('/').includes('..');
+        return bytes.byteLength === names.lengthOf(node) && !climbs;
+      }),
       'a name that climbs out',
     );
-    return `${chosen.length} ${filename === null} ${metadata}`;
+    return `${nodes.length} ${filename === null} ${metadata}`;
   },
 };

@@ -320,6 +320,6 @@ test('every verb and every list agree with a plain model of Arvados permissions,
       for (const action of steps) await take(real, made, action);
       await compare(real);
     }),
-    { numRuns: 30, endOnFailure: true },
+    { numRuns: 12, endOnFailure: true },
   );
 });

@@ -51,3 +51,16 @@ test.each([
 ])('a receiver that fails %s is told from a bad body', async (_when, receive) => {
   expect(await receiveBody(bodyOf(SIZE), SIZE, receive)).toMatchObject({ failed: { message: 'full' } });
 });
+
+test('a body that the receiver does not need is cancelled', async () => {
+  let cancelled: (value: boolean) => void = () => undefined;
+  const isCancelled = new Promise<boolean>((resolve) => {
+    cancelled = resolve;
+  });
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(1000)),
+    cancel: () => cancelled(true),
+  });
+  expect(await receiveBody(endless, SIZE, async () => 'there already')).toEqual({ received: 'there already' });
+  expect(await isCancelled).toBe(true);
+});

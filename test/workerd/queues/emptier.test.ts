@@ -21,7 +21,7 @@ let serial = 0;
 /** A volume with so many blocks that have been in trash for a day. */
 async function givenMount(blocks: number) {
   const { store: timed, setTime } = timedStore(storeUnder(`emptier${serial++}:`), () => NOW);
-  const { store, faults } = faultyStore(timed);
+  const { store, faults, calls } = faultyStore(timed);
   for (let i = 0; i < blocks; i++) {
     const { recent, trash } = keysOf(md5Hex(`${serial} ${i}`), 3);
     for (const [key, age] of [
@@ -33,7 +33,7 @@ async function givenMount(blocks: number) {
     }
   }
   const mount: Mount = { ...testMount().mount, store };
-  return { mount, store: timed, faults, setTime };
+  return { mount, store: timed, faults, calls, setTime };
 }
 
 function emptier(mounts: Mount[]) {
@@ -66,10 +66,35 @@ function emptier(mounts: Mount[]) {
 }
 
 test('more trash than one invocation may judge is emptied in slices, and told in one line', async () => {
-  const { mount, store } = await givenMount(200);
+  const { mount, store } = await givenMount(300);
   const { run, lines } = emptier([mount]);
   expect(await run()).toBeGreaterThan(1);
-  expect(lines).toMatchObject([{ level: 'info', mount: mount.uuid, deletedBlocks: 200, remainingBlocks: 0 }]);
+  expect(lines).toMatchObject([{ level: 'info', mount: mount.uuid, deletedBlocks: 300, remainingBlocks: 0 }]);
+  expect((await store.list({ prefix: '' })).objects).toEqual([]);
+}, 60_000);
+
+test('copies and markers are deleted by lists, and what is to stay costs no request of its own', async () => {
+  const { mount, store, calls, setTime } = await givenMount(120);
+  const stays = (await store.list({ prefix: 'trash/' })).objects.slice(0, 40).map(({ key }) => key);
+  for (const key of stays) setTime(key, NOW - 60_000);
+  await emptier([mount]).run();
+  const count = (operation: string) => calls.filter((call) => call.startsWith(`${operation} `)).length;
+  expect([count('delete'), count('head')]).toEqual([2, 3 * 80]);
+  expect((await store.list({ prefix: 'trash/' })).objects.map(({ key }) => key)).toEqual(stays);
+  expect((await store.list({ prefix: 'recent/' })).objects).toHaveLength(40);
+}, 60_000);
+
+test('a list of copies that cannot be deleted is told, and goes in the next run', async () => {
+  const { mount, faults, store } = await givenMount(5);
+  faults.push({ operation: 'delete', when: 'before', times: 1 });
+  const { run, lines, wait } = emptier([mount]);
+  await run();
+  expect(lines).toMatchObject([
+    { level: 'warn', deletedBlocks: 0, remainingBlocks: 5, problems: [expect.stringContaining('injected')] },
+  ]);
+  wait(HOUR_SECONDS * 1000);
+  await run();
+  expect(lines.slice(1)).toMatchObject([{ deletedBlocks: 5, remainingBlocks: 0 }]);
   expect((await store.list({ prefix: '' })).objects).toEqual([]);
 }, 60_000);
 

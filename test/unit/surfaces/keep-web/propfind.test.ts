@@ -11,7 +11,7 @@ const file: Resource = {
   modified: Date.parse('2025-04-28T19:50:49.093Z'),
   size: 3,
   type: 'text/plain; charset=utf-8',
-  etag: () => '"abc"',
+  etag: async () => '"abc"',
 };
 const directory: Resource = { ...file, href: '/c=x/d/', name: 'd', kind: 'directory', modified: null };
 
@@ -55,6 +55,30 @@ describe('a PROPFIND body', () => {
     '<!DOCTYPE x [<!ENTITY a "aaaa">]><propfind xmlns="DAV:"><allprop/></propfind>',
   ])('%s is refused', (body) => {
     expect(() => parsePropfind(body)).toThrow(expect.objectContaining({ code: 'bad_request' }));
+  });
+});
+
+describe('a PROPFIND body that would be answered with more than its listing', () => {
+  const ask = (properties: string, namespaces = '') =>
+    parsePropfind(`<propfind xmlns="DAV:" ${namespaces}><prop>${properties}</prop></propfind>`);
+
+  test('is refused for many properties, and for long names and namespaces', () => {
+    const many = Array.from({ length: 5000 }, (_, i) => `<p${i}/>`).join('');
+    const long = `xmlns:z="${'x'.repeat(30_000)}"`;
+    for (const [properties, namespaces] of [
+      [many, ''],
+      [`<z:a/>`, long],
+      [Array.from({ length: 90 }, (_, i) => `<z:p${i}/>`).join(''), `xmlns:z="${'x'.repeat(100)}"`],
+      [`<${'n'.repeat(30_000)}/>`, ''],
+    ] as const)
+      expect(() => ask(properties, namespaces)).toThrow(expect.objectContaining({ code: 'too_large' }));
+  });
+
+  test('names a property once, however often it is asked for', () => {
+    expect(ask('<getetag/>'.repeat(5000))).toEqual({
+      kind: 'some',
+      properties: [{ namespace: 'DAV:', name: 'getetag' }],
+    });
   });
 });
 

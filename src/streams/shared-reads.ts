@@ -1,0 +1,213 @@
+import { createHeldBudget } from './held-budget.ts';
+import type { LazyPart, OpenPart, Part, SegmentSource } from './part.ts';
+import { addSegment, columnsAfter, newColumns, type PlannedRead, planReads, type ReadPlan } from './read-plan.ts';
+import { type SegmentReader, segmentReader } from './segment-reader.ts';
+import { takeTurns } from './turns.ts';
+
+/** Bytes of an answer that are planned together: in scattered order, a block is read once for so many. */
+const WINDOW_BYTES = 64 * 1024 * 1024;
+/** Segments that are planned together. */
+const WINDOW_SEGMENTS = 2 ** 16;
+const PARTS_PER_TURN = 2000;
+/** Up to this length a segment is handed over as bytes; longer ones are piped. */
+const INLINE_BYTES = 128 * 1024;
+
+const budget = createHeldBudget();
+
+export interface SharedReads {
+  parts: Iterable<Part>;
+  /** To be called when the answer has ended, however it did. */
+  end(): void;
+}
+
+/**
+ * The same parts in the same order, but parts out of one block share one read of it: neighbours in a file, ranges of a
+ * multipart answer, small files of an archive. Platforms bill requests to the store, and limit them.
+ *
+ * @param replay the parts, to be gone through twice: ahead to plan, and to be opened
+ */
+export function shareReads(replay: () => Iterable<Part>): SharedReads {
+  const ahead = replay()[Symbol.iterator]();
+  const reads = new Set<SharedRead>();
+  const held = budget.reserve();
+  const turn = takeTurns(PARTS_PER_TURN);
+  let columns = newColumns();
+  let plan: ReadPlan = { count: 0, reads: [], readOf: new Int32Array(0), heldBytes: 0 };
+  let shared: SharedRead[] = [];
+  let planned = 0;
+
+  async function planNext(): Promise<void> {
+    planned += plan.count;
+    columns = columnsAfter(columns, plan.count);
+    let bytes = columns.lengths.reduce((sum, length) => sum + length, 0);
+    while (columns.blocks.length < WINDOW_SEGMENTS && bytes < WINDOW_BYTES) {
+      const next = ahead.next();
+      if (next.done === true) break;
+      const wait = turn();
+      if (wait !== undefined) await wait;
+      if (next.value instanceof Uint8Array || next.value.segment === undefined) continue;
+      addSegment(columns, next.value.segment, next.value.length);
+      bytes += next.value.length;
+    }
+    const used = [...reads].reduce((sum, read) => sum + read.heldBytes, 0);
+    plan = planReads(columns, held.available() - used);
+    held.set(used + plan.heldBytes);
+    const { source } = columns;
+    shared = source === null ? [] : plan.reads.map((read) => sharedRead(source, read));
+    for (const read of shared) reads.add(read);
+  }
+
+  async function open(part: LazyPart, number: number, signal: AbortSignal): Promise<OpenPart> {
+    if (number >= planned + plan.count) await planNext();
+    const read = shared[plan.readOf[number - planned] ?? -1];
+    if (read === undefined || part.segment === undefined) return part.open(signal);
+    const { offset, through } = part.segment;
+    const bytes = await read.slice(offset, part.length, signal);
+    if (read.isSpent()) reads.delete(read);
+    return through === undefined ? bytes : through(bytes);
+  }
+
+  function* parts(): Generator<Part> {
+    let number = 0;
+    for (const part of replay()) {
+      if (part instanceof Uint8Array || part.segment === undefined) {
+        yield part;
+        continue;
+      }
+      const place = number++;
+      yield { length: part.length, open: (signal) => open(part, place, signal) };
+    }
+  }
+
+  return {
+    parts: parts(),
+    end() {
+      held.release();
+      for (const read of reads) read.end();
+      reads.clear();
+    },
+  };
+}
+
+/** One read of a block while it serves its segments. */
+interface SharedRead {
+  readonly heldBytes: number;
+  /** The segments' turns come in the order of the answer, one after another. */
+  slice(offset: number, length: number, signal: AbortSignal): Promise<OpenPart>;
+  /** Whether all segments have been opened. */
+  isSpent(): boolean;
+  end(): void;
+}
+
+function sharedRead(source: SegmentSource, planned: PlannedRead): SharedRead {
+  const { block, offset, length, held } = planned;
+  const open = async (signal: AbortSignal) =>
+    segmentReader(await source.open(block, { offset, length }, signal), length);
+  return held === null ? streamedRead(open, planned) : heldRead(open, planned, held);
+}
+
+type OpenReader = (signal: AbortSignal) => Promise<SegmentReader>;
+
+/** Segments are cut from the stream as it flows. */
+function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): SharedRead {
+  let reader: SegmentReader | null = null;
+  let position = offset;
+  let left = segments;
+  /** A segment that is piped must be through before the next one can be read. */
+  let piped: Promise<void> = Promise.resolve();
+  const end = () => void reader?.cancel('no longer needed').catch(() => undefined);
+  return {
+    heldBytes: 0,
+    async slice(start, length, signal) {
+      await piped;
+      reader ??= await open(signal);
+      const current = reader;
+      await current.skip(start - position);
+      position = start + length;
+      left--;
+      if (length <= INLINE_BYTES) {
+        const bytes = await current.take(length);
+        if (left === 0) end();
+        return bytes;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      piped = promise;
+      return {
+        async pipeTo(to, options) {
+          const writer = to.getWriter();
+          try {
+            for (let rest = length; rest > 0; ) {
+              options.signal.throwIfAborted();
+              const bytes = await current.some(rest);
+              rest -= bytes.byteLength;
+              await writer.write(bytes);
+            }
+          } catch (error) {
+            await current.cancel(error).catch(() => undefined);
+            throw error;
+          } finally {
+            resolve();
+            writer.releaseLock();
+          }
+          if (left === 0) end();
+        },
+        async cancel(reason) {
+          resolve();
+          await current.cancel(reason).catch(() => undefined);
+        },
+      };
+    },
+    isSpent: () => left === 0,
+    end,
+  };
+}
+
+/** All segments are read at once and held until the last of them has been handed over. */
+function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [number, number][]): SharedRead {
+  let contents: Uint8Array[] | null = null;
+  let left = segments;
+  async function load(signal: AbortSignal): Promise<Uint8Array[]> {
+    const reader = await open(signal);
+    const loaded: Uint8Array[] = [];
+    let position = offset;
+    try {
+      for (const [start, end] of ranges) {
+        await reader.skip(start - position);
+        const bytes = await reader.take(end - start);
+        // A copy, unless it fills most of the memory that it is part of.
+        loaded.push(2 * bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes);
+        position = end;
+      }
+    } catch (error) {
+      await reader.cancel(error).catch(() => undefined);
+      throw error;
+    }
+    return loaded;
+  }
+  return {
+    heldBytes: ranges.reduce((sum, [start, end]) => sum + end - start, 0),
+    async slice(start, length, signal) {
+      contents ??= await load(signal);
+      const place = placeOf(ranges, start);
+      const from = start - (ranges[place]?.[0] ?? 0);
+      const bytes = contents[place]?.subarray(from, from + length) ?? new Uint8Array(0);
+      if (--left === 0) contents = null;
+      return bytes;
+    },
+    isSpent: () => left === 0,
+    end() {
+      contents = null;
+    },
+  };
+}
+
+/** The range that holds an offset: the last one that does not begin after it. */
+function placeOf(ranges: [number, number][], offset: number): number {
+  let [low, high] = [0, ranges.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((ranges[middle]?.[0] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

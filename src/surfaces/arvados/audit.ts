@@ -1,0 +1,17 @@
+import { recordEvent } from '../../collections/log-record.ts';
+import type { ApiCall, EmbeddedApi } from './call.ts';
+
+/**
+ * Writes to the log who changed or shared a record, once the answer is on its way.
+ * @param properties never a secret
+ */
+export function logChange(
+  { context, user }: ApiCall,
+  { db, facts }: EmbeddedApi,
+  event_type: string,
+  object_uuid: string,
+  properties: Record<string, unknown> = {},
+): void {
+  const event = { event_type, object_uuid, properties };
+  context.waitUntil(recordEvent(db, facts.clusterId, user.uuid, event, Date.now()));
+}

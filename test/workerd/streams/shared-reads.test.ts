@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'vitest';
+import { concatenate } from '../../../src/streams/concat.ts';
+import type { Part, SegmentSource } from '../../../src/streams/part.ts';
+import { pipeChunks } from '../../../src/streams/pipe-chunks.ts';
+import { shareReads } from '../../../src/streams/shared-reads.ts';
+
+const never = new AbortController().signal;
+const BLOCK = 1 << 20;
+
+/** Blocks of bytes that tell block and offset apart, in a store that counts its reads. */
+function store(options: { piped?: boolean; corrupt?: number } = {}) {
+  const reads: string[] = [];
+  const contents = new Map<number, Uint8Array>();
+  const contentOf = (block: number) => {
+    const known = contents.get(block) ?? new Uint8Array(BLOCK).map((_, i) => (i * 31 + (i >> 8) + block * 7) & 0xff);
+    contents.set(block, known);
+    return known;
+  };
+  const source: SegmentSource = {
+    keyOf: (block) => `block ${block % 100}`,
+    async open(block, { offset, length }) {
+      reads.push(`${block % 100}:${offset}+${length}`);
+      const bytes = contentOf(block % 100).slice(offset, offset + length);
+      const ends = options.corrupt === block % 100 ? bytes.slice(0, -1) : bytes;
+      const body = new Response(ends).body as ReadableStream<Uint8Array>;
+      return options.piped ? pipeChunks(body) : body;
+    },
+  };
+  return { source, reads, contentOf };
+}
+
+type Segment = [block: number, offset: number, length: number];
+
+function partsOf(source: SegmentSource, segments: (Segment | string)[]): () => Iterable<Part> {
+  return function* replay() {
+    for (const segment of segments) {
+      if (typeof segment === 'string') {
+        yield new TextEncoder().encode(segment);
+        continue;
+      }
+      const [block, offset, length] = segment;
+      const open = (signal: AbortSignal) => source.open(block, { offset, length }, signal);
+      yield { length, open, segment: { source, block, offset } };
+    }
+  };
+}
+
+async function send(at: ReturnType<typeof store>, segments: (Segment | string)[]) {
+  const expected = Buffer.concat(
+    segments.map((segment) =>
+      typeof segment === 'string'
+        ? Buffer.from(segment)
+        : at.contentOf(segment[0] % 100).subarray(segment[1], segment[1] + segment[2]),
+    ),
+  );
+  const shared = shareReads(partsOf(at.source, segments));
+  const { body, done } = concatenate(shared.parts, expected.length, never);
+  const bytes = Buffer.from(await new Response(body).arrayBuffer());
+  await done.finally(shared.end);
+  expect(bytes.equals(expected)).toBe(true);
+  return at.reads;
+}
+
+describe('parts of one answer', () => {
+  test.each([
+    ['native streams', {}],
+    ['bodies that script moves', { piped: true }],
+  ])('out of one block are read once, in the order of their offsets: %s', async (_, options) => {
+    const small = Array.from({ length: 2001 }, (__, i): Segment => [0, i * 100, 100]);
+    expect(
+      await send(
+        store(options),
+        small.flatMap((segment) => ['header', segment]),
+      ),
+    ).toEqual(['0:0+200100']);
+    // With gaps, and long enough to be piped.
+    const long: Segment[] = [
+      [1, 10, 300_000],
+      [1, 300_050, 200],
+      [1, 400_000, 500_000],
+    ];
+    expect(await send(store(options), long)).toEqual(['1:10+899990']);
+  });
+
+  test('are read once in any order, and when they overlap', async () => {
+    const scattered = Array.from({ length: 1000 }, (_, i): Segment => [0, ((i * 617) % 1000) * 1000, 900]);
+    expect((await send(store(), scattered)).length).toBe(1);
+    const overlapping = Array.from({ length: 50 }, (_, i): Segment => [0, 50_000 - i * 1000, 500_000]);
+    expect((await send(store(), overlapping)).length).toBe(1);
+  });
+
+  test('out of several blocks cost one read for each block, however they alternate', async () => {
+    const alternating = Array.from({ length: 300 }, (_, i): Segment => [i % 3, Math.floor(i / 3) * 5000, 4000]);
+    expect((await send(store(), alternating)).length).toBe(3);
+    const many = Array.from({ length: 3000 }, (_, i): Segment => [(i * 7) % 12, Math.floor(i / 12) * 300, 250]);
+    expect((await send(store(), many)).length).toBe(12);
+  });
+
+  test('out of a block that the manifest lists twice are out of one block', async () => {
+    expect(
+      (
+        await send(store(), [
+          [0, 0, 10],
+          [100, 20, 10],
+          [200, 40, 10],
+        ])
+      ).length,
+    ).toBe(1);
+  });
+
+  test('that are far apart, or alone in their block, are read by themselves', async () => {
+    expect(
+      await send(store(), [
+        [0, 5, 10],
+        [1, 0, BLOCK],
+        [2, 7, 70],
+      ]),
+    ).toEqual(['0:5+10', `1:0+${BLOCK}`, '2:7+70']);
+    const far = 20 << 20;
+    const at = store();
+    at.contentOf(0);
+    const shared = shareReads(
+      partsOf({ ...at.source, open: async (_, { length }) => new Response(new Uint8Array(length)).body! }, [
+        [0, 0, 5],
+        [0, far, 5],
+      ]),
+    );
+    const opened: number[] = [];
+    for (const part of shared.parts) if (!(part instanceof Uint8Array)) opened.push(part.length);
+    expect(opened).toEqual([5, 5]);
+  });
+
+  test('in scattered order cost one read for each block and 48 MiB', async () => {
+    // 120 MiB out of two blocks, backwards, each byte of them many times.
+    const segments = Array.from({ length: 120 }, (_, i): Segment => [i % 2, (i % 60) * 1000, 900_000]);
+    const reads = await send(store(), segments);
+    expect(reads.length).toBeLessThanOrEqual(6);
+  });
+
+  test('break off when a shared read is short', async () => {
+    const at = store({ corrupt: 0 });
+    const shared = shareReads(
+      partsOf(at.source, [
+        [0, 0, 100],
+        [0, 100, 100],
+      ]),
+    );
+    const { body, done } = concatenate(shared.parts, 200, never);
+    await expect(new Response(body).arrayBuffer()).rejects.toThrow();
+    await expect(done).rejects.toMatchObject({ code: 'corrupt' });
+    shared.end();
+  });
+});
