@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createUser, type TestUser } from '../support/api.ts';
-import { blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
+import { bearer, blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import {
   answering,
   type Behaviour,
@@ -10,7 +10,7 @@ import {
   startKeepServer,
   storing,
 } from '../support/keep-server.ts';
-import { rawRequest } from '../support/raw-http.ts';
+import { brokenUpload, rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 const NO_VOLUMES = { VOLUMES: {} };
@@ -272,6 +272,42 @@ describe('A proxy before several keepstores', () => {
     });
     expect(answer).toMatchObject({ status: 200, text: `${other.locator}+Asigned` });
     expect(answer.headers.get('x-keep-replicas-stored')).toBe('1');
+  });
+
+  test('the first takes nothing: its reserve stores the one copy', async () => {
+    const large = randomBlock(40_000_000);
+    let first: KeepServer | null = null;
+    for (const keepstore of keepstores) {
+      keepstore.behave((...exchange) => {
+        first ??= keepstore;
+        return (first === keepstore ? hanging : storing())(...exchange);
+      });
+    }
+    const options = { method: 'PUT', token: TOKEN, body: large.data, headers: oneCopy };
+    const answer = await request(`${proxy.url}/${large.hash}`, options);
+    expect([answer.status, answer.headers.get('x-keep-replicas-stored')]).toEqual([200, '1']);
+    expect(
+      received()
+        .flat()
+        .filter((size) => size === 40_000_000),
+    ).toHaveLength(1);
+  });
+
+  test('a client that leaves takes the reserve with it, and no copy is stored', async () => {
+    const large = randomBlock(8_000_000);
+    await brokenUpload(proxy.url, {
+      method: 'PUT',
+      path: `/${large.hash}`,
+      headers: { ...bearer(TOKEN), 'x-keep-desired-replicas': '1' },
+      contentLength: 8_000_000,
+      sent: large.data.subarray(0, 4_000_000),
+    });
+    await expect.poll(() => received().flat().length, { timeout: 10_000 }).toBe(2);
+    expect(
+      received()
+        .flat()
+        .every((size) => size < 8_000_000),
+    ).toBe(true);
   });
 
   test('a small block is offered to one after another, until the last', async () => {
