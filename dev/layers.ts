@@ -21,7 +21,7 @@ export const LAYERS: Record<string, string[]> = {
   'surfaces/keepstore': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'queues', 'accounts'],
   'surfaces/keepproxy': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'accounts'],
   'surfaces/keep-web': ['keep', 'streams', 'http', 'services', 'blocks', 'accounts', 'collections'],
-  'surfaces/operator': ['keep', 'http', 'accounts', 'balance'],
+  'surfaces/operator': ['keep', 'records', 'http', 'accounts', 'collections', 'balance'],
   'surfaces/arvados': ['keep', 'streams', 'records', 'http', 'services', 'blocks', 'accounts', 'collections'],
   app: ['*'],
   cli: ['keep', 'streams', 'services', 'node:'],

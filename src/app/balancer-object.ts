@@ -11,7 +11,8 @@ import {
 } from '../balance/balancer.ts';
 import { collectionsSource } from '../balance/collections-source.ts';
 import type { BalanceStatus, Balancing, Started } from '../balance/handle.ts';
-import { createRunRows, type Run } from '../balance/run-rows.ts';
+import { createRunRows } from '../balance/run-rows.ts';
+import type { Run } from '../balance/runs.ts';
 import type { Env } from '../config/env.ts';
 import { createR2ObjectStore } from '../storage/r2-object-store.ts';
 import { dependenciesOf } from './composition.ts';

@@ -8,7 +8,7 @@ import { MAX_MERGED_RUNS, mergedWords, mergeRuns } from './merge.ts';
 import { devicesOf } from './mount-index.ts';
 import type { RecordFile } from './record-reader.ts';
 import { REFERENCE_BYTES } from './references.ts';
-import type { LostBlock, Run, RunRows } from './run-rows.ts';
+import type { LostBlock, Run, RunRows } from './runs.ts';
 import { loadTallies, type Tallies } from './tallies.ts';
 import { UnnamedReader } from './unnamed.ts';
 

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { manifestBlocks } from './manifest-blocks.ts';
 import { type RecordFile, writeRecords } from './record-reader.ts';
 import { REFERENCE_WORDS, ReferenceBuffer, type Wants } from './references.ts';
-import type { Member, Run, RunRows } from './run-rows.ts';
+import type { Member, Run, RunRows } from './runs.ts';
 
 /** Something that keeps blocks alive: a collection, a past version, a backup, an upload that is still open. */
 export interface NamedText extends Member, Wants {

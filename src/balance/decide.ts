@@ -62,7 +62,7 @@ export function decide(
   const rank = ({ server }: Place) => servers.get(server) ?? 0;
   const slots = places.map((place): Slot => {
     const copy = copies.find((candidate) => candidate.place === place);
-    return { place, copy, isWanted: copy !== undefined && !place.allowTrash, weight: md5Hex(hash + place.uuid) };
+    return new Slot(hash, place, copy);
   });
   const classes = Object.keys(wanted)
     .filter((name) => (wanted[name] ?? 0) > 0)
@@ -90,12 +90,25 @@ export function decide(
   };
 }
 
-interface Slot {
-  place: Place;
-  copy: Copy | undefined;
+class Slot {
+  readonly place: Place;
+  readonly copy: Copy | undefined;
   isWanted: boolean;
-  /** Spreads blocks evenly over the places of a server. */
-  weight: string;
+  readonly #hash: string;
+  #weight: string | null = null;
+
+  constructor(hash: string, place: Place, copy: Copy | undefined) {
+    this.#hash = hash;
+    this.place = place;
+    this.copy = copy;
+    this.isWanted = copy !== undefined && !place.allowTrash;
+  }
+
+  /** Spreads blocks evenly over the places of a server. Seldom needed, and an MD5 each. */
+  get weight(): string {
+    this.#weight ??= md5Hex(this.#hash + this.place.uuid);
+    return this.#weight;
+  }
 }
 
 /**
@@ -161,6 +174,7 @@ function copiesPerClass(copies: readonly Copy[]): Record<string, number> {
 /** Rank of each server in the order in which clients probe for this block. */
 function serverRanks(hash: string, places: readonly Place[]): Map<string, number> {
   const names = [...new Set(places.map(({ server }) => server))];
+  if (names.length === 1) return new Map();
   const weighed = names.map((name) => ({ name, weight: md5Hex(hash + name.slice(-15)) }));
   weighed.sort((a, b) => (a.weight > b.weight ? -1 : 1));
   return new Map(weighed.map(({ name }, rank) => [name, rank]));

@@ -4,7 +4,7 @@ import { listAll } from '../storage/bucket-index.ts';
 import { TRASH } from '../storage/bucket-layout.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import type { FileKind, Run, RunRows } from './run-rows.ts';
+import type { FileKind, Run, RunRows } from './runs.ts';
 import type { Tallies } from './tallies.ts';
 
 export interface FinishContext {
@@ -95,7 +95,11 @@ export async function usageSlice(run: Run, tallies: Tallies, context: FinishCont
         page.map(({ uuid, bytes, blocks }): UsageRow => [uuid, bytes, blocks]),
       );
     }
-    await db.prepare("DELETE FROM usage WHERE kind = 'owner' AND run < ?").bind(run.id).run();
+    await db.batch([
+      db.prepare("DELETE FROM usage WHERE kind = 'owner' AND run < ?").bind(run.id),
+      // Counted now. What is committed while a run is under way is counted by the next one.
+      db.prepare('UPDATE quotas SET grown = 0'),
+    ]);
     from = 0;
   }
   for (;;) {

@@ -1,5 +1,5 @@
 import type { Explanation } from './balancer.ts';
-import type { LostBlock, Run } from './run-rows.ts';
+import type { LostBlock, Run } from './runs.ts';
 
 export type Started = { ok: true; run: Run } | { ok: false; message: string };
 

@@ -4,7 +4,7 @@ import { type Copy, type Decision, decide, type Place, wantedPerClass } from './
 import { mergeRuns, type NamedBlock } from './merge.ts';
 import { type StoredBlock, storedBlocks } from './mount-index.ts';
 import type { RecordFile } from './record-reader.ts';
-import type { Counts, FileKind, Run, RunRows } from './run-rows.ts';
+import type { Counts, FileKind, Run, RunRows } from './runs.ts';
 import type { Tallies } from './tallies.ts';
 import { UnnamedReader, UnnamedWriter } from './unnamed.ts';
 

@@ -1,96 +1,6 @@
 import type { RecordFile } from './record-reader.ts';
 import type { Wants } from './references.ts';
-
-export type Phase =
-  | 'collect'
-  | 'compact'
-  | 'join'
-  | 'trashed'
-  | 'confirm'
-  | 'usage'
-  | 'lists'
-  | 'waiting'
-  | 'done'
-  | 'failed';
-export type FileKind = 'names' | 'unnamed' | 'trash' | 'pull';
-
-/** What a run has counted. Bytes and blocks count each block once, `storedBytes` each copy. */
-export interface Counts {
-  collections: number;
-  unreadable: number;
-  references: number;
-  namedBlocks: number;
-  namedBytes: number;
-  storedBlocks: number;
-  storedBytes: number;
-  unnamedBlocks: number;
-  unnamedBytes: number;
-  trashedBlocks: number;
-  trashedBytes: number;
-  underreplicated: number;
-  overreplicated: number;
-  lostBlocks: number;
-  lostBytes: number;
-  trashCopies: number;
-  trashBytes: number;
-  pullCopies: number;
-  pullBytes: number;
-}
-
-export const NO_COUNTS: Counts = {
-  collections: 0,
-  unreadable: 0,
-  references: 0,
-  namedBlocks: 0,
-  namedBytes: 0,
-  storedBlocks: 0,
-  storedBytes: 0,
-  unnamedBlocks: 0,
-  unnamedBytes: 0,
-  trashedBlocks: 0,
-  trashedBytes: 0,
-  underreplicated: 0,
-  overreplicated: 0,
-  lostBlocks: 0,
-  lostBytes: 0,
-  trashCopies: 0,
-  trashBytes: 0,
-  pullCopies: 0,
-  pullBytes: 0,
-};
-
-/** One run. Times are Unix milliseconds. */
-export interface Run {
-  id: number;
-  /** A dry run decides and reports, and sends no lists. */
-  isDry: boolean;
-  phase: Phase;
-  startedAt: number;
-  finishedAt: number | null;
-  /** Where the phase goes on; its form is the phase's own. */
-  cursor: string;
-  /** Slices so far: names the files of a slice, so that a slice done again writes the same ones. */
-  step: number;
-  counts: Counts;
-  /** For people: what stopped the run, or why it waits. */
-  message: string;
-}
-
-/** A collection as a run numbers it. */
-export interface Member {
-  uuid: string;
-  /** Project, or the user whose home it is in. */
-  project: string;
-  /** User at the root of its owners. */
-  owner: string;
-}
-
-export interface LostBlock {
-  hash: string;
-  size: number;
-  /** UUIDs of some collections that name it. */
-  collections: string[];
-}
+import { type Counts, type FileKind, type Member, NO_COUNTS, type Phase, type Run, type RunRows } from './runs.ts';
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS runs (
@@ -117,10 +27,8 @@ const MAX_RUNS = 100;
 const MAX_PROBLEMS = 1000;
 const DELETE_ROWS = 50_000;
 
-export type RunRows = ReturnType<typeof createRunRows>;
-
 /** The balancer's state in its Durable Object. Every slice ends in one transaction: what came before it is never done again. */
-export function createRunRows(storage: DurableObjectStorage) {
+export function createRunRows(storage: DurableObjectStorage): RunRows {
   const { sql } = storage;
   for (const statement of SCHEMA) sql.exec(statement);
 

@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../storage/object-store.ts';
-import type { RunRows } from './run-rows.ts';
+import type { RunRows } from './runs.ts';
 
 /** No block of the collection has been seen yet. */
 const UNSEEN = 255;
@@ -126,7 +126,7 @@ export async function loadTallies(
     const members = rows.members(run, from, MEMBER_PAGE);
     for (const [i, { project, owner }] of members.entries()) tallies.setMember(from + i, project, owner);
     if (members.length < MEMBER_PAGE) break;
-    await scheduler.wait(0);
+    await new Promise((turn) => setTimeout(turn, 0));
   }
   if (savedAs !== null) await tallies.restore(store, savedAs);
   return tallies;

@@ -18,6 +18,7 @@ import type { Edit } from './edit/edits.ts';
 import { createTexts, stageNormalised } from './edit/texts.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';
 import { requireOwnerWritable } from './permission.ts';
+import { requireRoom } from './quota.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
 
 /** Bindings and settings of the collections on D1. */
@@ -167,7 +168,7 @@ export function createCollections(setup: CollectionsSetup) {
     staged: (staged: StagedManifest) => readManifest(manifests, staged.stored),
     discard: (staged: StagedManifest) => deleteManifest(manifests, staged.stored),
 
-    /** Owns the change's manifest, also when it throws. @throws KeepError invalid_record, forbidden */
+    /** Owns the change's manifest, also when it throws. @throws KeepError invalid_record, forbidden, full */
     async create(change: Change, user: User): Promise<Collection> {
       const uuid = createUuid(setup.clusterId, INFIX.collection);
       await owningManifest(change, async () => {
@@ -179,10 +180,12 @@ export function createCollections(setup: CollectionsSetup) {
           created_at: formatTime(now()),
           ...(await columnsOf(change, user)),
         };
+        const growth = await requireRoom(db, String(row.owner_uuid), Number(row.file_size_total));
         await insertNamed(db, 'collections', row, change.ensureUniqueName === true, async (inserted) => {
           const backup = await writeBackup(manifests, { revision: 1, ...inserted }, formatTime(now()));
           return () => manifests.delete(backup);
         });
+        if (growth.length > 0) await db.batch(growth);
       });
       return find(uuid, user, WHOLE);
     },

@@ -227,3 +227,38 @@ test('a run that is killed at any moment goes on where it was, and ends with the
     expect(run).toMatchObject({ phase: 'done', counts: whole.counts });
   }
 });
+
+test('a quota is checked when a change commits, for the user and every project above, and counts what grew since the last run', async () => {
+  await using service = await startService({ vars: VARS });
+  const [a, b, c] = [randomBlock(1000), randomBlock(500), randomBlock(700)];
+  for (const block of [a, b, c]) await putBlock(service.url, block);
+  const user = await createUser(service, 'limited');
+  const project = await api(service, 'groups', {
+    token: user.token,
+    body: { group: { name: 'p', group_class: 'project' } },
+  });
+  const owner_uuid = project.json.uuid;
+  const put = (bytes: number | null) =>
+    request(`${service.url}/keep-edge/v1/quotas/${user.uuid}`, { method: 'PUT', body: JSON.stringify({ bytes }) });
+  expect((await put(1600)).status).toBe(200);
+  const made = await createCollection(service, manifest(a), { owner_uuid });
+  const create = (...blocks: (typeof a)[]) =>
+    api(service, 'collections', { body: { collection: { manifest_text: manifest(...blocks), owner_uuid } } });
+  expect((await create(b)).status).toBe(200);
+  const refused = await create(c);
+  expect(refused.status).toBe(507);
+  expect(refused.json.errors[0]).toContain(`the quota of ${user.uuid} is 1600 bytes: 1500 are used`);
+  const update = await api(service, `collections/${made.uuid}`, {
+    method: 'PATCH',
+    body: { collection: { manifest_text: manifest(a, c) } },
+  });
+  expect(update.status).toBe(507);
+  // Shared blocks count once for their owner: after a run there is room again.
+  expect((await create(a)).status).toBe(507);
+  await balance(service);
+  const usage = await operator(service, `usage?uuid=${user.uuid}`);
+  expect(usage.json).toMatchObject({ bytes: 1500, quota: 1600 });
+  expect((await put(null)).status).toBe(200);
+  expect((await create(c)).status).toBe(200);
+  expect((await operator(service, 'usage', 'GET', user.token)).status).toBe(403);
+});

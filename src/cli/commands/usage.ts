@@ -1,4 +1,5 @@
 import type { Row } from '../api-client.ts';
+import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { formatBytes, plural } from '../human-format.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -12,6 +13,7 @@ export const usage: Command = {
   options: {
     collections: { value: null, help: 'the largest collections, instead of users and projects' },
     history: { value: null, help: 'totals of the runs so far' },
+    quota: { value: 'SIZE', help: 'the most that this user or project may name: 500G, 2T, none' },
     limit: { value: 'N', help: 'rows to show (20)' },
     json: { value: null, help: 'what the service answers' },
     retries: FEW_RETRIES,
@@ -28,6 +30,14 @@ async function runUsage(given: Given): Promise<number> {
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const [uuid] = given.arguments;
+    const quota = given.text('quota');
+    if (quota !== undefined) {
+      if (uuid === undefined) throw usageError('--quota needs the UUID of a user or project.');
+      const bytes = parseQuota(quota);
+      await session.api(`keep-edge/v1/quotas/${encodeURIComponent(uuid)}`, { method: 'PUT', body: { bytes } });
+      console.log(bytes === null ? `${uuid} has no quota.` : `${uuid} may use up to ${formatBytes(bytes)}.`);
+      return 0;
+    }
     const query = {
       ...(uuid === undefined ? {} : { uuid }),
       kind: given.has('collections') ? 'collection' : 'owner',
@@ -41,6 +51,16 @@ async function runUsage(given: Given): Promise<number> {
   } finally {
     session.close();
   }
+}
+
+const UNITS = 'KMGTP';
+
+/** `500G` and the like, in powers of 1024; `none` takes the limit away. */
+function parseQuota(text: string): number | null {
+  if (text === 'none') return null;
+  const [, number = '', unit = ''] = /^(\d{1,9}(?:\.\d+)?)([KMGTP]?)i?B?$/i.exec(text) ?? [];
+  if (number === '') throw usageError('--quota takes a size such as 500G or 2T, or none.');
+  return Math.round(Number(number) * 1024 ** (UNITS.indexOf(unit.toUpperCase()) + 1));
 }
 
 function overview({ latest, saved_by_sharing_bytes, largest }: Row): string[] {
@@ -63,6 +83,7 @@ function history({ history: rows }: Row): string[] {
   );
 }
 
-function line({ uuid, bytes, blocks }: Row): string {
-  return `${String(uuid).padEnd(29)}${formatBytes(Number(bytes)).padStart(10)}  ${plural(Number(blocks), 'block')}`;
+function line({ uuid, bytes, blocks, quota }: Row): string {
+  const limit = typeof quota === 'number' ? `, of ${formatBytes(quota)}` : '';
+  return `${String(uuid).padEnd(29)}${formatBytes(Number(bytes)).padStart(10)}  ${plural(Number(blocks), 'block')}${limit}`;
 }

@@ -1,5 +1,5 @@
 import type { Balancing, Started } from '../../balance/handle.ts';
-import type { Counts, Run } from '../../balance/run-rows.ts';
+import type { Counts, Run } from '../../balance/runs.ts';
 import type { Gauge } from '../../http/metrics.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';

@@ -3,7 +3,7 @@ import type { Authority } from '../../accounts/account.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
-import { usage } from './usage.ts';
+import { putQuota, usage } from './usage.ts';
 
 export interface OperatorDependencies extends BalanceDependencies {
   authority: Authority;
@@ -34,5 +34,6 @@ function dispatch(
   if (subject === 'balance' && isGet && first === '') return balanceStatus(deps);
   if (subject === 'balance' && isGet && first === 'explain') return balanceExplain(second, deps);
   if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
+  if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
   throw new KeepError('not_found', { message: 'there is nothing at this address: see docs/operate.md' });
 }

@@ -1,6 +1,9 @@
+import { setQuota } from '../../collections/quota.ts';
 import { KeepError } from '../../keep/errors.ts';
+import { INFIX, isUuid } from '../../records/ids.ts';
 
 const MAX_ROWS = 1000;
+const BODY_BYTES = 1000;
 const DEFAULT_ROWS = 50;
 const HISTORY_ROWS = 400;
 
@@ -14,7 +17,8 @@ export async function usage(db: D1Database | undefined, query: URLSearchParams):
   const uuid = query.get('uuid');
   if (uuid !== null) {
     const row = await db
-      .prepare('SELECT subject_uuid AS uuid, kind, bytes, blocks, measured_at FROM usage WHERE subject_uuid = ?')
+      .prepare(`SELECT u.subject_uuid AS uuid, kind, u.bytes, blocks, measured_at, quotas.bytes AS quota
+         FROM usage AS u LEFT JOIN quotas ON quotas.subject_uuid = u.subject_uuid WHERE u.subject_uuid = ?`)
       .bind(uuid)
       .first();
     if (row === null)
@@ -42,4 +46,23 @@ export async function usage(db: D1Database | undefined, query: URLSearchParams):
     largest: largest?.results ?? [],
     history: rows,
   });
+}
+
+/** `PUT quotas/{uuid}` with `{"bytes": 500000000000}`, or null for no limit: the most that a user or project may name. */
+export async function putQuota(db: D1Database | undefined, uuid: string, request: Request): Promise<Response> {
+  if (db === undefined) throw new KeepError('not_configured', { message: 'quotas need the binding DB' });
+  const isSubject =
+    (isUuid(uuid, INFIX.user) &&
+      (await db.prepare('SELECT 1 FROM users WHERE uuid = ?').bind(uuid).first()) !== null) ||
+    (isUuid(uuid, INFIX.group) &&
+      (await db.prepare('SELECT 1 FROM groups WHERE uuid = ?').bind(uuid).first()) !== null);
+  if (!isSubject) throw new KeepError('not_found', { message: `${uuid.slice(0, 40)} is no user or project here` });
+  const length = Number(request.headers.get('Content-Length') ?? BODY_BYTES + 1);
+  if (length > BODY_BYTES) throw new KeepError('too_large', { message: 'send {"bytes": N}' });
+  const body = (await request.json().catch(() => null)) as { bytes?: unknown } | null;
+  const bytes = body?.bytes;
+  if (bytes !== null && (!Number.isSafeInteger(bytes) || (bytes as number) < 0))
+    throw new KeepError('invalid_record', { message: 'bytes is a whole number, or null for no limit' });
+  await setQuota(db, uuid, bytes as number | null);
+  return Response.json({ uuid, quota: bytes });
 }
