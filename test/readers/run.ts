@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -22,6 +22,9 @@ const work = mkdtempSync(join(tmpdir(), 'keep-edge-tools-'));
 const home = join(work, 'home');
 const data = join(work, 'data');
 for (const directory of [home, data]) mkdirSync(directory);
+// The pages say `npx keep-edge`.
+const cli = join(ROOT, 'src/cli/keep-edge.ts');
+writeFileSync(join(home, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${cli}' "$@"\n`, { mode: 0o755 });
 const service = await serve({
   port: 0,
   state: join(work, 'state'),
@@ -30,7 +33,7 @@ const service = await serve({
   onLog: () => {},
 });
 const environment: Record<string, string> = {
-  PATH: `${join(VENV, 'bin')}:${process.env.PATH ?? ''}`,
+  PATH: `${home}:${join(VENV, 'bin')}:${process.env.PATH ?? ''}`,
   HOME: home,
   TMPDIR: work,
   LANG: 'C.UTF-8',
@@ -43,7 +46,7 @@ try {
   for (const page of ['docs/tools.md', 'docs/operate.md']) {
     for (const snippet of snippetsOf(readFileSync(join(ROOT, page), 'utf8'))) {
       const isAsked = process.argv.slice(2).some((part) => snippet.heading.includes(part));
-      if (process.argv.length === 2 || isAsked) run(snippet);
+      if (process.argv.length === 2 || isAsked) await run(snippet);
     }
   }
 } finally {
@@ -58,11 +61,11 @@ process.exit(failed === 0 && tried > 0 ? 0 : 1);
  * where DuckDB looks for it.
  */
 async function prepare(): Promise<void> {
-  command(python, [join(import.meta.dirname, 'make_data.py'), data], {});
+  await command(python, [join(import.meta.dirname, 'make_data.py'), data], {});
   const { token: owner } = await createFirstAdmin(join(work, 'state'), service.api);
   const settings = { ARVADOS_API_HOST: service.url, ARVADOS_API_TOKEN: owner ?? '' };
-  const put = [join(ROOT, 'src/cli/keep-edge.ts'), 'put', '--name', 'readers', `${data}/`];
-  const uuid = command(process.execPath, put, settings).trim();
+  const put = [cli, 'put', '--name', 'readers', `${data}/`];
+  const uuid = (await command(process.execPath, put, settings)).trim();
   const scopes = [`GET /arvados/v1/collections/${uuid}`, `GET /arvados/v1/collections/${uuid}/`];
   const answer = await fetch(`${service.url}/arvados/v1/api_client_authorizations`, {
     method: 'POST',
@@ -88,15 +91,16 @@ async function prepare(): Promise<void> {
   const [extensions] = globSync(`${VENV}/lib/python*/site-packages/duckdb_extension_httpfs/extensions`);
   for (const file of globSync(`${extensions}/**/*.duckdb_extension`)) {
     const [version = ''] = relative(extensions ?? '', file).split('/');
-    const platform = command(python, ['-c', 'import duckdb; print(duckdb.sql("PRAGMA platform").fetchone()[0])'], {});
+    const ask = 'import duckdb; print(duckdb.sql("PRAGMA platform").fetchone()[0])';
+    const platform = await command(python, ['-c', ask], {});
     cpSync(file, join(home, '.duckdb/extensions', version, platform.trim(), 'httpfs.duckdb_extension'));
   }
 }
 
-function run({ heading, language, program, prints, code }: Snippet): void {
+async function run({ heading, language, program, prints, code }: Snippet): Promise<void> {
   tried++;
   const name = `${heading}: ${program}`;
-  if (program !== 'python' && spawnSync('sh', ['-c', `command -v ${program}`], { env: environment }).status !== 0) {
+  if (program !== 'python' && (await execute('sh', ['-c', `command -v ${program}`])).status !== 0) {
     const isMissed = process.env.CI === 'true' && !OPTIONAL.includes(program);
     if (isMissed) failed++;
     console.log(`${isMissed ? 'FAILED' : 'skipped'}  ${name} is not installed`);
@@ -106,8 +110,7 @@ function run({ heading, language, program, prints, code }: Snippet): void {
   const interpreter = { python, r: 'Rscript' }[language] ?? 'bash';
   const file = join(place, 'snippet');
   writeFileSync(file, language === 'sh' ? `set -eo pipefail\n${code}` : code);
-  const options = { cwd: place, env: environment, encoding: 'utf8', timeout: 120_000 } as const;
-  const { status, stdout, stderr } = spawnSync(interpreter, [file], options);
+  const { status, stdout, stderr } = await execute(interpreter, [file], { cwd: place });
   const isGood = status === 0 && stdout.includes(prints);
   if (!isGood) failed++;
   console.log(`${isGood ? 'works' : 'FAILED'}  ${name}`);
@@ -115,8 +118,18 @@ function run({ heading, language, program, prints, code }: Snippet): void {
 }
 
 /** @throws Error with all that the program said */
-function command(program: string, args: string[], more: Record<string, string>): string {
-  const { status, stdout, stderr } = spawnSync(program, args, { env: { ...environment, ...more }, encoding: 'utf8' });
+async function command(program: string, args: string[], more: Record<string, string>): Promise<string> {
+  const { status, stdout, stderr } = await execute(program, args, { env: { ...environment, ...more } });
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stdout}${stderr}`);
   return stdout;
+}
+
+/** Runs a program while this process goes on: the service's log passes through it, and a full pipe would stop the service. */
+function execute(program: string, args: string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+  return new Promise<{ status: unknown; stdout: string; stderr: string }>((resolve) => {
+    const limits = { timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
+    execFile(program, args, { env: environment, ...options, ...limits }, (error, stdout, stderr) => {
+      resolve({ status: error === null ? 0 : (error.code ?? error.signal), stdout, stderr });
+    });
+  });
 }
