@@ -98,8 +98,8 @@ export function createBoundedMap<Value>(options: BoundedMapOptions<Value>): Boun
 
 /** A short key of fixed length for texts of any length: the hex SHA-256 of all of them in their order. */
 export async function cacheKey(...texts: string[]): Promise<string> {
-  // Lengths first, so that texts cannot be cut differently into the same key.
-  const bytes = new TextEncoder().encode(`${texts.map(({ length }) => length).join()}\n${texts.join('')}`);
+  // JSON keeps apart texts that are cut differently, and lone surrogates, which are all one character in UTF-8.
+  const bytes = new TextEncoder().encode(JSON.stringify(texts));
   const digest = await crypto.subtle.digest('SHA-256', bytes);
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -69,4 +69,8 @@ describe('a cache key', () => {
     const keys = await Promise.all([cacheKey('ab', 'c'), cacheKey('a', 'bc'), cacheKey('abc')]);
     expect(new Set(keys).size).toBe(3);
   });
+
+  test('tells apart bytes that are not UTF-8', async () => {
+    expect(await cacheKey('a\udc80')).not.toBe(await cacheKey('a\udc81'));
+  });
 });
