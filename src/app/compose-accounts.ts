@@ -44,10 +44,11 @@ const NO_ACCOUNTS: Authority = { identify: () => Promise.resolve(null) };
  * either only the root token opens anything.
  */
 export function composeAccounts(config: Config, env: Env, directory: ServiceDirectory): AccountDependencies {
-  const uploads = env.DB === undefined ? null : createUploadLog(env.DB, (ms) => scheduler.wait(ms));
-  if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env.DB, uploads);
+  const logsDb = env.LOGS_DB ?? env.DB;
+  const uploads = logsDb === undefined ? null : createUploadLog(logsDb, (ms) => scheduler.wait(ms));
+  if (config.apiUrl !== null) return besideCluster(config, config.apiUrl, env, uploads);
   const { DB: db, MANIFESTS: manifests } = env;
-  if (db === undefined || manifests === undefined || uploads === null) {
+  if (db === undefined || manifests === undefined || logsDb === undefined || uploads === null) {
     return {
       ...guard(config, NO_ACCOUNTS, null),
       anonymousToken: null,
@@ -56,15 +57,16 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
       sweepCollections: async () => {},
     };
   }
-  return embedded(config, { db, manifests, uploads, directory, commits: env.COLLECTION });
+  return embedded(config, { db, logsDb, manifests, uploads, directory, commits: env.COLLECTION });
 }
 
 function besideCluster(
   config: Config,
   apiUrl: string,
-  db: D1Database | undefined,
+  { DB, LOGS_DB }: Env,
   uploads: UploadLog | null,
 ): AccountDependencies {
+  const logsDb = LOGS_DB ?? DB;
   const cached = withTokenCache(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
   const guarded = guard(config, cached, uploads);
   return {
@@ -74,13 +76,13 @@ function besideCluster(
       mode: 'cluster',
       apiUrl,
       forward: config.apiForward,
-      uploadLog: db === undefined || uploads === null ? null : { db, uploads },
+      uploadLog: logsDb === undefined || uploads === null ? null : { logsDb, uploads },
       authority: guarded.authority,
     },
     collectionSource: createClusterSource(apiUrl),
     sweepCollections: async () => {
       await uploads?.flush();
-      if (db !== undefined) await sweepLogs(db, config.retention, Date.now());
+      for (const db of new Set([DB, LOGS_DB])) if (db !== undefined) await sweepLogs(db, config.retention, Date.now());
     },
   };
 }
@@ -89,12 +91,14 @@ function embedded(
   config: Config,
   {
     db,
+    logsDb,
     manifests,
     uploads,
     directory,
     commits,
   }: {
     db: D1Database;
+    logsDb: D1Database;
     manifests: R2Bucket;
     uploads: UploadLog;
     directory: ServiceDirectory;
@@ -127,6 +131,7 @@ function embedded(
     api: {
       mode: 'embedded',
       db,
+      logsDb,
       authority: { ...guarded.authority, forget: cached.forget },
       users: createUserStore(db, clusterId, Date.now),
       tokens: createTokenStore(db, clusterId, Date.now),
@@ -148,7 +153,8 @@ function embedded(
     sweepCollections: async () => {
       for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
       await uploads.flush();
-      await sweepLogs(db, config.retention, Date.now());
+      // Both: rows from before LOGS_DB was bound stay in DB.
+      for (const from of new Set([db, logsDb])) await sweepLogs(from, config.retention, Date.now());
       await sweepTokens(db, config.retention, Date.now());
     },
   };

@@ -14,6 +14,7 @@ export function composeKeepWeb(
   ranges: RangeSource,
 ): KeepWebDependencies | null {
   if (collectionSource === null) return null;
+  const logsDb = env.LOGS_DB ?? env.DB;
   return {
     downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
@@ -36,7 +37,7 @@ export function composeKeepWeb(
     },
     async recordDownload(event, token) {
       if (api?.mode === 'cluster') await reportToCluster(api.apiUrl, event, token);
-      else if (env.DB !== undefined) await recordEvent(env.DB, config.clusterId, event.object_uuid, event, Date.now());
+      else if (logsDb !== undefined) await recordEvent(logsDb, config.clusterId, event.object_uuid, event, Date.now());
     },
   };
 }

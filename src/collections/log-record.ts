@@ -53,3 +53,24 @@ export function readableLogs(user: User): Condition[] {
   );
   return [{ sql: ['logs.owner_uuid = ?', ...readable].join(' OR '), values: [user.uuid] }];
 }
+
+/**
+ * readableLogs for a log in a database of its own: the events that the user reported, and those of the objects asked for
+ * that the user may read.
+ * @param db holds the records
+ */
+export async function readableLogsApart(db: D1Database, user: User, objects: string[]): Promise<Condition[]> {
+  if (user.isAdmin) return [];
+  const asked = JSON.stringify(objects);
+  const readable = (['collections', 'groups'] as const).map(
+    (table) =>
+      `SELECT uuid FROM ${table} WHERE uuid IN (SELECT value FROM json_each(?1)) AND ${levelFor(table, user)} >= ${LEVEL.read}`,
+  );
+  const { results } = await db.prepare(readable.join(' UNION ALL ')).bind(asked).all<{ uuid: string }>();
+  return [
+    {
+      sql: 'logs.owner_uuid = ? OR logs.object_uuid IN (SELECT value FROM json_each(?))',
+      values: [user.uuid, JSON.stringify(results.map(({ uuid }) => uuid))],
+    },
+  ];
+}

@@ -2,6 +2,8 @@
 export interface Env {
   DIRECTORY?: KVNamespace;
   DB?: D1Database;
+  /** Logs and uploads; DB where it is missing. */
+  LOGS_DB?: D1Database;
   MANIFESTS?: R2Bucket;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;

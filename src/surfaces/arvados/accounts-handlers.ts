@@ -156,10 +156,10 @@ export async function createUploaderAccount(call: ApiCall, api: EmbeddedApi): Pr
 /** Not in the Arvados API: the upload log, for admins. Rows queued in this isolate are written first. */
 export async function listUploads(
   { user, parameters }: Pick<ApiCall, 'user' | 'parameters'>,
-  { db, uploads }: Pick<EmbeddedApi, 'db' | 'uploads'>,
+  { logsDb, uploads }: Pick<EmbeddedApi, 'logsDb' | 'uploads'>,
 ): Promise<Response> {
   requireAdmin(user);
   await uploads.flush();
   const { order = ['uploaded_at desc', 'id desc'] } = parameters;
-  return answer(listOf(UPLOADS.kind, await listRecords(db, UPLOADS, { ...parameters, order }, { conditions: [] })));
+  return answer(listOf(UPLOADS.kind, await listRecords(logsDb, UPLOADS, { ...parameters, order }, { conditions: [] })));
 }

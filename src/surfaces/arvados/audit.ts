@@ -7,11 +7,11 @@ import type { ApiCall, EmbeddedApi } from './call.ts';
  */
 export function logChange(
   { context, user }: ApiCall,
-  { db, facts }: EmbeddedApi,
+  { logsDb, facts }: EmbeddedApi,
   event_type: string,
   object_uuid: string,
   properties: Record<string, unknown> = {},
 ): void {
   const event = { event_type, object_uuid, properties };
-  context.waitUntil(recordEvent(db, facts.clusterId, user.uuid, event, Date.now()));
+  context.waitUntil(recordEvent(logsDb, facts.clusterId, user.uuid, event, Date.now()));
 }

@@ -20,6 +20,8 @@ import type { Body, BodyReader } from './request-body.ts';
 export interface EmbeddedApi {
   mode: 'embedded';
   db: D1Database;
+  /** Holds logs and uploads: `db`, or a database of their own, which cannot be joined with it. */
+  logsDb: D1Database;
   authority: CachingAuthority;
   users: UserStore;
   tokens: TokenStore;
@@ -43,7 +45,7 @@ export interface ClusterApi {
   apiUrl: string;
   forward: boolean;
   /** The upload log is kept here in this mode too; null without a database. */
-  uploadLog: Pick<EmbeddedApi, 'db' | 'uploads'> | null;
+  uploadLog: Pick<EmbeddedApi, 'logsDb' | 'uploads'> | null;
   authority: Authority;
 }
 

@@ -1,5 +1,5 @@
 import { checkAttributes, LogAttributes } from '../../collections/attributes.ts';
-import { readableLogs, recordEvent } from '../../collections/log-record.ts';
+import { readableLogs, readableLogsApart, recordEvent } from '../../collections/log-record.ts';
 import { GROUPS, LOGS } from '../../collections/tables.ts';
 import type { Row } from '../../records/columns.ts';
 import { listRecords } from '../../records/list-query.ts';
@@ -36,7 +36,7 @@ export async function untrashGroup(call: ApiCall, { groups }: EmbeddedApi): Prom
 }
 
 /** POST logs. */
-export async function createLog(call: ApiCall, { db, facts }: EmbeddedApi): Promise<Response> {
+export async function createLog(call: ApiCall, { logsDb, facts }: EmbeddedApi): Promise<Response> {
   const { record } = await readBody(call);
   const attributes = checkAttributes(LogAttributes, record);
   const event = {
@@ -46,12 +46,21 @@ export async function createLog(call: ApiCall, { db, facts }: EmbeddedApi): Prom
     properties: JSON.parse(attributes.properties ?? '{}') as Row,
     event_at: attributes.event_at ?? null,
   };
-  return answer(await recordEvent(db, facts.clusterId, call.user.uuid, event, call.context.now * 1000));
+  return answer(await recordEvent(logsDb, facts.clusterId, call.user.uuid, event, call.context.now * 1000));
 }
 
 /** A user sees the events that they reported and those of records that they may read; an admin all. */
-export async function listLogs(call: ApiCall, { db }: EmbeddedApi): Promise<Response> {
-  return answer(
-    listOf(LOGS.kind, await listRecords(db, LOGS, call.parameters, { conditions: readableLogs(call.user) })),
+export async function listLogs(call: ApiCall, { db, logsDb }: EmbeddedApi): Promise<Response> {
+  const { parameters, user } = call;
+  const conditions =
+    logsDb === db ? readableLogs(user) : await readableLogsApart(db, user, objectsAsked(parameters.filters));
+  return answer(listOf(LOGS.kind, await listRecords(logsDb, LOGS, parameters, { conditions })));
+}
+
+/** The objects that a list's filters name. */
+function objectsAsked(filters: unknown): string[] {
+  const asked = (Array.isArray(filters) ? filters : []).flatMap((filter) =>
+    Array.isArray(filter) && filter[0] === 'object_uuid' && ['=', 'in'].includes(filter[1]) ? [filter[2]].flat() : [],
   );
+  return asked.filter((uuid) => typeof uuid === 'string');
 }
