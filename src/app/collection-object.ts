@@ -1,11 +1,22 @@
 import { DurableObject } from 'cloudflare:workers';
 import { isValidToken } from '../accounts/d1-authority.ts';
 import { type BackupSweepContext, sweepBackups } from '../collections/backup-sweep.ts';
-import type { ChangeOutcome, CollectionHandle, WholeChange } from '../collections/commits.ts';
+import {
+  type ChangeOutcome,
+  type CollectionHandle,
+  type RefreshRequest,
+  type Told,
+  told,
+  type UnlockRequest,
+  type WholeChange,
+} from '../collections/commits.ts';
 import { type BatchContext, commitBatch, type EditOutcome } from '../collections/edit/commit-batch.ts';
 import type { EditRequest } from '../collections/edit/edits.ts';
+import { createLockTable } from '../collections/edit/lock-table.ts';
+import { type LockingContext, refreshLock, takeLock, unlock } from '../collections/edit/locking.ts';
+import type { Lock, LockRequest } from '../collections/edit/locks.ts';
 import type { Env } from '../config/env.ts';
-import { isKeepError, KeepError } from '../keep/errors.ts';
+import { KeepError } from '../keep/errors.ts';
 import { dependenciesOf } from './composition.ts';
 
 /** Edits that one batch takes at most: their answers wait for each other. */
@@ -13,12 +24,7 @@ const MAX_BATCH = 256;
 
 type Waiting =
   | { kind: 'edit'; request: EditRequest; done: (outcome: EditOutcome) => void; failed: (error: unknown) => void }
-  | {
-      kind: 'change';
-      run: () => Promise<ChangeOutcome>;
-      done: (outcome: ChangeOutcome) => void;
-      failed: (error: unknown) => void;
-    };
+  | { kind: 'other'; run: () => Promise<void> };
 
 /**
  * One collection's writers, in turn. What waits together is committed together, so that writers of different files never
@@ -26,6 +32,7 @@ type Waiting =
  */
 export class CollectionObject extends DurableObject<Env> implements CollectionHandle {
   readonly #waiting: Waiting[] = [];
+  readonly #locks = createLockTable(this.ctx.storage, Date.now);
   #isWorking = false;
 
   edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
@@ -36,8 +43,39 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   change(uuid: string, change: WholeChange): Promise<ChangeOutcome> {
+    return this.#inTurn(uuid, async () => {
+      const outcome = await told(() => this.#change(uuid, change));
+      return outcome.ok ? { ok: true } : outcome;
+    });
+  }
+
+  lock(uuid: string, request: LockRequest): Promise<Told<{ lock: Lock; created: boolean }>> {
+    return this.#inTurn(uuid, () => told(() => takeLock(uuid, request, this.#locking())));
+  }
+
+  refreshLock(uuid: string, { path, tokens, seconds, writer }: RefreshRequest): Promise<Told<{ lock: Lock }>> {
+    return this.#inTurn(uuid, () =>
+      told(async () => ({ lock: await refreshLock(path, tokens, seconds, writer, this.#locking()) })),
+    );
+  }
+
+  unlock(uuid: string, { path, token, writer }: UnlockRequest): Promise<Told<object>> {
+    return this.#inTurn(uuid, () =>
+      told(async () => {
+        await unlock(uuid, path, token, writer, this.#locking());
+        return {};
+      }),
+    );
+  }
+
+  async locks(): Promise<Lock[]> {
+    await this.#locks.load();
+    return this.#locks.current();
+  }
+
+  #inTurn<Result>(uuid: string, run: () => Promise<Result>): Promise<Result> {
     return new Promise((done, failed) => {
-      this.#waiting.push({ kind: 'change', run: () => this.#change(uuid, change), done, failed });
+      this.#waiting.push({ kind: 'other', run: () => run().then(done, failed) });
       void this.#work(uuid);
     });
   }
@@ -46,10 +84,11 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
     if (this.#isWorking) return;
     this.#isWorking = true;
     try {
+      await this.#locks.load();
       for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-        if (next.kind === 'change') {
+        if (next.kind === 'other') {
           this.#waiting.shift();
-          await next.run().then(next.done, next.failed);
+          await next.run();
         } else await this.#commit(uuid, this.#takeEdits());
       }
       await this.#sweepLater(uuid);
@@ -99,6 +138,8 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
         edits.map(({ request }) => request),
         this.#context(),
       );
+      const done = edits.filter((_, i) => outcomes[i]?.ok === true);
+      await this.#locks.follow(done.flatMap(({ request }) => request.edits));
       edits.forEach(({ done, failed }, i) => {
         const outcome = outcomes[i];
         if (outcome === undefined) failed(new Error('a request of the batch has no outcome'));
@@ -112,20 +153,29 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   async #change(
     uuid: string,
     { writer, action, attributes, manifest, ensureUniqueName }: WholeChange,
-  ): Promise<ChangeOutcome> {
-    try {
-      const api = this.#embedded();
-      if (writer.tokenUuid !== null && !(await isValidToken(api.db, writer.tokenUuid, Date.now())))
-        throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
-      const { collections } = api;
-      if (action === 'trash') await collections.trash(uuid, writer.user);
-      else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
-      else await collections.update(uuid, { attributes, manifest, ensureUniqueName }, writer.user);
-      return { ok: true };
-    } catch (error) {
-      if (isKeepError(error)) return { ok: false, code: error.code, message: error.message };
-      throw error;
-    }
+  ): Promise<object> {
+    const api = this.#embedded();
+    if (writer.tokenUuid !== null && !(await isValidToken(api.db, writer.tokenUuid, Date.now())))
+      throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
+    const { collections } = api;
+    if (action === 'trash' || manifest !== null) this.#requireUnlocked();
+    if (action === 'trash') await collections.trash(uuid, writer.user);
+    else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
+    else await collections.update(uuid, { attributes, manifest, ensureUniqueName }, writer.user);
+    return {};
+  }
+
+  /** A change of the whole would pass by the locks of its files. */
+  #requireUnlocked(): void {
+    const [held] = this.#locks.current();
+    if (held === undefined) return;
+    throw new KeepError('locked', {
+      message: `/${held.path} is locked by a WebDAV client until ${new Date(held.expiresAt).toISOString()}: its user, or who may manage the collection, can UNLOCK it`,
+    });
+  }
+
+  #locking(): LockingContext {
+    return { batch: this.#context(), table: this.#locks };
   }
 
   #context(): BatchContext {
@@ -135,7 +185,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
       db,
       manifests,
       now: Date.now,
-      locks: () => [],
+      locks: this.#locks.current,
       columnsOf: (uuid, attributes, user) => this.#embedded().collections.attributeColumns(uuid, attributes, user),
     };
   }

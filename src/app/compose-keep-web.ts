@@ -3,19 +3,24 @@ import { createFileTrees } from '../collections/file-trees.ts';
 import { recordEvent } from '../collections/log-record.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import type { Mount } from '../storage/mounts.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
+import { composeWriting } from './compose-writing.ts';
 
 /** The dependencies of downloads: collections, their files, and blocks. Null without a source of collections. */
 export function composeKeepWeb(
   config: Config,
   env: Env,
-  { authority, collectionSource, api, anonymousToken }: AccountDependencies,
+  accounts: AccountDependencies,
   ranges: RangeSource,
+  mounts: Mount[],
 ): KeepWebDependencies | null {
+  const { authority, collectionSource, api, anonymousToken } = accounts;
   if (collectionSource === null) return null;
   const logsDb = env.LOGS_DB ?? env.DB;
   return {
+    writing: composeWriting(config, accounts, mounts),
     downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache),

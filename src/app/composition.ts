@@ -83,7 +83,7 @@ function build(env: Env): CompositionResult {
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
-    downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }),
+    downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }, mounts),
     queues,
     balancing,
     db: env.DB,

@@ -1,7 +1,8 @@
-import { type ErrorCode, KeepError } from '../keep/errors.ts';
+import { type ErrorCode, isKeepError, KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import type { EditOutcome } from './edit/commit-batch.ts';
 import type { Edited, EditRequest, Writer } from './edit/edits.ts';
+import type { Lock, LockRequest } from './edit/locks.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 
 /** A change of a collection as a whole: attributes, its text, or the trash. */
@@ -14,12 +15,41 @@ export interface WholeChange {
   ensureUniqueName: boolean;
 }
 
+export interface RefreshRequest {
+  path: string;
+  tokens: string[];
+  seconds: number;
+  writer: Writer;
+}
+
+export interface UnlockRequest {
+  path: string;
+  token: string;
+  writer: Writer;
+}
+
+/** A result, or a refusal as data: errors lose their classes on their way from a Durable Object. */
+export type Told<Result> = ({ ok: true } & Result) | { ok: false; code: ErrorCode; message: string };
+
+export async function told<Result extends object>(work: () => Promise<Result>): Promise<Told<Result>> {
+  try {
+    return { ok: true, ...(await work()) };
+  } catch (error) {
+    if (isKeepError(error)) return { ok: false, code: error.code, message: error.message };
+    throw error;
+  }
+}
+
 export type ChangeOutcome = { ok: true } | { ok: false; code: ErrorCode; message: string };
 
 /** The Durable Object of one collection, called from elsewhere. */
 export interface CollectionHandle {
   edit(uuid: string, request: EditRequest): Promise<EditOutcome>;
   change(uuid: string, change: WholeChange): Promise<ChangeOutcome>;
+  lock(uuid: string, request: LockRequest): Promise<Told<{ lock: Lock; created: boolean }>>;
+  refreshLock(uuid: string, request: RefreshRequest): Promise<Told<{ lock: Lock }>>;
+  unlock(uuid: string, request: UnlockRequest): Promise<Told<object>>;
+  locks(): Promise<Lock[]>;
   /** Deletes backups that are no longer needed, now and at later times. */
   sweepBackups(uuid: string): Promise<void>;
 }
@@ -33,6 +63,16 @@ export interface Commits {
   edit(uuid: string, request: EditRequest): Promise<Edited>;
   /** @throws KeepError not_found, forbidden, invalid_record, locked */
   change(uuid: string, change: WholeChange): Promise<void>;
+  /**
+   * Locks a path for WebDAV; where nothing is there, an empty file is made.
+   * @throws KeepError locked, conflict, precondition_failed, not_found, forbidden, full
+   */
+  lock(uuid: string, request: LockRequest): Promise<{ lock: Lock; created: boolean }>;
+  /** @throws KeepError precondition_failed */
+  refreshLock(uuid: string, request: RefreshRequest): Promise<Lock>;
+  /** @throws KeepError conflict, forbidden */
+  unlock(uuid: string, request: UnlockRequest): Promise<void>;
+  locks(uuid: string): Promise<Lock[]>;
   /** For collections that were deleted: their backups end in time. */
   sweepBackups(uuid: string): Promise<void>;
 }
@@ -56,6 +96,16 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
       const outcome = await handleOf(uuid).change(uuid, change);
       if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
     },
+    lock: async (uuid, request) => result(await handleOf(uuid).lock(uuid, request)),
+    refreshLock: async (uuid, request) => result(await handleOf(uuid).refreshLock(uuid, request)).lock,
+    unlock: async (uuid, request) => void result(await handleOf(uuid).unlock(uuid, request)),
+    locks: (uuid) => handleOf(uuid).locks(),
     sweepBackups: (uuid) => handleOf(uuid).sweepBackups(uuid),
   };
+}
+
+/** @throws KeepError what the object refused with */
+function result<Result>(outcome: Told<Result>): Result {
+  if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
+  return outcome;
 }

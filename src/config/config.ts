@@ -64,6 +64,9 @@ export interface DownloadConfig {
   logIntervalSeconds: number;
   slashSubstitution: string;
   mayDownload: { user: boolean; admin: boolean };
+  mayUpload: { user: boolean; admin: boolean };
+  /** What becomes of files that file managers leave behind (`._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`). */
+  litter: 'keep' | 'drop' | 'refuse';
 }
 
 /** The cluster's Balance* keys; what they mean is said in docs/operate.md. */
@@ -221,6 +224,7 @@ const Vars = v.object({
   READ_STALENESS: duration('0s'),
   WEBDAV_LOG_EVENTS: flag(true),
   WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
+  WEBDAV_LITTER: v.optional(v.picklist(['keep', 'drop', 'refuse'], 'write keep, drop or refuse'), 'keep'),
   FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
   TRANSFER_WINDOW: duration('64s'),
   KEEP_HINT_URL: v.optional(
@@ -241,8 +245,9 @@ const StorageClasses = v.record(
   v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }),
 );
 
-const MayDownload = v.optional(v.object({ Download: v.optional(v.boolean(), true) }), {});
-const WebdavPermission = v.object({ User: MayDownload, Admin: MayDownload });
+const Allowed = v.optional(v.boolean(), true);
+const MayTransfer = v.optional(v.object({ Download: Allowed, Upload: Allowed }), {});
+const WebdavPermission = v.object({ User: MayTransfer, Admin: MayTransfer });
 
 /** A key that is there without a value is told its own advice; one that is absent would only be "invalid". */
 const ABSENT = Object.fromEntries(Object.keys(Vars.entries).map((name) => [name, undefined]));
@@ -307,6 +312,8 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       logEvents: o.WEBDAV_LOG_EVENTS,
       logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
       slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
+      litter: o.WEBDAV_LITTER,
+      mayUpload: { user: permission.output.User.Upload, admin: permission.output.Admin.Upload },
       mayDownload: { user: permission.output.User.Download, admin: permission.output.Admin.Download },
     },
     remoteClusters,

@@ -16,13 +16,14 @@ export const BLOCK_CORS: Record<string, string> = {
 export const DOWNLOAD_CORS: Record<string, string> = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Expose-Headers':
-    'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, X-Request-Id',
+    'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, DAV, ETag, Last-Modified, Lock-Token, X-Request-Id',
 };
 
 /** Beyond that, what a preflight is told. */
 export const DOWNLOAD_PREFLIGHT: Record<string, string> = {
-  'Access-Control-Allow-Methods': 'GET, HEAD, POST, OPTIONS, PROPFIND',
+  'Access-Control-Allow-Methods':
+    'GET, HEAD, POST, OPTIONS, PROPFIND, PUT, DELETE, MKCOL, COPY, MOVE, LOCK, UNLOCK, PROPPATCH',
   'Access-Control-Allow-Headers':
-    'Authorization, Cache-Control, Content-Type, Depth, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Range, X-Request-Id',
+    'Authorization, Cache-Control, Content-MD5, Content-Type, Depth, Destination, If, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Lock-Token, OC-Checksum, Overwrite, Range, Timeout, X-Request-Id',
   'Access-Control-Max-Age': '86400',
 };

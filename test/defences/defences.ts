@@ -278,7 +278,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'an XML bomb',
-    file: 'src/surfaces/keep-web/propfind.ts',
+    file: 'src/surfaces/keep-web/xml-elements.ts',
     remove: 'if (/<!DOCTYPE/i.test(text)) throw malformed();',
     put: '',
     project: 'unit',
@@ -293,9 +293,9 @@ export const DEFENCES: Defence[] = [
     test: 'test/unit/surfaces/arvados/form-decoder.test.ts',
   },
   {
-    against: 'a PROPFIND body without end',
-    file: 'src/surfaces/keep-web/webdav.ts',
-    remove: 'if (bytes > MAX_PROPFIND_BYTES) throw tooLarge();',
+    against: 'a WebDAV body without end',
+    file: 'src/surfaces/keep-web/limited-text.ts',
+    remove: 'if (bytes > MAX_DAV_BODY_BYTES) throw tooLarge(request);',
     put: '',
     ...HOSTILE,
     title: 'oversized',

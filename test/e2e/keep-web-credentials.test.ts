@@ -348,7 +348,8 @@ describe('a preflight', () => {
       expect(answer.headers).toMatchObject({
         'access-control-allow-origin': '*',
         'access-control-max-age': '86400',
-        'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS, PROPFIND',
+        'access-control-allow-methods':
+          'GET, HEAD, POST, OPTIONS, PROPFIND, PUT, DELETE, MKCOL, COPY, MOVE, LOCK, UNLOCK, PROPPATCH',
         'access-control-allow-headers': expect.stringMatching(/Authorization.*Range/),
       });
       expect(answer.headers['access-control-allow-credentials']).toBeUndefined();

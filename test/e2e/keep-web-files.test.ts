@@ -150,16 +150,8 @@ describe('a file', () => {
     },
   );
 
-  test('is sent to a POST too, and a write is refused with what is allowed instead', async () => {
+  test('is sent to a POST too, and a method that is not there is refused', async () => {
     expect((await get('/f.txt', {}, 'POST')).text).toBe(FILE);
-    for (const method of ['PUT', 'DELETE', 'MKCOL', 'MOVE', 'COPY', 'LOCK', 'UNLOCK', 'PROPPATCH']) {
-      const answer = await get('/f.txt', {}, method);
-      expect([method, answer.status, answer.headers.get('allow')]).toEqual([
-        method,
-        405,
-        'OPTIONS, GET, HEAD, POST, PROPFIND',
-      ]);
-    }
     expect((await get('/f.txt', {}, 'PATCH')).status).toBe(405);
   });
 });

@@ -1,4 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 /** Programs of the system that tests bring to bear on the service. test/support/install-test-tools installs them. */
@@ -35,4 +36,13 @@ export function hasTool(command: string): boolean {
     console.warn(`\n*** SKIPPED: ${message} ***\n`);
     return false;
   }
+}
+
+/** Whether this machine lets a test mount a file system with this program: it takes root and FUSE. */
+export function canMount(command: string): boolean {
+  if (process.getuid?.() !== 0 || !existsSync('/dev/fuse')) {
+    console.warn(`\n*** SKIPPED: ${command} mounts only as root, with /dev/fuse ***\n`);
+    return false;
+  }
+  return hasTool(command);
 }

@@ -3,7 +3,8 @@ import { EMPTY_LOCATOR } from '../../keep/limits.ts';
 import { parseLocator } from '../../keep/locator.ts';
 import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import { escapeName } from '../../keep/manifest/names.ts';
-import type { Condition, Edit, EditRequest, NodeKind, TextSource } from './edits.ts';
+import type { Condition, Edit, EditRequest, EtagTerm, LockTerm, NodeKind, TextSource } from './edits.ts';
+import { isIndependentOfLocks, isLockedWith, type Lock } from './locks.ts';
 import { isWithin, nameOf, PathMap, parentOf, type Transfer } from './path-map.ts';
 import { MAX_TEXT_BYTES, planRewrite, rewriteText, streamName, tooLarge } from './rewrite.ts';
 import { surveyPaths } from './survey.ts';
@@ -34,20 +35,29 @@ export interface Plan {
 
 /**
  * Judges requests against one state of a collection and makes the text with all edits of those that hold. The requests
- * must be independent (see `areIndependent`).
+ * must be independent (see `areIndependent`). Conditions are judged before locks.
  */
-export async function planEdits(texts: Texts, requests: readonly EditRequest[]): Promise<Plan> {
+export async function planEdits(
+  texts: Texts,
+  requests: readonly EditRequest[],
+  locks: readonly Lock[] = [],
+): Promise<Plan> {
   const kinds = await surveyPaths(await texts.current(), requests.flatMap(pathsOf));
   const etags = await texts.etags(
-    requests.flatMap(({ conditions }) => conditions.flatMap((c) => ('etag' in c ? c.path : []))),
+    requests.flatMap(({ conditions }) =>
+      conditions.flatMap(termsOf).flatMap((term) => ('etag' in term ? term.path : [])),
+    ),
   );
+  const state = { etags, locks, portableDataHash: texts.portableDataHash };
   const kindOf = (path: string): NodeKind => kinds.get(path) ?? 'absent';
   const grafts = await surveySources(texts, requests);
   const judged: Judged[] = [];
   const edits: Edit[] = [];
   for (const request of requests) {
     try {
-      for (const condition of request.conditions) check(condition, kindOf, etags, texts.portableDataHash);
+      for (const condition of request.conditions) check(condition, kindOf, state);
+      if (!isIndependentOfLocks(request, locks))
+        throw new KeepError('locked', { message: 'the path is locked by another client' });
       for (const edit of request.edits) {
         checkEdit(edit, request.edits, kindOf, grafts);
       }
@@ -74,7 +84,7 @@ export function areIndependent(a: EditRequest, b: EditRequest): boolean {
   const touches = (request: EditRequest) => [
     ...writes(request),
     ...request.edits.flatMap((edit) => ('from' in edit && edit.kind !== 'graft' ? edit.from : [])),
-    ...request.conditions.flatMap((condition) => ('path' in condition ? condition.path : [])),
+    ...request.conditions.flatMap(pathsOfCondition),
   ];
   const meet = (left: string[], right: string[]) =>
     left.some((x) => right.some((y) => isWithin(x, y) || isWithin(y, x)));
@@ -97,7 +107,16 @@ function pathsOf({ edits, conditions }: EditRequest): string[] {
     ...('from' in edit && edit.kind !== 'graft' ? [edit.from] : []),
   ]);
   const above = edits.flatMap(targetsOf).flatMap(ancestors);
-  return [...named, ...above, ...conditions.flatMap((condition) => ('path' in condition ? condition.path : []))];
+  return [...named, ...above, ...conditions.flatMap(pathsOfCondition)];
+}
+
+function pathsOfCondition(condition: Condition): string[] {
+  return 'is' in condition ? [condition.path] : termsOf(condition).map(({ path }) => path);
+}
+
+function termsOf(condition: Condition): (EtagTerm | LockTerm)[] {
+  if ('anyOf' in condition) return condition.anyOf.flat();
+  return 'etag' in condition ? [condition] : [];
 }
 
 function ancestors(path: string): string[] {
@@ -106,25 +125,29 @@ function ancestors(path: string): string[] {
   return all;
 }
 
-function check(
-  condition: Condition,
-  kindOf: (path: string) => NodeKind,
-  etags: Map<string, string>,
-  portableDataHash: string,
-): void {
-  const { code, message } = condition.otherwise;
-  const refuse = () => {
-    throw new KeepError(code, { message });
-  };
-  if ('portableDataHash' in condition) {
-    if (condition.portableDataHash !== portableDataHash) refuse();
-  } else if ('is' in condition) {
-    if (!condition.is.includes(kindOf(condition.path))) refuse();
-  } else {
-    const etag = etags.get(condition.path);
-    const matches = etag !== undefined && (condition.etag.includes('*') || condition.etag.includes(etag));
-    if (matches !== condition.matches) refuse();
-  }
+interface State {
+  etags: Map<string, string>;
+  locks: readonly Lock[];
+  portableDataHash: string;
+}
+
+function check(condition: Condition, kindOf: (path: string) => NodeKind, state: State): void {
+  if (!holds(condition, kindOf, state))
+    throw new KeepError(condition.otherwise.code, { message: condition.otherwise.message });
+}
+
+function holds(condition: Condition, kindOf: (path: string) => NodeKind, state: State): boolean {
+  if ('portableDataHash' in condition) return condition.portableDataHash === state.portableDataHash;
+  if ('is' in condition) return condition.is.includes(kindOf(condition.path));
+  if ('anyOf' in condition) return condition.anyOf.some((terms) => terms.every((term) => isTrue(term, state)));
+  return isTrue(condition, state);
+}
+
+function isTrue(term: EtagTerm | LockTerm, { etags, locks }: State): boolean {
+  if ('lockToken' in term) return isLockedWith(locks, term.path, term.lockToken) === term.matches;
+  const etag = etags.get(term.path);
+  const found = etag !== undefined && (term.etag.includes('*') || term.etag.includes(etag));
+  return found === term.matches;
 }
 
 function checkEdit(
@@ -143,6 +166,10 @@ function checkEdit(
     );
   for (const above of ancestors(target)) {
     if (kindOf(above) === 'file' && !isGone(above)) throw refused(`${above} is a file, not a directory`);
+  }
+  if (edit.kind === 'properties') {
+    if (kindOf(edit.path) === 'absent') throw new KeepError('not_found', { message: `there is no ${edit.path}` });
+    return;
   }
   if (edit.kind === 'mkdir') {
     if (kindOf(edit.path) === 'file' && !isGone(edit.path)) throw refused(`${edit.path} is a file`);
@@ -198,6 +225,7 @@ async function surveySources(texts: Texts, requests: readonly EditRequest[]): Pr
 /** Edits that leave everything as it is. */
 function isEmpty(edit: Edit, kindOf: (path: string) => NodeKind): boolean {
   if (edit.kind === 'delete') return kindOf(edit.path) === 'absent';
+  if (edit.kind === 'properties') return true;
   if (edit.kind === 'mkdir') return kindOf(edit.path) === 'directory';
   return (edit.kind === 'copy' || edit.kind === 'move') && edit.from === edit.to;
 }
@@ -220,7 +248,7 @@ async function* newText(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
   const removed = edits
-    .flatMap((edit) => (edit.kind === 'mkdir' ? [] : writtenBy(edit)))
+    .flatMap((edit) => (edit.kind === 'mkdir' || edit.kind === 'properties' ? [] : writtenBy(edit)))
     .filter((path) => kindOf(path) !== 'absent');
   const transfers = edits.flatMap((edit): Transfer[] =>
     edit.kind === 'copy' || edit.kind === 'move'

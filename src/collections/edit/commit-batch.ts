@@ -9,8 +9,8 @@ import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
 import { areIndependent, planEdits } from './apply.ts';
 import type { Edited, EditRequest, NodeKind } from './edits.ts';
-import { isIndependentOfLocks, type Lock } from './locks.ts';
-import { concernsMetadata, metadataStatements } from './metadata-rows.ts';
+import type { Lock } from './locks.ts';
+import { checkMetadataSizes, concernsMetadata, metadataStatements } from './metadata-rows.ts';
 import { createTexts, stageNormalised } from './texts.ts';
 
 /** What one request came to; errors travel as data because Durable Object calls lose their classes. */
@@ -76,12 +76,13 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
   if (allowed.length === 0) return outcomes.map((outcome) => outcome as EditOutcome);
 
   const texts = createTexts(context, row);
-  const { judged, text } = await planEdits(texts, allowed);
+  const { judged, text } = await planEdits(texts, allowed, context.locks());
   let portableDataHash = String(row.portable_data_hash);
   let committed = revision;
   const holding = allowed.filter((_, i) => judged[i]?.ok === true);
   const attributes = holding[0]?.attributes;
-  if (text !== null || (attributes !== undefined && Object.keys(attributes).length > 0)) {
+  const hasProperties = holding.some(({ edits }) => edits.some(({ kind }) => kind === 'properties'));
+  if (text !== null || hasProperties || (attributes !== undefined && Object.keys(attributes).length > 0)) {
     const staged = text === null ? null : await stageNormalised(manifests, text());
     const kinds = new Map<string, NodeKind>(judged.flatMap((one) => (one.ok ? Object.entries(one.before) : [])));
     const last = holding.at(-1);
@@ -121,7 +122,7 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
 async function judgeWriters(
   uuid: string,
   requests: EditRequest[],
-  { db, now, locks }: BatchContext,
+  { db, now }: BatchContext,
 ): Promise<(EditOutcome | null)[]> {
   const known = new Map<string, Promise<EditOutcome | null>>();
   const judge = async ({ writer }: EditRequest): Promise<EditOutcome | null> => {
@@ -140,10 +141,12 @@ async function judgeWriters(
     const judged = known.get(key) ?? judge(request);
     known.set(key, judged);
     const outcome = await judged;
-    const isFree = isIndependentOfLocks(request, locks());
     outcomes.push(
       outcome ??
-        (isFree ? null : refusal(new KeepError('locked', { message: 'the path is locked by another client' }))),
+        (await checkMetadataSizes(db, uuid, request.edits).then(
+          () => null,
+          (error: unknown) => refusal(error),
+        )),
     );
   }
   return outcomes;

@@ -19,6 +19,8 @@ export interface FileMetadata {
   values?: Record<string, string>;
   /** Strong, with quotes; only where it cannot be derived from the content. */
   etag?: string;
+  /** WebDAV properties that clients set, of files and directories: `{namespace}name`, and the XML of the value. */
+  properties?: Record<string, string>;
 }
 
 /** A text that an edit takes files from: of another collection, by its portable data hash, or staged with the request. */
@@ -34,7 +36,9 @@ export type Edit =
   | { kind: 'copy'; from: string; to: string; shallow?: boolean }
   | { kind: 'move'; from: string; to: string }
   /** Copies from another text. A source that is not there is refused unless it is the root. */
-  | { kind: 'graft'; source: TextSource; from: string; to: string };
+  | { kind: 'graft'; source: TextSource; from: string; to: string }
+  /** Sets properties of what is at the path; null removes one. The content stays as it is. */
+  | { kind: 'properties'; path: string; set: Record<string, string | null> };
 
 export type NodeKind = 'absent' | 'file' | 'directory';
 
@@ -42,8 +46,24 @@ export type NodeKind = 'absent' | 'file' | 'directory';
 export type Condition =
   | { path: string; is: NodeKind[]; otherwise: Refusal }
   /** ETags with quotes; `*` is any file. */
-  | { path: string; etag: string[]; matches: boolean; otherwise: Refusal }
+  | (EtagTerm & { otherwise: Refusal })
+  /** At least one of these lists holds with all that is in it: WebDAV's `If`. */
+  | { anyOf: (EtagTerm | LockTerm)[][]; otherwise: Refusal }
   | { portableDataHash: string; otherwise: Refusal };
+
+export interface EtagTerm {
+  path: string;
+  etag: string[];
+  /** Whether the ETag must be one of these, or must not. */
+  matches: boolean;
+}
+
+/** Whether the path is, or is not, locked with this token. */
+export interface LockTerm {
+  path: string;
+  lockToken: string;
+  matches: boolean;
+}
 
 export interface Refusal {
   code: 'precondition_failed' | 'conflict' | 'not_found' | 'bad_request' | 'method_not_allowed' | 'forbidden';

@@ -1,3 +1,4 @@
+import { KeepError } from '../../keep/errors.ts';
 import type { Edit, FileMetadata, NodeKind } from './edits.ts';
 
 /** Bytes of one file's metadata as JSON: what S3 allows, and a little more. */
@@ -20,26 +21,31 @@ export function metadataStatements(
   const copies = edits.flatMap((edit) =>
     (edit.kind === 'copy' || edit.kind === 'move') && edit.from !== edit.to ? [edit] : [],
   );
+  const sourceOf = (from: string, shallow: boolean) => {
+    if (shallow) return 'collection_uuid = ?1 AND path = ?3';
+    return from === '' ? 'collection_uuid = ?1 AND path > ?3' : isBelow;
+  };
   // Copies are made aside first: their sources may be among what is removed.
   const aside = (index: number) => `\u0000${index}/`;
   const gone = edits.flatMap((edit) => {
-    if (edit.kind === 'mkdir') return [];
+    if (edit.kind === 'mkdir' || edit.kind === 'properties') return [];
     return edit.kind === 'move' ? [edit.from, edit.to] : ['to' in edit ? edit.to : edit.path];
   });
   return [
-    ...copies.map(({ from }, i) =>
+    ...copies.map(({ from, ...edit }, i) =>
       statement(
         `INSERT OR REPLACE INTO file_metadata
          SELECT collection_uuid, ?4 || substr(path, length(?3) + 1), metadata FROM file_metadata
-         WHERE ${from === '' ? 'collection_uuid = ?1 AND path > ?3' : isBelow} AND ${isCurrent}`,
+         WHERE ${sourceOf(from, 'shallow' in edit && edit.shallow === true)} AND ${isCurrent}`,
         from,
         aside(i),
       ),
     ),
     statement(
       `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND ${isCurrent} AND path IN (
-         SELECT file_metadata.path FROM json_each(?3) AS gone CROSS JOIN file_metadata
-         WHERE collection_uuid = ?1 AND (gone.value = '' OR path = gone.value OR (path > gone.value || '/' AND path < gone.value || '0')))
+         SELECT kept.path FROM json_each(?3) AS gone CROSS JOIN file_metadata AS kept
+         WHERE kept.collection_uuid = ?1 AND (gone.value = '' OR kept.path = gone.value
+           OR (kept.path > gone.value || '/' AND kept.path < gone.value || '0')))
          AND substr(path, 1, 1) <> char(0)`,
       JSON.stringify(gone.filter((path) => kindOf(path) !== 'absent')),
     ),
@@ -52,26 +58,48 @@ export function metadataStatements(
         `${aside(i).slice(0, -1)}0`,
       ),
     ),
-    ...edits.flatMap((edit) =>
-      edit.kind === 'put' && edit.metadata !== undefined
-        ? [
-            statement(
-              `INSERT OR REPLACE INTO file_metadata SELECT ?1, ?3, ?4 WHERE ${isCurrent}`,
-              edit.path,
-              JSON.stringify(edit.metadata),
-            ),
-          ]
-        : [],
-    ),
+    ...edits.flatMap((edit) => {
+      if (edit.kind === 'properties')
+        return statement(
+          `INSERT INTO file_metadata SELECT ?1, ?3, json_patch('{}', ?4) WHERE ${isCurrent}
+           ON CONFLICT DO UPDATE SET metadata = json_patch(metadata, ?4)`,
+          edit.path,
+          JSON.stringify({ properties: edit.set }),
+        );
+      if (edit.kind !== 'put' || edit.metadata === undefined) return [];
+      return statement(
+        `INSERT OR REPLACE INTO file_metadata SELECT ?1, ?3, ?4 WHERE ${isCurrent}`,
+        edit.path,
+        JSON.stringify(edit.metadata),
+      );
+    }),
   ];
 }
 
 /** Whether edits bring metadata, or there is some to keep in step. */
 export async function concernsMetadata(db: D1Database, uuid: string, edits: readonly Edit[]): Promise<boolean> {
-  if (edits.some((edit) => edit.kind === 'put' && edit.metadata !== undefined)) return true;
+  if (edits.some((edit) => edit.kind === 'properties' || (edit.kind === 'put' && edit.metadata !== undefined)))
+    return true;
   return (
     (await db.prepare('SELECT 1 FROM file_metadata WHERE collection_uuid = ? LIMIT 1').bind(uuid).first()) !== null
   );
+}
+
+/** @throws KeepError bad_request, full when a file or directory would have more metadata than is kept */
+export async function checkMetadataSizes(db: D1Database, uuid: string, edits: readonly Edit[]): Promise<void> {
+  for (const edit of edits) {
+    if (edit.kind === 'put' && sizeOf(edit.metadata ?? {}) > MAX_METADATA_BYTES)
+      throw new KeepError('bad_request', { message: `metadata of a file may have ${MAX_METADATA_BYTES} bytes` });
+    if (edit.kind !== 'properties') continue;
+    const metadata = (await readMetadata(db, uuid, [edit.path])).get(edit.path) ?? {};
+    const kept = Object.entries({ ...metadata.properties, ...edit.set }).filter(([, value]) => value !== null);
+    if (sizeOf({ ...metadata, properties: Object.fromEntries(kept) }) > MAX_METADATA_BYTES)
+      throw new KeepError('full', { message: `properties of one resource may have ${MAX_METADATA_BYTES} bytes` });
+  }
+}
+
+function sizeOf(metadata: object): number {
+  return new TextEncoder().encode(JSON.stringify(metadata)).byteLength;
 }
 
 /** Metadata of the files named. */
@@ -83,4 +111,28 @@ export async function readMetadata(db: D1Database, uuid: string, paths: string[]
     .bind(uuid, JSON.stringify(paths))
     .all<{ path: string; metadata: string }>();
   return new Map(results.map(({ path, metadata }) => [path, JSON.parse(metadata) as FileMetadata]));
+}
+
+/** Rows of properties that one listing reads: what is beyond them is listed without. */
+const MAX_LISTED_PROPERTIES = 2000;
+
+/** Properties that clients have set, by path: of a path, of its members (depth 1), of all below it. */
+export async function propertiesBelow(
+  db: D1Database,
+  uuid: string,
+  path: string,
+  depth: '0' | '1' | 'infinity',
+): Promise<Map<string, Record<string, string>>> {
+  const below = path === '' ? '' : `${path}/`;
+  const range = "path >= ?3 AND (?3 = '' OR path < substr(?3, 1, length(?3) - 1) || '0')";
+  const deep = depth === '1' ? `${range} AND instr(substr(path, length(?3) + 1), '/') = 0` : range;
+  const { results } = await db
+    .prepare(
+      `SELECT path, json_extract(metadata, '$.properties') AS properties FROM file_metadata
+       WHERE collection_uuid = ?1 AND (path = ?2${depth === '0' ? '' : ` OR (${deep})`})
+       AND json_type(metadata, '$.properties') = 'object' ORDER BY path LIMIT ${MAX_LISTED_PROPERTIES}`,
+    )
+    .bind(uuid, path, ...(depth === '0' ? [] : [below]))
+    .all<{ path: string; properties: string }>();
+  return new Map(results.map((row) => [row.path, JSON.parse(row.properties) as Record<string, string>]));
 }

@@ -1,5 +1,10 @@
+import type { Account, User } from '../../accounts/account.ts';
+import type { BodyDestination } from '../../blocks/body-blocks.ts';
+import type { Commits } from '../../collections/commits.ts';
+import type { Writer } from '../../collections/edit/edits.ts';
 import type { FileTrees } from '../../collections/file-trees.ts';
 import type { CollectionSource } from '../../collections/source.ts';
+import type { RequestContext } from '../../http/context.ts';
 import type { Caller } from '../../services/federation.ts';
 import type { ByteRange } from '../../streams/byte-range.ts';
 import type { Pipeable } from '../../streams/part.ts';
@@ -50,15 +55,52 @@ export interface Downloader {
   isScoped: boolean;
 }
 
-/** One download, as the cluster's log keeps it (docs/protocol/files.md#download-log). */
+/** One upload or download, as the cluster's log keeps it (docs/protocol/files.md#download-log). */
 export interface DownloadEvent {
-  event_type: 'file_download';
+  event_type: 'file_download' | 'file_upload';
   object_uuid: string;
   properties: Record<string, string | number>;
 }
 
+/** How many copies a collection's owner wants, and where. */
+export interface WritePlace {
+  replicas: number;
+  storageClasses: string[];
+}
+
+/** What the writing methods of WebDAV use. */
+export interface Writing {
+  /** Null for a token that is unknown, revoked or expired. */
+  identify(token: string, signal?: AbortSignal): Promise<Account | null>;
+  /**
+   * Judges a writer before a body is read; the commit judges once more.
+   * @throws KeepError not_found, forbidden
+   */
+  requireWritable(uuid: string, writer: Writer): Promise<WritePlace>;
+  commits: Pick<Commits, 'edit' | 'lock' | 'refreshLock' | 'unlock' | 'locks'>;
+  /** Where the blocks of a body go. */
+  destination(context: RequestContext, client: { token: string; user: User }, place: WritePlace): BodyDestination;
+  /**
+   * Properties that clients have set, by path: of the path itself and what is in it, at most MAX_LISTED_PROPERTIES
+   * @param depth 0: only its own; 1: also of its members
+   */
+  propertiesOf(uuid: string, path: string, depth: '0' | '1' | 'infinity'): Promise<Map<string, Record<string, string>>>;
+  projects: {
+    /** @throws KeepError invalid_record, forbidden, not_found */
+    createCollection(project: string, name: string, user: User): Promise<void>;
+    changeCollection(uuid: string, attributes: { name: string; owner_uuid?: string }, writer: Writer): Promise<void>;
+    trashCollection(uuid: string, writer: Writer): Promise<void>;
+  };
+  /** WEBDAV_PERMISSION: whether users, and admins, may upload. */
+  mayUpload: { user: boolean; admin: boolean };
+  /** WEBDAV_LITTER: what becomes of files that file managers leave behind. */
+  litter: 'keep' | 'drop' | 'refuse';
+}
+
 /** The dependencies of this surface. */
 export interface KeepWebDependencies {
+  /** Null: nothing can be changed here. */
+  writing: Writing | null;
   downloads: DownloadSettings;
   collections: CollectionSource;
   trees: FileTrees;

@@ -22,7 +22,8 @@ import { denied, inlineRefused, notFound, type Search, text } from './refusals.t
 import { type RequestFields, readFields } from './request-fields.ts';
 import { isSignIn, signedIn } from './sign-in.ts';
 import { type Finder, findTarget, type Target, type TreeTarget } from './target.ts';
-import { davOptions, propfind, READ_METHODS, readOnly, WRITE_METHODS } from './webdav.ts';
+import { davOptions, propfind, READ_METHODS, WRITE_METHODS } from './webdav.ts';
+import { write } from './webdav-write.ts';
 
 /** A parsed download request. */
 interface Asked {
@@ -38,17 +39,17 @@ const openers = new WeakMap<KeepWebDependencies, Opener>();
 /** Answers a preflight before any credentials are read. */
 export function preflight(request: Request): Response {
   const method = request.headers.get('Access-Control-Request-Method') ?? '';
-  if (!READ_METHODS.includes(method)) throw new KeepError('method_not_allowed');
+  if (!READ_METHODS.includes(method) && !WRITE_METHODS.includes(method)) throw new KeepError('method_not_allowed');
   return new Response(null, { status: 200, headers: DOWNLOAD_PREFLIGHT });
 }
 
 /** Everything at a download address: files, listings, archives, WebDAV. */
 export async function download(context: RequestContext, deps: KeepWebDependencies): Promise<Response> {
   const { request, method, url } = context;
-  if (!READ_METHODS.includes(method) && !WRITE_METHODS.includes(method)) throw new KeepError('method_not_allowed');
+  if (WRITE_METHODS.includes(method)) return write(context, deps);
+  if (!READ_METHODS.includes(method)) throw new KeepError('method_not_allowed');
   const address = parseAddress(url.host, context.path);
   if (address === null) return notFound();
-  if (WRITE_METHODS.includes(method)) return readOnly();
   const fields = await readFields(request, url);
   const wantsSaving = fields.get('disposition') === 'attachment';
   const policy = originPolicy(address, url.host, wantsSaving, deps.downloads);
@@ -105,8 +106,8 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
   }
   const directory = target.kind === 'virtual' || isDirectory(target.tree, target.node);
   if (!directory && address.trailingSlash) return notFound();
-  if (method === 'OPTIONS') return davOptions();
-  if (method === 'PROPFIND') return propfind(request, target, address);
+  if (method === 'OPTIONS') return davOptions(asked.deps, address);
+  if (method === 'PROPFIND') return propfind(request, target, address, asked.deps);
   return directory ? listing(asked, target) : file(asked, target as TreeTarget);
 }
 

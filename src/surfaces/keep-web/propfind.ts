@@ -1,6 +1,8 @@
-import { XMLParser } from 'fast-xml-parser';
+import type { Lock } from '../../collections/edit/locks.ts';
 import { KeepError } from '../../keep/errors.ts';
+import { lockDiscovery, SUPPORTED_LOCK } from './lock-xml.ts';
 import { escapeXml } from './xml.ts';
+import { childElements, malformed, parseDocument } from './xml-elements.ts';
 
 /** One file or directory as WebDAV sees it. */
 export interface Resource {
@@ -15,6 +17,10 @@ export interface Resource {
   type: string;
   /** With quotes. Made only when it is asked for. */
   etag: () => string | Promise<string>;
+  /** What clients have set: `{namespace}name`, and XML. */
+  properties?: Record<string, string> | undefined;
+  /** Locks in whose scope it is; undefined where nothing can be locked. */
+  locks?: (Lock & { href?: string })[] | undefined;
 }
 
 /** What a PROPFIND body asks for (RFC 4918 9.1). */
@@ -23,8 +29,6 @@ export type Wanted =
   | { kind: 'names' }
   | { kind: 'some'; properties: { namespace: string; name: string }[] };
 
-/** A request body is a few property names. */
-export const MAX_PROPFIND_BYTES = 64 * 1024;
 /** Of one request; clients ask for about twenty. */
 const MAX_PROPERTIES = 100;
 /** Characters of the names and namespaces of all properties: each resource repeats those that it does not have. */
@@ -38,6 +42,8 @@ const LIVE = [
   'getlastmodified',
   'getcontenttype',
   'getetag',
+  'supportedlock',
+  'lockdiscovery',
 ] as const;
 type LiveProperty = (typeof LIVE)[number];
 
@@ -47,9 +53,9 @@ type LiveProperty = (typeof LIVE)[number];
  */
 export function parsePropfind(body: string): Wanted {
   if (body.trim() === '') return { kind: 'all' };
-  const root = findElement(parseXml(body), null);
-  if (root === null || root.namespace !== DAV || root.name !== 'propfind') throw malformed();
-  const children = [...childElements(root)].filter(({ namespace }) => namespace === DAV);
+  const root = parseDocument(body);
+  if (root.namespace !== DAV || root.name !== 'propfind') throw malformed();
+  const children = childElements(root).filter(({ namespace }) => namespace === DAV);
   const asked = children.filter(({ name }) => ['prop', 'allprop', 'propname'].includes(name));
   const [first] = asked;
   if (first === undefined || asked.length > 1) throw malformed();
@@ -92,9 +98,18 @@ async function responseElement(resource: Resource, wanted: Wanted): Promise<stri
   const missing: string[] = [];
   const asked = wanted.kind === 'some' ? wanted.properties : LIVE.map((name) => ({ namespace: DAV, name }));
   for (const { namespace, name } of asked) {
-    const value = namespace === DAV ? await propertyValue(resource, name) : null;
+    const value =
+      namespace === DAV
+        ? await propertyValue(resource, name)
+        : (resource.properties?.[propertyKey(namespace, name)] ?? null);
     if (value !== null) found.push(element(namespace, name, wanted.kind === 'names' ? '' : value));
     else if (wanted.kind === 'some') missing.push(element(namespace, name, ''));
+  }
+  if (wanted.kind !== 'some') {
+    for (const [key, value] of Object.entries(resource.properties ?? {})) {
+      const end = key.lastIndexOf('}');
+      found.push(element(key.slice(1, end), key.slice(end + 1), wanted.kind === 'names' ? '' : value));
+    }
   }
   return (
     `<D:response><D:href>${escapeXml(resource.href)}</D:href>` +
@@ -126,86 +141,21 @@ async function propertyValue(resource: Resource, name: string): Promise<string |
       return isFile ? escapeXml(resource.type) : null;
     case 'getetag':
       return isFile ? escapeXml(await resource.etag()) : null;
+    case 'supportedlock':
+      return resource.locks === undefined ? null : SUPPORTED_LOCK;
+    case 'lockdiscovery':
+      return resource.locks === undefined ? null : lockDiscovery(resource.locks, resource.href);
   }
 }
 
-function element(namespace: string, name: string, content: string): string {
+export function element(namespace: string, name: string, content: string): string {
   if (namespace === DAV) return content === '' ? `<D:${name}/>` : `<D:${name}>${content}</D:${name}>`;
-  return namespace === '' ? `<${name}/>` : `<X:${name} xmlns:X="${escapeXml(namespace)}"/>`;
+  if (namespace === '') return content === '' ? `<${name}/>` : `<${name} xmlns="">${content}</${name}>`;
+  const opened = `X:${name} xmlns:X="${escapeXml(namespace)}"`;
+  return content === '' ? `<${opened}/>` : `<${opened}>${content}</X:${name}>`;
 }
 
-/** fast-xml-parser's ordered form: one key for the element's name, and its attributes under `:@`. */
-type XmlNode = Record<string, XmlNode[] | Record<string, string>>;
-
-interface XmlElement {
-  namespace: string;
-  name: string;
-  children: XmlNode[];
-  scope: Scope | null;
-}
-
-/** Namespaces by prefix that an element declares; those of the elements around it are behind it. */
-interface Scope {
-  prefixes: Map<string, string>;
-  outer: Scope | null;
-}
-
-function parseXml(text: string): XmlNode[] {
-  // No document type: entities could grow without bound, and no client sends one.
-  if (/<!DOCTYPE/i.test(text)) throw malformed();
-  const parser = new XMLParser({
-    preserveOrder: true,
-    ignoreAttributes: false,
-    attributeNamePrefix: '',
-    ignoreDeclaration: true,
-    processEntities: true,
-  });
-  try {
-    return parser.parse(text, true) as XmlNode[];
-  } catch (error) {
-    throw malformed(error);
-  }
-}
-
-function* childElements(parent: XmlElement): Generator<XmlElement> {
-  for (const node of parent.children) {
-    const element = findElement([node], parent.scope);
-    if (element !== null) yield element;
-  }
-}
-
-/** The first element among nodes, its name resolved to namespace and local part. */
-function findElement(nodes: XmlNode[], outer: Scope | null): XmlElement | null {
-  for (const node of nodes) {
-    const tag = Object.keys(node).find((key) => key !== ':@' && key !== '#text' && !key.startsWith('?'));
-    if (tag === undefined) continue;
-    const prefixes = declaredBy((node[':@'] ?? {}) as Record<string, string>);
-    const scope = prefixes.size === 0 ? outer : { prefixes, outer };
-    const [prefix = '', local] = tag.includes(':') ? tag.split(':', 2) : ['', tag];
-    const namespace = resolvePrefix(prefix, scope) ?? (prefix === '' ? '' : undefined);
-    if (namespace === undefined || local === undefined || !/^[\p{L}_][\p{L}\p{N}._-]*$/u.test(local)) throw malformed();
-    return { namespace, name: local, children: node[tag] as XmlNode[], scope };
-  }
-  return null;
-}
-
-function declaredBy(attributes: Record<string, string>): Map<string, string> {
-  const prefixes = new Map<string, string>();
-  for (const [attribute, value] of Object.entries(attributes)) {
-    if (attribute === 'xmlns') prefixes.set('', value);
-    else if (attribute.startsWith('xmlns:')) prefixes.set(attribute.slice('xmlns:'.length), value);
-  }
-  return prefixes;
-}
-
-function resolvePrefix(prefix: string, scope: Scope | null): string | undefined {
-  for (let at = scope; at !== null; at = at.outer) {
-    const namespace = at.prefixes.get(prefix);
-    if (namespace !== undefined) return namespace;
-  }
-  return undefined;
-}
-
-function malformed(cause?: unknown): KeepError {
-  return new KeepError('bad_request', { message: 'the body is not a PROPFIND request', cause });
+/** How a property is called where it is stored. */
+export function propertyKey(namespace: string, name: string): string {
+  return `{${namespace}}${name}`;
 }

@@ -1,11 +1,13 @@
+import { covers, type Lock } from '../../collections/edit/locks.ts';
 import { fileEtag } from '../../collections/file-etag.ts';
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
-import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { type Address, encodePath, stepsTo, takesDetours } from './address.ts';
 import { contentType } from './content-type.ts';
+import type { KeepWebDependencies, Writing } from './dependencies.ts';
 import { componentsOf } from './directory.ts';
-import { davError, MAX_PROPFIND_BYTES, multistatus, parsePropfind, type Resource } from './propfind.ts';
+import { limitedText } from './limited-text.ts';
+import { davError, multistatus, parsePropfind, type Resource, type Wanted } from './propfind.ts';
 import type { Target, TreeTarget, VirtualTarget } from './target.ts';
 import { textStream } from './text-stream.ts';
 
@@ -19,10 +21,17 @@ export const MAX_INFINITE_RESOURCES = 20_000;
 const MAX_INFINITE_COMPONENTS = 1_000_000;
 const XML_TYPE = 'application/xml; charset=utf-8';
 
-/** OPTIONS of an existing path: class 1, because nothing can be locked or written. */
-export function davOptions(): Response {
-  const headers = { DAV: '1', 'MS-Author-Via': 'DAV', Allow: READ_METHODS.join(', ') };
+/** OPTIONS of an existing path: class 2 means locks, which clients want before they write. */
+export function davOptions({ writing }: KeepWebDependencies, address: Address): Response {
+  const isWritable = writing !== null && isWritableAddress(address);
+  const methods = isWritable ? [...READ_METHODS, ...WRITE_METHODS.filter((name) => name !== 'RMCOL')] : READ_METHODS;
+  const headers = { DAV: isWritable ? '1, 2' : '1', 'MS-Author-Via': 'DAV', Allow: methods.join(', ') };
   return new Response(null, { status: 200, headers });
+}
+
+/** Whether an address is of a kind that can be written to: by UUID, with credentials. */
+export function isWritableAddress(address: Address): boolean {
+  return address.kind === 'id' && !address.anonymousOnly && !address.id.includes('+');
 }
 
 /** A method that would change something. */
@@ -37,35 +46,56 @@ export function readOnly(): Response {
  * Answers PROPFIND (RFC 4918 9.1). No Depth means infinity, which is bounded.
  * @throws KeepError bad_request, too_large
  */
-export async function propfind(request: Request, target: Target, address: Address): Promise<Response> {
+export async function propfind(
+  request: Request,
+  target: Target,
+  address: Address,
+  { writing }: KeepWebDependencies,
+): Promise<Response> {
   const depth = (request.headers.get('Depth') ?? 'infinity').trim().toLowerCase();
   if (!['0', '1', 'infinity'].includes(depth))
     throw new KeepError('bad_request', { message: 'Depth: 0, 1 or infinity' });
-  if (Number(request.headers.get('Content-Length') ?? 0) > MAX_PROPFIND_BYTES) throw tooLarge();
-  const body = await limitedText(request);
-  const wanted = parsePropfind(body);
+  const wanted = parsePropfind(await limitedText(request));
   if (depth === 'infinity' && !isBounded(target)) {
     return new Response(davError('propfind-finite-depth'), { status: 403, headers: { 'Content-Type': XML_TYPE } });
   }
   const headers = { 'Content-Type': XML_TYPE, 'Cache-Control': 'private, no-cache' };
-  const resources = resourcesOf(target, depth, takesDetours(address), shownRoot(address));
+  const kept = await keptState(writing, target, address, depth as Depth, wanted);
+  const resources = resourcesOf(target, depth, takesDetours(address), shownRoot(address), kept);
   return new Response(textStream(multistatus(resources, wanted)), { status: 207, headers });
 }
 
-/** The body, which may come without a length. */
-async function limitedText(request: Request): Promise<string> {
-  const decoder = new TextDecoder();
-  let [text, bytes] = ['', 0];
-  for await (const chunk of requestChunks(request)) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_PROPFIND_BYTES) throw tooLarge();
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
+type Depth = '0' | '1' | 'infinity';
+
+/** What clients have set and locked, by path in the collection. */
+interface KeptState {
+  properties: Map<string, Record<string, string>>;
+  /** Undefined where nothing can be locked. */
+  locks: Lock[] | undefined;
 }
 
-function tooLarge(): KeepError {
-  return new KeepError('too_large', { message: `a PROPFIND body may have at most ${MAX_PROPFIND_BYTES} bytes` });
+const NOTHING_KEPT: KeptState = { properties: new Map(), locks: undefined };
+
+/** Asked for only where the client wants it: each costs a request to where it is kept. */
+async function keptState(
+  writing: Writing | null,
+  target: Target,
+  address: Address,
+  depth: Depth,
+  wanted: Wanted,
+): Promise<KeptState> {
+  const uuid = target.kind === 'tree' ? target.collection.uuid : null;
+  if (writing === null || uuid === null || target.kind !== 'tree' || !isWritableAddress(address)) return NOTHING_KEPT;
+  const some = wanted.kind === 'some' ? wanted.properties : null;
+  const wantsProperties = some === null || some.some(({ namespace }) => namespace !== 'DAV:');
+  const wantsLocks = some === null || some.some(({ name }) => name === 'lockdiscovery');
+  const [properties, locks] = await Promise.all([
+    wantsProperties
+      ? writing.propertiesOf(uuid, target.path.join('/'), depth)
+      : new Map<string, Record<string, string>>(),
+    wantsLocks ? writing.commits.locks(uuid) : [],
+  ]);
+  return { properties, locks };
 }
 
 /** Whether a listing of infinite depth stays within the limits. */
@@ -98,9 +128,10 @@ function resourcesOf(
   depth: string,
   detours: boolean,
   shown: string | null,
+  kept: KeptState,
 ): AsyncIterable<Resource> | Iterable<Resource> {
   return target.kind === 'tree'
-    ? treeResources(target, depth, detours, shown)
+    ? treeResources(target, depth, detours, shown, kept)
     : virtualResources(target, depth, detours, shown);
 }
 
@@ -109,19 +140,47 @@ function* treeResources(
   depth: string,
   detours: boolean,
   shown: string | null,
+  kept: KeptState,
 ): Generator<Resource> {
-  const { tree, node } = target;
+  const { tree, node, path, prefix } = target;
   const components = componentsOf(target);
   const modified = target.collection.uuid === null ? null : Date.parse(target.collection.modifiedAt);
-  const root = treeResource(tree, node, components, modified);
+  const stateAt = (at: string[]) => stateOf(kept, at.join('/'), prefix);
+  const root = { ...treeResource(tree, node, components, modified), ...stateAt(path) };
   yield shown === null ? root : { ...root, name: shown };
   if (depth === '0' || !isDirectory(tree, node)) return;
-  yield* resourcesBelow(tree, node, { components, modified, deep: depth === 'infinity', detours });
+  yield* resourcesBelow(tree, node, {
+    components,
+    path,
+    modified,
+    deep: depth === 'infinity',
+    detours,
+    stateAt,
+  });
+}
+
+function stateOf(
+  { properties, locks }: KeptState,
+  path: string,
+  prefix: string[],
+): Pick<Resource, 'properties' | 'locks'> {
+  return {
+    properties: properties.get(path),
+    locks: locks
+      ?.filter((lock) => covers(lock, path))
+      .map((lock) => ({
+        ...lock,
+        href: encodePath([...prefix, ...lock.path.split('/').filter((name) => name !== '')]),
+      })),
+  };
 }
 
 interface Below {
   /** Of the directory's URL. */
   components: string[];
+  /** In the collection. */
+  path: string[];
+  stateAt: (path: string[]) => Pick<Resource, 'properties' | 'locks'>;
   modified: number | null;
   deep: boolean;
   detours: boolean;
@@ -130,9 +189,10 @@ interface Below {
 function* resourcesBelow(tree: FileTree, directory: number, below: Below): Generator<Resource> {
   for (const entry of entriesOf(tree, directory)) {
     const components = [...below.components, ...stepsTo(nodeName(tree, entry), below.detours)];
-    yield treeResource(tree, entry, components, below.modified);
+    const path = [...below.path, nodeName(tree, entry)];
+    yield { ...treeResource(tree, entry, components, below.modified), ...below.stateAt(path) };
     if (below.deep && isDirectory(tree, entry))
-      yield* resourcesBelow(tree, entry, { ...below, components, detours: false });
+      yield* resourcesBelow(tree, entry, { ...below, components, path, detours: false });
   }
 }
 

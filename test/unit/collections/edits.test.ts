@@ -105,7 +105,7 @@ function model(
       const found = at(tree, edit.path);
       if (found?.kind === 'file') throw new Error('a file');
       if (found === undefined) put(edit.path, { kind: 'directory', entries: new Map() });
-    } else if (edit.kind !== 'delete') {
+    } else if (edit.kind !== 'delete' && edit.kind !== 'properties') {
       const root =
         edit.kind === 'graft' ? sources[(edit.source as { portableDataHash: string }).portableDataHash]! : before;
       const node = at(root, edit.from);

@@ -1,0 +1,51 @@
+import { anyChunksOf, CHUNK_BYTES } from '../streams/chunks.ts';
+import type { Md5 } from '../streams/md5-stream.ts';
+
+/** A body that is taken in lengths that the reader chooses. */
+export interface ByteSource {
+  /** The next bytes, at most `limit` of them, good until the next call; null at the end. */
+  take(limit: number): Promise<Uint8Array | null>;
+  /** Fills `target` from the body. @returns how many bytes there were */
+  fill(target: Uint8Array): Promise<number>;
+  cancel(reason: unknown): Promise<void>;
+}
+
+/** @param digest gets all bytes that are taken */
+export function byteSource(body: ReadableStream<Uint8Array>, digest: Md5 | null = null): ByteSource {
+  const chunks = anyChunksOf(body);
+  let rest: Uint8Array | null = null;
+  let spent: Uint8Array | undefined;
+  const take = async (limit: number): Promise<Uint8Array | null> => {
+    const bytes = Math.min(limit, CHUNK_BYTES);
+    const chunk: Uint8Array | null = rest ?? (await chunks.next(spent, bytes));
+    spent = undefined;
+    rest = null;
+    if (chunk === null) return null;
+    const taken = chunk.subarray(0, limit);
+    if (taken.byteLength < chunk.byteLength) rest = chunk.subarray(limit);
+    else spent = chunk;
+    await digest?.write(taken);
+    return taken;
+  };
+  return {
+    take,
+    async fill(target) {
+      let filled = 0;
+      while (filled < target.byteLength) {
+        const chunk = await take(target.byteLength - filled);
+        if (chunk === null) break;
+        target.set(chunk, filled);
+        filled += chunk.byteLength;
+      }
+      return filled;
+    },
+    async cancel(reason) {
+      await chunks.cancel(reason).catch(() => undefined);
+    },
+  };
+}
+
+/** Bytes as a stream whose length the runtime knows. */
+export function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Response(bytes).body ?? new ReadableStream();
+}

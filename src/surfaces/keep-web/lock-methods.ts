@@ -1,0 +1,91 @@
+import { type Lock, MAX_LOCK_SECONDS, MAX_OWNER_CHARS } from '../../collections/edit/locks.ts';
+import { KeepError } from '../../keep/errors.ts';
+import { encodePath, stepsTo } from './address.ts';
+import { limitedText } from './limited-text.ts';
+import { lockDiscovery } from './lock-xml.ts';
+import { demandsOf } from './write-conditions.ts';
+import { parentIsDirectory, type Write, writerOf } from './write-request.ts';
+import { pathIn } from './write-target.ts';
+import { childElements, innerXml, malformed, parseDocument } from './xml-elements.ts';
+
+const DAV = 'DAV:';
+
+/** LOCK (RFC 4918 9.10): takes a lock, or without a body renews the one that `If` names. */
+export async function lock(asked: Write): Promise<Response> {
+  const { context, writing, client, target } = asked;
+  const { request } = context;
+  const { path, uuid } = target;
+  const body = await limitedText(request);
+  const seconds = timeoutOf(request.headers.get('Timeout'));
+  const demands = demandsOf(request, path, (other) => pathIn(target, other));
+  const writer = writerOf(client);
+  if (body.trim() === '') {
+    if (demands.lockTokens.length === 0)
+      throw new KeepError('bad_request', { message: 'LOCK takes a body, or an If header with the lock to renew' });
+    await writing.requireWritable(uuid, writer);
+    const renewed = await writing.commits.refreshLock(uuid, { path, tokens: demands.lockTokens, seconds, writer });
+    return answer(200, renewed, asked);
+  }
+  const { isShared, owner } = lockInfo(body);
+  const depth = (request.headers.get('Depth') ?? 'infinity').trim().toLowerCase();
+  if (depth !== '0' && depth !== 'infinity') throw new KeepError('bad_request', { message: 'Depth: 0 or infinity' });
+  const { lock: taken, created } = await writing.commits.lock(uuid, {
+    writer,
+    path,
+    isDeep: depth === 'infinity',
+    isShared,
+    owner,
+    seconds,
+    conditions: path === '' ? demands.conditions : [...demands.conditions, parentIsDirectory(path)],
+  });
+  const response = answer(created ? 201 : 200, taken, asked);
+  response.headers.set('Lock-Token', `<${taken.token}>`);
+  return response;
+}
+
+/** UNLOCK (RFC 4918 9.11). */
+export async function unlock({ context, writing, client, target }: Write): Promise<Response> {
+  const token = /^\s*<([^<>]+)>\s*$/.exec(context.request.headers.get('Lock-Token') ?? '')?.[1];
+  if (token === undefined)
+    throw new KeepError('bad_request', { message: 'Lock-Token: <the token that LOCK answered with>' });
+  await writing.requireWritable(target.uuid, writerOf(client));
+  await writing.commits.unlock(target.uuid, { path: target.path, token, writer: writerOf(client) });
+  return new Response(null, { status: 204 });
+}
+
+function answer(status: number, taken: Lock, { target }: Write): Response {
+  const components = taken.path === '' ? [] : taken.path.split('/');
+  const href = encodePath([
+    ...target.prefix,
+    ...stepsTo(components[0] ?? '', false).filter((name) => name !== ''),
+    ...components.slice(1),
+  ]);
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<D:prop xmlns:D="DAV:"><D:lockdiscovery>${lockDiscovery([taken], href)}</D:lockdiscovery></D:prop>\n`;
+  return new Response(body, {
+    status,
+    headers: { 'Content-Type': 'application/xml; charset=utf-8', 'Cache-Control': 'no-store' },
+  });
+}
+
+/** @throws KeepError bad_request */
+function lockInfo(body: string): { isShared: boolean; owner: string } {
+  const root = parseDocument(body);
+  if (root.namespace !== DAV || root.name !== 'lockinfo') throw malformed();
+  const children = childElements(root).filter(({ namespace }) => namespace === DAV);
+  const scope = children.find(({ name }) => name === 'lockscope');
+  const type = children.find(({ name }) => name === 'locktype');
+  const [scopeName] = scope === undefined ? [] : childElements(scope).map(({ name }) => name);
+  const [typeName] = type === undefined ? [] : childElements(type).map(({ name }) => name);
+  if ((scopeName !== 'exclusive' && scopeName !== 'shared') || typeName !== 'write') throw malformed();
+  const owner = children.find(({ name }) => name === 'owner');
+  const shown = owner === undefined ? '' : innerXml(owner);
+  if (shown.length > MAX_OWNER_CHARS)
+    throw new KeepError('bad_request', { message: `the owner may have ${MAX_OWNER_CHARS} characters` });
+  return { isShared: scopeName === 'shared', owner: shown };
+}
+
+/** The first of the client's wishes that is a number; infinite ones get the longest time that is given. */
+function timeoutOf(header: string | null): number {
+  const seconds = /Second-(\d{1,10})/i.exec(header ?? '')?.[1];
+  return seconds === undefined ? MAX_LOCK_SECONDS : Number(seconds);
+}
