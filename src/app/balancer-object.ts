@@ -157,6 +157,7 @@ export class Balancer extends DurableObject<Env> implements Balancing {
       sources: [collectionsSource(source), backupsSource(source)],
       ttlSeconds: config.blobSigningTtlSeconds,
       mayTrash: config.blobTrash,
+      missingReport: balance.missingReport,
       trashLimit: balance.trashLimit,
       pullLimit: balance.pullLimit,
       maxTrashShare: balance.maxTrashShare,

@@ -14,6 +14,8 @@ export interface FinishContext {
   queues: { pull: Pick<QueueHandle, 'replace'>; trash: Pick<QueueHandle, 'replace'> } | null;
   /** Greatest share of all stored bytes that one run may trash without being asked to, 0 to 1. */
   maxTrashShare: number;
+  /** Key of the list of lost blocks, '' for none. */
+  missingReport: string;
   /** BLOB_TRASH: false keeps everything. */
   mayTrash: boolean;
   until: number;
@@ -155,6 +157,7 @@ async function writeUsage(db: D1Database, run: Run, kind: 'owner' | 'collection'
 /** Sends the lists, or says why not. Sending one again replaces it by itself. */
 export async function sendLists(run: Run, context: FinishContext, isConfirmed = false): Promise<Run> {
   const { rows, store, queues, clock } = context;
+  await reportMissing(run, context);
   const end = (message: string): Run =>
     saved(rows, { ...run, phase: 'done', finishedAt: clock(), cursor: '', message });
   if (run.isDry) return end('dry run: nothing was sent');
@@ -167,6 +170,16 @@ export async function sendLists(run: Run, context: FinishContext, isConfirmed = 
   const trashed = await queues.trash.replace(listStream(store, rows, run, 'trash'));
   if (!trashed.ok) throw new Error(`the trash list was refused: ${trashed.message}`);
   return end('');
+}
+
+/** One line for each lost block: its locator, and collections that name it. As many as the run names. */
+async function reportMissing({ id }: Run, { rows, store, missingReport }: FinishContext): Promise<void> {
+  if (missingReport === '') return;
+  const lines = rows
+    .problems(id, 'lost')
+    .map(({ subject, detail }) => `${[subject, ...(detail as { collections: string[] }).collections].join(' ')}\n`);
+  const bytes = new TextEncoder().encode(lines.join(''));
+  await store.put(missingReport, bytes, { size: bytes.byteLength });
 }
 
 /** Why nothing may be trashed after this run; null when it may. */

@@ -74,6 +74,8 @@ export interface BalanceConfig {
   /** Seconds between runs; 0: no runs by themselves. */
   periodSeconds: number;
   collectionBatch: number;
+  /** Key in the bucket MANIFESTS of the list of lost blocks; '' writes none. */
+  missingReport: string;
   trashLimit: number;
   pullLimit: number;
   /** 0 to 1. */
@@ -193,6 +195,7 @@ const Vars = v.object({
   VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
   EDGE_CACHE: flag(true),
   DEFAULT_REPLICATION: count(2),
+  BLOB_MISSING_REPORT: v.optional(v.string(), ''),
   BALANCE_PERIOD: duration('0s'),
   BALANCE_COLLECTION_BATCH: count(500),
   BALANCE_TRASH_LIMIT: count(100_000),
@@ -287,6 +290,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     balance: {
       periodSeconds: o.BALANCE_PERIOD,
       collectionBatch: o.BALANCE_COLLECTION_BATCH,
+      missingReport: o.BLOB_MISSING_REPORT,
       trashLimit: o.BALANCE_TRASH_LIMIT,
       pullLimit: o.BALANCE_PULL_LIMIT,
       maxTrashShare: o.BALANCE_MAX_TRASH_SHARE,

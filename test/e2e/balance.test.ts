@@ -124,7 +124,10 @@ test('a block that is named again, or written again, between two runs is kept', 
 });
 
 test('a mount that was emptied by hand is filled again, and a block without any copy is reported with who names it', async () => {
-  await using service = await startService(TWO_MOUNTS);
+  await using service = await startService({
+    ...TWO_MOUNTS,
+    vars: { ...TWO_MOUNTS.vars, BLOB_MISSING_REPORT: 'lost.txt' },
+  });
   const blocks = [randomBlock(1000), randomBlock(2000), randomBlock(3000)];
   for (const block of blocks) await putBlock(service.url, block, { 'X-Keep-Desired-Replicas': '2' });
   const { uuid } = await createCollection(service, manifest(...blocks), { replication_desired: 2 });
@@ -138,6 +141,8 @@ test('a mount that was emptied by hand is filled again, and a block without any 
   const run = await balance(service);
   expect(run.counts).toMatchObject({ lost_blocks: 1, lost_bytes: 1000, underreplicated: 2, pull_copies: 2 });
   expect(run.lost).toEqual([{ locator: lost.locator, collections: [uuid] }]);
+  const report = await service.r2('MANIFESTS').get('lost.txt');
+  expect(new TextDecoder().decode(report ?? new Uint8Array())).toBe(`${lost.locator} ${uuid}\n`);
   expect((await waitForList(service, 'pull')).done).toEqual({ pulled: 2 });
   for (const { hash } of others) expect(await stored(service, hash, 'ARCHIVE')).toHaveLength(1);
 
@@ -217,7 +222,8 @@ test('a run that is killed at any moment goes on where it was, and ends with the
   for (const block of blocks) await putBlock(service.url, block);
   for (let i = 0; i < 40; i++) await createCollection(service, manifest(...blocks.slice(i, i + 3)));
   const whole = await balance(service, 'dry-run');
-  for (let kills = 0; kills < 5; kills++) {
+  // BALANCE_KILLS=50 takes minutes.
+  for (let kills = 0; kills < Number(process.env.BALANCE_KILLS ?? 3); kills++) {
     const { json } = await operator(service, 'balance/dry-run', 'POST');
     await setTimeout(Math.random() * 120);
     await service.kill();
