@@ -101,8 +101,10 @@ async function survey(write: Write, untried: Mount[]): Promise<{ existing: Mount
     if (!write.progress.wants(mount)) continue;
     untried.splice(untried.indexOf(mount), 1);
     try {
-      const info = await mount.volume.head(write.request.hash, write.request.signal);
-      const isCandidate = info !== null && (info.md5 === null || info.md5 === write.request.hash);
+      // Not the volume's head: bringing back a trashed copy would cost requests, and the block is at hand.
+      const { hash, signal } = write.request;
+      const info = await mount.store.head(keysOf(hash, mount.prefixLength).data, signal);
+      const isCandidate = info !== null && (info.md5 === null || info.md5 === hash);
       if (info !== null && !isCandidate) write.corrupt.add(mount);
       (isCandidate ? existing : targets).push(mount);
       write.progress.add(mount);

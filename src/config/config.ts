@@ -190,7 +190,7 @@ const Vars = v.object({
   BLOB_TRASH_CHECK_INTERVAL: duration('24h'),
   BLOB_TRASH_CONCURRENCY: count(4),
   BLOB_DELETE_CONCURRENCY: count(4),
-  BLOB_REPLICATE_CONCURRENCY: count(4),
+  BLOB_REPLICATE_CONCURRENCY: count(6),
   PULL_HOSTS: hostList,
   VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
   EDGE_CACHE: flag(true),

@@ -5,6 +5,7 @@ import { mountOrder } from '../keep/rendezvous.ts';
 import { type SigningKey, signLocator } from '../keep/signature.ts';
 import { type PullItem, readPullList } from '../keep/work-lists.ts';
 import type { KeepClient } from '../services/keep-client.ts';
+import { keysOf } from '../storage/bucket-layout.ts';
 import type { Mount } from '../storage/mounts.ts';
 import { done, failed, type Outcome } from './outcome.ts';
 import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts';
@@ -58,7 +59,8 @@ export async function pullEntry(item: PullItem, context: PullContext): Promise<O
   if ('result' in mount) return mount;
   const signal = AbortSignal.timeout(ENTRY_TIMEOUT_MS);
   const { hash } = locator;
-  const present = await mount.volume.head(hash, signal);
+  // Not the volume's head: bringing back a trashed copy would cost requests, and the block is about to come.
+  const present = await mount.store.head(keysOf(hash, mount.prefixLength).data, signal);
   if (present?.md5 === hash) {
     await mount.volume.touch(hash);
     return done('present');

@@ -120,6 +120,16 @@ describe('a body that is not the block', () => {
   });
 });
 
+test('a new block costs one look and two writes', async () => {
+  for (const size of [1000, 2 * CHUNK]) {
+    const { mount, calls } = testMount();
+    const block = await randomBlock(size);
+    await write([mount], block);
+    const key = dataKey(block.hash);
+    expect(calls).toEqual([`head ${key}`, `put ${key}`, `put recent/${key}`]);
+  }
+});
+
 describe('a block that is already there', () => {
   test('is not stored again: the data object stays, the marker is renewed', async () => {
     const { mount, raw, calls } = testMount();
