@@ -45,7 +45,11 @@ export async function lock(asked: Write): Promise<Response> {
 
 /** UNLOCK (RFC 4918 9.11). */
 export async function unlock({ context, writing, client, target }: Write): Promise<Response> {
-  const token = /^\s*<([^<>]+)>\s*$/.exec(context.request.headers.get('Lock-Token') ?? '')?.[1];
+  // The npm client `webdav` sends the token without its brackets.
+  const token = /^<([^<>\s]+)>$|^(opaquelocktoken:[^<>\s]+)$/
+    .exec(context.request.headers.get('Lock-Token')?.trim() ?? '')
+    ?.slice(1)
+    .find((text) => text !== undefined);
   if (token === undefined)
     throw new KeepError('bad_request', { message: 'Lock-Token: <the token that LOCK answered with>' });
   await writing.requireWritable(target.uuid, writerOf(client));
