@@ -13,7 +13,7 @@ export interface IfHeader {
 const MAX_CHARS = 8192;
 const MAX_TERMS = 200;
 const TAG = /^\s*<([^<>]*)>/;
-const TERM = /^\s*(Not\s+|Not(?=[<[]))?(?:<([^<>]*)>|\[((?:W\/)?"[^"]*")\])/i;
+const TERM = /^\s*([Nn][Oo][Tt]\s+|[Nn][Oo][Tt](?=[<[]))?(?:<([^<>]*)>|\[((?:W\/)?"[^"]*")\])/;
 
 /**
  * @param path of the request, which lists without a resource are about

@@ -72,7 +72,7 @@ function answer(status: number, taken: Lock, { target }: Write): Response {
 }
 
 /** @throws KeepError bad_request */
-function lockInfo(body: string): { isShared: boolean; owner: string } {
+export function lockInfo(body: string): { isShared: boolean; owner: string } {
   const root = parseDocument(body);
   if (root.namespace !== DAV || root.name !== 'lockinfo') throw malformed();
   const children = childElements(root).filter(({ namespace }) => namespace === DAV);

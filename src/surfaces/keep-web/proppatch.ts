@@ -47,7 +47,7 @@ export async function proppatch(asked: Write): Promise<Response> {
 }
 
 /** In the order of the document: a later one of the same name counts. @throws KeepError bad_request */
-function parseChanges(body: string): Change[] {
+export function parseChanges(body: string): Change[] {
   const root = parseDocument(body);
   if (root.namespace !== DAV || root.name !== 'propertyupdate') throw malformed();
   const changes = childElements(root)

@@ -2,6 +2,7 @@ import type { Target } from '../target.ts';
 import { bodies, config, filters, forms, times, workLists } from './api.ts';
 import { address, conditions, names, propfind, range, s3Listing } from './http.ts';
 import { fileTree, manifestToRead, manifestToStore, zipSelection } from './manifests.ts';
+import { davBodies, ifHeaders } from './webdav.ts';
 import { authorization, duration, locator, signature } from './words-of-keep.ts';
 
 /** Every parser that stands between the outside and the service. */
@@ -18,6 +19,8 @@ export const TARGETS: Target[] = [
   conditions,
   s3Listing,
   propfind,
+  davBodies,
+  ifHeaders,
   address,
   names,
   filters,
