@@ -1,4 +1,5 @@
 import type { Table } from '../records/columns.ts';
+import { createRowQueue } from '../records/row-queue.ts';
 import { formatTime } from '../records/times.ts';
 
 export const UPLOADS: Table = {
@@ -29,70 +30,26 @@ export interface UploadDatabase {
 }
 
 export interface UploadLog {
-  /** Queues an upload and returns at once; the row is written after about FLUSH_DELAY_MS, together with others. */
+  /** Queues an upload and returns at once; the row is written a little later, together with others. */
   record(upload: Upload, waitUntil: (work: Promise<unknown>) => void): void;
   /** Writes the queued rows of this isolate and waits for writes under way. @throws Error when D1 fails: the rows stay queued. */
   flush(): Promise<void>;
 }
 
-/** Uploads within this time share one statement. */
-const FLUSH_DELAY_MS = 200;
 /** Rows are sent as one JSON parameter, well below D1's limit of 2 MB. */
 const ROWS_PER_STATEMENT = 5000;
-const POLL_MS = 20;
-const MAX_WAIT_MS = 5000;
-const RETRY_DELAYS_MS = [0, 500, 2000, 8000];
 const INSERT = `INSERT INTO uploads (hash, size, user_uuid, uploaded_at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`;
 
-/**
- * The upload log (D1). Each request that records a block stays alive (`waitUntil`) until a flush after it is done, so
- * an isolate that shuts down in order has written everything. A failed flush puts its rows back.
- */
+/** The upload log (D1). */
 export function createUploadLog(db: UploadDatabase, sleep: (milliseconds: number) => Promise<void>): UploadLog {
-  let waiting: Upload[] = [];
-  /** Statements under way, those of other requests included: a promise of another request cannot be awaited here. */
-  let writing = 0;
-
-  async function flush(): Promise<void> {
-    await write();
-    for (let waited = 0; writing > 0 && waited < MAX_WAIT_MS; waited += POLL_MS) await sleep(POLL_MS);
-  }
-
-  async function write(): Promise<void> {
-    while (waiting.length > 0) {
-      const rows = waiting.slice(0, ROWS_PER_STATEMENT);
-      waiting = waiting.slice(ROWS_PER_STATEMENT);
+  const queue = createRowQueue<Upload>({
+    write(rows) {
       const values = rows.map(({ hash, size, userUuid, at }) => [hash, size, userUuid, formatTime(at)]);
-      writing++;
-      try {
-        await db.prepare(INSERT).bind(JSON.stringify(values)).run();
-      } catch (error) {
-        waiting = [...rows, ...waiting];
-        throw error;
-      } finally {
-        writing--;
-      }
-    }
-  }
-
-  async function flushSoon(): Promise<void> {
-    await sleep(FLUSH_DELAY_MS);
-    for (const [attempt, delay] of RETRY_DELAYS_MS.entries()) {
-      await sleep(delay);
-      try {
-        return await write();
-      } catch (error) {
-        if (attempt === RETRY_DELAYS_MS.length - 1) throw error;
-      }
-    }
-  }
-
-  return {
-    record(upload, waitUntil) {
-      waiting.push(upload);
-      waitUntil(flushSoon());
+      return db.prepare(INSERT).bind(JSON.stringify(values)).run();
     },
-    flush,
-  };
+    rowsPerWrite: ROWS_PER_STATEMENT,
+    sleep,
+  });
+  return { record: queue.add, flush: queue.flush };
 }

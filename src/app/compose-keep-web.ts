@@ -1,8 +1,9 @@
 import { type RangeSource, readRange } from '../blocks/read-range.ts';
+import { createEventLog } from '../collections/event-log.ts';
 import { createFileTrees } from '../collections/file-trees.ts';
-import { recordEvent } from '../collections/log-record.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import { count } from '../http/metrics.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
@@ -19,6 +20,8 @@ export function composeKeepWeb(
   const { authority, collectionSource, api, anonymousToken } = accounts;
   if (collectionSource === null) return null;
   const logsDb = env.LOGS_DB ?? env.DB;
+  const events =
+    logsDb === undefined ? null : createEventLog(logsDb, config.clusterId, countDropped, (ms) => scheduler.wait(ms));
   return {
     writing: composeWriting(config, accounts, mounts),
     downloads: settingsOf(config, anonymousToken),
@@ -40,9 +43,9 @@ export function composeKeepWeb(
       const { uuid, fullName, isAdmin } = account.user;
       return { uuid, fullName, isAdmin, isScoped: !account.scopes.includes('all') };
     },
-    async recordDownload(event, token) {
-      if (api?.mode === 'cluster') await reportToCluster(api.apiUrl, event, token);
-      else if (logsDb !== undefined) await recordEvent(logsDb, config.clusterId, event.object_uuid, event, Date.now());
+    recordDownload(event, token, waitUntil) {
+      if (api?.mode === 'cluster') waitUntil(reportToCluster(api.apiUrl, event, token));
+      else events?.record(event.object_uuid, event, Date.now(), waitUntil);
     },
   };
 }
@@ -63,14 +66,21 @@ function settingsOf(config: Config, anonymousToken: string | null): DownloadSett
   };
 }
 
+function countDropped(): void {
+  count('keep_edge_download_log_dropped_total');
+}
+
 /** With the reader's own token; downloads with tokens that may not write logs (sharing links) are in the request log only. */
 async function reportToCluster(apiUrl: string, event: unknown, token: string): Promise<void> {
-  const response = await fetch(`${apiUrl}/arvados/v1/logs`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ log: event }),
-    // The token is for this server.
-    redirect: 'manual',
-  });
-  await response.body?.cancel();
+  try {
+    const response = await fetch(`${apiUrl}/arvados/v1/logs`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ log: event }),
+    });
+    await response.body?.cancel();
+    if (!response.ok) countDropped();
+  } catch {
+    countDropped();
+  }
 }

@@ -3,20 +3,9 @@ import { LEVEL } from '../accounts/levels.ts';
 import { levelFor } from '../accounts/permission-sql.ts';
 import { type Row, toRecord } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
-import { createUuid, INFIX } from '../records/ids.ts';
-import { formatTime } from '../records/times.ts';
 import { insertStatement } from '../records/write-row.ts';
+import { eventRow, type LoggedEvent } from './event-log.ts';
 import { LOGS } from './tables.ts';
-
-/** An event as POST /arvados/v1/logs takes it. */
-export interface LoggedEvent {
-  event_type: string | null;
-  object_uuid: string | null;
-  summary?: string | null;
-  properties: Record<string, unknown>;
-  /** In the stored form; now unless given. */
-  event_at?: string | null;
-}
 
 /** Writes an event into the log on D1. User and time come from the service, not from the client. @param now Unix milliseconds */
 export async function recordEvent(
@@ -26,20 +15,7 @@ export async function recordEvent(
   event: LoggedEvent,
   now: number,
 ): Promise<Row> {
-  const time = formatTime(now);
-  const row: Row = {
-    uuid: createUuid(clusterId, INFIX.log),
-    owner_uuid: userUuid,
-    object_uuid: event.object_uuid,
-    object_owner_uuid: null,
-    event_type: event.event_type,
-    summary: event.summary ?? null,
-    properties: JSON.stringify(event.properties),
-    event_at: event.event_at ?? time,
-    created_at: time,
-    modified_at: time,
-    modified_by_user_uuid: userUuid,
-  };
+  const row = eventRow(clusterId, userUuid, event, now);
   const { meta } = await insertStatement(db, 'logs', row).run();
   return { kind: LOGS.kind, id: meta.last_row_id, ...toRecord(LOGS, row) };
 }

@@ -38,6 +38,10 @@ const FAMILIES: Record<string, Family> = {
     type: 'untyped',
     help: 'Bytes read from (in) and written to (out) the bucket of a volume (a counter).',
   },
+  keep_edge_download_log_dropped_total: {
+    type: 'counter',
+    help: 'Downloads that were not written to the log: the database failed for long, or the cluster refused them.',
+  },
 };
 
 /** A figure that is read at the time of asking. */

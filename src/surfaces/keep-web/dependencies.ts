@@ -114,6 +114,6 @@ export interface KeepWebDependencies {
   isAccepted(token: string): Promise<boolean>;
   /** Whose token it is; null when its scopes do not tell. */
   downloader(token: string): Promise<Downloader | null>;
-  /** Writes to the log. */
-  recordDownload(event: DownloadEvent, token: string): Promise<void>;
+  /** Writes to the log, a little later and along with others: nothing waits for it. Failures are counted. */
+  recordDownload(event: DownloadEvent, token: string, waitUntil: (work: Promise<unknown>) => void): void;
 }

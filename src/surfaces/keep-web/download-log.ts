@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../http/context.ts';
 import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
-import { redactPath } from '../../keep/redact.ts';
+import { limited, redactPath } from '../../keep/redact.ts';
 import type { RangeRequest } from '../../streams/byte-range.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import type { TreeTarget } from './target.ts';
@@ -10,8 +10,8 @@ const logged = createBoundedMap<true>({ maxEntries: 5000, maxBytes: 2 * 1024 * 1
 
 /**
  * Notes a download in the request's log line and, when the body has ended or broken off, in the cluster's log
- * (docs/protocol/files.md#download-log). Ranges that do not begin at the first byte count as one download while they follow each other
- * within the interval.
+ * (docs/protocol/files.md#download-log). Ranges that do not begin at the first byte count as one download while they
+ * follow each other within the interval.
  *
  * @param files how many files go out; `path` is the one file's path in the collection, null for several
  */
@@ -41,9 +41,10 @@ export function logDownload(
     if (!isNewDownload(key, range, context.now + deps.downloads.logIntervalSeconds)) return;
     await done.catch(() => undefined);
     const user = await who;
-    const reqPath = `/${redactPath(context.path)}`;
+    const reqPath = limited(`/${redactPath(context.path)}`);
     const object_uuid = user?.uuid ?? `${deps.downloads.clusterId}-tpzed-anonymouspublic`;
-    await deps.recordDownload({ event_type: 'file_download', object_uuid, properties: { reqPath, ...facts } }, token);
+    const properties = { reqPath, ...facts, collection_file_path: limited(facts.collection_file_path) };
+    deps.recordDownload({ event_type: 'file_download', object_uuid, properties }, token, context.waitUntil);
   };
   // A failing log must not turn a good download into an error.
   context.waitUntil(record().catch(() => undefined));

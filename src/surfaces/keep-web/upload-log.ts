@@ -1,4 +1,4 @@
-import { redactPath } from '../../keep/redact.ts';
+import { limited, redactPath } from '../../keep/redact.ts';
 import type { Write } from './write-request.ts';
 
 /** Notes an upload in the request's log line and, like downloads, in the cluster's log. */
@@ -6,8 +6,11 @@ export function logUpload({ context, deps, client, target }: Write, bytes: numbe
   const facts = { collection_uuid: target.uuid, collection_file_path: target.path };
   Object.assign(context.log, facts, { user_uuid: client.user.uuid, user_full_name: client.user.fullName, bytes });
   if (!deps.downloads.logEvents) return;
-  const properties = { reqPath: `/${redactPath(context.path)}`, ...facts };
+  const properties = {
+    reqPath: limited(`/${redactPath(context.path)}`),
+    ...facts,
+    collection_file_path: limited(facts.collection_file_path),
+  };
   const event = { event_type: 'file_upload' as const, object_uuid: client.user.uuid, properties };
-  // A failing log must not turn a stored file into an error.
-  context.waitUntil(deps.recordDownload(event, client.token).catch(() => undefined));
+  deps.recordDownload(event, client.token, context.waitUntil);
 }
