@@ -35,7 +35,7 @@ async function runUsage(given: Given): Promise<number> {
       if (uuid === undefined) throw usageError('--quota needs the UUID of a user or project.');
       const bytes = parseQuota(quota);
       await session.api(`keep-edge/v1/quotas/${encodeURIComponent(uuid)}`, { method: 'PUT', body: { bytes } });
-      console.log(bytes === null ? `${uuid} has no quota.` : `${uuid} may use up to ${formatBytes(bytes)}.`);
+      print(bytes === null ? `${uuid} has no quota.` : `${uuid} may use up to ${formatBytes(bytes)}.`);
       return 0;
     }
     const query = {
