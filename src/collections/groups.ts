@@ -119,7 +119,7 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
     async update(uuid: string, attributes: Row, user: User): Promise<Row> {
       const before = await findToChange(uuid, user, false);
       const columns = await columnsOf(attributes, user, before);
-      if (await isInside(columns.owner_uuid, uuid))
+      if (columns.owner_uuid !== undefined && (await isInside(columns.owner_uuid, uuid)))
         throw new KeepError('invalid_record', { message: 'ownership cycle: a project cannot be inside itself' });
       await updateRow(db, 'groups', uuid, columns);
       return get(uuid, user, true);

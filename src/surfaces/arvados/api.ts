@@ -140,7 +140,7 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
 ];
 const BASE = '/arvados/v1/';
 /** A request for one of these without a token gets what is public. */
-const PUBLIC_PATHS = /^\/arvados\/v1\/(collections\/[^/]+|groups\/[^/]+(\/contents)?)$/;
+const PUBLIC_PATHS = /^\/arvados\/v1\/(collections\/[^/]+|groups\/[0-9a-z]{5}-j7d0g-[0-9a-z]{15}(\/contents)?)$/;
 
 /** A call before its route is known: the route names the record in the body. */
 type Accepted = Omit<ApiCall, 'path' | 'record' | 'body'> & { request: Request };

@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { api, createUser, type Json } from '../support/api.ts';
+import { stored } from '../support/collections.ts';
+import { blockOf, request } from '../support/keep.ts';
+import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
+
+/** Every method of every path about a shared collection, for every credential: what each level opens, and nothing else. */
+const SECRET = 'what-only-readers-see';
+const block = blockOf(SECRET);
+const PUBLIC = 'xedge-j7d0g-anonymouspublic';
+let service: TestService;
+beforeAll(async () => {
+  service = await startService({ vars: { TOKEN_CACHE_TTL: '0s', WEBDAV_CACHE_TTL: '0s' } });
+  await stored(service, block);
+});
+afterAll(() => service.stop());
+
+/** In the order of what they may do. */
+const LEVELS = ['nothing', 'link', 'read', 'write', 'manage'] as const;
+type Level = (typeof LEVELS)[number];
+
+/** The least level that a request needs; who has less learns nothing. */
+const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
+  ['link', 'GET', 'arvados/v1/collections/C'],
+  ['link', 'HEAD', 'arvados/v1/collections/C'],
+  ['link', 'GET', 'c=C/file.txt'],
+  ['link', 'HEAD', 'c=C/file.txt'],
+  ['link', 'GET', 'c=C/'],
+  ['link', 'PROPFIND', 'c=C/'],
+  ['link', 'GET', 'c=C/?accept=application/zip'],
+  ['link', 'GET', 'by_id/C/file.txt'],
+  ['read', 'GET', 'arvados/v1/groups/P'],
+  ['read', 'GET', 'arvados/v1/groups/P/contents'],
+  ['read', 'GET', 'arvados/v1/groups/contents?uuid=P&recursive=true'],
+  ['read', 'GET', 'by_id/P/'],
+  ['read', 'GET', 'arvados/v1/collections/D'],
+  ['read', 'GET', 'c=H/file.txt'],
+  ['read', 'POST', 'arvados/v1/sharing_links', { sharing_link: { collection_uuid: 'C' } }],
+  ['write', 'PUT', 'arvados/v1/collections/C', { collection: { description: SECRET } }],
+  ['write', 'PATCH', 'arvados/v1/collections/C', { collection: { description: SECRET } }],
+  ['write', 'POST', 'arvados/v1/collections', { collection: { owner_uuid: 'P', name: 'N' } }],
+  ['write', 'POST', 'arvados/v1/groups', { group: { group_class: 'project', owner_uuid: 'P', name: 'N' } }],
+  ['write', 'PUT', 'arvados/v1/groups/P', { group: { description: 'x' } }],
+  ['write', 'DELETE', 'arvados/v1/collections/C'],
+  ['write', 'POST', 'arvados/v1/collections/C/untrash', {}],
+  ['write', 'POST', 'arvados/v1/collections/C/trash', {}],
+  ['write', 'POST', 'arvados/v1/collections/C/untrash', {}],
+  ['manage', 'GET', 'arvados/v1/permissions/C'],
+  ['manage', 'GET', 'arvados/v1/permissions/P'],
+  ['manage', 'GET', 'arvados/v1/links/L'],
+  [
+    'manage',
+    'POST',
+    'arvados/v1/links',
+    { link: { link_class: 'permission', name: 'can_read', tail_uuid: 'E', head_uuid: 'C' } },
+  ],
+  ['manage', 'PUT', 'arvados/v1/links/L', { link: { name: 'can_read' } }],
+  ['manage', 'GET', 'arvados/v1/sharing_links/S'],
+  ['manage', 'DELETE', 'arvados/v1/sharing_links/S'],
+  ['manage', 'DELETE', 'arvados/v1/links/L'],
+];
+const LISTS = ['collections', 'groups', 'groups/contents', 'groups/shared', 'links', 'logs', 'sharing_links'];
+
+/** A project with a collection, and someone who has a level on the project. */
+async function shared(): Promise<Record<string, string>> {
+  const owner = await createUser(service, `owner${serial++}`);
+  const eve = await createUser(service, `eve${serial++}`);
+  const make = async (path: string, body: Json) => {
+    const made = await api(service, path, { token: owner.token, body });
+    if (made.status !== 200) throw new Error(JSON.stringify(made.json));
+    return made.json;
+  };
+  const project = await make('groups', { group: { group_class: 'project', name: SECRET } });
+  const manifest = `. ${block.locator} 0:${block.data.length}:file.txt 0:0:only${serial++}\n`;
+  const record = { name: SECRET, owner_uuid: project.uuid, manifest_text: manifest };
+  const collection = (await api(service, 'collections', { body: { collection: record } })).json;
+  const link = await make('links', {
+    link: { link_class: 'permission', name: 'can_read', tail_uuid: eve.uuid, head_uuid: collection.uuid },
+  });
+  const sharing = await make('sharing_links', { sharing_link: { collection_uuid: collection.uuid, name: SECRET } });
+  const H = collection.portable_data_hash.replace('+', '-');
+  const D = encodeURIComponent(collection.portable_data_hash);
+  const secret = /t=([^/]+)/.exec(sharing.href)?.[1] ?? '';
+  return {
+    C: collection.uuid,
+    P: project.uuid,
+    H,
+    D,
+    L: link.uuid,
+    S: sharing.uuid,
+    E: eve.uuid,
+    owner: owner.token,
+    link: secret,
+  };
+}
+let serial = 0;
+
+const CREDENTIALS: { name: string; has: Level; make: (at: Record<string, string>) => Promise<string | null> }[] = [
+  { name: 'no token', has: 'nothing', make: async () => null },
+  { name: 'a token that is no token', has: 'nothing', make: async () => 'nonsense'.repeat(8) },
+  { name: 'the anonymous token', has: 'nothing', make: anonymous },
+  { name: 'a stranger', has: 'nothing', make: async () => (await createUser(service, `u${serial++}`)).token },
+  { name: 'a deactivated manager', has: 'nothing', make: (at) => member(at, 'can_manage', { is_active: false }) },
+  { name: 'a sharing link', has: 'link', make: async ({ link }) => link ?? '' },
+  { name: 'a reader', has: 'read', make: (at) => member(at, 'can_read') },
+  { name: 'a reader through a role', has: 'read', make: throughRole },
+  { name: 'the public, once it is shared with', has: 'link', make: asPublic },
+  { name: 'a writer', has: 'write', make: (at) => member(at, 'can_write') },
+  { name: 'a manager', has: 'manage', make: (at) => member(at, 'can_manage') },
+  { name: 'the owner', has: 'manage', make: async ({ owner }) => owner ?? '' },
+  { name: 'the root token', has: 'manage', make: async () => ROOT_TOKEN },
+];
+
+async function anonymous(): Promise<string> {
+  return (await api(service, 'config', { token: null })).json.Users.AnonymousUserToken;
+}
+async function link(token: string, tail: string, head: string, name: string): Promise<void> {
+  const made = await api(service, 'links', {
+    token,
+    body: { link: { link_class: 'permission', name, tail_uuid: tail, head_uuid: head } },
+  });
+  if (made.status !== 200) throw new Error(JSON.stringify(made.json));
+}
+async function member(at: Record<string, string>, name: string, attributes: Json = null): Promise<string> {
+  const user = await createUser(service, `u${serial++}`);
+  await link(at.owner ?? '', user.uuid, at.P ?? '', name);
+  if (attributes !== null) await api(service, `users/${user.uuid}`, { method: 'PUT', body: { user: attributes } });
+  return user.token;
+}
+async function throughRole({ owner = '', P = '' }: Record<string, string>): Promise<string> {
+  const user = await createUser(service, `u${serial++}`);
+  const role = await api(service, 'groups', {
+    token: owner,
+    body: { group: { group_class: 'role', name: `r${serial++}` } },
+  });
+  await link(owner, user.uuid, role.json.uuid, 'can_manage');
+  await link(owner, role.json.uuid, P, 'can_read');
+  return user.token;
+}
+async function asPublic({ owner = '', C = '' }: Record<string, string>): Promise<string> {
+  await link(owner, PUBLIC, C, 'can_read');
+  return anonymous();
+}
+
+test.each(CREDENTIALS)('$name gets what its level opens, and nothing else', async ({ name, has, make }) => {
+  const at = await shared();
+  const token = await make(at);
+  const fill = (text: string) =>
+    text.replace(/\b[CPHDLSE]\b/g, (letter) => at[letter] ?? letter).replace('"N"', `"made ${serial++}"`);
+  const isLink = name === 'a sharing link';
+  const isPublic = name.startsWith('the public');
+  for (const [needed, method, path, body] of REQUESTS) {
+    // A link names its collection by UUID; the public has it by its hash, too.
+    // It belongs to no account, and a link reads as its maker.
+    if (token === ROOT_TOKEN && method === 'POST' && path.endsWith('sharing_links')) continue;
+    const byHash = isPublic && /\b[HD]\b/.test(path);
+    const expected = byHash || LEVELS.indexOf(has) >= LEVELS.indexOf(needed);
+    const answer = await request(`${service.url}/${fill(path)}`, {
+      method,
+      token,
+      headers: {
+        ...(method === 'PROPFIND' ? { depth: '1' } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: fill(JSON.stringify(body)) }),
+    });
+    const what = `${method} ${path} ${JSON.stringify(body ?? '')}: ${answer.status} ${answer.text.slice(0, 200)}`;
+    if (expected) expect([200, 207], what).toContain(answer.status);
+    else {
+      expect([401, 403, 404, 422], what).toContain(answer.status);
+      expect(answer.text, what).not.toContain(SECRET);
+    }
+  }
+  for (const list of LISTS) {
+    const answer = await api(service, list, { token, query: { include_trash: true } });
+    if (has === 'nothing' || isLink) expect(JSON.stringify(answer.json), list).not.toContain(SECRET);
+    if (token === null || isLink) expect([401, 403], list).toContain(answer.status);
+  }
+});
