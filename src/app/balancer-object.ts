@@ -14,6 +14,7 @@ import type { BalanceStatus, Balancing, Started } from '../balance/handle.ts';
 import { createRunRows } from '../balance/run-rows.ts';
 import type { Run } from '../balance/runs.ts';
 import type { Env } from '../config/env.ts';
+import { describeError } from '../keep/redact.ts';
 import { createR2ObjectStore } from '../storage/r2-object-store.ts';
 import { dependenciesOf } from './composition.ts';
 
@@ -125,7 +126,7 @@ export class Balancer extends DurableObject<Env> implements Balancing {
   async #failed(run: Run, error: unknown): Promise<number> {
     const failures = ((await this.ctx.storage.get<number>('failures')) ?? 0) + 1;
     await this.ctx.storage.put('failures', failures);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = describeError(error);
     const current = this.#rows.current();
     if (current !== null && failures >= MAX_FAILURES) {
       this.#rows.save({ ...current, phase: 'failed', finishedAt: Date.now(), message });
