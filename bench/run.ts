@@ -7,6 +7,7 @@ import { formatRows, isOver, type Row, saveResults } from './report.ts';
 import { balance } from './subjects/balance.ts';
 import { blocks } from './subjects/blocks.ts';
 import { cli } from './subjects/cli.ts';
+import { commits } from './subjects/commits.ts';
 import { downloads } from './subjects/downloads.ts';
 import { queues } from './subjects/queues.ts';
 
@@ -14,7 +15,7 @@ import { queues } from './subjects/queues.ts';
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
-const SUBJECTS: Subject[] = [blocks, downloads, cli, queues, balance];
+const SUBJECTS: Subject[] = [blocks, downloads, commits, cli, queues, balance];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -448,6 +448,30 @@ describe('what may be written, and by whom', () => {
     expect(await status(dav('MOVE', 'g', { at, headers: wrong, token: null }))).toBe(403);
   });
 
+  test('a token that is revoked while its body is on the way changes nothing', async () => {
+    await fresh('', { owner_uuid: owner.uuid });
+    const token = await createToken(service, owner.uuid);
+    const revoke = () =>
+      api(service, `api_client_authorizations/${token.split('/')[1]}`, { method: 'DELETE', token: owner.token });
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode('first half, '));
+        await setTimeout(500);
+        expect((await revoke()).status).toBe(200);
+        controller.enqueue(new TextEncoder().encode('second half'));
+        controller.close();
+      },
+    });
+    const answer = await fetch(`${service.url}/c=${uuid}/f`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}` },
+      body,
+      duplex: 'half',
+    } as RequestInit);
+    expect(answer.status).toBe(401);
+    expect(await filesOf()).toBe(0);
+  });
+
   test('names with dots, slashes and odd bytes land where they say, or nowhere', async () => {
     await fresh();
     for (const name of ['a%20b', '%E2%98%83', 'x%3Fy%23z', '%22%3C%26', 'back%5Cslash', 'new%0Aline'])
