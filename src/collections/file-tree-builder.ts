@@ -3,10 +3,15 @@ import { compareNames, nameBytes } from '../keep/manifest/names.ts';
 import { type ManifestHandler, parseManifest } from '../keep/manifest/parse.ts';
 import { createPlaceFinder, type FilePath, type Place } from '../keep/manifest/places.ts';
 import { READ_RULES } from '../keep/manifest/rules.ts';
+import { takeTurns } from '../streams/turns.ts';
 import type { FileTree } from './file-tree.ts';
 import { allocateTree } from './file-tree-format.ts';
 
 const MAX_EXTENT_BYTES = 0xffffffff;
+/** Some milliseconds of parsing. */
+const CHUNK_BYTES = 64 * 1024;
+const CHUNKS_PER_TURN = 4;
+const NODES_PER_TURN = 10_000;
 const REMOTE_HINT = /\+R/;
 const REMOTE_EXPIRY = /\+R[^+]*@([0-9a-f]{1,8})(?=\+|$)/g;
 /** keep-web refuses the whole collection for one locator without a size; here only data that a file uses needs one. */
@@ -47,9 +52,21 @@ export async function buildFileTree(
     },
     directory: (place) => files.addDirectory(place),
   };
-  await parseManifest(manifest, handler, RULES);
+  await parseManifest(inTurns(manifest), handler, RULES);
   const remote = blocks.hints.filter((hint) => REMOTE_HINT.test(hint));
-  return { tree: assemble(blocks, files), shareable: remote.length === 0, expiresAt: earliestExpiry(remote) };
+  return { tree: await assemble(blocks, files), shareable: remote.length === 0, expiresAt: earliestExpiry(remote) };
+}
+
+/** The same bytes in short chunks, with turns for other requests between them. */
+async function* inTurns(manifest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const turn = takeTurns(CHUNKS_PER_TURN);
+  for await (const chunk of manifest) {
+    for (let from = 0; from < chunk.byteLength; from += CHUNK_BYTES) {
+      yield chunk.subarray(from, from + CHUNK_BYTES);
+      const wait = turn();
+      if (wait !== undefined) await wait;
+    }
+  }
 }
 
 function earliestExpiry(hints: string[]): number {
@@ -166,8 +183,12 @@ function createFiles() {
   };
 }
 
-function assemble(blocks: ReturnType<typeof createBlocks>, files: ReturnType<typeof createFiles>): FileTree {
-  const nodes = breadthFirst(files.root);
+async function assemble(
+  blocks: ReturnType<typeof createBlocks>,
+  files: ReturnType<typeof createFiles>,
+): Promise<FileTree> {
+  const turn = takeTurns(NODES_PER_TURN);
+  const nodes = await breadthFirst(files.root);
   const hintText = new TextEncoder().encode(blocks.hints.join('\n'));
   const extents = files.extentStarts.length();
   const { tree, hintText: hintRoom } = allocateTree({
@@ -186,6 +207,8 @@ function assemble(blocks: ReturnType<typeof createBlocks>, files: ReturnType<typ
 
   const places = placeExtents(tree, files);
   for (const [i, node] of nodes.entries()) {
+    const wait = turn();
+    if (wait !== undefined) await wait;
     const nameStart = tree.nameStarts[i] ?? 0;
     tree.names.set(node.name, nameStart);
     tree.nameStarts[i + 1] = nameStart + node.name.byteLength;
@@ -217,14 +240,19 @@ interface Node {
   firstEntry: number;
 }
 
-function breadthFirst(root: Directory): Node[] {
+async function breadthFirst(root: Directory): Promise<Node[]> {
+  const turn = takeTurns(NODES_PER_TURN);
   const nodes: Node[] = [{ name: new Uint8Array(0), parent: 0, value: root, firstEntry: 0 }];
   for (let i = 0; i < nodes.length; i++) {
     const node = nodes[i];
     if (node === undefined || typeof node.value === 'number') continue;
     node.firstEntry = nodes.length;
     const entries = [...node.value].sort(([a], [b]) => compareNames(a, b));
-    for (const [name, value] of entries) nodes.push({ name: nameBytes(name), parent: i, value, firstEntry: 0 });
+    for (const [name, value] of entries) {
+      nodes.push({ name: nameBytes(name), parent: i, value, firstEntry: 0 });
+      const wait = turn();
+      if (wait !== undefined) await wait;
+    }
   }
   return nodes;
 }

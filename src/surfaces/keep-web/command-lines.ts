@@ -19,7 +19,7 @@ export function commandLines(listing: Listing): string {
     wgetLine(listing, needsToken),
     ...(collection === null ? [] : [zipLine(listing, needsToken)]),
   ];
-  const token = needsToken ? '<p>Put your token into the variable <code>ARVADOS_API_TOKEN</code> first.</p>' : '';
+  const token = needsToken ? '<p>Export your token as <code>ARVADOS_API_TOKEN</code> first.</p>' : '';
   return `<details><summary>Download from a terminal</summary><div>${token}${lines.join('')}</div></details>`;
 }
 
