@@ -1,4 +1,5 @@
 import type { QueueHandle } from '../queues/queue-handles.ts';
+import { deleteRows } from '../records/delete-rows.ts';
 import { formatTime } from '../records/times.ts';
 import { listAll } from '../storage/bucket-index.ts';
 import { TRASH } from '../storage/bucket-layout.ts';
@@ -97,11 +98,9 @@ export async function usageSlice(run: Run, tallies: Tallies, context: FinishCont
         page.map(({ uuid, bytes, blocks }): UsageRow => [uuid, bytes, blocks]),
       );
     }
-    await db.batch([
-      db.prepare("DELETE FROM usage WHERE kind = 'owner' AND run < ?").bind(run.id),
-      // Counted now. What is committed while a run is under way is counted by the next one.
-      db.prepare('UPDATE quotas SET grown = 0'),
-    ]);
+    await deleteRows(db, 'usage', { sql: "kind = 'owner' AND run < ?", values: [run.id] });
+    // Counted now. What is committed while a run is under way is counted by the next one.
+    await db.prepare('UPDATE quotas SET grown = 0').run();
     from = 0;
   }
   for (;;) {

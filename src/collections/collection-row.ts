@@ -26,7 +26,8 @@ export function columnsToRead(withText: boolean): string {
 const BASIC_COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_key', 'manifest_bytes', 'revision'];
 
 /** Columns that are derived from a manifest. */
-export function manifestColumns({ stored, bytes, portableDataHash, fileCount, fileSizeTotal }: StagedManifest): Row {
+export function manifestColumns(staged: StagedManifest): Row {
+  const { stored, bytes, portableDataHash, fileCount, fileSizeTotal, fileNames } = staged;
   return {
     portable_data_hash: portableDataHash,
     manifest_inline: stored.inline,
@@ -34,6 +35,7 @@ export function manifestColumns({ stored, bytes, portableDataHash, fileCount, fi
     manifest_bytes: bytes,
     file_count: fileCount,
     file_size_total: fileSizeTotal,
+    file_names: fileNames,
   };
 }
 

@@ -3,7 +3,7 @@ import { EMPTY_HASH } from '../keep/limits.ts';
 import { stripSignature } from '../keep/locator.ts';
 import type { Chunks } from '../keep/manifest/line-tokens.ts';
 import { ManifestParser } from '../keep/manifest/parse.ts';
-import { type FilePath, isSamePath } from '../keep/manifest/places.ts';
+import { type FilePath, isSamePath, pathText } from '../keep/manifest/places.ts';
 import { PortableDataHasher } from '../keep/manifest/portable-data-hash.ts';
 import { LocatorRewriter } from '../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../keep/manifest/rules.ts';
@@ -17,6 +17,8 @@ export interface StagedManifest {
   portableDataHash: string;
   fileCount: number;
   fileSizeTotal: number;
+  /** The first of its paths, one a line, 8 KiB at most: for filters. */
+  fileNames: string;
 }
 
 /**
@@ -61,6 +63,7 @@ export async function stageManifest(
       portableDataHash: hasher.digest(),
       fileCount: counter.files,
       fileSizeTotal: counter.bytes,
+      fileNames: counter.names(),
     };
   } catch (error) {
     await writer.abort();
@@ -68,14 +71,26 @@ export async function stageManifest(
   }
 }
 
+/** What the Arvados API keeps of file names for searches. */
+const MAX_NAMES_CHARS = 8192;
+
 /** Counts files and their bytes. A file whose segments are not adjacent counts once for each group of them. */
 function createCounter() {
   let last: FilePath | null = null;
+  const names: string[] = [];
+  let nameChars = 0;
   return {
     files: 0,
     bytes: 0,
     segment(path: FilePath, _position: number, length: number) {
-      if (last === null || !isSamePath(path, last)) this.files++;
+      if (last === null || !isSamePath(path, last)) {
+        this.files++;
+        if (nameChars < MAX_NAMES_CHARS) {
+          const text = pathText(path).slice(0, MAX_NAMES_CHARS - nameChars);
+          nameChars += text.length + 1;
+          names.push(text);
+        }
+      }
       last = path;
       this.bytes += length;
       if (!Number.isSafeInteger(this.bytes))
@@ -83,5 +98,6 @@ function createCounter() {
           message: 'the files of the manifest have more than 2^53-1 bytes in all',
         });
     },
+    names: () => names.join('\n').toWellFormed(),
   };
 }

@@ -19,6 +19,7 @@ export const COLLECTIONS: Table & { name: 'collections' } = {
     portable_data_hash: { type: 'text' },
     manifest_text: { type: 'text', onRequest: true },
     unsigned_manifest_text: { type: 'text', onRequest: true },
+    file_names: { type: 'text', onlyFilter: true },
     file_count: { type: 'integer' },
     file_size_total: { type: 'integer' },
     replication_desired: { type: 'integer' },

@@ -1,9 +1,11 @@
+/** What libraries of scripts add to requests on their own: Ajax, caching, tracing. A preflight that refuses them refuses the script. */
+export const SCRIPT_HEADERS = 'X-Requested-With, Pragma, traceparent, tracestate, baggage, sentry-trace';
+
 /** Headers on every answer of keepstore's routes. The max age is keepstore's, typing error included. */
 export const BLOCK_CORS: Record<string, string> = {
   'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, OPTIONS',
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Allow-Headers':
-    'Authorization, Content-Length, Content-Type, X-Keep-Desired-Replicas, X-Keep-Signature, X-Keep-Storage-Classes',
+  'Access-Control-Allow-Headers': `Authorization, Content-Length, Content-Type, X-Keep-Desired-Replicas, X-Keep-Signature, X-Keep-Storage-Classes, ${SCRIPT_HEADERS}`,
   'Access-Control-Expose-Headers':
     'X-Keep-Locator, X-Keep-Replicas-Stored, X-Keep-Storage-Classes-Confirmed, Keep-Edge-Status',
   'Access-Control-Max-Age': '86486400',
@@ -23,7 +25,6 @@ export const DOWNLOAD_CORS: Record<string, string> = {
 export const DOWNLOAD_PREFLIGHT: Record<string, string> = {
   'Access-Control-Allow-Methods':
     'GET, HEAD, POST, OPTIONS, PROPFIND, PUT, DELETE, MKCOL, COPY, MOVE, LOCK, UNLOCK, PROPPATCH',
-  'Access-Control-Allow-Headers':
-    'Authorization, Cache-Control, Content-MD5, Content-Type, Depth, Destination, If, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Lock-Token, OC-Checksum, Overwrite, Range, Timeout, X-Request-Id',
+  'Access-Control-Allow-Headers': `Authorization, Cache-Control, Content-MD5, Content-Type, Depth, Destination, If, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Lock-Token, OC-Checksum, Overwrite, Range, Timeout, X-Request-Id, ${SCRIPT_HEADERS}`,
   'Access-Control-Max-Age': '86400',
 };

@@ -10,6 +10,8 @@ export interface Column {
   sql?: string;
   /** Not part of a record unless `select` names it. */
   onRequest?: true;
+  /** For filters: never part of a record. */
+  onlyFilter?: true;
 }
 
 export interface Table {

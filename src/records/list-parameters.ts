@@ -18,13 +18,17 @@ export function selectColumns(table: Table, select: unknown): string[] {
  * @throws KeepError invalid_record for a name that is not one of the table's
  */
 export function selectNames(table: Table, select: unknown): string[] {
-  const everything = Object.keys(table.columns).filter((name) => !columnOf(table, name)?.onRequest);
+  const everything = Object.keys(table.columns).filter((name) => {
+    const column = columnOf(table, name);
+    return !column?.onRequest && !column?.onlyFilter;
+  });
   if (select === undefined || select === null) return everything;
   if (!Array.isArray(select))
     throw new KeepError('invalid_record', { message: 'select must be an array of attribute names' });
   const names = new Set<string>();
   for (const name of select) {
     if (NOT_STORED.has(name)) continue;
+    if (typeof name === 'string' && columnOf(table, name)?.onlyFilter) continue;
     if (typeof name !== 'string' || columnOf(table, name) === undefined) {
       throw new KeepError('invalid_record', { message: 'select names an attribute that does not exist' });
     }
@@ -43,7 +47,7 @@ export function orderBy(table: Table, order: unknown): string {
     const [, path = '', direction = 'asc'] = /^([a-z_.]+)(?:\s+(asc|desc))?$/i.exec(item) ?? [];
     const name = path.replace(`${table.name}.`, '');
     const column = columnOf(table, name);
-    if (column === undefined || column.onRequest || terms.has(name)) continue;
+    if (column === undefined || column.onRequest || column.onlyFilter || terms.has(name)) continue;
     terms.set(name, `${sqlOf(name, column)} ${direction.toLowerCase() === 'desc' ? 'DESC' : 'ASC'}`);
   }
   return terms.size === 0 ? '1' : [...terms.values()].join(', ');

@@ -168,6 +168,16 @@ test('a reader never sees a text with the hash of another, while it is replaced 
 });
 
 describe('records', () => {
+  test('are found by the names of their files, which no record shows', async () => {
+    const made = await create({ manifest_text: `./run-7 ${foo} 0:3:sample-x17.bam\n` });
+    const find = (pattern: string) =>
+      call('collections', { query: { filters: [['file_names', 'ilike', pattern]], select: ['uuid', 'file_names'] } });
+    expect((await find('%run-7/SAMPLE-x17%')).json.items).toMatchObject([{ uuid: made.uuid }]);
+    expect((await find('%sample-x17%')).json.items[0]).not.toHaveProperty('file_names');
+    expect((await find('%sample-x18%')).json.items).toEqual([]);
+    expect(made).not.toHaveProperty('file_names');
+  });
+
   test('are found by portable data hash, hints ignored, by those who may read them', async () => {
     const made = await create({ manifest_text: `. ${foo} 0:3:by-pdh\n` });
     const found = await call(`collections/${encodeURIComponent(`${made.portable_data_hash}+K@xedge`)}`);
@@ -601,4 +611,20 @@ describe('answers', () => {
     ]);
     expect(items[0].uuid).toHaveLength(27);
   });
+});
+
+test('scripts whose libraries add headers for Ajax, caching and tracing pass the preflight everywhere', async () => {
+  const names = ['X-Requested-With', 'Pragma', 'traceparent', 'tracestate', 'baggage', 'sentry-trace'];
+  for (const path of ['/arvados/v1/collections', `/${'0'.repeat(32)}+3`, `/c=${'0'.repeat(32)}+3/file`]) {
+    const { headers } = await fetch(`${service.url}${path}`, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: 'https://lab.example',
+        'Access-Control-Request-Method': 'GET',
+        'Access-Control-Request-Headers': names.join(','),
+      },
+    });
+    const allowed = (headers.get('Access-Control-Allow-Headers') ?? '').split(', ');
+    expect(allowed, path).toEqual(expect.arrayContaining(names));
+  }
 });

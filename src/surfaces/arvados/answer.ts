@@ -1,3 +1,4 @@
+import { SCRIPT_HEADERS } from '../../http/cors.ts';
 import { failureOf } from '../../http/error-response.ts';
 import type { Row } from '../../records/columns.ts';
 import type { ListResult } from '../../records/list-query.ts';
@@ -7,7 +8,7 @@ import { jsonChunks } from '../../streams/json/encoder.ts';
 export const API_CORS: Record<string, string> = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS, PROPFIND, PUT, POST, PATCH, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Range, X-Http-Method-Override',
+  'Access-Control-Allow-Headers': `Authorization, Content-Type, Range, X-Http-Method-Override, ${SCRIPT_HEADERS}`,
   'Access-Control-Expose-Headers': 'Content-Range',
   'Access-Control-Max-Age': '86486400',
 };

@@ -24,7 +24,7 @@ const OF_EVERY_RECORD = [
  * there; any other name is a mistake.
  */
 const ATTRIBUTES: Readonly<Record<string, ReadonlySet<string>>> = {
-  collection: of(COLLECTIONS, 'file_names'),
+  collection: of(COLLECTIONS),
   group: of(GROUPS),
   user: of(USERS, 'identity_url', 'default_owner_uuid', 'redirect_to_user_uuid'),
   api_client_authorization: of(
