@@ -222,7 +222,7 @@ describe('a pull list', () => {
       service,
       blocks.map(({ locator }) => ({ locator, servers: [server.url] })),
     );
-    const { inProgress } = await waitForList(service, 'pull', (status) => status.inProgress === 4);
+    const { inProgress } = await waitForList(service, 'pull', (status) => status.inProgress === 6);
     await putPull(
       service,
       next.map(({ locator }) => ({ locator, servers: [server.url] })),
@@ -280,7 +280,7 @@ describe('a service killed in the middle of a pull list', () => {
     const block = randomBlock(100);
     const entries = Array.from({ length: 10 }, () => ({ locator: block.locator, servers: [server.url] }));
     await putPull(service, entries);
-    const { inProgress } = await waitForList(service, 'pull', (now) => now.inProgress === 4);
+    const { inProgress } = await waitForList(service, 'pull', (now) => now.inProgress === 6);
     expect((await putList(service, 'pull', 'null')).status).toBe(200);
     await service.restart();
     server.behave(serving(block.data));
