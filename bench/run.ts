@@ -10,12 +10,13 @@ import { cli } from './subjects/cli.ts';
 import { commits } from './subjects/commits.ts';
 import { downloads } from './subjects/downloads.ts';
 import { queues } from './subjects/queues.ts';
+import { records } from './subjects/records.ts';
 
 /**
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
-const SUBJECTS: Subject[] = [blocks, downloads, commits, cli, queues, balance];
+const SUBJECTS: Subject[] = [blocks, downloads, commits, cli, queues, records, balance];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -205,7 +205,8 @@ async function applyMigrations(
   }
 }
 
-function workerdPidOf(parent: number): number {
+/** Process id of the workerd that a process started. */
+export function workerdPidOf(parent: number): number {
   const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs');
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {

@@ -20,8 +20,8 @@ export interface PartsUpload {
   abort(): Promise<void>;
 }
 
-/** A D1 row holds 2 MB. */
-const MAX_INLINE_BYTES = 1_000_000;
+/** Most manifests are smaller. A database holds 10 GB: larger texts in it would leave room for few collections. */
+const MAX_INLINE_BYTES = 65_536;
 /** R2 requires a multipart upload's parts to be equal (but the last), and at least 5 MiB. */
 const PART_BYTES = 5 * 1024 * 1024;
 const KEY_PREFIX = 'manifests/';
