@@ -15,6 +15,7 @@ import type { EditRequest } from '../collections/edit/edits.ts';
 import { createLockTable } from '../collections/edit/lock-table.ts';
 import { type LockingContext, refreshLock, takeLock, unlock } from '../collections/edit/locking.ts';
 import type { Lock, LockRequest } from '../collections/edit/locks.ts';
+import { eraseCollection } from '../collections/erase.ts';
 import type { Env } from '../config/env.ts';
 import { KeepError } from '../keep/errors.ts';
 import { dependenciesOf } from './composition.ts';
@@ -71,6 +72,10 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   async locks(): Promise<Lock[]> {
     await this.#locks.load();
     return this.#locks.current();
+  }
+
+  erase(uuid: string): Promise<boolean> {
+    return this.#inTurn(uuid, () => eraseCollection(uuid, this.#context()));
   }
 
   #inTurn<Result>(uuid: string, run: () => Promise<Result>): Promise<Result> {

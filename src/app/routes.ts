@@ -28,7 +28,7 @@ const ROUTES: Route<[RequestContext, Dependencies]>[] = [
   // Operations: ahead of everything, without CORS.
   ['ALL', /^\/_health\/ping$/, plain(ping)],
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
-  ['GET POST PUT', /^\/keep-edge\/v1\/.*$/s, plain(operator)],
+  ['GET POST PUT DELETE', /^\/keep-edge\/v1\/.*$/s, plain(operator)],
 
   // The Arvados API, or forwarding to the cluster's: surfaces/arvados/api.ts lists its routes, because a request may
   // override its method.

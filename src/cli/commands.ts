@@ -5,6 +5,7 @@ import { completionCommand } from './commands/completion.ts';
 import { cp, mv } from './commands/copy.ts';
 import { deployConfig } from './commands/deploy-config.ts';
 import { doctor } from './commands/doctor.ts';
+import { erase } from './commands/erase.ts';
 import { ls } from './commands/ls.ts';
 import { manifest } from './commands/manifest.ts';
 import { mkdir } from './commands/mkdir.ts';
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   user,
   balance,
   usage,
+  erase,
   services,
   doctor,
   deployConfig,

@@ -50,6 +50,7 @@ export interface CollectionHandle {
   refreshLock(uuid: string, request: RefreshRequest): Promise<Told<{ lock: Lock }>>;
   unlock(uuid: string, request: UnlockRequest): Promise<Told<object>>;
   locks(): Promise<Lock[]>;
+  erase(uuid: string): Promise<boolean>;
   /** Deletes backups that are no longer needed, now and at later times. */
   sweepBackups(uuid: string): Promise<void>;
 }
@@ -73,6 +74,8 @@ export interface Commits {
   /** @throws KeepError conflict, forbidden */
   unlock(uuid: string, request: UnlockRequest): Promise<void>;
   locks(uuid: string): Promise<Lock[]>;
+  /** Removes a collection at once and for ever, with its backups. @returns whether there was anything */
+  erase(uuid: string): Promise<boolean>;
   /** For collections that were deleted: their backups end in time. */
   sweepBackups(uuid: string): Promise<void>;
 }
@@ -100,6 +103,7 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     refreshLock: async (uuid, request) => result(await handleOf(uuid).refreshLock(uuid, request)).lock,
     unlock: async (uuid, request) => void result(await handleOf(uuid).unlock(uuid, request)),
     locks: (uuid) => handleOf(uuid).locks(),
+    erase: (uuid) => handleOf(uuid).erase(uuid),
     sweepBackups: (uuid) => handleOf(uuid).sweepBackups(uuid),
   };
 }

@@ -154,3 +154,25 @@ test('every revision is in the bucket before it is acknowledged, and goes when i
   await short.scheduled();
   for (let left = 2; left > 0; left = (await backups()).length) await setTimeout(200);
 });
+
+test('an erased collection leaves no record, text, backup, metadata or link, and nothing else is touched', async () => {
+  const owner = await createUser(service, 'eraser');
+  const objects = () => service.r2('MANIFESTS').list();
+  const before = new Set(await objects());
+  const files = Array.from({ length: 60_000 }, (_, i) => ` 0:3:file-number-${i}`).join('');
+  const { uuid } = await createCollection(service, `. ${FOO.locator}${files}\n`, { owner_uuid: owner.uuid });
+  expect((await replace(uuid, { '/file-number-1': '' })).status).toBe(200);
+  expect((await objects()).filter((key) => !before.has(key)).length).toBeGreaterThan(2);
+  const erase = (token?: string) =>
+    request(`${service.url}/keep-edge/v1/collections/${uuid}`, {
+      method: 'DELETE',
+      ...(token === undefined ? {} : { token }),
+    });
+  expect((await erase(owner.token)).status).toBe(403);
+  expect((await erase()).status).toBe(200);
+  expect((await api(service, `collections/${uuid}`, { query: { include_trash: true } })).status).toBe(404);
+  expect((await replace(uuid, { '/x': '' })).status).toBe(404);
+  expect((await objects()).filter((key) => !before.has(key))).toEqual([]);
+  expect((await objects()).length).toBe(before.size);
+  expect((await erase()).status).toBe(404);
+});

@@ -8,6 +8,8 @@ import { putQuota, usage } from './usage.ts';
 export interface OperatorDependencies extends BalanceDependencies {
   authority: Authority;
   db: D1Database | undefined;
+  /** Null: collections are not kept here. @returns whether there was anything to erase */
+  eraseCollection: ((uuid: string) => Promise<boolean>) | null;
 }
 
 const NO_STORE = { 'Cache-Control': 'private, no-store' };
@@ -35,5 +37,16 @@ function dispatch(
   if (subject === 'balance' && isGet && first === 'explain') return balanceExplain(second, deps);
   if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
   if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
+  if (subject === 'collections' && context.method === 'DELETE') return erase(first, deps);
   throw new KeepError('not_found', { message: 'there is nothing at this address: see docs/operate.md' });
+}
+
+async function erase(uuid: string, { eraseCollection }: OperatorDependencies): Promise<Response> {
+  if (eraseCollection === null)
+    throw new KeepError('not_found', { message: 'collections are kept by the cluster: erase them there' });
+  if (!/^[0-9a-z]{5}-4zz18-[0-9a-z]{15}$/.test(uuid))
+    throw new KeepError('bad_request', { message: 'name the UUID of a collection' });
+  if (!(await eraseCollection(uuid)))
+    throw new KeepError('not_found', { message: 'there is no such collection, nor a backup of it' });
+  return Response.json({ uuid, erased: true });
 }

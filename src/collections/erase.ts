@@ -1,0 +1,35 @@
+import { BACKUP_PREFIX, readBackup } from './backup.ts';
+
+interface EraseContext {
+  db: D1Database;
+  manifests: R2Bucket;
+}
+
+/**
+ * Removes a collection with its metadata, its links, its texts and all its backups: nothing can bring it back. Blocks that only it
+ * named go with the garbage collection. Safe to repeat, also for a collection that was deleted before.
+ * @returns whether there was anything to erase
+ */
+export async function eraseCollection(uuid: string, { db, manifests }: EraseContext): Promise<boolean> {
+  const [deleted] = await db.batch<{ manifest_key: string | null }>([
+    db.prepare('DELETE FROM collections WHERE uuid = ? RETURNING manifest_key').bind(uuid),
+    db.prepare('DELETE FROM file_metadata WHERE collection_uuid = ?').bind(uuid),
+    db.prepare('DELETE FROM links WHERE head_uuid = ?').bind(uuid),
+  ]);
+  const row = deleted?.results[0];
+  let found = row !== undefined;
+  if (typeof row?.manifest_key === 'string') await manifests.delete(row.manifest_key);
+  const prefix = `${BACKUP_PREFIX}${uuid}/`;
+  for (let page = await manifests.list({ prefix }); page.objects.length > 0; page = await manifests.list({ prefix })) {
+    found = true;
+    const texts = new Set<string>();
+    for (const { key } of page.objects) {
+      const text = (await readBackup(manifests, key))?.header.manifest_key ?? null;
+      if (text !== null) texts.add(text);
+    }
+    // What names a text goes after it: an erasure that is interrupted finds it again.
+    if (texts.size > 0) await manifests.delete([...texts]);
+    await manifests.delete(page.objects.map(({ key }) => key));
+  }
+  return found;
+}
