@@ -235,8 +235,8 @@ function visibleTo(user: User): Condition[] {
   const me = quoted(user.uuid);
   return [
     {
-      sql: `links.tail_uuid = ${me} OR links.owner_uuid = ${me} OR (links.link_class = 'permission' AND ${HEAD_LEVEL(user)} >= ${LEVEL.manage})
-        OR (links.link_class NOT IN ('permission', 'star') AND ${HEAD_LEVEL(user)} >= ${LEVEL.read})`,
+      sql: `links.tail_uuid = ${me} OR links.owner_uuid = ${me} OR (links.link_class <> 'star'
+        AND ${HEAD_LEVEL(user)} >= CASE links.link_class WHEN 'permission' THEN ${LEVEL.manage} ELSE ${LEVEL.read} END)`,
       values: [],
     },
   ];

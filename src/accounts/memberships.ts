@@ -3,7 +3,7 @@ import type { Membership } from './account.ts';
 import { LEVEL } from './levels.ts';
 
 /** Statements name each role: more of them would not fit into one. Those with the highest level stay. */
-export const MAX_ROLES = 300;
+export const MAX_ROLES = 100;
 
 /**
  * SQL of a user's roles as a JSON array of [uuid, level], for a row of `users`. Every person is in the role of all users

@@ -1,5 +1,11 @@
 import { beforeAll, expect, test } from 'vitest';
+import { createLinkStore } from '../../../src/accounts/links.ts';
+import { MAX_ROLES, rolesOf } from '../../../src/accounts/memberships.ts';
+import { newestFirst } from '../../../src/accounts/newest-first.ts';
 import { canRead, canWrite, levelOf, requireLevel } from '../../../src/accounts/permissions.ts';
+import { scopeOf } from '../../../src/collections/scope.ts';
+import { COLLECTIONS } from '../../../src/collections/tables.ts';
+import { listRecords } from '../../../src/records/list-query.ts';
 import { database } from '../support/database.ts';
 
 const uuid = (infix: string, name: string) => `xedge-${infix}-${name.padEnd(15, '0')}`;
@@ -72,4 +78,29 @@ test('a verb that needs more than there is says whether the record can be seen a
     code: 'not_found',
   });
   expect([canRead('none'), canRead('read'), canWrite('read'), canWrite('manage')]).toEqual([false, true, false, true]);
+});
+
+test('a user in very many roles is still answered: statements stay within the length that D1 takes', async () => {
+  const roles = Array.from({ length: 150 }, (_, index) => uuid('j7d0g', `role${index}x`));
+  const row = `'${TIME}', '${TIME}', ''`;
+  const values = roles.map(
+    (role, index) =>
+      `('${uuid('o0j2j', `link${index}x`)}', '', 'permission', 'can_write', '${uuid('tpzed', 'bob')}', '${role}', 'role', 2, ${row})`,
+  );
+  await db
+    .prepare(
+      `INSERT INTO links (uuid, owner_uuid, link_class, name, tail_uuid, head_uuid, head_class, level, created_at, modified_at, modified_by_user_uuid) VALUES ${values.join(', ')}`,
+    )
+    .run();
+  const bob = { ...user('bob'), roles: await rolesOf(db, uuid('tpzed', 'bob')) };
+  expect(bob.roles.length).toBe(MAX_ROLES);
+  for (const order of [undefined, 'uuid']) {
+    const scope = scopeOf('collections', { order }, bob, false);
+    expect((await listRecords(db, COLLECTIONS, { order }, scope)).items).toEqual([]);
+  }
+  const links = createLinkStore(db, 'xedge', () => Date.now());
+  expect((await links.list({ limit: 1000 }, bob)).items.length).toBe(150);
+  const { sql } = newestFirst(bob, false, null);
+  expect(sql.length).toBeLessThan(95_000);
+  expect(await levelOf(db, bob, uuid('4zz18', 'deep'))).toBe('none');
 });
