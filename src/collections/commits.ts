@@ -89,19 +89,26 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
       });
     return namespace.getByName(uuid) as unknown as CollectionHandle;
   };
+  const ask = <Result>(uuid: string, call: (handle: CollectionHandle) => Promise<Result>): Promise<Result> =>
+    call(handleOf(uuid)).catch((cause: unknown) => {
+      throw new KeepError('unavailable', {
+        message: 'the collection does not answer, and may or may not have been changed: look, then try again',
+        cause,
+      });
+    });
   return {
     async edit(uuid, request) {
-      const outcome = await handleOf(uuid).edit(uuid, request);
+      const outcome = await ask(uuid, (handle) => handle.edit(uuid, request));
       if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
       return outcome.edited;
     },
     async change(uuid, change) {
-      const outcome = await handleOf(uuid).change(uuid, change);
+      const outcome = await ask(uuid, (handle) => handle.change(uuid, change));
       if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
     },
-    lock: async (uuid, request) => result(await handleOf(uuid).lock(uuid, request)),
-    refreshLock: async (uuid, request) => result(await handleOf(uuid).refreshLock(uuid, request)).lock,
-    unlock: async (uuid, request) => void result(await handleOf(uuid).unlock(uuid, request)),
+    lock: async (uuid, request) => result(await ask(uuid, (handle) => handle.lock(uuid, request))),
+    refreshLock: async (uuid, request) => result(await ask(uuid, (handle) => handle.refreshLock(uuid, request))).lock,
+    unlock: async (uuid, request) => void result(await ask(uuid, (handle) => handle.unlock(uuid, request))),
     locks: (uuid) => handleOf(uuid).locks(),
     erase: (uuid) => handleOf(uuid).erase(uuid),
     sweepBackups: (uuid) => handleOf(uuid).sweepBackups(uuid),
