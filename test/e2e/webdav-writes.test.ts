@@ -146,11 +146,13 @@ describe('PUT', () => {
     for (let left = 1; left > 0; left = (await service.r2('BLOCKS').list('unnamed/')).length) await setTimeout(100);
   });
 
-  test('of 64 files at once all survive', async () => {
+  test('of 64 files at once all survive, in few revisions', async () => {
     await fresh();
     const answers = await Promise.all(Array.from({ length: 64 }, (_, i) => put(`file-${i}`, `content ${i}`)));
     expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([201]));
     expect(await filesOf()).toBe(64);
+    // What waits together is one revision.
+    expect(Number((await api(service, `collections/${uuid}`)).json.etag)).toBeLessThan(40);
     expect((await read('file-63')).text).toBe('content 63');
   });
 
@@ -446,6 +448,31 @@ describe('what may be written, and by whom', () => {
     expect(await status(dav('MOVE', 'f', { at, headers: to, token: null }))).toBe(201);
     const wrong = { destination: `${service.url}/c=${uuid}/t=other/h` };
     expect(await status(dav('MOVE', 'g', { at, headers: wrong, token: null }))).toBe(403);
+  });
+
+  test('who may only read gets 403 and stores nothing, who may write changes the files', async () => {
+    await fresh('', { owner_uuid: owner.uuid });
+    await dav('PUT', 'f', { body: 'kept', token: owner.token });
+    const share = async (name: string) => {
+      const link = { link_class: 'permission', name, tail_uuid: other.uuid, head_uuid: uuid };
+      expect((await api(service, 'links', { token: owner.token, body: { link } })).status).toBe(200);
+    };
+    await share('can_read');
+    const blocksBefore = (await service.r2('BLOCKS').list()).length;
+    for (const [method, headers] of METHODS) {
+      const wanted = Object.fromEntries(
+        Object.entries(headers).map(([name, text]) => [name, text.replace('UUID', uuid)]),
+      );
+      const bodies: Record<string, string> = { PUT: 'foreign content', LOCK: LOCKINFO, PROPPATCH: SET };
+      const body = bodies[method] === undefined ? {} : { body: bodies[method] };
+      expect([method, await status(dav(method, 'f', { headers: wanted, token: other.token, ...body }))]).toEqual([
+        method,
+        403,
+      ]);
+    }
+    expect((await service.r2('BLOCKS').list()).length).toBe(blocksBefore);
+    await share('can_write');
+    expect(await status(dav('PUT', 'f', { body: 'changed', token: other.token }))).toBe(204);
   });
 
   test('a token that is revoked while its body is on the way changes nothing', async () => {

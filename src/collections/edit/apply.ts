@@ -84,11 +84,19 @@ export function areIndependent(a: EditRequest, b: EditRequest): boolean {
   const touches = (request: EditRequest) => [
     ...writes(request),
     ...request.edits.flatMap((edit) => ('from' in edit && edit.kind !== 'graft' ? edit.from : [])),
-    ...request.conditions.flatMap(pathsOfCondition),
+    ...request.conditions.filter((condition) => !isParent(condition)).flatMap(pathsOfCondition),
   ];
   const meet = (left: string[], right: string[]) =>
     left.some((x) => right.some((y) => isWithin(x, y) || isWithin(y, x)));
+  // What is written below a directory leaves it one; a request that is refused for want of it comes first in any order.
+  const takesParent = (reader: EditRequest, writer: EditRequest) =>
+    reader.conditions.filter(isParent).some(({ path }) => writes(writer).some((written) => isWithin(path, written)));
+  if (takesParent(a, b) || takesParent(b, a)) return false;
   return !meet(writes(a), touches(b)) && !meet(touches(a), writes(b));
+}
+
+function isParent(condition: Condition): condition is Extract<Condition, { is: NodeKind[] }> {
+  return 'is' in condition && condition.is.length === 1 && condition.is[0] === 'directory';
 }
 
 function writtenBy(edit: Edit): string[] {
