@@ -5,7 +5,7 @@ import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import { escapeName } from '../../keep/manifest/names.ts';
 import type { Condition, Edit, EditRequest, EtagTerm, LockTerm, NodeKind, TextSource } from './edits.ts';
 import { isIndependentOfLocks, isLockedWith, type Lock } from './locks.ts';
-import { isWithin, nameOf, PathMap, parentOf, type Transfer } from './path-map.ts';
+import { isWithin, isWithinAny, nameOf, PathMap, parentOf, selfAndAbove, type Transfer } from './path-map.ts';
 import { MAX_TEXT_BYTES, planRewrite, rewriteText, streamName, tooLarge } from './rewrite.ts';
 import { surveyPaths } from './survey.ts';
 
@@ -265,11 +265,10 @@ async function* newText(
   );
   const map = new PathMap(removed, transfers);
   // Directories that lose what is in them stay, as on any file system.
-  const emptied = new Set(
-    removed.map(parentOf).filter((path) => path !== '' && !removed.some((gone) => isWithin(path, gone))),
-  );
+  const gone = new Set(removed);
+  const emptied = new Set(removed.map(parentOf).filter((path) => path !== '' && !isWithinAny(path, gone)));
   const fill = (directory: string) => {
-    for (const path of emptied) if (isWithin(directory, path)) emptied.delete(path);
+    if (emptied.size > 0) for (const path of selfAndAbove(directory)) emptied.delete(path);
   };
   if (map.isIdentity) yield* await texts.current();
   else {
@@ -288,14 +287,17 @@ async function* newText(
       group.map(({ from, to }) => ({ from, to, shallow: false })),
       false,
     );
+    // Directories that hold something, and all above them.
     const filled = new Set<string>();
     const changed = await planRewrite(await texts.source(first.source), graftMap, (directory) => {
-      filled.add(directory);
+      for (const path of selfAndAbove(directory)) {
+        if (filled.has(path)) break;
+        filled.add(path);
+      }
       fill(directory);
     });
     for (const edit of group) {
-      const isFilled = [...filled].some((directory) => isWithin(directory, edit.to));
-      if (!isFilled && grafts.get(edit) === 'directory' && edit.to !== '') directories.add(edit.to);
+      if (!filled.has(edit.to) && grafts.get(edit) === 'directory' && edit.to !== '') directories.add(edit.to);
     }
     yield* rewriteText(await texts.source(first.source), graftMap, changed, false);
   }

@@ -135,6 +135,18 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+/** A path and all directories above it, up to the root (''). */
+export function* selfAndAbove(path: string): Generator<string, void, undefined> {
+  for (let at = path; at !== ''; at = parentOf(at)) yield at;
+  yield '';
+}
+
+/** Whether `path` is one of `tops` or lies below one. Costs the path's depth, however many there are. */
+export function isWithinAny(path: string, tops: ReadonlySet<string>): boolean {
+  for (const at of selfAndAbove(path)) if (tops.has(at)) return true;
+  return false;
+}
+
 /** Whether `path` is `above` or lies below it. */
 export function isWithin(path: string, above: string): boolean {
   return above === '' || path === above || path.startsWith(`${above}/`);

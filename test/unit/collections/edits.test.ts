@@ -266,3 +266,18 @@ describe('edits of a manifest', () => {
     expect(result.text).toBe(`${before}. ${B} 0:11:new\n`);
   });
 });
+
+test('the work for many edits goes with their number, not with its square: 60,000 deletions, and as many copies of directories', async () => {
+  const names = Array.from({ length: 60_000 }, (_, i) => `d${i}`);
+  const text = names.map((name) => `./${name} d41d8cd98f00b204e9800998ecf8427e+0 0:0:f\n`).join('');
+  const write = async (edits: Edit[]) => {
+    const plan = await planEdits(textsOf(text, { source: text }), [request(edits)]);
+    return plan.text === null ? text : read(plan.text());
+  };
+  const deleted = await write(names.map((name) => ({ kind: 'delete', path: `${name}/f` })));
+  expect(deleted.split('\n')).toHaveLength(names.length + 1);
+  const grafted = await write(
+    names.map((from) => ({ kind: 'graft', source: { portableDataHash: 'source' }, from, to: `copy/${from}` })),
+  );
+  expect(grafted.split('\n')).toHaveLength(2 * names.length + 1);
+});
