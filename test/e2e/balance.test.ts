@@ -212,6 +212,8 @@ test('usage counts shared blocks once, for collections, projects and owners', as
   const all = (await operator(service, 'usage')).json;
   expect(all.latest).toMatchObject({ named_bytes: 1500, collections_bytes: 3000, collections: 3 });
   expect(all.saved_by_sharing_bytes).toBe(1500);
+  // A negative number would mean all rows to the database.
+  for (const limit of ['-1', '1.5', 'many']) expect((await operator(service, `usage?limit=${limit}`)).status).toBe(422);
   expect((await operator(service, 'usage', 'GET', user.token)).status).toBe(403);
   expect((await operator(service, 'balance/run', 'POST', user.token)).status).toBe(403);
 });

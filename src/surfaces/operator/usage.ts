@@ -28,7 +28,7 @@ export async function usage(db: D1Database | undefined, query: URLSearchParams):
   const kind = query.get('kind') ?? 'owner';
   if (kind !== 'owner' && kind !== 'collection')
     throw new KeepError('invalid_record', { message: 'kind is owner (users and projects) or collection' });
-  const limit = Math.min(Number(query.get('limit') ?? DEFAULT_ROWS) || DEFAULT_ROWS, MAX_ROWS);
+  const limit = limitOf(query.get('limit'));
   const [largest, history] = await db.batch<Record<string, unknown>>([
     db
       .prepare(
@@ -46,6 +46,13 @@ export async function usage(db: D1Database | undefined, query: URLSearchParams):
     largest: largest?.results ?? [],
     history: rows,
   });
+}
+
+/** A negative LIMIT means none to SQLite. */
+function limitOf(text: string | null): number {
+  if (text === null) return DEFAULT_ROWS;
+  if (!/^\d{1,9}$/.test(text)) throw new KeepError('invalid_record', { message: 'limit is a whole number' });
+  return Math.min(Number(text), MAX_ROWS);
 }
 
 /** `PUT quotas/{uuid}` with `{"bytes": 500000000000}`, or null for no limit: the most that a user or project may name. */
