@@ -9,11 +9,13 @@ import { parseRecord, present } from './record-body.ts';
 
 const MAX_PROPERTIES_BYTES = 65_536;
 
+const ShortText = v.pipe(v.string(), v.maxLength(255, 'value too long'));
+
 const LinkBody = v.object({
-  link_class: v.optional(v.string()),
-  name: v.optional(v.pipe(v.string(), v.maxLength(255, 'value too long'))),
-  tail_uuid: v.optional(v.nullable(v.string())),
-  head_uuid: v.optional(v.nullable(v.string())),
+  link_class: v.optional(ShortText),
+  name: v.optional(ShortText),
+  tail_uuid: v.optional(v.nullable(ShortText)),
+  head_uuid: v.optional(v.nullable(ShortText)),
   properties: v.optional(v.nullable(jsonObject(MAX_PROPERTIES_BYTES))),
 });
 
