@@ -25,7 +25,7 @@ const MAX_BATCH = 256;
 
 type Waiting =
   | { kind: 'edit'; request: EditRequest; done: (outcome: EditOutcome) => void; failed: (error: unknown) => void }
-  | { kind: 'other'; run: () => Promise<void> };
+  | { kind: 'other'; run: () => Promise<void>; failed: (error: unknown) => void };
 
 /**
  * One collection's writers, in turn. What waits together is committed together, so that writers of different files never
@@ -80,7 +80,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   #inTurn<Result>(uuid: string, run: () => Promise<Result>): Promise<Result> {
     return new Promise((done, failed) => {
-      this.#waiting.push({ kind: 'other', run: () => run().then(done, failed) });
+      this.#waiting.push({ kind: 'other', run: () => run().then(done, failed), failed });
       void this.#work(uuid);
     });
   }
@@ -96,10 +96,13 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
           await next.run();
         } else await this.#commit(uuid, this.#takeEdits());
       }
-      await this.#sweepLater(uuid);
+    } catch (error) {
+      for (const { failed } of this.#waiting.splice(0)) failed(error);
     } finally {
+      // Nothing is awaited since the queue was last seen empty: what comes from here on starts anew.
       this.#isWorking = false;
     }
+    await this.#sweepLater(uuid).catch(() => undefined);
   }
 
   async sweepBackups(uuid: string): Promise<void> {
