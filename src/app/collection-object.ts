@@ -22,6 +22,8 @@ import { dependenciesOf } from './composition.ts';
 
 /** Edits that one batch takes at most: their answers wait for each other. */
 const MAX_BATCH = 256;
+/** Writers that wait at most: each request holds its edits in memory. */
+const MAX_WAITING = 1000;
 
 type Waiting =
   | { kind: 'edit'; request: EditRequest; done: (outcome: EditOutcome) => void; failed: (error: unknown) => void }
@@ -37,6 +39,12 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   #isWorking = false;
 
   edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
+    if (this.#waiting.length >= MAX_WAITING)
+      return Promise.resolve({
+        ok: false,
+        code: 'unavailable',
+        message: 'too many writers wait for this collection: try again',
+      });
     return new Promise((done, failed) => {
       this.#waiting.push({ kind: 'edit', request, done, failed });
       void this.#work(uuid);

@@ -64,8 +64,9 @@ export async function putQuota(db: D1Database | undefined, uuid: string, request
     (isUuid(uuid, INFIX.group) &&
       (await db.prepare('SELECT 1 FROM groups WHERE uuid = ?').bind(uuid).first()) !== null);
   if (!isSubject) throw new KeepError('not_found', { message: `${uuid.slice(0, 40)} is no user or project here` });
-  const length = Number(request.headers.get('Content-Length') ?? BODY_BYTES + 1);
-  if (length > BODY_BYTES) throw new KeepError('too_large', { message: 'send {"bytes": N}' });
+  const length = request.headers.get('Content-Length');
+  if (length === null) throw new KeepError('length_required');
+  if (Number(length) > BODY_BYTES) throw new KeepError('too_large', { message: 'send {"bytes": N}' });
   const body = (await request.json().catch(() => null)) as { bytes?: unknown } | null;
   const bytes = body?.bytes;
   if (bytes !== null && (!Number.isSafeInteger(bytes) || (bytes as number) < 0))
