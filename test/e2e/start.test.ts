@@ -91,7 +91,7 @@ describe.runIf(hasTool('curl'))('npm start in a fresh checkout', () => {
          until grep for-the-log seen.txt; do sleep 0.2; done
          kill $runner; wait $runner || true`,
         );
-      expect(await asked('')).toMatch(/^\d\d:\d\d:\d\d 400 GET \/for-the-log {2}\d+ ms Bad Request\r?$/m);
+      expect(await asked('')).toMatch(/^\d\d:\d\d:\d\d 404 GET \/for-the-log {2}\d+ ms\r?$/m);
       expect(await asked(' -- --json')).toMatch(/^\{.*"reqPath":"for-the-log".*\}\r?$/m);
     },
   );
