@@ -5,12 +5,14 @@ import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import { escapeName } from '../../keep/manifest/names.ts';
 import type { Condition, Edit, EditRequest, EtagTerm, LockTerm, NodeKind, TextSource } from './edits.ts';
 import { isIndependentOfLocks, isLockedWith, type Lock } from './locks.ts';
-import { isWithin, isWithinAny, nameOf, PathMap, parentOf, selfAndAbove, type Transfer } from './path-map.ts';
+import { isWithin, nameOf, PathMap, PathSet, parentOf, type Transfer } from './path-map.ts';
 import { MAX_TEXT_BYTES, planRewrite, rewriteText, streamName, tooLarge } from './rewrite.ts';
 import { surveyPaths } from './survey.ts';
 
 /** Requests with more paths have a revision of their own: comparing them with others would take long. */
 const MAX_SHARED_PATHS = 100;
+/** Deeper than any file system allows. */
+const MAX_LEVELS = 2000;
 
 /** What edits work on. */
 export interface Texts {
@@ -42,7 +44,8 @@ export async function planEdits(
   requests: readonly EditRequest[],
   locks: readonly Lock[] = [],
 ): Promise<Plan> {
-  const kinds = await surveyPaths(await texts.current(), requests.flatMap(pathsOf));
+  const paths = requests.flatMap((request) => (isTooDeep(request) ? [] : pathsOf(request)));
+  const kinds = await surveyPaths(await texts.current(), paths);
   const etags = await texts.etags(
     requests.flatMap(({ conditions }) =>
       conditions.flatMap(termsOf).flatMap((term) => ('etag' in term ? term.path : [])),
@@ -55,6 +58,7 @@ export async function planEdits(
   const edits: Edit[] = [];
   for (const request of requests) {
     try {
+      if (isTooDeep(request)) throw refused(`a path may have up to ${MAX_LEVELS} levels`);
       for (const condition of request.conditions) check(condition, kindOf, state);
       if (!isIndependentOfLocks(request, locks))
         throw new KeepError('locked', { message: 'the path is locked by another client' });
@@ -97,6 +101,11 @@ export function areIndependent(a: EditRequest, b: EditRequest): boolean {
 
 function isParent(condition: Condition): condition is Extract<Condition, { is: NodeKind[] }> {
   return 'is' in condition && condition.is.length === 1 && condition.is[0] === 'directory';
+}
+
+/** The directories above a target are looked at one by one. */
+function isTooDeep({ edits }: EditRequest): boolean {
+  return edits.flatMap(targetsOf).some((path) => path.length > MAX_LEVELS && path.split('/').length > MAX_LEVELS);
 }
 
 function writtenBy(edit: Edit): string[] {
@@ -265,10 +274,11 @@ async function* newText(
   );
   const map = new PathMap(removed, transfers);
   // Directories that lose what is in them stay, as on any file system.
-  const gone = new Set(removed);
-  const emptied = new Set(removed.map(parentOf).filter((path) => path !== '' && !isWithinAny(path, gone)));
+  const gone = new PathSet(removed);
+  const emptied = new Set(removed.map(parentOf).filter((path) => path !== '' && !gone.covers(path)));
+  const lossy = new PathSet(emptied);
   const fill = (directory: string) => {
-    if (emptied.size > 0) for (const path of selfAndAbove(directory)) emptied.delete(path);
+    if (emptied.size > 0) for (const path of lossy.covering(directory)) emptied.delete(path);
   };
   if (map.isIdentity) yield* await texts.current();
   else {
@@ -287,13 +297,11 @@ async function* newText(
       group.map(({ from, to }) => ({ from, to, shallow: false })),
       false,
     );
-    // Directories that hold something, and all above them.
+    const targets = new PathSet(group.map(({ to }) => to));
+    /** Targets in which something is afterwards. */
     const filled = new Set<string>();
     const changed = await planRewrite(await texts.source(first.source), graftMap, (directory) => {
-      for (const path of selfAndAbove(directory)) {
-        if (filled.has(path)) break;
-        filled.add(path);
-      }
+      for (const target of targets.covering(directory)) filled.add(target);
       fill(directory);
     });
     for (const edit of group) {

@@ -135,16 +135,39 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** A path and all directories above it, up to the root (''). */
-export function* selfAndAbove(path: string): Generator<string, void, undefined> {
-  for (let at = path; at !== ''; at = parentOf(at)) yield at;
-  yield '';
+interface Member {
+  children: Map<string, Member>;
+  /** Null: only on the way to members. */
+  path: string | null;
 }
 
-/** Whether `path` is one of `tops` or lies below one. Costs the path's depth, however many there are. */
-export function isWithinAny(path: string, tops: ReadonlySet<string>): boolean {
-  for (const at of selfAndAbove(path)) if (tops.has(at)) return true;
-  return false;
+/** Paths that can be asked which of them cover another one, at a cost that goes with their depth, not with that one's. */
+export class PathSet {
+  readonly #root: Member = { children: new Map(), path: null };
+
+  constructor(paths: Iterable<string>) {
+    for (const path of paths)
+      nodeFor(this.#root, path, (): Member => ({ children: new Map(), path: null })).path = path;
+  }
+
+  /** The members that are `path` or lie above it. */
+  *covering(path: string): Generator<string, void, undefined> {
+    let node = this.#root;
+    if (node.path !== null) yield node.path;
+    for (let from = 0; from < path.length; ) {
+      const slash = path.indexOf('/', from);
+      const end = slash < 0 ? path.length : slash;
+      const next = node.children.get(path.slice(from, end));
+      if (next === undefined) return;
+      node = next;
+      if (node.path !== null) yield node.path;
+      from = end + 1;
+    }
+  }
+
+  covers(path: string): boolean {
+    return this.covering(path).next().done !== true;
+  }
 }
 
 /** Whether `path` is `above` or lies below it. */

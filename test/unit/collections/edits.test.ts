@@ -281,3 +281,13 @@ test('the work for many edits goes with their number, not with its square: 60,00
   );
   expect(grafted.split('\n')).toHaveLength(2 * names.length + 1);
 });
+
+test('a target of very many levels is refused, and a deep source costs its length alone', async () => {
+  const deep = `${'d/'.repeat(100_000)}e`;
+  const refused = await edited('', [request([{ kind: 'mkdir', path: deep }])]);
+  expect(refused.judged[0]).toMatchObject({ ok: false, error: { code: 'bad_request' } });
+  const source = `./${deep} ${BLOCKS[0]!.locator}${Array.from({ length: 1000 }, (_, i) => ` 0:1:${i}`).join('')}\n`;
+  const graft: Edit = { kind: 'graft', source: { portableDataHash: 'other' }, from: '', to: 'copy' };
+  const copied = await planEdits(textsOf('', { other: source }), [request([graft])]);
+  expect(await read(copied.text!())).toContain(`./copy/${deep} `);
+});
