@@ -52,6 +52,22 @@ export function createLocator(api: Api): (text: string) => Promise<Located> {
   };
 }
 
+/**
+ * Looks at all addresses first, then changes each collection once.
+ * @param plan the edits for one address, or null for none; it throws for an address that cannot be changed as asked
+ */
+export async function editEach(api: Api, texts: readonly string[], plan: (located: Located) => Edits | null) {
+  const locate = createLocator(api);
+  const edits = new Map<string, Edits>();
+  for (const text of texts) {
+    const located = await locate(text);
+    checkChangeable(located);
+    const planned = plan(located);
+    if (planned !== null) edits.set(located.id, { ...edits.get(located.id), ...planned });
+  }
+  for (const [id, each] of edits) await editFiles(api, id, each);
+}
+
 /** @throws CliError when the address is not one of a collection that can be changed, with a path */
 export function checkChangeable({ id, path }: CollectionAddress): void {
   if (!isCollectionUuid(id))

@@ -1,6 +1,6 @@
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
-import { checkChangeable, checkThere, createLocator, type Edits, editFiles } from '../edits.ts';
+import { checkThere, editEach } from '../edits.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { showName } from '../terminal.ts';
@@ -24,19 +24,14 @@ async function runRm(given: Given): Promise<number> {
   if (given.arguments.length === 0) throw usageError('Which paths? See: keep-edge rm --help');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const locate = createLocator(session.api);
-    const edits = new Map<string, Edits>();
-    for (const text of given.arguments) {
-      const located = await locate(text);
-      const { id, path, entry } = located;
-      checkChangeable(located);
-      if (entry === undefined && given.has('force')) continue;
+    await editEach(session.api, given.arguments, (located) => {
+      const { path, entry } = located;
+      if (entry === undefined && given.has('force')) return null;
       checkThere(located);
       if (typeof entry === 'object' && !given.has('recursive'))
         throw new CliError(`${showName(path)} is a directory: -r removes it with all that is in it.`);
-      edits.set(id, { ...edits.get(id), [`/${path}`]: '' });
-    }
-    for (const [id, each] of edits) await editFiles(session.api, id, each);
+      return { [`/${path}`]: '' };
+    });
     return 0;
   } finally {
     session.close();
