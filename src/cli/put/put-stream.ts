@@ -16,7 +16,7 @@ import { report } from './report.ts';
 import { DEFAULT_JOBS, MAX_JOBS, SAVE_EVERY_SECONDS, saveRegularly } from './run-upload.ts';
 import type { TreeContents } from './saved-tree.ts';
 import { storeStream } from './stream-blocks.ts';
-import type { UploadCounts } from './upload.ts';
+import { startCounts } from './upload-counts.ts';
 import type { SourceFile, Walk } from './walk.ts';
 
 const DEFAULT_NAME = 'stdin';
@@ -58,15 +58,7 @@ export async function putStream(
     checkpoint,
   });
 
-  const counts: UploadCounts = {
-    bytesDone: 0,
-    bytesUnderWay: 0,
-    bytesMoved: 0,
-    bytesSent: 0,
-    blocksSent: 0,
-    blocksSkipped: 0,
-    filesDone: 0,
-  };
+  const counts = startCounts();
   // One more than there are: as long as it has a hole, the file is not complete.
   const parts: (TreeContents['places'][number][number] | undefined)[] = [undefined];
   const contents: TreeContents = {

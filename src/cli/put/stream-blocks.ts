@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { MAX_BLOCK_BYTES } from '../../keep/limits.ts';
 import type { PutGoal } from '../../services/copies.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
-import { sourceOfBytes } from '../../services/put-block.ts';
 import type { KnownPart } from './checkpoint.ts';
 import { createSendLimit } from './send-limit.ts';
-import type { UploadCounts } from './upload.ts';
+import { putCounted, type UploadCounts } from './upload-counts.ts';
 
 export interface StreamOptions {
   stream: AsyncIterable<Uint8Array>;
@@ -39,25 +38,15 @@ export async function storeStream(options: StreamOptions): Promise<number> {
 
   const send = async (bytes: Uint8Array<ArrayBuffer>, md5: string, at: number) => {
     let sent: number | null = null;
-    let left = 0;
-    const onSent = (count: number) => {
-      counts.bytesMoved += count;
-      const more = Math.min(count, bytes.byteLength - left);
-      left += more;
-      counts.bytesUnderWay += more;
-    };
     try {
-      const { locator } = await keep.put(sourceOfBytes(md5, bytes, onSent), { ...goal, signal: either });
+      const locator = await putCounted({ keep, goal, signal: either, counts }, md5, bytes);
       sent = bytes.byteLength;
-      counts.blocksSent++;
-      counts.bytesSent += sent;
       counts.bytesDone += sent;
       onBlock(at, { block: `${md5}+${sent}`, offset: 0 }, locator);
     } catch (error) {
       stop.abort(error);
       throw error;
     } finally {
-      counts.bytesUnderWay -= left;
       limit.leave(sent);
     }
   };

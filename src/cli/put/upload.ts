@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { PutGoal } from '../../services/copies.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
-import { sourceOfBytes } from '../../services/put-block.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { type BlockPool, createBlockPool } from '../block-pool.ts';
 import type { Checkpoint, KnownPart } from './checkpoint.ts';
 import { type Part, type PlannedBlock, partCount, partNumber } from './plan.ts';
 import { createSendLimit } from './send-limit.ts';
+import { putCounted, startCounts, type UploadCounts } from './upload-counts.ts';
 import type { SourceFile } from './walk.ts';
 
 export interface UploadOptions {
@@ -20,22 +20,6 @@ export interface UploadOptions {
   /** Blocks on their way at once, at most. */
   jobs: number;
   signal: AbortSignal;
-}
-
-export interface UploadCounts {
-  /** Bytes of the finished blocks, sent or skipped. */
-  bytesDone: number;
-  /** Bytes sent of blocks that are not acknowledged yet. */
-  bytesUnderWay: number;
-  /** Bytes sent, repeated attempts included. */
-  bytesMoved: number;
-  /** Bytes of the blocks that were sent and acknowledged. */
-  bytesSent: number;
-  blocksSent: number;
-  /** Blocks that the service had already, and duplicates within this upload. */
-  blocksSkipped: number;
-  /** Files of which every part is stored. */
-  filesDone: number;
 }
 
 /** A running upload. Its counts change while it runs. */
@@ -56,15 +40,7 @@ const LANES = 16;
 
 export function createUpload(options: UploadOptions): Upload {
   const { files, blocks, keep, goal, checkpoint, references, jobs } = options;
-  const counts: UploadCounts = {
-    bytesDone: 0,
-    bytesUnderWay: 0,
-    bytesMoved: 0,
-    bytesSent: 0,
-    blocksSent: 0,
-    blocksSkipped: 0,
-    filesDone: files.filter(({ size }) => size === 0).length,
-  };
+  const counts = startCounts(files.filter(({ size }) => size === 0).length);
   /** Parts that are not stored yet, by file. */
   const partsLeft = files.map(({ size }) => partCount(size));
   const places = files.map(({ size }) => new Array<KnownPart | undefined>(partCount(size)));
@@ -97,23 +73,12 @@ export function createUpload(options: UploadOptions): Upload {
     }
     await limit.enter();
     let sent: number | null = null;
-    let left = 0;
-    const onSent = (count: number) => {
-      counts.bytesMoved += count;
-      // The bar counts each byte once, however many copies and attempts there are.
-      const more = Math.min(count, bytes.byteLength - left);
-      left += more;
-      counts.bytesUnderWay += more;
-    };
     try {
       signal.throwIfAborted();
-      const { locator } = await keep.put(sourceOfBytes(hash, bytes, onSent), { ...goal, signal });
+      const locator = await putCounted({ keep, goal, signal, counts }, hash, bytes);
       sent = bytes.byteLength;
-      counts.blocksSent++;
-      counts.bytesSent += sent;
       return locator;
     } finally {
-      counts.bytesUnderWay -= left;
       limit.leave(sent);
     }
   }
