@@ -1,3 +1,4 @@
+import { joinBytes } from './join-bytes.ts';
 import type { LazyPart, OpenPart, Part } from './part.ts';
 
 /** A body under way. */
@@ -99,16 +100,6 @@ function createGathering(writable: WritableStream<Uint8Array>) {
       length += bytes.byteLength;
     },
   };
-}
-
-function joinBytes(parts: Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.byteLength;
-  }
-  return all;
 }
 
 /** A hanging store must not keep an abandoned body alive: the pipe is left behind, its own `signal` ends it. */

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../byte-range.ts';
+import { joinBytes } from '../join-bytes.ts';
 import type { Part } from '../part.ts';
 import {
   descriptor,
@@ -92,7 +93,7 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
         records.push(directoryHeader(entry, start, await files.checksum(i, signal)));
         start += dataLength(sizeOfEntry(entry));
       }
-      return join(records, length);
+      return joinBytes(records, length);
     });
   }
   /** All sections from the one that holds `offset` on, each with the place where it starts. */
@@ -151,14 +152,4 @@ function lastNotAfter(values: Float64Array, limit: number): number {
     else high = middle - 1;
   }
   return low;
-}
-
-function join(records: Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const record of records) {
-    all.set(record, at);
-    at += record.byteLength;
-  }
-  return all;
 }

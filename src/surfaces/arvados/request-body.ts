@@ -1,6 +1,7 @@
 import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
+import { joinBytes } from '../../streams/join-bytes.ts';
 import { RecordScanner } from '../../streams/json/scanner.ts';
 import { FormDecoder } from './form-decoder.ts';
 import { parseShallowJson, typedParameter } from './parameters.ts';
@@ -107,20 +108,10 @@ export class BodyReader {
         });
       if (bytes.length > 0) value.chunks.push(bytes);
       if (!last) continue;
-      this.#form.set(name, typedParameter(name, new TextDecoder().decode(concatenated(value.chunks, value.bytes))));
+      this.#form.set(name, typedParameter(name, new TextDecoder().decode(joinBytes(value.chunks, value.bytes))));
       values.delete(name);
     }
   }
-}
-
-function concatenated(chunks: Uint8Array[], bytes: number): Uint8Array {
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 function parseObject(text: string): unknown {
