@@ -3,8 +3,8 @@ import type { BodyDestination } from '../blocks/body-blocks.ts';
 import { writeBlock } from '../blocks/write-block.ts';
 import { propertiesBelow } from '../collections/edit/metadata-rows.ts';
 import type { Config } from '../config/config.ts';
+import type { Writing } from '../files/writing.ts';
 import type { Mount } from '../storage/mounts.ts';
-import type { Writing } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
 
 /** What the writing methods of WebDAV use; null where collections are not kept here. */

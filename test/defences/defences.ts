@@ -118,7 +118,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'a header in a name',
-    file: 'src/surfaces/keep-web/content-disposition.ts',
+    file: 'src/files/content-disposition.ts',
     remove: ".replace(/[^\\x20-\\x7e]/g, '_')",
     put: '',
     ...FUZZ,
@@ -126,7 +126,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'the end of a quoted name',
-    file: 'src/surfaces/keep-web/content-disposition.ts',
+    file: 'src/files/content-disposition.ts',
     remove: "plain.replace(/[\"\\\\]/g, '\\\\$&')",
     put: 'plain',
     ...FUZZ,
@@ -182,7 +182,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'a collection opened for another',
-    file: 'src/surfaces/keep-web/open-cache.ts',
+    file: 'src/files/open-cache.ts',
     remove: 'const key = await cacheKey(id, token);',
     put: 'const key = id;',
     ...HOSTILE,

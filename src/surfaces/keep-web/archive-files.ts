@@ -1,4 +1,5 @@
 import { type FileTree, fileSegments, nodeSize } from '../../collections/file-tree.ts';
+import { blockSource, type OpenBlock } from '../../files/file-parts.ts';
 import type { ByteRange } from '../../streams/byte-range.ts';
 import type { LazyPart, OpenPart, Pipeable } from '../../streams/part.ts';
 import type { ZipFiles } from '../../streams/zip/archive.ts';
@@ -6,7 +7,6 @@ import { combineCrc32 } from '../../streams/zip/crc32.ts';
 import { crc32OfBytes, tapCrc32 } from '../../streams/zip/crc32-stream.ts';
 import type { ChecksumBook } from './checksum-book.ts';
 import { computeChecksums } from './file-checksums.ts';
-import { blockSource, type OpenBlock } from './file-parts.ts';
 
 /** Extents of files whose checksums are computed together, in memory of some MB. */
 const MAX_EXTENTS = 50_000;

@@ -1,5 +1,8 @@
 import { nodeSize, ROOT_NODE } from '../../collections/file-tree.ts';
 import type { CollectionDescription } from '../../collections/source.ts';
+import { contentDisposition } from '../../files/content-disposition.ts';
+import type { Content } from '../../files/content-response.ts';
+import type { OpenBlock } from '../../files/file-parts.ts';
 import { md5Hex } from '../../keep/md5.ts';
 import { type ZipEntries, type ZipFiles, zipArchive } from '../../streams/zip/archive.ts';
 import { crc32 } from '../../streams/zip/crc32.ts';
@@ -7,9 +10,6 @@ import { archiveFiles } from './archive-files.ts';
 import { archiveNames, checkNames } from './archive-names.ts';
 import { type ArchiveRequest, archiveName, type ChosenFiles } from './archive-request.ts';
 import type { ChecksumBook } from './checksum-book.ts';
-import { contentDisposition } from './content-disposition.ts';
-import type { Content } from './content-response.ts';
-import type { OpenBlock } from './file-parts.ts';
 import type { TreeTarget } from './target.ts';
 
 /** Part of an archive's ETag: changes when the same files make other bytes. */

@@ -1,5 +1,12 @@
 import { fileEtag } from '../../collections/file-etag.ts';
-import { blockHints, isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
+import { isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
+import { blockOpener } from '../../files/block-opener.ts';
+import { contentDisposition } from '../../files/content-disposition.ts';
+import { type Content, contentResponse } from '../../files/content-response.ts';
+import { contentType } from '../../files/content-type.ts';
+import { logDownload } from '../../files/download-log.ts';
+import { fileParts } from '../../files/file-parts.ts';
+import { openerOf } from '../../files/open-cache.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { DOWNLOAD_PREFLIGHT } from '../../http/cors.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
@@ -7,16 +14,10 @@ import { type Address, encodePath, parseAddress } from './address.ts';
 import { archiveContent } from './archive.ts';
 import { chooseFiles, readArchiveRequest, wantsArchive } from './archive-request.ts';
 import { checksumBook, saveWhenDone } from './checksum-book.ts';
-import { contentDisposition } from './content-disposition.ts';
-import { type Content, contentResponse } from './content-response.ts';
-import { contentType } from './content-type.ts';
 import { clientScheme, credentialsOf, searchWithoutToken, tokenRedirect } from './credentials.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf, listingOf } from './directory.ts';
-import { logDownload } from './download-log.ts';
-import { fileParts, type OpenBlock } from './file-parts.ts';
 import { listingResponse } from './listing-response.ts';
-import { createOpener, type Opener } from './open-cache.ts';
 import { type OriginPolicy, originPolicy } from './origin-policy.ts';
 import { denied, inlineRefused, notFound, type Search, text } from './refusals.ts';
 import { type RequestFields, readFields } from './request-fields.ts';
@@ -33,8 +34,6 @@ interface Asked {
   policy: OriginPolicy;
   fields: RequestFields;
 }
-
-const openers = new WeakMap<KeepWebDependencies, Opener>();
 
 /** Answers a preflight before any credentials are read. */
 export function preflight(request: Request): Response {
@@ -73,8 +72,7 @@ function withoutToken({ context, address }: Asked, cookie: string | null): Respo
 
 /** Tries tokens in their order until one opens the address. */
 async function firstTarget({ context, deps, address }: Asked, tokens: string[], anonymous: boolean): Promise<Search> {
-  const opener = openers.get(deps) ?? createOpener(deps, deps.downloads, Date.now);
-  openers.set(deps, opener);
+  const opener = openerOf(deps);
   const fresh = /no-cache|must-revalidate/.test(context.request.headers.get('Cache-Control') ?? '');
   const finder: Finder = { deps, opener, fresh, signal: context.signal };
   const search: Search = { target: null, hadGoodToken: false, isOpen: false };
@@ -159,7 +157,7 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
       ...contentHeaders(target),
       ...(disposition === null ? {} : { 'Content-Disposition': disposition }),
     },
-    slice: (range) => fileParts(tree, node, range, blockOpener(asked, target)),
+    slice: (range) => fileParts(tree, node, range, blockOpener(asked.context, asked.deps, target)),
   };
   const { response, done, range } = await contentResponse(context.request, context.signal, content);
   if (done !== null) logDownload(context, asked.deps, target, { path: path.join('/'), files: 1, range, done });
@@ -172,7 +170,7 @@ async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
   const request = readArchiveRequest(fields);
   const files = await chooseFiles(tree, node, request.files);
   const book = await checksumBook(tree, collection.portableDataHash, deps.downloads.edgeCache);
-  const open = blockOpener(asked, target);
+  const open = blockOpener(asked.context, asked.deps, target);
   const { downloadUrl } = deps.downloads;
   const description =
     request.metadata && collection.uuid !== null
@@ -200,22 +198,5 @@ function contentHeaders({ collection }: TreeTarget): Record<string, string> {
     Vary: 'Authorization, Cookie',
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
-  };
-}
-
-function blockOpener({ context, deps }: Asked, { token, collection, tree }: TreeTarget): OpenBlock {
-  const { requestId, now } = context;
-  const open: OpenBlock = (block, range, signal) => deps.openBlock(block, range, { token, requestId, now, signal });
-  return async (block, range, signal) => {
-    try {
-      return await open(block, range, signal);
-    } catch (error) {
-      // Its signature by another cluster may have expired, or be another collection's that has the same content.
-      if (!block.hints.includes('+R') || signal.aborted) throw error;
-      const fresh = await deps.trees.renewed(collection, token, tree).catch(() => null);
-      const hints = fresh === null ? block.hints : blockHints(fresh, block.number);
-      if (hints === block.hints) throw error;
-      return open({ ...block, hints }, range, signal);
-    }
   };
 }

@@ -1,7 +1,8 @@
+import type { Writing } from '../../files/writing.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { IdAddress } from './address.ts';
-import type { KeepWebDependencies, Writing } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import { text } from './refusals.ts';
 import { destinationOf } from './write-conditions.ts';
 import { alreadyThere, requireScope, writerOf } from './write-request.ts';

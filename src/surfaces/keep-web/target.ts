@@ -1,9 +1,9 @@
 import { type FileTree, findNode } from '../../collections/file-tree.ts';
 import type { Entry, Home, OpenCollection } from '../../collections/source.ts';
+import type { Opener } from '../../files/open-cache.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { type Address, parseSiteId } from './address.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
-import type { Opener } from './open-cache.ts';
 
 /** What an address is for one token. */
 export type Target = TreeTarget | VirtualTarget;

@@ -1,10 +1,11 @@
 import type { NodeKind } from '../../collections/edit/edits.ts';
+import type { Writing } from '../../files/writing.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { requestTokens } from '../../keep/token.ts';
 import { type IdAddress, parseAddress } from './address.ts';
 import { copyOrMove } from './copy-move.ts';
-import type { KeepWebDependencies, Writing } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import { lock, unlock } from './lock-methods.ts';
 import { originPolicy } from './origin-policy.ts';
 import { changeEntry } from './project-entries.ts';

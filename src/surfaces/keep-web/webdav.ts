@@ -1,10 +1,11 @@
 import { covers, type Lock } from '../../collections/edit/locks.ts';
 import { fileEtag } from '../../collections/file-etag.ts';
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
+import { contentType } from '../../files/content-type.ts';
+import type { Writing } from '../../files/writing.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { type Address, encodePath, stepsTo, takesDetours } from './address.ts';
-import { contentType } from './content-type.ts';
-import type { KeepWebDependencies, Writing } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf } from './directory.ts';
 import { limitedText } from './limited-text.ts';
 import { davError, multistatus, parsePropfind, type Resource, type Wanted } from './propfind.ts';

@@ -1,9 +1,10 @@
 import { scopesAllow } from '../../accounts/scopes.ts';
 import type { Condition, Edited, EditRequest, Writer } from '../../collections/edit/edits.ts';
+import type { Writing } from '../../files/writing.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { IdAddress } from './address.ts';
-import type { KeepWebDependencies, Writing } from './dependencies.ts';
+import type { KeepWebDependencies } from './dependencies.ts';
 import { text } from './refusals.ts';
 import { demandsOf } from './write-conditions.ts';
 import { type PathTarget, pathIn, type WritingClient } from './write-target.ts';

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type FileTree, findNode } from '../../../../src/collections/file-tree.ts';
 import { buildFileTree } from '../../../../src/collections/file-tree-builder.ts';
+import type { OpenBlock } from '../../../../src/files/file-parts.ts';
 import { md5Hex } from '../../../../src/keep/md5.ts';
 import { concatenate } from '../../../../src/streams/concat.ts';
 import { zipArchive } from '../../../../src/streams/zip/archive.ts';
 import { crc32 } from '../../../../src/streams/zip/crc32.ts';
 import { archiveFiles } from '../../../../src/surfaces/keep-web/archive-files.ts';
 import { createBook } from '../../../../src/surfaces/keep-web/checksum-book.ts';
-import type { OpenBlock } from '../../../../src/surfaces/keep-web/file-parts.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const never = new AbortController().signal;

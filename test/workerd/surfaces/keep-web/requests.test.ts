@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OpenCollection } from '../../../../src/collections/source.ts';
-import { clientAddress } from '../../../../src/surfaces/keep-web/download-log.ts';
-import { createOpener } from '../../../../src/surfaces/keep-web/open-cache.ts';
+import { clientAddress } from '../../../../src/files/download-log.ts';
+import { createOpener } from '../../../../src/files/open-cache.ts';
 import { readFields } from '../../../../src/surfaces/keep-web/request-fields.ts';
 
 describe("the client's address", () => {

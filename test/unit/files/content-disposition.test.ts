@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { contentDisposition } from '../../../../src/surfaces/keep-web/content-disposition.ts';
+import { contentDisposition } from '../../../src/files/content-disposition.ts';
 
 test('a name of megabytes becomes a header of a file system’s length, and keeps its extension', () => {
   for (const name of ['x'.repeat(3_000_000), '😀'.repeat(1_000_000), '"'.repeat(1_000_000)]) {

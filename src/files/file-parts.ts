@@ -1,6 +1,6 @@
-import { blockHash, blockHints, type FileTree, fileSegments } from '../../collections/file-tree.ts';
-import type { ByteRange } from '../../streams/byte-range.ts';
-import type { LazyPart, Pipeable, SegmentSource } from '../../streams/part.ts';
+import { blockHash, blockHints, type FileTree, fileSegments } from '../collections/file-tree.ts';
+import type { ByteRange } from '../streams/byte-range.ts';
+import type { LazyPart, Pipeable, SegmentSource } from '../streams/part.ts';
 import type { WantedBlock } from './dependencies.ts';
 
 /** Opens a range of a block for the request at hand. */

@@ -1,7 +1,7 @@
-import type { CollectionSource, OpenCollection } from '../../collections/source.ts';
-import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
-import { KeepError } from '../../keep/errors.ts';
-import type { DownloadSettings } from './dependencies.ts';
+import type { CollectionSource, OpenCollection } from '../collections/source.ts';
+import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
+import { KeepError } from '../keep/errors.ts';
+import type { FileDependencies, FileSettings } from './dependencies.ts';
 
 const MAX_ENTRIES = 1000;
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -31,7 +31,7 @@ export interface OpenerDependencies {
  */
 export function createOpener(
   { collections: source, isAccepted }: OpenerDependencies,
-  { openTtlSeconds, readStalenessSeconds }: Pick<DownloadSettings, 'openTtlSeconds' | 'readStalenessSeconds'>,
+  { openTtlSeconds, readStalenessSeconds }: Pick<FileSettings, 'openTtlSeconds' | 'readStalenessSeconds'>,
   now: () => number,
 ): Opener {
   const opened = createBoundedMap<Cached>({
@@ -57,6 +57,15 @@ export function createOpener(
       return collection;
     },
   };
+}
+
+const openers = new WeakMap<FileSettings, Opener>();
+
+/** The one opener of a service: surfaces share what is cached. */
+export function openerOf(deps: FileDependencies): Opener {
+  const opener = openers.get(deps.downloads) ?? createOpener(deps, deps.downloads, Date.now);
+  openers.set(deps.downloads, opener);
+  return opener;
 }
 
 /** What may be cached: not the manifest, which the collection may hold in memory. */

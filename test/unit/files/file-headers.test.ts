@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { contentDisposition } from '../../../../src/surfaces/keep-web/content-disposition.ts';
-import { contentType } from '../../../../src/surfaces/keep-web/content-type.ts';
-import { hostileName } from '../../../support/hostile-names.ts';
+import { contentDisposition } from '../../../src/files/content-disposition.ts';
+import { contentType } from '../../../src/files/content-type.ts';
+import { hostileName } from '../../support/hostile-names.ts';
 
 describe('Content-Disposition', () => {
   test.each([

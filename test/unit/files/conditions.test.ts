@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { judgeConditions, rangeApplies } from '../../../../src/surfaces/keep-web/conditions.ts';
+import { judgeConditions, rangeApplies } from '../../../src/files/conditions.ts';
 
 const here = { etag: '"abc"', modified: Date.parse('2025-04-28T19:50:49.093Z') };
 const SAME = 'Mon, 28 Apr 2025 19:50:49 GMT';

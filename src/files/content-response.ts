@@ -1,9 +1,9 @@
-import { isKeepError, KeepError } from '../../keep/errors.ts';
-import { type ByteRange, contentRange, parseRange, type RangeRequest } from '../../streams/byte-range.ts';
-import { type Concatenation, concatenate } from '../../streams/concat.ts';
-import { multipartRanges } from '../../streams/multipart-ranges.ts';
-import type { LazyPart, OpenPart, Part } from '../../streams/part.ts';
-import { shareReads } from '../../streams/shared-reads.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
+import { type ByteRange, contentRange, parseRange, type RangeRequest } from '../streams/byte-range.ts';
+import { type Concatenation, concatenate } from '../streams/concat.ts';
+import { multipartRanges } from '../streams/multipart-ranges.ts';
+import type { LazyPart, OpenPart, Part } from '../streams/part.ts';
+import { shareReads } from '../streams/shared-reads.ts';
 import { judgeConditions, rangeApplies, type Validators } from './conditions.ts';
 
 /** Content that supports ranges: a file, or an archive. */

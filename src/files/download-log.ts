@@ -1,9 +1,9 @@
-import type { RequestContext } from '../../http/context.ts';
-import { cacheKey, createBoundedMap } from '../../keep/bounded-map.ts';
-import { limited, redactPath } from '../../keep/redact.ts';
-import type { RangeRequest } from '../../streams/byte-range.ts';
-import type { KeepWebDependencies } from './dependencies.ts';
-import type { TreeTarget } from './target.ts';
+import type { OpenCollection } from '../collections/source.ts';
+import type { RequestContext } from '../http/context.ts';
+import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
+import { limited, redactPath } from '../keep/redact.ts';
+import type { RangeRequest } from '../streams/byte-range.ts';
+import type { FileDependencies } from './dependencies.ts';
 
 /** Downloads of this isolate that were logged within the interval. */
 const logged = createBoundedMap<true>({ maxEntries: 5000, maxBytes: 2 * 1024 * 1024, sizeOf: () => 0 });
@@ -17,11 +17,10 @@ const logged = createBoundedMap<true>({ maxEntries: 5000, maxBytes: 2 * 1024 * 1
  */
 export function logDownload(
   context: RequestContext,
-  deps: KeepWebDependencies,
-  target: TreeTarget,
+  deps: Pick<FileDependencies, 'downloads' | 'downloader' | 'recordDownload'>,
+  { collection, token }: { collection: OpenCollection; token: string },
   { path, files, range, done }: { path: string | null; files: number; range: RangeRequest; done: Promise<void> },
 ): void {
-  const { collection, token } = target;
   const facts = {
     collection_uuid: collection.uuid ?? '',
     collection_file_path: path ?? '',
