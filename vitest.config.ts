@@ -19,6 +19,7 @@ export default defineConfig({
                 BLOB_SIGNING_KEY: 'signingkeysigningkeysigningkeysigningkey',
                 ...s3Bindings(),
                 MIGRATIONS: migrations('migrations'),
+                SEARCH_MIGRATIONS: migrations('migrations-search'),
               },
               r2Buckets: ['BLOCKS', 'ARCHIVE', 'MANIFESTS'],
             },

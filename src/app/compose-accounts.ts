@@ -23,6 +23,7 @@ import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import { isToken } from '../keep/token.ts';
 import { systemUserUuid } from '../records/ids.ts';
+import { createSearch } from '../search/search.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts';
 
@@ -57,7 +58,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
       sweepCollections: async () => {},
     };
   }
-  return embedded(config, { db, logsDb, manifests, uploads, directory, commits: env.COLLECTION });
+  return embedded(config, { db, logsDb, searchDb: env.SEARCH, manifests, uploads, directory, commits: env.COLLECTION });
 }
 
 function besideCluster(
@@ -92,6 +93,7 @@ function embedded(
   {
     db,
     logsDb,
+    searchDb,
     manifests,
     uploads,
     directory,
@@ -99,6 +101,7 @@ function embedded(
   }: {
     db: D1Database;
     logsDb: D1Database;
+    searchDb: D1Database | undefined;
     manifests: R2Bucket;
     uploads: UploadLog;
     directory: ServiceDirectory;
@@ -118,6 +121,7 @@ function embedded(
   };
   const collections = createCollections(setup);
   const committing = createCommits(commits);
+  const search = createSearch(db, searchDb, Date.now, waitUntil);
   const cached = withTokenCache(
     createD1Authority(db, Date.now, { seesUsers: config.usersSeeEachOther, later: waitUntil }),
     config.tokenCacheTtlSeconds,
@@ -140,6 +144,7 @@ function embedded(
       groups: createGroups(setup),
       links: createLinkStore(db, clusterId, Date.now),
       sharingLinks: createSharingLinkStore(db, clusterId, Date.now),
+      search,
       builtIns: once(() => ensureBuiltIns(db, clusterId, Date.now())),
       uploads,
       directory,
@@ -152,6 +157,7 @@ function embedded(
     collectionSource: createD1Source(setup, collections, guarded.authority),
     sweepCollections: async () => {
       for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
+      await search.keepUp();
       await uploads.flush();
       // Both: rows from before LOGS_DB was bound stay in DB.
       for (const from of new Set([db, logsDb])) await sweepLogs(from, config.retention, Date.now());

@@ -83,6 +83,7 @@ function build(env: Env): CompositionResult {
     signing,
     readSigning: config.blobSigning ? signing : null,
     ...accounts,
+    search: accounts.api?.mode === 'embedded' ? accounts.api.search : null,
     eraseCollection: accounts.api?.mode === 'embedded' ? accounts.api.commits.erase : null,
     downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }, mounts),
     queues,

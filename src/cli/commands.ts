@@ -10,6 +10,7 @@ import { ls } from './commands/ls.ts';
 import { manifest } from './commands/manifest.ts';
 import { mkdir } from './commands/mkdir.ts';
 import { rm } from './commands/rm.ts';
+import { search } from './commands/search.ts';
 import { services } from './commands/services.ts';
 import { share } from './commands/share.ts';
 import { sign } from './commands/sign.ts';
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   mkdir,
   manifest,
   sign,
+  search,
   share,
   uploader,
   user,

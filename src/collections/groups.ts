@@ -11,10 +11,11 @@ import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { formatTime } from '../records/times.ts';
 import { insertNamed, insertStatement, updateRow } from '../records/write-row.ts';
+import type { Search } from '../search/search.ts';
 import { checkAttributes, GroupAttributes, trashTimes } from './attributes.ts';
 import type { CollectionsSetup } from './collections.ts';
 import { requireOwnerWritable } from './permission.ts';
-import { scopeOf } from './scope.ts';
+import { searchedScope } from './scope.ts';
 import { GROUPS } from './tables.ts';
 
 export type Groups = ReturnType<typeof createGroups>;
@@ -89,8 +90,14 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
 
   return {
     get,
-    async list(parameters: ListParameters, user: User, includeTrash = false): Promise<ListResult> {
-      const page = await listRecords(db, GROUPS, parameters, scopeOf('groups', parameters, user, includeTrash));
+    async list(
+      parameters: ListParameters,
+      user: User,
+      includeTrash: boolean,
+      search: Pick<Search, 'candidates'>,
+    ): Promise<ListResult> {
+      const scope = await searchedScope(search, 'groups', parameters, user, includeTrash);
+      const page = await listRecords(db, GROUPS, parameters, scope);
       return { ...page, items: page.items.map(describeGroup) };
     },
     /** Who makes a role manages it, by a link. */

@@ -7,6 +7,7 @@ import type { Condition } from '../records/filters.ts';
 import { isUuid } from '../records/ids.ts';
 import type { ListParameters, Scope } from '../records/list-query.ts';
 import { normaliseTime } from '../records/times.ts';
+import type { Search } from '../search/search.ts';
 
 const AT_MOST = new Set(['=', '<', '<=']);
 
@@ -17,19 +18,25 @@ const UNTRASHED: Condition = { sql: `NOT ${IS_TRASHED}`, values: [] };
 /**
  * How a list of collections or groups finds what the user may read. By an index where a filter names few rows or one
  * owner; newest first as far as the page goes; else through all projects that the user may read.
+ * @param candidates what the search index found for the filters: judged one by one
  */
 export function scopeOf(
   table: 'collections' | 'groups',
   parameters: ListParameters,
   user: User,
   includeTrash: boolean,
+  candidates: readonly string[] | null = null,
 ): Scope {
   const filters = filtersOf(parameters.filters);
   const owner = ownerAsked(filters);
   const extra = levelColumn(table, user, parameters.select, owner);
   const shown = includeTrash ? [] : [notTrashed(table, owner)];
-  if (user.isAdmin || filters.some(isSelective))
-    return { conditions: [...readableRow(table, user, owner), ...shown], extra };
+  const among =
+    candidates === null
+      ? []
+      : [{ sql: `${table}.uuid IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(candidates)] }];
+  if (user.isAdmin || candidates !== null || filters.some(isSelective))
+    return { conditions: [...among, ...readableRow(table, user, owner), ...shown], extra };
   const all: Scope = {
     ctes: readableSql(user, includeTrash),
     conditions: [readableBySet(table, user), ...shown],
@@ -47,6 +54,19 @@ export function scopeOf(
       extra: extra.length === 0 ? [] : [`${newestLevelSql(user)} AS permission_level`],
     },
   };
+}
+
+/** `scopeOf`, through the search index where the filters are about texts. */
+export async function searchedScope(
+  search: Pick<Search, 'candidates'>,
+  table: 'collections' | 'groups',
+  parameters: ListParameters,
+  user: User,
+  includeTrash: boolean,
+): Promise<Scope> {
+  const namesFew = filtersOf(parameters.filters).some((filter) => isSelective(filter) && filter[0] !== 'owner_uuid');
+  const candidates = namesFew ? null : await search.candidates(table, parameters.filters);
+  return scopeOf(table, parameters, user, includeTrash, candidates);
 }
 
 function filtersOf(filters: unknown): unknown[][] {

@@ -4,6 +4,8 @@ export interface Env {
   DB?: D1Database;
   /** Logs and uploads; DB where it is missing. */
   LOGS_DB?: D1Database;
+  /** The search index; searches look at every record where it is missing. */
+  SEARCH?: D1Database;
   MANIFESTS?: R2Bucket;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;

@@ -34,6 +34,8 @@ function parseFilter(table: Table, filter: unknown): Condition {
   if (typeof attribute !== 'string' || typeof rawOperator !== 'string')
     throw invalid('a filter names attribute and operator as text');
   const operator = rawOperator.toLowerCase();
+  if (operator === '@@')
+    throw invalid('the operator @@ is no longer there: ["any", "ilike", "%text%"] looks at all texts');
   if (attribute === 'any') return anyColumn(table, operator, operand);
   const [name = '', ...rest] = attribute.split('.');
   if (rest.length > 0 && columnOf(table, name)?.type === 'object')
@@ -100,17 +102,31 @@ function inProperty(column: string, key: string, operator: string, operand: unkn
   return { sql: negative ? `NOT ${sql}` : sql, values: [key, ...condition.values] };
 }
 
-/** `["any", "ilike", "%x%"]`: any column that holds text. */
+/**
+ * `["any", "ilike", "%x%"]`: like the original, a text that contains something is sought in names, descriptions, properties
+ * and file names together; other operators look at each column that holds text.
+ */
 function anyColumn(table: Table, operator: string, operand: unknown): Condition {
+  const isInner = (operator === 'like' || operator === 'ilike') && /^%.*%$/s.test(String(operand));
   const names = Object.entries(table.columns).filter(
-    ([, column]) => column.type === 'text' && !column.onRequest && column.sql === undefined,
+    ([name, column]) =>
+      (column.type === 'text' || (isInner && column.type === 'object')) &&
+      !column.onRequest &&
+      column.sql === undefined &&
+      !(isInner && IDENTIFIER.test(name)),
   );
+  if (isInner) {
+    const all = `concat_ws(char(10), ${names.map(([name]) => `${table.name}.${name}`).join(', ')})`;
+    return matchText(all, text(operand), operator === 'ilike');
+  }
   const conditions = names.map(([name, column]) => onColumn(name, column, operator, operand));
   return {
     sql: `(${conditions.map((condition) => condition.sql).join(' OR ')})`,
     values: conditions.flatMap((condition) => condition.values),
   };
 }
+
+const IDENTIFIER = /(^|_)(uuid|hash)$/;
 
 function contains(sql: string, operand: unknown): Condition {
   const wanted = Array.isArray(operand) ? operand : [operand];

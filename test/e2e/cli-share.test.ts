@@ -3,7 +3,7 @@ import { api, createUser } from '../support/api.ts';
 import { type Cli, cliFor } from '../support/cli.ts';
 import { stored } from '../support/collections.ts';
 import { blockOf, request } from '../support/keep.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
 let service: TestService;
 let ann: Cli;
@@ -89,4 +89,18 @@ test('user transfer hands everything over', async () => {
   });
   expect((await api(service, `collections/${made.json.uuid}`, { token: ann.token })).json.can_manage).toBe(true);
   expect((await leaver.run('ls')).code).not.toBe(0);
+});
+
+test('search finds what the user may read; admins look after its index', async () => {
+  const named = { collection: { name: 'searched for: Okapi', owner_uuid: annUuid, manifest_text: '' } };
+  const { uuid: okapi } = (await api(service, 'collections', { body: named })).json;
+  expect(await ann.ok('search', 'okapi', 'searched for')).toBe(`${okapi}  searched for: Okapi`);
+  expect(await ann.ok('search', 'okapi', 'zebra')).toBe('Nothing found.');
+  expect(await ann.run('search')).toMatchObject({ code: 2 });
+  expect((await ann.run('search', '--status')).stderr).toContain('admins');
+  ann.env.ARVADOS_API_TOKEN = ROOT_TOKEN;
+  expect(await ann.ok('search', '--rebuild')).toBe('The search index is complete, 0 changed records to take in.');
+  expect(await ann.ok('search', '--status')).toContain('complete');
+  ann.env.ARVADOS_API_TOKEN = ann.token;
+  expect(await ann.ok('search', '--json', 'okapi')).toContain(okapi);
 });

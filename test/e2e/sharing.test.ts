@@ -394,3 +394,65 @@ test('who shared what is in the log of the record, for all who may read it', asy
     .toEqual(['share', 'unshare']);
   expect(await events(bob)).toEqual([]);
 });
+
+describe('a search', () => {
+  const search = async (q: string, user: TestUser, query: Json = {}) =>
+    (await get('search', user, { q, ...query })).json as { items: Json[]; next: string | null };
+
+  test('finds by words in names, properties and file names what the user may read, right after it was saved', async () => {
+    const [ann, bob] = [await newUser(), await newUser()];
+    const whales = await project(ann, { name: 'Whales of the north', properties: { species: 'narwhal' } });
+    const manifest_text = `. ${block.locator} 0:${block.data.length}:Narwhal-7.bam\n`;
+    const inside = await collection(whales.uuid, { name: 'run 7', manifest_text });
+    const found = async (q: string, user: TestUser, query: Json = {}) =>
+      (await search(q, user, query)).items.map(({ uuid }) => uuid);
+    for (let round = 0; round < 2; round++) {
+      expect((await found('NARWHAL', ann)).sort()).toEqual([inside.uuid, whales.uuid].sort());
+      expect(await found('narwhal run', ann)).toEqual([inside.uuid]);
+      expect(await found('"of the north"', ann)).toEqual([whales.uuid]);
+      expect(await found('narwhal', ann, { kind: 'arvados#group' })).toEqual([whales.uuid]);
+      expect(await found('narwhal', bob)).toEqual([]);
+      const filters = [['any', 'ilike', '%narwhal%']];
+      expect((await get('collections', bob, { filters })).json.items).toEqual([]);
+      expect((await get('collections', ann, { filters })).json.items).toHaveLength(1);
+      expect((await get('groups', ann, { filters })).json.items).toHaveLength(1);
+      // The second round asks the index.
+      await api(service, '../../keep-edge/v1/search/rebuild', { body: {} });
+    }
+    await link(bob.uuid, inside.uuid, 'can_read', ann);
+    expect((await search('narwhal', bob)).items).toMatchObject([
+      { kind: 'arvados#collection', name: 'run 7', matching_files: ['Narwhal-7.bam'], can_write: false },
+    ]);
+    await put(`collections/${inside.uuid}`, ann, 'collection', { name: 'beluga' });
+    expect(await found('beluga', bob)).toEqual([inside.uuid]);
+    await remove(`collections/${inside.uuid}`, ann);
+    expect(await found('narwhal', ann)).toEqual([whales.uuid]);
+  });
+
+  test('comes in pages that name the next one', async () => {
+    const ann = await newUser();
+    const made: string[] = [];
+    for (let i = 0; i < 5; i++) made.push((await collection(ann.uuid, { name: `paged walrus ${i}` })).uuid);
+    await api(service, '../../keep-edge/v1/search/rebuild', { body: {} });
+    const seen: string[] = [];
+    let after: string | null = null;
+    for (let pages = 0; pages < 9; pages++) {
+      const page = await search('walrus', ann, { limit: 2, ...(after === null ? {} : { after }) });
+      seen.push(...page.items.map(({ uuid }) => uuid));
+      after = page.next;
+      if (after === null) break;
+    }
+    expect(after).toBeNull();
+    expect([...new Set(seen)].sort()).toEqual(made.sort());
+  });
+
+  test('says what it needs', async () => {
+    const ann = await newUser();
+    for (const query of [{}, { q: 'ab' }, { q: 'abc', kind: 'x' }, { q: 'abc', after: 'x' }, { q: 'abc', limit: 'x' }])
+      expect((await get('search', ann, query)).status, JSON.stringify(query)).toBe(422);
+    const old = await get('collections', ann, { filters: [['any', '@@', 'walrus']] });
+    expect(old.status).toBe(422);
+    expect(old.json.errors[0]).toContain('@@');
+    expect((await request(`${service.url}/keep-edge/v1/search`, { token: ann.token })).status).toBe(403);
+  });
+});

@@ -57,6 +57,7 @@ import {
 import { createLink, deleteLink, getLink, listLinks, listPermissions, updateLink } from './link-handlers.ts';
 import { queryParameters } from './parameters.ts';
 import { BodyReader } from './request-body.ts';
+import { searchRecords } from './search-handler.ts';
 import {
   createSharingLink,
   deleteSharingLink,
@@ -135,6 +136,8 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['GET', 'audience/*', 'audience', getAudience],
   ['POST', 'users/*/transfer', 'transfer', transferUser],
 
+  ['GET', 'search', 'search', searchRecords],
+
   ['GET', 'logs', 'log', listLogs],
   ['POST', 'logs', 'log', createLog],
 ];
@@ -212,6 +215,7 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
     throw isPublic && isKeepError(error, 'not_found') ? new KeepError('no_token') : error;
   });
   if (response === undefined) throw new KeepError('not_found', { message: 'Path not found' });
+  if (method !== 'GET') api.search.catchUpSoon();
   return response;
 }
 

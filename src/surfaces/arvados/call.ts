@@ -12,6 +12,7 @@ import type { Signing } from '../../collections/sign-manifest.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
+import type { Search } from '../../search/search.ts';
 import type { ServiceDirectory } from '../../services/service-directory.ts';
 import { requireKnownAttributes } from './known-attributes.ts';
 import type { Body, BodyReader } from './request-body.ts';
@@ -30,6 +31,7 @@ export interface EmbeddedApi {
   groups: Groups;
   links: LinkStore;
   sharingLinks: SharingLinkStore;
+  search: Search;
   /** Writes the records that every cluster has, once in an isolate. */
   builtIns: () => Promise<void>;
   uploads: UploadLog;

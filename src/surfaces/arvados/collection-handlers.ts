@@ -4,7 +4,7 @@ import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
 import type { Edit, Writer } from '../../collections/edit/edits.ts';
 import { replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
-import { scopeOf } from '../../collections/scope.ts';
+import { searchedScope } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
@@ -88,7 +88,8 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   const { select, ...parameters } = call.parameters;
   const names = selectNames(COLLECTIONS, select);
   const withText = names.some((name) => COLLECTIONS.columns[name]?.onRequest);
-  const scope = scopeOf('collections', call.parameters, call.user, isSet(parameters, 'include_trash'));
+  const includeTrash = isSet(parameters, 'include_trash');
+  const scope = await searchedScope(api.search, 'collections', call.parameters, call.user, includeTrash);
   if (!withText) {
     const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, scope);
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));

@@ -2,7 +2,7 @@ import type { User } from '../../accounts/account.ts';
 import { withLevel } from '../../accounts/levels.ts';
 import { readableSql } from '../../accounts/readable-sql.ts';
 import { describeGroup } from '../../collections/groups.ts';
-import { scopeOf } from '../../collections/scope.ts';
+import { scopeOf, searchedScope } from '../../collections/scope.ts';
 import { COLLECTIONS, GROUPS } from '../../collections/tables.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { columnOf, type Row, type Table } from '../../records/columns.ts';
@@ -37,7 +37,7 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
     if (own === null) continue;
     if (owner !== undefined && !recursive) own.push(['owner_uuid', '=', owner]);
     const wanted = pageOf(table, parameters, own, isCut ? 0 : limit - items.length, offset);
-    const scope = scopeOf(table.name, wanted, call.user, includeTrash);
+    const scope = await searchedScope(api.search, table.name, wanted, call.user, includeTrash);
     const more = [
       ...(table.name === 'groups' ? [PROJECTS] : []),
       ...(owner !== undefined && recursive ? [insideOf(owner)] : []),
@@ -134,7 +134,7 @@ function filtersFor(table: Table, filters: unknown): unknown[] | null {
 /** Projects and roles that others share: whose owner is neither the user nor a project that the user may read. */
 export async function sharedGroups(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const includeTrash = isSet(call.parameters, 'include_trash');
-  const scope = scopeOf('groups', call.parameters, call.user, includeTrash);
+  const scope = await searchedScope(api.search, 'groups', call.parameters, call.user, includeTrash);
   const page = await listRecords(
     api.db,
     GROUPS,

@@ -11,10 +11,9 @@ export async function getGroup(call: ApiCall, { groups }: EmbeddedApi): Promise<
   return answer(await groups.get(pathPart(call), call.user, isSet(call.parameters, 'include_trash')));
 }
 
-export async function listGroups(call: ApiCall, { groups }: EmbeddedApi): Promise<Response> {
-  return answer(
-    listOf(GROUPS.kind, await groups.list(call.parameters, call.user, isSet(call.parameters, 'include_trash'))),
-  );
+export async function listGroups(call: ApiCall, { groups, search }: EmbeddedApi): Promise<Response> {
+  const includeTrash = isSet(call.parameters, 'include_trash');
+  return answer(listOf(GROUPS.kind, await groups.list(call.parameters, call.user, includeTrash, search)));
 }
 
 export async function createGroup(call: ApiCall, { groups }: EmbeddedApi): Promise<Response> {

@@ -2,12 +2,16 @@ import { requireUser } from '../../accounts/access.ts';
 import type { Authority } from '../../accounts/account.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
+import type { Search } from '../../search/search.ts';
 import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
+import { searchAction, searchState } from './search.ts';
 import { putQuota, usage } from './usage.ts';
 
 export interface OperatorDependencies extends BalanceDependencies {
   authority: Authority;
   db: D1Database | undefined;
+  /** Null: collections are not kept here. */
+  search: Search | null;
   /** Null: collections are not kept here. @returns whether there was anything to erase */
   eraseCollection: ((uuid: string) => Promise<boolean>) | null;
 }
@@ -36,6 +40,8 @@ function dispatch(
   if (subject === 'balance' && isGet && first === '') return balanceStatus(deps);
   if (subject === 'balance' && isGet && first === 'explain') return balanceExplain(second, deps);
   if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
+  if (subject === 'search' && isGet && first === '') return searchState(deps.search);
+  if (subject === 'search' && context.method === 'POST') return searchAction(first, deps.search);
   if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
   if (subject === 'collections' && context.method === 'DELETE') return erase(first, deps);
   throw new KeepError('not_found', { message: 'there is nothing at this address: see docs/operate.md' });

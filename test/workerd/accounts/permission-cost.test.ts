@@ -13,13 +13,9 @@ import { COLLECTIONS } from '../../../src/collections/tables.ts';
 import { listRecords } from '../../../src/records/list-query.ts';
 import { id, MEMBER, OWNER, ROLE, ROOT_PROJECT, SMALL_OWNER, seedRecords } from '../../support/many-records.ts';
 import { measuredDatabase } from '../../support/measured-database.ts';
-import { database } from '../support/database.ts';
+import { database, emptyDatabase } from '../support/database.ts';
 
-async function empty(): Promise<void> {
-  const db = await database();
-  for (const table of ['links', 'collections', 'groups', 'ancestors', 'users'])
-    await db.prepare(`DELETE FROM ${table}`).run();
-}
+const empty = async () => emptyDatabase(await database());
 afterEach(empty);
 
 type Costs = Record<string, number>;

@@ -7,3 +7,17 @@ export async function database(): Promise<D1Database> {
   await db.batch(MIGRATIONS.map((statement) => db.prepare(statement)));
   return db;
 }
+
+/** Without the records of a test. */
+export async function emptyDatabase(db: D1Database): Promise<void> {
+  for (const table of ['links', 'collections', 'groups', 'ancestors', 'users', 'search_pending'])
+    await db.prepare(`DELETE FROM ${table}`).run();
+}
+
+/** The tests' search index, empty. */
+export async function searchDatabase(): Promise<D1Database> {
+  const { SEARCH: db, SEARCH_MIGRATIONS } = env as unknown as { SEARCH: D1Database; SEARCH_MIGRATIONS: string[] };
+  if ((await db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'documents'").first()) === null)
+    await db.batch(SEARCH_MIGRATIONS.map((statement) => db.prepare(statement)));
+  return db;
+}
