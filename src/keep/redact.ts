@@ -7,7 +7,8 @@ const MAX_LOGGED_CHARS = 2000;
 const MAX_ENCODINGS = 4;
 
 const LOCATOR_HINTS = /([0-9a-f]{32}(?:\+\d+(?=\+|$))?)(?:\+.*)?/is;
-const SIGNATURE = /[0-9a-f]{40}(?:@|%40)[0-9a-f]{8}/gi;
+/** Also most of one: the rest could be guessed. */
+const SIGNATURE = /[0-9a-f]{16,}(?:@|%40)[0-9a-f]{1,8}/gi;
 /** `t=TOKEN`, and `api_token=TOKEN` wherever a question mark was encoded. */
 const TOKEN_FIELD = /((?:^|[?&;])t=|[a-z_]*token=)([^&;?#]*)/i;
 

@@ -29,6 +29,7 @@ describe('a path in the log shows no token', () => {
     [`//${HASH}+3+Rabcde-${SIGNATURE}+K@abcde`, `${HASH}+3`],
     [`/untrash/${HASH}+A${SIGNATURE}+Z`, `untrash/${HASH}`],
     [`/${HASH}%2B3%2BA${SIGNATURE}`, `${HASH}+3`],
+    [`/${HASH.slice(2)}+x${SIGNATURE.slice(2)}`, `${HASH.slice(2)}+x…`],
     [`/c=${UUID}/t=v2%2F${TOKEN_UUID}%2F${SECRET}/f`, `c=${UUID}/t=…/f`],
     [`/c=${UUID}%2Ft%3D${SECRET}%2Ff`, `c=${UUID}/t=…/f`],
     [`/collections%252Fdownload%252F${UUID}%252F${SECRET}`, `collections/download/${UUID}/…`],
