@@ -81,7 +81,16 @@ async function measureVerbs(plain: D1Database, size: number, pid: number): Promi
   const { db, cost, reset } = measuredDatabase(plain);
   const now = () => Date.now();
   const manifests = null as unknown as R2Bucket;
-  const setup = { db, manifests, clusterId: 'xedge', defaultStorageClasses: [], trashLifetimeSeconds: 1e6, now };
+  const versions = { automatic: false, idleSeconds: -1, maxAgeSeconds: { kept: 0, repacked: 0 } };
+  const setup = {
+    db,
+    manifests,
+    clusterId: 'xedge',
+    defaultStorageClasses: [],
+    trashLifetimeSeconds: 1e6,
+    versions,
+    now,
+  };
   const collections = createCollections(setup as Parameters<typeof createCollections>[0]);
   const groups = createGroups(setup as Parameters<typeof createGroups>[0]);
   const links = createLinkStore(db, 'xedge', now);

@@ -133,9 +133,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   #sweepContext(): BackupSweepContext {
-    const built = dependenciesOf(this.env);
-    if (!built.ok) throw new Error(built.problems.join('; '));
-    const { blobSigningTtlSeconds, backupLifetimeSeconds } = built.deps.config;
+    const { blobSigningTtlSeconds, backupLifetimeSeconds } = this.#config();
     const { db, manifests, now } = this.#context();
     return { db, manifests, now, supersededSeconds: blobSigningTtlSeconds, deletedSeconds: backupLifetimeSeconds };
   }
@@ -168,7 +166,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   async #change(
     uuid: string,
-    { writer, action, attributes, manifest, ensureUniqueName }: WholeChange,
+    { writer, action, attributes, manifest, ensureUniqueName, restores }: WholeChange,
   ): Promise<object> {
     const api = this.#embedded();
     if (writer.tokenUuid !== null && !(await isValidToken(api.db, writer.tokenUuid, Date.now())))
@@ -177,7 +175,10 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
     if (action === 'trash' || manifest !== null) this.#requireUnlocked();
     if (action === 'trash') await collections.trash(uuid, writer.user);
     else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
-    else await collections.update(uuid, { attributes, manifest, ensureUniqueName }, writer.user);
+    else {
+      const change = { attributes, manifest, ensureUniqueName, ...(restores === undefined ? {} : { restores }) };
+      await collections.update(uuid, change, writer.user);
+    }
     return {};
   }
 
@@ -201,15 +202,24 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
       db,
       manifests,
       now: Date.now,
+      versions: this.#config().versions,
       locks: this.#locks.current,
       columnsOf: (uuid, attributes, user) => this.#embedded().collections.attributeColumns(uuid, attributes, user),
     };
   }
 
-  #embedded() {
+  #config() {
+    return this.#dependencies().config;
+  }
+
+  #dependencies() {
     const built = dependenciesOf(this.env);
     if (!built.ok) throw new Error(built.problems.join('; '));
-    const { api } = built.deps;
+    return built.deps;
+  }
+
+  #embedded() {
+    const { api } = this.#dependencies();
     if (api?.mode !== 'embedded') throw new KeepError('not_configured');
     return api;
   }

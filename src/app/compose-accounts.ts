@@ -19,6 +19,7 @@ import { createCommits } from '../collections/commits.ts';
 import { createD1Source } from '../collections/d1-source.ts';
 import { createGroups } from '../collections/groups.ts';
 import type { CollectionSource } from '../collections/source.ts';
+import { sweepVersions } from '../collections/versions.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import { isToken } from '../keep/token.ts';
@@ -117,6 +118,7 @@ function embedded(
     defaultStorageClasses: defaultClasses(config),
     // A signature must not outlive the collection that it was given out for.
     trashLifetimeSeconds: Math.max(config.blobSigningTtlSeconds, config.defaultTrashLifetimeSeconds),
+    versions: config.versions,
     now: Date.now,
   };
   const collections = createCollections(setup);
@@ -156,7 +158,8 @@ function embedded(
     },
     collectionSource: createD1Source(setup, collections, guarded.authority),
     sweepCollections: async () => {
-      for (const uuid of await collections.sweep()) await committing.sweepBackups(uuid);
+      const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
+      for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);
       await search.keepUp();
       await uploads.flush();
       // Both: rows from before LOGS_DB was bound stay in DB.
@@ -199,6 +202,7 @@ function factsOf(config: Config): Omit<ClusterFacts, 'anonymousToken'> {
     clusterId: config.clusterId,
     blobSigningTtlSeconds: config.blobSigningTtlSeconds,
     trashLifetimeSeconds: config.defaultTrashLifetimeSeconds,
+    versioning: config.versions.automatic,
     defaultReplication: Math.max(1, config.defaultReplication),
     possibleReplication: possibleReplication(config),
     storageClasses: config.storageClasses,

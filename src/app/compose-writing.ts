@@ -4,6 +4,7 @@ import { writeBlock } from '../blocks/write-block.ts';
 import { propertiesBelow } from '../collections/edit/metadata-rows.ts';
 import type { Config } from '../config/config.ts';
 import type { Writing } from '../files/writing.ts';
+import { KeepError } from '../keep/errors.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
 
@@ -18,13 +19,19 @@ export function composeWriting(
   return {
     identify: (token, signal) => authority.identify(token, signal),
     async requireWritable(uuid, { user }) {
-      const { record } = await collections.find(uuid, user);
+      const { record, isPast } = await collections.find(uuid, user);
+      if (isPast) throw new KeepError('not_found');
       await requireLevel(db, user, uuid, 'write');
       return {
         replicas: Number(record.replication_desired ?? config.defaultReplication),
         storageClasses: (record.storage_classes_desired ?? []) as unknown as string[],
       };
     },
+    isPastVersion: (uuid, { user }) =>
+      collections.find(uuid, user).then(
+        ({ isPast }) => isPast,
+        () => false,
+      ),
     commits,
     destination: (context, { user }, { replicas, storageClasses }): BodyDestination => ({
       aside: mounts.find((mount) => mount.allowWrite)?.store,

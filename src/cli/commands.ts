@@ -17,6 +17,7 @@ import { sign } from './commands/sign.ts';
 import { uploader } from './commands/uploader.ts';
 import { usage } from './commands/usage.ts';
 import { user } from './commands/user.ts';
+import { restoreVersion, versions } from './commands/versions.ts';
 import { get } from './get/get-command.ts';
 import { put } from './put/put-command.ts';
 
@@ -37,6 +38,8 @@ export const COMMANDS: readonly Command[] = [
   user,
   balance,
   usage,
+  versions,
+  restoreVersion,
   erase,
   services,
   doctor,

@@ -11,8 +11,10 @@ export interface BackupSweepContext {
   now: () => number;
 }
 
-/** Objects looked at in one call; what is left is looked at in the next. */
+/** Objects looked at together. */
 const PAGE = 500;
+/** Objects deleted in one call; what is left is deleted in the next. */
+const DELETED_AT_ONCE = 1000;
 /** A revision above the row's is a commit under way, or one that failed: it is left alone this long. */
 const GRACE_MS = 3_600_000;
 
@@ -21,25 +23,54 @@ const GRACE_MS = 3_600_000;
  * again (Unix milliseconds), or null when nothing will be left to do without another commit.
  */
 export async function sweepBackups(uuid: string, context: BackupSweepContext): Promise<number | null> {
+  let next = Number.POSITIVE_INFINITY;
+  let deleted = 0;
+  for (let after: string | null = ''; after !== null; ) {
+    const page = await sweepPage(uuid, after, context);
+    next = Math.min(next, page.next);
+    deleted += page.deleted;
+    if (page.after !== null && deleted >= DELETED_AT_ONCE) return context.now();
+    after = page.after;
+  }
+  return Number.isFinite(next) ? next : null;
+}
+
+interface Swept {
+  deleted: number;
+  /** When the first of what stays can go; infinite when it stays for other reasons than its age. */
+  next: number;
+  /** The key to go on after; null at the end. */
+  after: string | null;
+}
+
+async function sweepPage(uuid: string, after: string, context: BackupSweepContext): Promise<Swept> {
   const { db, manifests, supersededSeconds, deletedSeconds, now } = context;
-  const { objects, truncated } = await manifests.list({ prefix: `${BACKUP_PREFIX}${uuid}/`, limit: PAGE });
+  const prefix = `${BACKUP_PREFIX}${uuid}/`;
+  const { objects, truncated } = await manifests.list({
+    prefix,
+    limit: PAGE,
+    ...(after === '' ? {} : { startAfter: after }),
+  });
   const newest = objects.at(-1);
-  if (newest === undefined) return null;
+  if (newest === undefined) return { deleted: 0, next: Number.POSITIVE_INFINITY, after: null };
   const row = await db
     .prepare('SELECT manifest_key, revision FROM collections WHERE uuid = ?')
     .bind(uuid)
     .first<{ manifest_key: string | null; revision: number }>();
+  const versions = await versionsBetween(db, uuid, objects);
   const read = headerReader(manifests);
   const texts = new Set<string>();
   const keys: string[] = [];
   let next = Number.POSITIVE_INFINITY;
+  let last: string | null = null;
   for (const object of objects) {
     const revision = revisionOf(object.key);
     const uploaded = object.uploaded.getTime();
     const successors = successorsOf(object, objects);
     // What took its place is on the next page, at least in part.
     if (truncated && (successors.length === 0 || successors.includes(newest))) break;
-    if (row !== null && revision === row.revision) continue;
+    last = object.key;
+    if ((row !== null && revision === row.revision) || versions.has(revision)) continue;
     let until = Math.max(uploaded, ...successors.map((other) => other.uploaded.getTime())) + supersededSeconds * 1000;
     if (row === null && object === newest)
       until = deletionOf((await read(object.key))?.deleteAt, uploaded) + deletedSeconds * 1000;
@@ -53,10 +84,32 @@ export async function sweepBackups(uuid: string, context: BackupSweepContext): P
     if (text !== null && text !== row?.manifest_key && !(await isNamedBy(successors, text, read))) texts.add(text);
     keys.push(object.key);
   }
+  for (const text of await namedByVersions(db, uuid, [...texts])) texts.delete(text);
   if (texts.size > 0) await manifests.delete([...texts]);
   if (keys.length > 0) await manifests.delete(keys);
-  if (truncated && keys.length > 0) return now();
-  return Number.isFinite(next) ? next : null;
+  return { deleted: keys.length, next, after: truncated ? last : null };
+}
+
+/** Revisions of these backups that past versions still are. */
+async function versionsBetween(db: D1Database, uuid: string, objects: readonly R2Object[]): Promise<Set<number>> {
+  const [first, last] = [objects[0], objects.at(-1)];
+  const { results } = await db
+    .prepare('SELECT revision FROM collection_versions WHERE current_version_uuid = ? AND revision BETWEEN ? AND ?')
+    .bind(uuid, revisionOf(first?.key ?? ''), revisionOf(last?.key ?? ''))
+    .all<{ revision: number }>();
+  return new Set(results.map(({ revision }) => revision));
+}
+
+/** Those of these texts that a past version is made of: changes of attributes leave several with the same. */
+async function namedByVersions(db: D1Database, uuid: string, texts: string[]): Promise<string[]> {
+  if (texts.length === 0) return [];
+  const { results } = await db
+    .prepare(
+      'SELECT DISTINCT manifest_key AS text FROM collection_versions WHERE current_version_uuid = ? AND manifest_key IN (SELECT value FROM json_each(?))',
+    )
+    .bind(uuid, JSON.stringify(texts))
+    .all<{ text: string }>();
+  return results.map(({ text }) => text);
 }
 
 /** The backups of the next revision: what took an object's place, and attempts at it. Objects are in the order of revisions. */

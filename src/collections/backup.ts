@@ -1,5 +1,6 @@
 import type { Row } from '../records/columns.ts';
 import type { ManifestBucket } from './manifest-store.ts';
+import type { PastVersion } from './versions.ts';
 
 /**
  * Every committed revision of a collection is also an object in the bucket MANIFESTS, written before the commit is
@@ -17,6 +18,8 @@ export interface BackupHeader {
   at: string;
   /** Columns of the row, without the text. */
   record: Row;
+  /** Of a past version: what its row in collection_versions says. Null for a state that was current. */
+  past: PastVersion | null;
   /** Where the text is when it is too large for a row; else it follows the header's line. */
   manifest_key: string | null;
 }
@@ -35,6 +38,7 @@ export async function writeBackup(
   bucket: ManifestBucket,
   { manifest_inline, ...record }: Row,
   at: string,
+  past: PastVersion | null = null,
 ): Promise<string> {
   const uuid = String(record.uuid);
   const revision = Number(record.revision);
@@ -44,6 +48,7 @@ export async function writeBackup(
     revision,
     at,
     record,
+    past,
     manifest_key: typeof record.manifest_key === 'string' ? record.manifest_key : null,
   };
   const text = typeof manifest_inline === 'string' ? manifest_inline : '';

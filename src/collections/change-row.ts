@@ -1,29 +1,40 @@
 import { isKeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
+import { createUuid, INFIX } from '../records/ids.ts';
 import { formatTime } from '../records/times.ts';
 import { refuseDuplicates, updateStatement } from '../records/write-row.ts';
 import { writeBackup } from './backup.ts';
 import type { ManifestBucket } from './manifest-store.ts';
 import { requireRoom } from './quota.ts';
+import { keepStatements, keepsVersion, type PastVersion, type VersionKind, type VersionSettings } from './versions.ts';
 
 export interface ChangeContext {
   db: D1Database;
   manifests: ManifestBucket;
   /** Unix milliseconds. */
   now: () => number;
+  versions: VersionSettings;
+}
+
+/** What goes with a change of a row. */
+export interface Alongside {
+  /** Run in the same transaction, after the row; they must check the new revision themselves. */
+  statements?: D1PreparedStatement[];
+  /** The state before is kept as a past version whatever the settings say. */
+  keep?: VersionKind;
 }
 
 /**
- * Commits one revision: the backup first, then the row, only if it is still at `revision`. False when it is not. Other
- * statements go in the same transaction; they must check the new revision themselves.
+ * Commits one revision: the backup first, then the row, only if it is still at `revision`. False when it is not. The state
+ * before it becomes a past version where that is wanted.
  * @throws KeepError invalid_record when a name is taken; full when a quota is reached
  */
 export async function changeRow(
-  { db, manifests, now }: ChangeContext,
+  { db, manifests, now, versions }: ChangeContext,
   uuid: string,
   revision: number,
   columns: Row,
-  alongside: D1PreparedStatement[] = [],
+  { statements = [], keep }: Alongside = {},
 ): Promise<boolean> {
   const before = await db
     .prepare('SELECT * FROM collections WHERE uuid = ? AND revision = ?')
@@ -34,20 +45,45 @@ export async function changeRow(
   const isMoved = owner !== before.owner_uuid;
   const size = Number(columns.file_size_total ?? before.file_size_total);
   const growth = await requireRoom(db, owner, size - (isMoved ? 0 : Number(before.file_size_total)));
-  const changed = { ...columns, revision: revision + 1 };
-  const backup = await writeBackup(manifests, { ...before, ...changed }, formatTime(now()));
+  const past = pastVersionOf(before, columns, keep, versions, now());
+  const changed = { ...columns, ...versionColumns(before, columns, past), revision: revision + 1 };
+  const at = formatTime(now());
+  const backups = [await writeBackup(manifests, { ...before, ...changed }, at)];
+  // The backup that is there ends soon; this one stays with the version, and says what it is.
+  if (past !== null) backups.push(await writeBackup(manifests, before, String(before.modified_at), past));
+  const keeping = past === null ? [] : keepStatements(db, uuid, revision, past);
   const statement = updateStatement(db, 'collections', uuid, changed, { sql: 'revision = ?', values: [revision] });
   try {
-    const [result] = await refuseDuplicates(() => db.batch([statement, ...alongside, ...growth]));
-    if ((result?.meta.changes ?? 0) > 0) return true;
+    const results = await refuseDuplicates(() => db.batch([...keeping, statement, ...statements, ...growth]));
+    if ((results[keeping.length]?.meta.changes ?? 0) > 0) return true;
   } catch (error) {
     // Whether it was done is not known: the row tells.
     if (!isKeepError(error) && (await isCommitted(db, uuid, changed))) return true;
-    await manifests.delete(backup);
+    await manifests.delete(backups);
     throw error;
   }
-  await manifests.delete(backup);
+  await manifests.delete(backups);
   return false;
+}
+
+function pastVersionOf(
+  before: Row,
+  columns: Row,
+  keep: VersionKind | undefined,
+  settings: VersionSettings,
+  now: number,
+): PastVersion | null {
+  const kind = keep ?? (keepsVersion(before, columns, settings, now) ? 'kept' : null);
+  if (kind === null) return null;
+  const uuid = createUuid(String(before.uuid).slice(0, 5), INFIX.collection);
+  return { uuid, kind, version: Number(before.version), superseded_at: formatTime(now) };
+}
+
+/** Once it is set, `preserve_version` stays until the next version. */
+function versionColumns(before: Row, { preserve_version }: Row, past: PastVersion | null): Row {
+  if (past === null)
+    return { preserve_version: Math.max(Number(before.preserve_version), Number(preserve_version ?? 0)) };
+  return { preserve_version: preserve_version ?? 0, version: past.version + 1 };
 }
 
 async function isCommitted(

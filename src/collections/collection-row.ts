@@ -1,5 +1,5 @@
 import { canManage, canWrite, type Level, toLevel } from '../accounts/levels.ts';
-import { type Row, toRecord } from '../records/columns.ts';
+import { type Row, type Table, toRecord } from '../records/columns.ts';
 import { selectColumns } from '../records/list-parameters.ts';
 import type { StoredManifest } from './manifest-store.ts';
 import type { StagedManifest } from './stage-manifest.ts';
@@ -16,14 +16,20 @@ export interface Collection {
   revision: number;
   /** Of the user for whom it was read. */
   level: Level;
+  /** Whether it is a past version, which nothing changes. */
+  isPast: boolean;
 }
 
 /** Columns to read; a text in the row only with `withText`. */
-export function columnsToRead(withText: boolean): string {
-  return [...BASIC_COLUMNS, ...(withText ? ['manifest_inline'] : [])].join(', ');
+export function columnsToRead(withText: boolean, table: Table = COLLECTIONS): string {
+  return [
+    ...selectColumns(table, undefined),
+    'manifest_key',
+    'manifest_bytes',
+    'revision',
+    ...(withText ? ['manifest_inline'] : []),
+  ].join(', ');
 }
-
-const BASIC_COLUMNS = [...selectColumns(COLLECTIONS, undefined), 'manifest_key', 'manifest_bytes', 'revision'];
 
 /** Columns that are derived from a manifest. */
 export function manifestColumns(staged: StagedManifest): Row {
@@ -57,5 +63,6 @@ export function toCollection({
     manifestBytes: Number(manifest_bytes),
     revision: Number(revision),
     level,
+    isPast: row.current_version_uuid !== row.uuid,
   };
 }

@@ -1,5 +1,5 @@
 import type { User } from '../accounts/account.ts';
-import { canRead, requireAtLeast, toLevel } from '../accounts/levels.ts';
+import { canRead, LEVEL, requireAtLeast, toLevel } from '../accounts/levels.ts';
 import { levelFor } from '../accounts/permission-sql.ts';
 import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
@@ -10,16 +10,19 @@ import { formatTime, isStoredTime } from '../records/times.ts';
 import { insertNamed, uniqueName } from '../records/write-row.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
 import { hasBackup, writeBackup } from './backup.ts';
-import { changeRow } from './change-row.ts';
+import { type Alongside, changeRow } from './change-row.ts';
 import { checkedManifest } from './checked-manifest.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
 import { planEdits } from './edit/apply.ts';
 import type { Edit } from './edit/edits.ts';
+import { deleteMetadata } from './edit/metadata-rows.ts';
 import { createTexts, stageNormalised } from './edit/texts.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';
 import { requireOwnerWritable } from './permission.ts';
 import { requireRoom } from './quota.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
+import { COLLECTION_STATES, STATES_CTE, stateLevelSql, stateNotTrashed } from './version-states.ts';
+import { deleteVersionsOf, restoreMetadataStatements, type VersionSettings } from './versions.ts';
 
 /** Bindings and settings of the collections on D1. */
 export interface CollectionsSetup {
@@ -30,6 +33,7 @@ export interface CollectionsSetup {
   defaultStorageClasses: string[];
   /** How long a trashed collection can be untrashed. */
   trashLifetimeSeconds: number;
+  versions: VersionSettings;
   /** Unix milliseconds. */
   now: () => number;
 }
@@ -41,6 +45,8 @@ export interface Change {
   ensureUniqueName?: boolean;
   /** Commit only if the collection is still at this revision. */
   revision?: number;
+  /** The past version that the change brings back: the state before is kept, and files get the metadata they had. */
+  restores?: string;
 }
 
 export interface GetOptions {
@@ -81,19 +87,36 @@ export function createCollections(setup: CollectionsSetup) {
       )
       .bind(byUuid ? id : (pdh ?? ''))
       .first<Row>();
-    if (row === null || !canRead(toLevel(row.permission_level))) throw notFound();
-    return toCollection(row);
+    const found = row ?? (await findVersion(byUuid ? { uuid: id } : { pdh: pdh ?? '' }, user, includeTrash, withText));
+    if (found === null || !canRead(toLevel(found.permission_level))) throw notFound();
+    return toCollection(found);
   }
 
-  /** Those of these collections that the user may read, with the texts that are in their rows. One query. */
+  /** A past version, for what is no state of now. */
+  async function findVersion(
+    id: { uuid: string } | { pdh: string },
+    user: User,
+    includeTrash: boolean,
+    withText: boolean,
+  ): Promise<Row | null> {
+    const level = stateLevelSql(user);
+    const [column, value] = 'uuid' in id ? ['uuid', id.uuid] : ['portable_data_hash', id.pdh];
+    return db
+      .prepare(
+        `WITH ${STATES_CTE} SELECT ${columnsToRead(withText, COLLECTION_STATES)}, ${level} AS permission_level FROM states
+         WHERE ${column} = ? AND ${level} >= ${LEVEL.read} ${includeTrash ? '' : `AND ${stateNotTrashed().sql}`} LIMIT 1`,
+      )
+      .bind(value)
+      .first<Row>();
+  }
+
+  /** Those of these collections and past versions that the user may read, with the texts that are in their rows. One query. */
   async function findMany(uuids: string[], user: User): Promise<Map<string, Collection>> {
-    const where = [
-      'uuid IN (SELECT value FROM json_each(?))',
-      ...readableRow('collections', user).map(({ sql }) => `(${sql})`),
-    ];
+    const level = stateLevelSql(user);
     const { results } = await db
       .prepare(
-        `SELECT ${columnsToRead(true)}, ${levelFor('collections', user)} AS permission_level FROM collections WHERE ${where.join(' AND ')}`,
+        `WITH ${STATES_CTE} SELECT ${columnsToRead(true, COLLECTION_STATES)}, ${level} AS permission_level FROM states
+         WHERE uuid IN (SELECT value FROM json_each(?)) AND ${level} >= ${LEVEL.read}`,
       )
       .bind(JSON.stringify(uuids))
       .all<Row>();
@@ -102,11 +125,12 @@ export function createCollections(setup: CollectionsSetup) {
 
   /**
    * Changes name a collection by UUID: many may share a portable data hash.
-   * @throws KeepError not_found; forbidden when the user may only read it
+   * @throws KeepError not_found; forbidden when the user may only read it; invalid_record for a past version
    */
   async function findToChange(uuid: string, user: User, options?: GetOptions): Promise<Collection> {
     if (!isUuid(uuid, INFIX.collection)) throw notFound();
     const found = await find(uuid, user, options);
+    if (found.isPast) throw pastVersion();
     requireAtLeast(found.level, 'write');
     return found;
   }
@@ -148,6 +172,7 @@ export function createCollections(setup: CollectionsSetup) {
   return {
     find,
     findMany,
+    findToChange,
     /** The columns that attributes set. @throws KeepError invalid_record, forbidden */
     attributeColumns: async (uuid: string, attributes: Row, user: User) =>
       columnsOf({ attributes, manifest: null }, user, await findToChange(uuid, user)),
@@ -199,7 +224,12 @@ export function createCollections(setup: CollectionsSetup) {
         const found = await findToChange(uuid, user);
         const revision = change.revision ?? found.revision;
         const columns = await columnsOf(change, user, found);
-        if (await changeRow(setup, uuid, revision, columns)) return;
+        const { restores } = change;
+        const alongside: Alongside =
+          restores === undefined
+            ? {}
+            : { keep: 'kept', statements: restoreMetadataStatements(db, uuid, revision + 1, restores) };
+        if (await changeRow(setup, uuid, revision, columns, alongside)) return;
         throw changedByOther();
       });
       return find(uuid, user, WHOLE);
@@ -262,22 +292,21 @@ export function createCollections(setup: CollectionsSetup) {
     },
 
     /**
-     * Deletes collections whose delete_at has passed, up to a thousand.
+     * Deletes collections whose delete_at has passed, up to a thousand, with their past versions.
      * @returns their UUIDs: what backups still hold is for their Durable Objects to delete
      */
     async sweep(): Promise<string[]> {
       const due = { sql: `delete_at <= ? AND ${isStoredTime('delete_at')}`, values: [formatTime(now())] };
       const deleted: string[] = [];
+      const versions = { sql: `SELECT uuid FROM collections WHERE ${due.sql}`, values: due.values };
+      if (!(await deleteVersionsOf(db, versions))) return deleted;
       await deleteRows(db, 'collections', due, {
         returning: 'uuid, manifest_key',
         statements: SWEEP_STATEMENTS,
         onBatch: async (rows) => {
           const uuids = rows.map(({ uuid }) => String(uuid));
           deleted.push(...uuids);
-          await db
-            .prepare('DELETE FROM file_metadata WHERE collection_uuid IN (SELECT value FROM json_each(?))')
-            .bind(JSON.stringify(uuids))
-            .run();
+          await deleteMetadata(db, uuids);
           for (const { uuid, manifest_key } of rows) {
             // A backup names the text for as long as the collection can be restored; old collections have none.
             if (typeof manifest_key === 'string' && !(await hasBackup(manifests, String(uuid))))
@@ -307,6 +336,12 @@ export async function textOf(
 
 export function changedMeanwhile(): KeepError {
   return new KeepError('unavailable', { message: 'the collection was changed while it was read: try again' });
+}
+
+function pastVersion(): KeepError {
+  return new KeepError('invalid_record', {
+    message: 'a past version of a collection cannot be changed: change the current one, or restore the version',
+  });
 }
 
 function changedByOther(): KeepError {

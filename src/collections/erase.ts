@@ -1,4 +1,6 @@
 import { BACKUP_PREFIX, readBackup } from './backup.ts';
+import { deleteMetadata } from './edit/metadata-rows.ts';
+import { deleteVersionsOf } from './versions.ts';
 
 interface EraseContext {
   db: D1Database;
@@ -6,16 +8,17 @@ interface EraseContext {
 }
 
 /**
- * Removes a collection with its metadata, its links, its texts and all its backups: nothing can bring it back. Blocks that only it
+ * Removes a collection with its past versions, its metadata, its links, its texts and all its backups: nothing can bring it back. Blocks that only it
  * named go with the garbage collection. Safe to repeat, also for a collection that was deleted before.
  * @returns whether there was anything to erase
  */
 export async function eraseCollection(uuid: string, { db, manifests }: EraseContext): Promise<boolean> {
+  while (!(await deleteVersionsOf(db, { sql: '?', values: [uuid] })));
   const [deleted] = await db.batch<{ manifest_key: string | null }>([
     db.prepare('DELETE FROM collections WHERE uuid = ? RETURNING manifest_key').bind(uuid),
-    db.prepare('DELETE FROM file_metadata WHERE collection_uuid = ?').bind(uuid),
     db.prepare('DELETE FROM links WHERE head_uuid = ?').bind(uuid),
   ]);
+  await deleteMetadata(db, [uuid]);
   const row = deleted?.results[0];
   let found = row !== undefined;
   if (typeof row?.manifest_key === 'string') await manifests.delete(row.manifest_key);

@@ -42,6 +42,8 @@ export interface Config {
   defaultTrashLifetimeSeconds: number;
   /** How long a deleted collection can be restored from its backup. */
   backupLifetimeSeconds: number;
+  /** Past versions of collections: collections/versions.ts. */
+  versions: { automatic: boolean; idleSeconds: number; maxAgeSeconds: { kept: number; repacked: number } };
   /** How long logs, uploads and expired tokens are kept, in seconds; 0: for ever. */
   retention: { logsSeconds: number; uploadsSeconds: number; expiredTokensSeconds: number };
   downloads: DownloadConfig;
@@ -85,14 +87,14 @@ export interface BalanceConfig {
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
 
 const TOKEN_MIN_LENGTH = 32;
-const duration = (fallback: string) =>
+const duration = (fallback: string, mayBeNegative = false) =>
   v.optional(
     v.pipe(
       v.string(),
       v.rawTransform(({ dataset, addIssue, NEVER }) => {
         try {
           const seconds = parseDuration(dataset.value);
-          if (seconds >= 0) return seconds;
+          if (seconds >= 0 || mayBeNegative) return seconds;
         } catch {
           // reported below
         }
@@ -216,6 +218,10 @@ const Vars = v.object({
   DEFAULT_TRASH_LIFETIME: duration('336h'),
   ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS: flag(true),
   BACKUP_LIFETIME: duration('720h'),
+  COLLECTION_VERSIONING: flag(false),
+  PRESERVE_VERSION_IF_IDLE: duration('10s', true),
+  COLLECTION_VERSIONS_MAX_AGE: duration('8760h'),
+  REPACKED_VERSIONS_MAX_AGE: duration('720h'),
   LOGS_MAX_AGE: duration('8760h'),
   UPLOADS_MAX_AGE: duration('8760h'),
   EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
@@ -301,6 +307,11 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
     usersSeeEachOther: o.ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS,
     backupLifetimeSeconds: o.BACKUP_LIFETIME,
+    versions: {
+      automatic: o.COLLECTION_VERSIONING,
+      idleSeconds: o.PRESERVE_VERSION_IF_IDLE,
+      maxAgeSeconds: { kept: o.COLLECTION_VERSIONS_MAX_AGE, repacked: o.REPACKED_VERSIONS_MAX_AGE },
+    },
     retention: {
       logsSeconds: o.LOGS_MAX_AGE,
       uploadsSeconds: o.UPLOADS_MAX_AGE,

@@ -19,6 +19,8 @@ export interface Writing {
    * @throws KeepError not_found, forbidden
    */
   requireWritable(uuid: string, writer: Writer): Promise<WritePlace>;
+  /** Whether a UUID that takes no commit is a past version that the writer may read. */
+  isPastVersion(uuid: string, writer: Writer): Promise<boolean>;
   commits: Pick<Commits, 'edit' | 'lock' | 'refreshLock' | 'unlock' | 'locks'>;
   /** Where the blocks of a body go. */
   destination(context: RequestContext, client: { token: string; user: User }, place: WritePlace): BodyDestination;

@@ -19,6 +19,8 @@ export interface Table {
   name: string;
   /** `arvados#…` */
   kind: string;
+  /** SQL name of what tells rows apart; `rowid` where it is missing. */
+  key?: string;
   columns: Readonly<Record<string, Column>>;
 }
 

@@ -72,7 +72,7 @@ export async function listRecords(
   const sizes = textSizes(table, parameters.select);
   const limit = Math.min(asked, sizes !== null && distinct ? ROWS_OF_ANY_SIZE : MAX_LIMIT);
   const isSized = sizes !== null && limit > ROWS_OF_ANY_SIZE;
-  const selected = isSized ? [`${table.name}.rowid AS page_row`, `${sizes} AS row_bytes`] : columns;
+  const selected = isSized ? [`${table.name}.${table.key ?? 'rowid'} AS page_row`, `${sizes} AS row_bytes`] : columns;
   const select = `SELECT ${distinct ? 'DISTINCT ' : ''}${[...selected, ...extra].join(', ')}`;
   const all = whereOf([...scope.conditions, ...filters]);
   const ctes = withOf(scope.ctes);
@@ -85,7 +85,9 @@ export async function listRecords(
         }
       : inOrder(ordered, select, filters);
   const whole = `${page.sql} LIMIT ? OFFSET ?`;
-  const bounded = isSized ? withinBytes(table, columns, extra, whole) : whole;
+  const bounded = isSized
+    ? `${table.key === undefined ? '' : ctes}${withinBytes(table, columns, extra, whole)}`
+    : whole;
   const statements = [db.prepare(bounded).bind(...page.values, limit, offset)];
   if (counted)
     statements.push(db.prepare(`${ctes}SELECT count(*) AS n FROM ${table.name}${all.sql}`).bind(...all.values));
@@ -120,7 +122,7 @@ function withinBytes(table: Table, columns: string[], extra: string[], page: str
   return `SELECT ${[...columns, ...names, 'page_rows'].join(', ')} FROM (
       SELECT *, sum(row_bytes) OVER (ROWS UNBOUNDED PRECEDING) - row_bytes AS bytes_before,
         row_number() OVER () AS page_position, count(*) OVER () AS page_rows FROM (${page})
-    ) AS page CROSS JOIN ${table.name} ON ${table.name}.rowid = page.page_row
+    ) AS page CROSS JOIN ${table.name} ON ${table.name}.${table.key ?? 'rowid'} = page.page_row
     WHERE bytes_before < ${MAX_PAGE_BYTES} ORDER BY page_position`;
 }
 

@@ -72,6 +72,28 @@ describe('writers at the same time', () => {
   });
 });
 
+test('without COLLECTION_VERSIONING no version is kept but of what preserve_version asks for, once', async () => {
+  const { uuid } = await createCollection(service, line('first'));
+  const patch = (collection: Json) => api(service, `collections/${uuid}`, { method: 'PATCH', body: { collection } });
+  const versions = async () =>
+    (
+      await api(service, 'collections', {
+        query: { include_old_versions: true, filters: [['current_version_uuid', '=', uuid]], order: 'version' },
+      })
+    ).json.items.map(({ version, description, preserve_version }: Json) => [version, description, preserve_version]);
+  await patch({ description: 'a' });
+  await patch({ preserve_version: true });
+  expect(await versions()).toEqual([[1, 'a', true]]);
+  // A change that is no new version leaves the wish alone.
+  await patch({ replication_desired: 2 });
+  await patch({ description: 'b' });
+  await patch({ description: 'c' });
+  expect(await versions()).toEqual([
+    [1, 'a', true],
+    [2, 'c', false],
+  ]);
+});
+
 describe('what the real keep-web sends', () => {
   test('an empty manifest_text along with deletes, moves and copies counts as none', async () => {
     const { uuid } = await createCollection(service, line('a', 'b'));

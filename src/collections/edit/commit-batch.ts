@@ -100,7 +100,7 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
       ? metadataStatements(db, uuid, revision + 1, edits, (path) => kinds.get(path) ?? 'file')
       : [];
     try {
-      if (!(await changeRow(context, uuid, revision, columns, statements))) {
+      if (!(await changeRow(context, uuid, revision, columns, { statements }))) {
         if (staged !== null) await deleteManifest(manifests, staged.stored);
         return null;
       }

@@ -136,3 +136,16 @@ export async function propertiesBelow(
     .all<{ path: string; properties: string }>();
   return new Map(results.map((row) => [row.path, JSON.parse(row.properties) as Record<string, string>]));
 }
+
+const DELETED_AT_ONCE = 5000;
+
+/** Deletes the metadata of collections that are deleted, in batches. */
+export async function deleteMetadata(db: D1Database, uuids: string[]): Promise<void> {
+  const statement = db
+    .prepare(
+      `DELETE FROM file_metadata WHERE (collection_uuid, path) IN (SELECT collection_uuid, path FROM file_metadata
+       WHERE collection_uuid IN (SELECT value FROM json_each(?)) LIMIT ${DELETED_AT_ONCE})`,
+    )
+    .bind(JSON.stringify(uuids));
+  while ((await statement.run()).meta.changes >= DELETED_AT_ONCE);
+}

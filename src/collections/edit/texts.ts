@@ -44,7 +44,8 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
       if ('staged' in source) return textOf(manifests, source.staged.stored);
       const other = await db
         .prepare(
-          'SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collections WHERE portable_data_hash = ? LIMIT 1',
+          `SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collections WHERE portable_data_hash = ?1
+           UNION ALL SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collection_versions WHERE portable_data_hash = ?1 LIMIT 1`,
         )
         .bind(source.portableDataHash)
         .first<Row>();

@@ -28,6 +28,7 @@ import {
   createCollection,
   getCollection,
   listCollections,
+  restoreVersion,
   trashCollection,
   untrashCollection,
   updateCollection,
@@ -110,6 +111,7 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['DELETE', 'collections/*', 'collection', trashCollection],
   ['POST', 'collections/*/trash', 'collection', trashCollection],
   ['POST', 'collections/*/untrash', 'collection', untrashCollection],
+  ['POST', 'collections/*/restore_version', 'collection', restoreVersion],
 
   ['GET', 'groups', 'group', listGroups],
   ['POST', 'groups', 'group', createGroup],

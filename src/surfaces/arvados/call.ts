@@ -56,6 +56,8 @@ export interface ClusterFacts {
   clusterId: string;
   blobSigningTtlSeconds: number;
   trashLifetimeSeconds: number;
+  /** COLLECTION_VERSIONING. */
+  versioning: boolean;
   /** DEFAULT_REPLICATION: copies that the cluster is to keep of a block. */
   defaultReplication: number;
   /** Copies that the volumes of the default classes can keep here; at least 1. */

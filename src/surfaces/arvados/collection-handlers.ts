@@ -8,6 +8,8 @@ import { searchedScope } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
+import { COLLECTION_STATES, scopeOfStates } from '../../collections/version-states.ts';
+import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
@@ -50,12 +52,12 @@ export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise
   const writer = writerOf(call);
   return save(call, api, {
     whole: async ({ attributes, manifest }) => {
-      await api.collections.find(uuid, call.user);
+      await api.collections.findToChange(uuid, call.user);
       await api.commits.change(uuid, { writer, action: 'update', attributes, manifest, ensureUniqueName: false });
       return api.collections.find(uuid, call.user, WHOLE);
     },
     edits: async (edits, attributes) => {
-      await api.collections.find(uuid, call.user);
+      await api.collections.findToChange(uuid, call.user);
       const changing = Object.keys(attributes).length > 0 ? { attributes } : {};
       await api.commits.edit(uuid, { writer, edits, ...changing, conditions: [], lockTokens: [] });
       return api.collections.find(uuid, call.user, WHOLE);
@@ -72,10 +74,36 @@ export async function untrashCollection(call: ApiCall, api: EmbeddedApi): Promis
   return changeWhole(call, api, 'untrash');
 }
 
+/**
+ * The collection becomes what a past version was: files with their metadata, name, description and properties. The state
+ * before becomes a past version in its turn.
+ */
+export async function restoreVersion(call: ApiCall, api: EmbeddedApi): Promise<Response> {
+  const id = pathPart(call);
+  await readBody(call);
+  const version = await api.collections.find(id, call.user, { withText: true });
+  if (!version.isPast)
+    throw new KeepError('invalid_record', { message: 'that is the current version: name the past one to restore' });
+  const { current_version_uuid, name, description, properties } = version.record;
+  const current = String(current_version_uuid);
+  requireScope(call.account, 'PATCH', `${BASE}${current}`);
+  requireScope(call.account, 'GET', `${BASE}${id}`);
+  const manifest = await api.collections.stage(await textOf(api.collections, version, call.user), null);
+  await api.commits.change(current, {
+    writer: writerOf(call),
+    action: 'update',
+    attributes: { name, description, properties },
+    manifest,
+    ensureUniqueName: false,
+    restores: id,
+  });
+  return show(call, api, await api.collections.find(current, call.user, WHOLE), null);
+}
+
 async function changeWhole(call: ApiCall, api: EmbeddedApi, action: 'trash' | 'untrash'): Promise<Response> {
   const uuid = pathPart(call);
   const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
-  await api.collections.find(uuid, call.user, { includeTrash: true });
+  await api.collections.findToChange(uuid, call.user, { includeTrash: true });
   await api.commits.change(uuid, { writer: writerOf(call), action, attributes: {}, manifest: null, ensureUniqueName });
   return show(call, api, await api.collections.find(uuid, call.user, WHOLE), null);
 }
@@ -89,14 +117,18 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   const names = selectNames(COLLECTIONS, select);
   const withText = names.some((name) => COLLECTIONS.columns[name]?.onRequest);
   const includeTrash = isSet(parameters, 'include_trash');
-  const scope = await searchedScope(api.search, 'collections', call.parameters, call.user, includeTrash);
+  const isPastToo = isSet(parameters, 'include_old_versions');
+  const table = isPastToo ? COLLECTION_STATES : COLLECTIONS;
+  const scope = isPastToo
+    ? scopeOfStates(call.parameters, call.user, includeTrash)
+    : await searchedScope(api.search, 'collections', call.parameters, call.user, includeTrash);
   if (!withText) {
-    const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select }, scope);
+    const page = await listRecords(api.db, table, { ...parameters, select }, scope);
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
   }
   const extra = ['manifest_bytes'];
   const sizes = { ...scope, extra, ordered: scope.ordered ? { ...scope.ordered, extra } : null };
-  const page = await listRecords(api.db, COLLECTIONS, { ...parameters, select: ['uuid'] }, sizes);
+  const page = await listRecords(api.db, table, { ...parameters, select: ['uuid'] }, sizes);
   const shown = withinBytes(page.items);
   const found = await api.collections.findMany(shown, call.user);
   const items: Row[] = [];

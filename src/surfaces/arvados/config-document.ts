@@ -29,7 +29,7 @@ export async function configDocument(context: RequestContext, api: EmbeddedApi):
     ),
     Collections: {
       BlobSigningTTL: `${facts.blobSigningTtlSeconds}s`,
-      CollectionVersioning: false,
+      CollectionVersioning: facts.versioning,
       DefaultReplication: await replicationTold(context, api),
       DefaultTrashLifetime: `${facts.trashLifetimeSeconds}s`,
       ForwardSlashNameSubstitution: '',

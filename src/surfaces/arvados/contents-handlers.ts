@@ -4,6 +4,7 @@ import { readableSql } from '../../accounts/readable-sql.ts';
 import { describeGroup } from '../../collections/groups.ts';
 import { scopeOf, searchedScope } from '../../collections/scope.ts';
 import { COLLECTIONS, GROUPS } from '../../collections/tables.ts';
+import { COLLECTION_STATES, STATES_CTE, scopeOfStates } from '../../collections/version-states.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { columnOf, type Row, type Table } from '../../records/columns.ts';
 import type { Condition } from '../../records/filters.ts';
@@ -37,13 +38,21 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
     if (own === null) continue;
     if (owner !== undefined && !recursive) own.push(['owner_uuid', '=', owner]);
     const wanted = pageOf(table, parameters, own, isCut ? 0 : limit - items.length, offset);
-    const scope = await searchedScope(api.search, table.name, wanted, call.user, includeTrash);
+    const isPastToo = table === COLLECTIONS && isSet(parameters, 'include_old_versions');
+    const scope = isPastToo
+      ? scopeOfStates(wanted, call.user, includeTrash)
+      : await searchedScope(api.search, table.name, wanted, call.user, includeTrash);
     const more = [
       ...(table.name === 'groups' ? [PROJECTS] : []),
       ...(owner !== undefined && recursive ? [insideOf(owner)] : []),
-      ...(shared ? [outsideHome(table.name, call.user)] : []),
+      ...(shared ? [outsideHome(isPastToo ? COLLECTION_STATES.name : table.name, call.user)] : []),
     ];
-    const page = await listRecords(api.db, table, wanted, narrowed(scope, more, shared ? call.user : null));
+    const page = await listRecords(
+      api.db,
+      isPastToo ? COLLECTION_STATES : table,
+      wanted,
+      narrowed(scope, more, shared ? call.user : null, isPastToo),
+    );
     items.push(...page.items.map((item) => ({ kind: table.kind, ...withLevel(item) })));
     available += page.items_available ?? 0;
     offset = Math.max(0, offset - (page.items_available ?? 0));
@@ -71,12 +80,14 @@ function insideOf(owner: string): Condition {
   };
 }
 
-/** A scope with further conditions. @param readableFor set when these refer to `readable` */
-function narrowed(scope: Scope, conditions: Condition[], readableFor: User | null): Scope {
+/** A scope with further conditions. @param readableFor set when these refer to `readable`; `isOfStates`: past versions are in it */
+function narrowed(scope: Scope, conditions: Condition[], readableFor: User | null, isOfStates = false): Scope {
   if (conditions.length === 0) return scope;
   return {
     ...scope,
-    ...(readableFor === null ? {} : { ctes: readableSql(readableFor, true), ordered: null }),
+    ...(readableFor === null
+      ? {}
+      : { ctes: [readableSql(readableFor, true), ...(isOfStates ? [STATES_CTE] : [])].join(', '), ordered: null }),
     conditions: [...scope.conditions, ...conditions],
     ...(scope.ordered && readableFor === null
       ? { ordered: { ...scope.ordered, conditions: [...scope.ordered.conditions, ...conditions] } }
@@ -85,7 +96,7 @@ function narrowed(scope: Scope, conditions: Condition[], readableFor: User | nul
 }
 
 /** What is in another's home, or in a project that the user may not read. */
-function outsideHome(table: 'groups' | 'collections', { uuid }: User): Condition {
+function outsideHome(table: string, { uuid }: User): Condition {
   return {
     sql: `(substr(${table}.owner_uuid, 7, 5) = 'tpzed' AND ${table}.owner_uuid <> ?) OR ${table}.owner_uuid NOT IN (SELECT uuid FROM readable)`,
     values: [uuid],

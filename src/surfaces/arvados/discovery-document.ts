@@ -123,6 +123,7 @@ const RESOURCES: Record<string, Resource> = {
       UPDATE_METHOD('collections', FILES),
       DELETE_METHOD('collections'),
       ...TRASH_METHODS('collections'),
+      ['restore_version', 'POST', 'collections/{uuid}/restore_version', UUID],
     ],
   },
   groups: {

@@ -1,7 +1,7 @@
 import type { NodeKind } from '../../collections/edit/edits.ts';
 import type { Writing } from '../../files/writing.ts';
 import type { RequestContext } from '../../http/context.ts';
-import { KeepError } from '../../keep/errors.ts';
+import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { requestTokens } from '../../keep/token.ts';
 import { type IdAddress, parseAddress } from './address.ts';
 import { copyOrMove } from './copy-move.ts';
@@ -13,7 +13,15 @@ import { proppatch } from './proppatch.ts';
 import { putFile } from './put-file.ts';
 import { denied, notFound, text } from './refusals.ts';
 import { readOnly } from './webdav.ts';
-import { alreadyThere, commit, missing, parentIsDirectory, requireScope, type Write } from './write-request.ts';
+import {
+  alreadyThere,
+  commit,
+  missing,
+  parentIsDirectory,
+  requireScope,
+  type Write,
+  writerOf,
+} from './write-request.ts';
 import { findWriteTarget, type WritingClient } from './write-target.ts';
 
 const EMPTY_BLOCK = '/d41d8cd98f00b204e9800998ecf8427e';
@@ -38,7 +46,13 @@ export async function write(context: RequestContext, deps: KeepWebDependencies):
   if (target.kind === 'entry') return changeEntry({ context, deps, writing, client, target, address });
   requireScope(client, 'PATCH', `/arvados/v1/collections/${target.uuid}`);
   context.log.collection_uuid = target.uuid;
-  return change({ context, deps, writing, client, target, address });
+  try {
+    return await change({ context, deps, writing, client, target, address });
+  } catch (error) {
+    const mayBePast = isKeepError(error, 'not_found') && target.names.length === 0;
+    if (mayBePast && (await writing.isPastVersion(target.uuid, writerOf(client)))) return readOnly();
+    throw error;
+  }
 }
 
 function change(asked: Write): Promise<Response> {

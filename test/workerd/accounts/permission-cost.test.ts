@@ -13,7 +13,7 @@ import { COLLECTIONS } from '../../../src/collections/tables.ts';
 import { listRecords } from '../../../src/records/list-query.ts';
 import { id, MEMBER, OWNER, ROLE, ROOT_PROJECT, SMALL_OWNER, seedRecords } from '../../support/many-records.ts';
 import { measuredDatabase } from '../../support/measured-database.ts';
-import { database, emptyDatabase } from '../support/database.ts';
+import { database, emptyDatabase, NO_VERSIONS } from '../support/database.ts';
 
 const empty = async () => emptyDatabase(await database());
 afterEach(empty);
@@ -32,6 +32,7 @@ async function costs(collections: number, apart: boolean): Promise<{ byUuid: Cos
     manifests: MANIFESTS,
     clusterId: 'xedge',
     defaultStorageClasses: [],
+    versions: NO_VERSIONS,
     trashLifetimeSeconds: 1e6,
     now,
   };

@@ -14,7 +14,7 @@ import { isKeepError } from '../../../src/keep/errors.ts';
 import { listRecords } from '../../../src/records/list-query.ts';
 import { insertStatement } from '../../../src/records/write-row.ts';
 import { isInsideTrash, isWithin, reach, type World } from '../../support/permission-model.ts';
-import { database } from '../support/database.ts';
+import { database, NO_VERSIONS } from '../support/database.ts';
 
 const LEVELS = ['none', 'read', 'write', 'manage'] as const;
 const uuid = (infix: string, name: string) => `xedge-${infix}-${name.padEnd(15, '0')}`;
@@ -80,6 +80,7 @@ async function newWorld() {
     manifests: MANIFESTS,
     clusterId: 'xedge',
     defaultStorageClasses: ['default'],
+    versions: NO_VERSIONS,
     trashLifetimeSeconds: 1e7,
     now,
   };

@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers';
+import type { VersionSettings } from '../../../src/collections/versions.ts';
 
 /** The tests' D1 with the schema of this checkout. The tests of one file share it. */
 export async function database(): Promise<D1Database> {
@@ -21,3 +22,10 @@ export async function searchDatabase(): Promise<D1Database> {
     await db.batch(SEARCH_MIGRATIONS.map((statement) => db.prepare(statement)));
   return db;
 }
+
+/** Keeps no past versions that were not asked for. */
+export const NO_VERSIONS: VersionSettings = {
+  automatic: false,
+  idleSeconds: -1,
+  maxAgeSeconds: { kept: 0, repacked: 0 },
+};
