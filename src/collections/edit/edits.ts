@@ -19,6 +19,8 @@ export interface FileMetadata {
   values?: Record<string, string>;
   /** Strong, with quotes; only where it cannot be derived from the content. */
   etag?: string;
+  /** The derived ETag of the content that `etag` stands for: of other content it says nothing. Set by the commit. */
+  of?: string;
   /** WebDAV properties that clients set, of files and directories: `{namespace}name`, and the XML of the value. */
   properties?: Record<string, string>;
 }

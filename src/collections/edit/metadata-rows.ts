@@ -1,5 +1,6 @@
 import { KeepError } from '../../keep/errors.ts';
-import type { Edit, FileMetadata, NodeKind } from './edits.ts';
+import { etagOfRanges } from '../file-etag.ts';
+import type { BlockRange, Edit, FileMetadata, NodeKind } from './edits.ts';
 
 /** Bytes of one file's metadata as JSON: what S3 allows, and a little more. */
 export const MAX_METADATA_BYTES = 4096;
@@ -70,10 +71,21 @@ export function metadataStatements(
       return statement(
         `INSERT OR REPLACE INTO file_metadata SELECT ?1, ?3, ?4 WHERE ${isCurrent}`,
         edit.path,
-        JSON.stringify(edit.metadata),
+        JSON.stringify(bound(edit.metadata, edit.ranges)),
       );
     }),
   ];
+}
+
+/** An ETag that a client was given stands for the content it was given for. */
+function bound(metadata: FileMetadata, ranges: readonly BlockRange[]): FileMetadata {
+  return metadata.etag === undefined ? metadata : { ...metadata, of: etagOfRanges(ranges) };
+}
+
+/** The ETag of a file by whose content `derived` is: a stored one goes before it, if it is for the same content. */
+export function effectiveEtag(derived: string, metadata: FileMetadata | undefined): string {
+  const { etag, of = derived } = metadata ?? {};
+  return etag !== undefined && of === derived ? etag : derived;
 }
 
 /** Whether edits bring metadata, or there is some to keep in step. */

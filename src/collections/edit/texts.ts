@@ -13,7 +13,7 @@ import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
 import type { Texts } from './apply.ts';
 import type { TextSource } from './edits.ts';
 import { BlockStarts } from './intervals.ts';
-import { readMetadata } from './metadata-rows.ts';
+import { effectiveEtag, readMetadata } from './metadata-rows.ts';
 import { parseInTurns } from './survey.ts';
 
 /** Texts up to this size are written in normal form, as the Arvados API does. Bytes. */
@@ -36,7 +36,7 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
       const etags = new Map<string, string>();
       for (const path of paths) {
         const node = findNode(tree, path);
-        if (node !== null) etags.set(path, metadata.get(path)?.etag ?? (await fileEtag(tree, node)));
+        if (node !== null) etags.set(path, effectiveEtag(await fileEtag(tree, node), metadata.get(path)));
       }
       return etags;
     },
