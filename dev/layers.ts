@@ -23,6 +23,7 @@ export const LAYERS: Record<string, string[]> = {
   'surfaces/keepstore': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'queues', 'accounts'],
   'surfaces/keepproxy': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'accounts'],
   'surfaces/keep-web': ['keep', 'streams', 'http', 'services', 'blocks', 'accounts', 'collections', 'files'],
+  'surfaces/s3': ['keep', 'streams', 'records', 'http', 'services', 'blocks', 'accounts', 'collections', 'files'],
   'surfaces/operator': ['keep', 'records', 'http', 'accounts', 'search', 'collections', 'balance'],
   'surfaces/arvados': ['keep', 'streams', 'records', 'http', 'services', 'blocks', 'accounts', 'search', 'collections'],
   app: ['*'],

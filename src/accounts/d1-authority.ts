@@ -30,7 +30,7 @@ const IS_ACTIVE = `is_active AND NOT EXISTS (SELECT 1 FROM users AS owners
 const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, collection_uuid, last_used_at, users.uuid AS user_uuid, is_admin, username, first_name, last_name,
     ${ROLES_SQL} AS roles,
     ${IS_ACTIVE} AS is_active
-  FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE secret_sha256 = ?`;
+  FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE`;
 
 /** Whether a token that was accepted earlier is still good, and its user active. */
 export async function isValidToken(db: D1Database, uuid: string, now: number): Promise<boolean> {
@@ -43,6 +43,11 @@ export async function isValidToken(db: D1Database, uuid: string, now: number): P
   return row !== null && row.is_active === 1 && (row.expires_at === null || Date.parse(row.expires_at) > now);
 }
 
+export interface D1Authority extends Authority {
+  /** The account of a token that has been proved in another way than by its secret; null when it is not good (any more). */
+  identifyUuid(uuid: string): Promise<Account | null>;
+}
+
 /** The embedded authority: tokens are rows, found by the hash of their secret. A v2 token must name its own row. */
 export function createD1Authority(
   db: D1Database,
@@ -51,7 +56,7 @@ export function createD1Authority(
     seesUsers = false,
     later = () => {},
   }: { seesUsers?: boolean /** Keeps the request's context alive. */; later?: (work: Promise<unknown>) => void } = {},
-): Authority {
+): D1Authority {
   /** When a sharing link was last used, to within a minute. */
   function noteUse({ uuid, last_used_at }: TokenRow): void {
     if (last_used_at !== null && now() - Date.parse(last_used_at) < USE_STEP_MS) return;
@@ -59,23 +64,34 @@ export function createD1Authority(
     later(update.catch(() => undefined));
   }
 
+  const find = (column: 'secret_sha256' | 'tokens.uuid', value: string) =>
+    db
+      .prepare(`${FIND} ${column} = ?`)
+      .bind(value)
+      .first<TokenRow>()
+      .catch((cause: unknown) => {
+        throw new KeepError('unavailable', { message: 'the account database does not answer: try again', cause });
+      });
+
+  function accountOf(row: TokenRow): Account | null {
+    const expiresAt = expiryOf(row.expires_at);
+    if (expiresAt !== null && expiresAt <= now()) return null;
+    if (row.collection_uuid !== null) noteUse(row);
+    return toAccount(row, expiresAt, seesUsers);
+  }
+
   return {
     async identify(token) {
       const { uuid, secret } = parseToken(token);
       const hash = await hashSecret(secret);
-      const row = await db
-        .prepare(FIND)
-        .bind(hash)
-        .first<TokenRow>()
-        .catch((cause: unknown) => {
-          throw new KeepError('unavailable', { message: 'the account database does not answer: try again', cause });
-        });
+      const row = await find('secret_sha256', hash);
       if (row === null || !equalInConstantTime(hash, row.secret_sha256)) return null;
       if (uuid !== null && uuid !== row.uuid) return null;
-      const expiresAt = expiryOf(row.expires_at);
-      if (expiresAt !== null && expiresAt <= now()) return null;
-      if (row.collection_uuid !== null) noteUse(row);
-      return toAccount(row, expiresAt, seesUsers);
+      return accountOf(row);
+    },
+    async identifyUuid(uuid) {
+      const row = await find('tokens.uuid', uuid);
+      return row === null ? null : accountOf(row);
     },
   };
 }

@@ -4,9 +4,11 @@ import type { Account, Authority } from '../accounts/account.ts';
 import { anonymousToken, withAnonymousToken } from '../accounts/anonymous.ts';
 import { ensureBuiltIns } from '../accounts/built-ins.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
+import { createClusterKeys } from '../accounts/cluster-s3-keys.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
 import { createLinkStore } from '../accounts/links.ts';
 import { sweepLogs, sweepTokens } from '../accounts/retention.ts';
+import { createDerivedKeys, type S3Keys, tokenCredential, withS3Sessions } from '../accounts/s3-keys.ts';
 import { createSharingLinkStore } from '../accounts/sharing-links.ts';
 import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
@@ -31,6 +33,8 @@ import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts'
 /** Accounts, permissions and collections. */
 export interface AccountDependencies extends ApiDependencies, WriterDependencies {
   authority: Authority;
+  /** Key pairs for S3. */
+  s3Keys: S3Keys;
   /** Opens what is public; null where that is the cluster's to say. */
   anonymousToken: string | null;
   /** Null: neither a database nor a cluster is bound. */
@@ -40,6 +44,10 @@ export interface AccountDependencies extends ApiDependencies, WriterDependencies
 }
 
 const NO_ACCOUNTS: Authority = { identify: () => Promise.resolve(null) };
+const NO_KEYS: S3Keys = {
+  credential: (accessKey) => Promise.resolve(tokenCredential(accessKey)),
+  pairOf: () => null,
+};
 
 /**
  * The cluster's API server is the authority where there is one (API_HOST); otherwise our own database is; without
@@ -53,6 +61,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
   if (db === undefined || manifests === undefined || logsDb === undefined || uploads === null) {
     return {
       ...guard(config, NO_ACCOUNTS, null),
+      s3Keys: NO_KEYS,
       anonymousToken: null,
       api: null,
       collectionSource: null,
@@ -73,6 +82,7 @@ function besideCluster(
   const guarded = guard(config, cached, uploads);
   return {
     ...guarded,
+    s3Keys: createClusterKeys(apiUrl, config.systemRootToken, config.tokenCacheTtlSeconds, Date.now),
     anonymousToken: null,
     api: {
       mode: 'cluster',
@@ -124,8 +134,10 @@ function embedded(
   const collections = createCollections(setup);
   const committing = createCommits(commits);
   const search = createSearch(db, searchDb, Date.now, waitUntil);
+  const tokens = createD1Authority(db, Date.now, { seesUsers: config.usersSeeEachOther, later: waitUntil });
+  const s3Keys = createDerivedKeys(config.s3KeySecret ?? config.systemRootToken);
   const cached = withTokenCache(
-    createD1Authority(db, Date.now, { seesUsers: config.usersSeeEachOther, later: waitUntil }),
+    withS3Sessions(s3Keys, tokens.identifyUuid, tokens),
     config.tokenCacheTtlSeconds,
     Date.now,
   );
@@ -133,6 +145,7 @@ function embedded(
   const guarded = guard(config, withAnonymousToken(publicToken, clusterId, cached), uploads);
   return {
     ...guarded,
+    s3Keys,
     anonymousToken: publicToken,
     api: {
       mode: 'embedded',

@@ -25,8 +25,10 @@ import type { PutDependencies } from '../surfaces/keepstore/put.ts';
 import type { QueueListDependencies } from '../surfaces/keepstore/queue-lists.ts';
 import { balanceGauges } from '../surfaces/operator/balance.ts';
 import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
+import type { S3Dependencies } from '../surfaces/s3/dependencies.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
 import { composeKeepWeb } from './compose-keep-web.ts';
+import { composeS3 } from './compose-s3.ts';
 
 /** All dependencies of the surfaces, built once per isolate. Each surface declares the part it uses. */
 export interface Dependencies
@@ -44,6 +46,8 @@ export interface Dependencies
   proxy: KeepProxy | null;
   /** Null: no collections are bound. */
   downloads: KeepWebDependencies | null;
+  /** Null where there are no downloads. */
+  s3: S3Dependencies | null;
 }
 
 export type CompositionResult = { ok: true; deps: Dependencies } | { ok: false; problems: string[] };
@@ -73,6 +77,7 @@ function build(env: Env): CompositionResult {
   const balancing = config.apiUrl === null ? createBalancing(env.BALANCER) : null;
   const accounts = composeAccounts(config, env, directory);
   const remote = { mounts, cache, federation };
+  const downloads = composeKeepWeb(config, env, accounts, { blocks, remote, signing }, mounts);
   const deps: Dependencies = {
     config,
     mounts,
@@ -85,7 +90,8 @@ function build(env: Env): CompositionResult {
     ...accounts,
     search: accounts.api?.mode === 'embedded' ? accounts.api.search : null,
     eraseCollection: accounts.api?.mode === 'embedded' ? accounts.api.commits.erase : null,
-    downloads: composeKeepWeb(config, env, accounts, { blocks, remote, signing }, mounts),
+    downloads,
+    s3: composeS3(config, accounts, downloads),
     queues,
     balancing,
     db: env.DB,

@@ -2,9 +2,9 @@ import type { RequestContext } from '../http/context.ts';
 import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
 import { createRouteTable, type Route } from '../http/route-table.ts';
+import { idOfHost } from '../keep/collection-ids.ts';
 import { KeepError } from '../keep/errors.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
-import { idOfHost } from '../surfaces/keep-web/address.ts';
 import { download, preflight } from '../surfaces/keep-web/handler.ts';
 import { proxyGet } from '../surfaces/keepproxy/get.ts';
 import { proxyIndex } from '../surfaces/keepproxy/index-lists.ts';
@@ -16,6 +16,9 @@ import { metrics, ping } from '../surfaces/keepstore/operations.ts';
 import { postBlock, putBlock } from '../surfaces/keepstore/put.ts';
 import { listStatus, replaceList } from '../surfaces/keepstore/queue-lists.ts';
 import { operator } from '../surfaces/operator/operator.ts';
+import { isS3 } from '../surfaces/s3/address.ts';
+import { s3 } from '../surfaces/s3/handler.ts';
+import { s3KeyPair } from '../surfaces/s3/key-pair.ts';
 import type { Dependencies } from './composition.ts';
 
 type ProxyDependencies = Dependencies & { proxy: KeepProxy };
@@ -28,6 +31,7 @@ const ROUTES: Route<[RequestContext, Dependencies]>[] = [
   // Operations: ahead of everything, without CORS.
   ['ALL', /^\/_health\/ping$/, plain(ping)],
   ['GET HEAD', /^\/metrics$/, plain(metrics)],
+  ['POST', /^\/keep-edge\/v1\/s3-key$/, plain(s3Key)],
   ['GET POST PUT DELETE', /^\/keep-edge\/v1\/.*$/s, plain(operator)],
 
   // The Arvados API, or forwarding to the cluster's: surfaces/arvados/api.ts lists its routes, because a request may
@@ -68,6 +72,8 @@ const dispatch = createRouteTable(ROUTES);
 
 /** Answers a request. Errors become answers here: nothing is thrown. */
 export async function route(context: RequestContext, deps: Dependencies): Promise<Response> {
+  // Ahead of all others: a portable data hash as a bucket looks like a block.
+  if (deps.s3 !== null && isS3(context, deps.s3.s3)) return s3(context, deps.s3);
   // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
   if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
   if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return downloads(context, deps);
@@ -77,6 +83,11 @@ export async function route(context: RequestContext, deps: Dependencies): Promis
 
 function withoutDots(path: string): string {
   return path.includes('/.') ? path.replace(/(\/\.)+(?=\/|$)/g, '') || '/' : path;
+}
+
+function s3Key(context: RequestContext, deps: Dependencies): Promise<Response> {
+  if (deps.s3 === null) throw new KeepError('not_configured');
+  return s3KeyPair(context, deps.s3);
 }
 
 /** Crawlers would walk every listing. wget obeys this file too, and is a client that people are told to use. */

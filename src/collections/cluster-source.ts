@@ -107,9 +107,9 @@ export function createClusterSource(apiUrl: string): CollectionSource {
       yield* contents(ownerUuid, COLLECTIONS, token, signal);
       yield* contents(ownerUuid, PROJECTS, token, signal);
     },
-    async child(ownerUuid, name, token, signal) {
+    async child(ownerUuid, name, token, signal, kind) {
       const named = ['name', '=', name];
-      for (const filters of [PROJECTS, COLLECTIONS]) {
+      for (const filters of kind === 'collection' ? [COLLECTIONS] : [PROJECTS, COLLECTIONS]) {
         for await (const entry of contents(ownerUuid, [...filters, named], token, signal)) return entry;
       }
       return null;

@@ -101,11 +101,12 @@ export function createD1Source(
       }
     },
 
-    async child(ownerUuid, name, token, signal) {
+    async child(ownerUuid, name, token, signal, kind) {
       const user = await userFor(token, `/arvados/v1/groups/${ownerUuid}/contents`, signal);
       if (user === null) return null;
       const found = await entries(user, ownerUuid, [{ sql: 'name = ?', values: [name] }], '');
-      return found.find(({ kind }) => kind === 'project') ?? found[0] ?? null;
+      const order = kind === undefined ? ['project', 'collection'] : [kind];
+      return order.map((wanted) => found.find((entry) => entry.kind === wanted)).find(Boolean) ?? null;
     },
 
     async homes(token, signal) {

@@ -54,8 +54,14 @@ export interface CollectionSource {
   project(uuid: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
   /** What is directly in a project or a home, in the order of the UUIDs. */
   contents(ownerUuid: string, token: string, signal?: AbortSignal): AsyncIterable<Entry>;
-  /** What has this name there: projects before collections. */
-  child(ownerUuid: string, name: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
+  /** What has this name there: projects before collections, or only what is of the given kind. */
+  child(
+    ownerUuid: string,
+    name: string,
+    token: string,
+    signal?: AbortSignal,
+    kind?: Entry['kind'],
+  ): Promise<Entry | null>;
   /** The home of a user by name. */
   home(username: string, token: string, signal?: AbortSignal): Promise<Home | null>;
   /** Users whose homes the token may list. */

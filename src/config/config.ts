@@ -47,6 +47,10 @@ export interface Config {
   /** How long logs, uploads and expired tokens are kept, in seconds; 0: for ever. */
   retention: { logsSeconds: number; uploadsSeconds: number; expiredTokensSeconds: number };
   downloads: DownloadConfig;
+  /** S3_ENDPOINT: scheme and host where everything is S3's; null when it is not set. */
+  s3Endpoint: string | null;
+  /** Secret keys of S3 are derived from it; null: from the root token. */
+  s3KeySecret: string | null;
   remoteClusters: Record<string, RemoteCluster>;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
   transferWindowSeconds: number;
@@ -225,6 +229,8 @@ const Vars = v.object({
   LOGS_MAX_AGE: duration('8760h'),
   UPLOADS_MAX_AGE: duration('8760h'),
   EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
+  S3_ENDPOINT: origin,
+  S3_KEY_SECRET: v.optional(secret),
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
@@ -331,6 +337,8 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       mayUpload: { user: permission.output.User.Upload, admin: permission.output.Admin.Upload },
       mayDownload: { user: permission.output.User.Download, admin: permission.output.Admin.Download },
     },
+    s3Endpoint: o.S3_ENDPOINT,
+    s3KeySecret: o.S3_KEY_SECRET ?? null,
     remoteClusters,
     transferWindowSeconds: o.TRANSFER_WINDOW,
     keepHintUrl: o.KEEP_HINT_URL,

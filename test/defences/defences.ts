@@ -94,7 +94,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'HTML in a name',
-    file: 'src/surfaces/keep-web/xml.ts',
+    file: 'src/http/xml.ts',
     remove: '[&<>"\'\\t\\n\\r]/g',
     put: '[&\\t\\n\\r]/g',
     ...BROWSER,
@@ -102,7 +102,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'an attribute in a name',
-    file: 'src/surfaces/keep-web/xml.ts',
+    file: 'src/http/xml.ts',
     remove: '[&<>"\'\\t\\n\\r]/g',
     put: "[&<>'\\t\\n\\r]/g",
     ...BROWSER,

@@ -1,3 +1,4 @@
+import { idOfHost, parseId } from '../../keep/collection-ids.ts';
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { pathComponents, tokenSpan } from '../../keep/path-components.ts';
 
@@ -35,9 +36,6 @@ export interface SiteAddress extends Common {
   kind: 'site';
 }
 
-const UUID = /^[0-9a-z]{5}-(4zz18|j7d0g)-[0-9a-z]{15}$/;
-const PDH = /^[0-9a-f]{32}\+[0-9]+$/;
-
 /**
  * @param host Host header, port and all
  * @param decodedPath percent-decoded once, with its leading slash
@@ -69,24 +67,6 @@ export function parseAddress(host: string, decodedPath: string): Address | null 
     return { kind: 'site', path: components, trailingSlash, prefix: [] };
   }
   return null;
-}
-
-/** The collection or project that a host name belongs to: `ID.suffix` or `ID--suffix`. */
-export function idOfHost(host: string): string | null {
-  const label = host.toLowerCase().replace(/[.:].*$/s, '');
-  const text = label.includes('--') ? label.slice(0, label.indexOf('--')) : label;
-  return parseId(text.replace('-', '+'), text);
-}
-
-/** A UUID of a collection or project, or a portable data hash in the spelling with `+`; null otherwise. */
-export function parseSiteId(text: string): string | null {
-  return parseId(text, text);
-}
-
-function parseId(asHash: string, asUuid: string): string | null {
-  const hash = asHash.replaceAll(' ', '+');
-  if (PDH.test(hash)) return hash;
-  return UUID.test(asUuid) ? asUuid : null;
 }
 
 interface Found {

@@ -1,5 +1,5 @@
+import { escapeXml } from '../../http/xml.ts';
 import type { Listing } from './listing.ts';
-import { escapeXml } from './xml.ts';
 
 /**
  * Where wget saves a listing, which it must fetch to see the links in it. The default, `index.html`, would replace a

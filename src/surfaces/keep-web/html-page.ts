@@ -1,5 +1,5 @@
+import { escapeXml } from '../../http/xml.ts';
 import { PAGE_SCRIPT, PAGE_STYLE } from './page-assets.ts';
-import { escapeXml } from './xml.ts';
 
 /**
  * One of the service's own pages. Its policy allows only the page's own style and script, so that no name in a

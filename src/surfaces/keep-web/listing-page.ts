@@ -1,3 +1,4 @@
+import { escapeXml } from '../../http/xml.ts';
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { commandLines } from './command-lines.ts';
 import { htmlPage } from './html-page.ts';
@@ -11,7 +12,6 @@ import {
   sortEntries,
 } from './listing.ts';
 import { iconElement, iconOf, iconSheet } from './listing-icons.ts';
-import { escapeXml } from './xml.ts';
 
 /** Rows of one page for browsers. */
 export const PAGE_ROWS = 1000;

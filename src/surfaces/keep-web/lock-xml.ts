@@ -1,5 +1,5 @@
 import type { Lock } from '../../collections/edit/locks.ts';
-import { escapeXml } from './xml.ts';
+import { escapeXml } from '../../http/xml.ts';
 
 /** XML of `supportedlock` (RFC 4918 15.10). */
 export const SUPPORTED_LOCK = ['exclusive', 'shared']

@@ -1,7 +1,7 @@
 import type { Lock } from '../../collections/edit/locks.ts';
+import { escapeXml } from '../../http/xml.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { lockDiscovery, SUPPORTED_LOCK } from './lock-xml.ts';
-import { escapeXml } from './xml.ts';
 import { childElements, malformed, parseDocument } from './xml-elements.ts';
 
 /** One file or directory as WebDAV sees it. */

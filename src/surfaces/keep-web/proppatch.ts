@@ -1,9 +1,9 @@
+import { escapeXml } from '../../http/xml.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { encodePath } from './address.ts';
 import { limitedText } from './limited-text.ts';
 import { element, propertyKey } from './propfind.ts';
 import { commit, missing, type Write } from './write-request.ts';
-import { escapeXml } from './xml.ts';
 import { childElements, innerXml, malformed, parseDocument } from './xml-elements.ts';
 
 const DAV = 'DAV:';

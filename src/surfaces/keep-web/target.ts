@@ -1,8 +1,10 @@
 import { type FileTree, findNode } from '../../collections/file-tree.ts';
-import type { Entry, Home, OpenCollection } from '../../collections/source.ts';
+import type { Home, OpenCollection } from '../../collections/source.ts';
 import type { Opener } from '../../files/open-cache.ts';
+import { childOf, displayName } from '../../files/project-names.ts';
+import { parseSiteId } from '../../keep/collection-ids.ts';
 import { KeepError } from '../../keep/errors.ts';
-import { type Address, parseSiteId } from './address.ts';
+import type { Address } from './address.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 
 /** What an address is for one token. */
@@ -102,18 +104,11 @@ async function findInProject(
     const entries = () => projectEntries(finder, owner.uuid, token);
     return { kind: 'virtual', name: owner.name, token, prefix, entries };
   }
-  const child = await findChild(finder, owner.uuid, name, token);
+  const child = (await childOf(finder.deps, owner.uuid, name, token, finder.signal)).entry;
   if (child === null) return 'missing';
   const below = [...prefix, name];
   if (child.kind === 'collection') return findInCollection(finder, child.uuid, token, rest, below);
   return findInProject(finder, { uuid: child.uuid, name }, token, rest, below);
-}
-
-async function findChild({ deps, signal }: Finder, owner: string, name: string, token: string): Promise<Entry | null> {
-  const found = await deps.collections.child(owner, name, token, signal);
-  const { slashSubstitution } = deps.downloads;
-  if (found !== null || slashSubstitution === '' || !name.includes(slashSubstitution)) return found;
-  return deps.collections.child(owner, name.replaceAll(slashSubstitution, '/'), token, signal);
 }
 
 async function* projectEntries({ deps, signal }: Finder, owner: string, token: string): AsyncGenerator<VirtualEntry> {
@@ -121,12 +116,6 @@ async function* projectEntries({ deps, signal }: Finder, owner: string, token: s
     const shown = displayName(name, deps.downloads.slashSubstitution);
     if (shown !== null) yield { kind, name: shown, modifiedAt };
   }
-}
-
-/** A name as one component of a path; null for names that cannot be one. */
-function displayName(name: string, slashSubstitution: string): string | null {
-  const shown = slashSubstitution === '' ? name : name.replaceAll('/', slashSubstitution);
-  return ['', '.', '..'].includes(shown) || shown.includes('/') ? null : shown;
 }
 
 /** `/`, `/users/` and `/by_id/`. The homes are always read: that proves the token, but not that its user is active. */

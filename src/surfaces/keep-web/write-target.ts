@@ -1,5 +1,6 @@
 import type { Account, User } from '../../accounts/account.ts';
 import type { Entry } from '../../collections/source.ts';
+import { childOf } from '../../files/project-names.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { IdAddress } from './address.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
@@ -62,13 +63,4 @@ export async function findWriteTarget(
     project = entry.uuid;
   }
   throw new KeepError('method_not_allowed', { message: 'a project itself is changed through the API' });
-}
-
-/** Slashes in names are shown as the operator says. */
-async function childOf(deps: KeepWebDependencies, project: string, shown: string, token: string, signal: AbortSignal) {
-  const entry = await deps.collections.child(project, shown, token, signal);
-  const { slashSubstitution } = deps.downloads;
-  if (entry !== null || slashSubstitution === '' || !shown.includes(slashSubstitution)) return { name: shown, entry };
-  const name = shown.replaceAll(slashSubstitution, '/');
-  return { name: shown, entry: await deps.collections.child(project, name, token, signal) };
 }

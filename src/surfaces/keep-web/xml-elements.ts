@@ -1,6 +1,6 @@
 import { XMLParser } from 'fast-xml-parser';
+import { escapeXml } from '../../http/xml.ts';
 import { KeepError } from '../../keep/errors.ts';
-import { escapeXml } from './xml.ts';
 
 /** fast-xml-parser's ordered form: one key for the element's name, and its attributes under `:@`. */
 type XmlNode = Record<string, XmlNode[] | Record<string, string> | string>;

@@ -1,14 +1,15 @@
 import { XMLValidator } from 'fast-xml-parser';
 import { judgeConditions, rangeApplies } from '../../../src/files/conditions.ts';
 import { contentDisposition } from '../../../src/files/content-disposition.ts';
+import { escapeXml } from '../../../src/http/xml.ts';
+import { idOfHost } from '../../../src/keep/collection-ids.ts';
 import { KeepError } from '../../../src/keep/errors.ts';
 import { redactPath } from '../../../src/keep/redact.ts';
 import { errorsOf, parseErrorCode, parseListing } from '../../../src/storage/s3-xml.ts';
 import { contentRange, parseRange } from '../../../src/streams/byte-range.ts';
-import { encodePath, idOfHost, parseAddress } from '../../../src/surfaces/keep-web/address.ts';
+import { encodePath, parseAddress } from '../../../src/surfaces/keep-web/address.ts';
 import { originPolicy } from '../../../src/surfaces/keep-web/origin-policy.ts';
 import { multistatus, parsePropfind } from '../../../src/surfaces/keep-web/propfind.ts';
-import { escapeXml } from '../../../src/surfaces/keep-web/xml.ts';
 import { must, type Target } from '../target.ts';
 
 export const range: Target = {

@@ -1,0 +1,88 @@
+import type { Entry, OpenCollection } from '../../collections/source.ts';
+import { openerOf } from '../../files/open-cache.ts';
+import { childOf } from '../../files/project-names.ts';
+import { parseSiteId } from '../../keep/collection-ids.ts';
+import { isKeepError } from '../../keep/errors.ts';
+import { bucketName, type S3Call } from './call.ts';
+import { S3Error } from './errors.ts';
+
+/** What a bucket's name stands for, for one client. */
+export type Bucket =
+  | { kind: 'collection'; collection: OpenCollection }
+  /** Keys begin with the name of a collection, or of a project in it. */
+  | { kind: 'project'; uuid: string };
+
+/** Where a key leads: a path in a collection, '' for its root. */
+export interface Place {
+  collection: OpenCollection;
+  path: string;
+}
+
+/** S3's rules for names of buckets, as far as they matter: lower case, no slash, 3 to 63 characters. */
+const NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+export function isBucketName(text: string): boolean {
+  return NAME.test(text) && !text.includes('..') && parseSiteId(text) === null;
+}
+
+/**
+ * The bucket of a call: a UUID of a collection or project, a portable data hash, or the name of a collection in the
+ * caller's home.
+ * @throws S3Error NoSuchBucket, also for what the client may not see; AccessDenied for the same without a signature
+ */
+export async function openBucket(call: S3Call, text: string = bucketName(call)): Promise<Bucket> {
+  const { deps, client, context } = call;
+  const id = parseSiteId(text);
+  if (id?.includes('-j7d0g-')) {
+    const project = await readable(call, () => deps.collections.project(id, client.token, context.signal));
+    return { kind: 'project', uuid: project.uuid };
+  }
+  const uuid = id ?? (await namedCollection(call, text))?.uuid ?? null;
+  if (uuid === null) throw new S3Error('NoSuchBucket');
+  return { kind: 'collection', collection: await openCollection(call, uuid) };
+}
+
+/** The collection in the caller's home that has this name; null where there is none. */
+export async function namedCollection({ deps, client, context }: S3Call, name: string): Promise<Entry | null> {
+  if (client.user === null || !isBucketName(name)) return null;
+  return deps.collections.child(client.user.uuid, name, client.token, context.signal, 'collection');
+}
+
+/**
+ * Where a key of a bucket leads.
+ * @throws S3Error NoSuchBucket; NoSuchKey where a project has no such collection
+ */
+export async function placeOf(call: S3Call, key: string, bucket?: Bucket): Promise<Place> {
+  const opened = bucket ?? (await openBucket(call));
+  if (opened.kind === 'collection') return { collection: opened.collection, path: key };
+  const { deps, client, context } = call;
+  let owner = opened.uuid;
+  let rest = key;
+  for (;;) {
+    const slash = rest.indexOf('/');
+    const name = slash < 0 ? rest : rest.slice(0, slash);
+    const found = name === '' ? null : (await childOf(deps, owner, name, client.token, context.signal)).entry;
+    if (found === null || slash < 0) throw new S3Error('NoSuchKey');
+    rest = rest.slice(slash + 1);
+    if (found.kind === 'collection') return { collection: await openCollection(call, found.uuid), path: rest };
+    owner = found.uuid;
+  }
+}
+
+async function openCollection(call: S3Call, id: string): Promise<OpenCollection> {
+  const { deps, client, context } = call;
+  return readable(call, () => openerOf(deps).open(id, client.token, false, context.signal));
+}
+
+/** The public is told to sign rather than that there is nothing. */
+async function readable<T>({ signed }: S3Call, open: () => Promise<T | null>): Promise<T> {
+  const missing = () => new S3Error(signed === null ? 'AccessDenied' : 'NoSuchBucket');
+  try {
+    const found = await open();
+    if (found !== null) return found;
+  } catch (error) {
+    if (!isKeepError(error, 'unauthorized') && !isKeepError(error, 'no_token')) throw error;
+    throw new S3Error(signed === null ? 'AccessDenied' : 'InvalidAccessKeyId');
+  }
+  throw missing();
+}

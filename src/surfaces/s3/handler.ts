@@ -1,0 +1,47 @@
+import { type RequestContext, rawPath } from '../../http/context.ts';
+import { s3AddressOf } from './address.ts';
+import { authenticate } from './authenticate.ts';
+import type { S3Dependencies } from './dependencies.ts';
+import { errorResponse, S3Error } from './errors.ts';
+import { findOperation, type Operation, subResources } from './operation.ts';
+import { READ_OPERATIONS } from './read-operations.ts';
+import { WRITE_OPERATIONS } from './write-operations.ts';
+
+const OPERATIONS: Operation[] = [...READ_OPERATIONS, ...WRITE_OPERATIONS];
+
+/** Answers a request that is S3's (isS3): AWS's operations on collections and projects (docs/s3.md). Nothing is thrown. */
+export async function s3(context: RequestContext, deps: S3Dependencies): Promise<Response> {
+  const response = await attempt(context, deps);
+  response.headers.set('x-amz-request-id', context.requestId);
+  return response;
+}
+
+async function attempt(context: RequestContext, deps: S3Dependencies): Promise<Response> {
+  try {
+    return await answer(context, deps);
+  } catch (error) {
+    context.error = error;
+    const { method, request, requestId } = context;
+    return errorResponse(error, { method, resource: rawPath(request.url), requestId });
+  }
+}
+
+async function answer(context: RequestContext, deps: S3Dependencies): Promise<Response> {
+  const { request } = context;
+  const address = s3AddressOf(context, deps.s3);
+  const query = request.url.includes('?') ? context.url.searchParams : new URLSearchParams();
+  const on = address.bucket === null ? 'service' : address.key === null ? 'bucket' : 'object';
+  const { client, signed } = await authenticate(context, deps);
+  if (client.user !== null) context.log.userUUID = client.user.uuid;
+  const operation = findOperation(OPERATIONS, on, request, query);
+  if (operation === null) {
+    const [named] = subResources(query, request.method);
+    throw named === undefined
+      ? new S3Error('MethodNotAllowed')
+      : new S3Error(
+          'NotImplemented',
+          `this service has no ?${named.slice(0, 40)} for ${request.method}: see docs/s3.md`,
+        );
+  }
+  return operation.run({ context, deps, address, query, client, signed });
+}
