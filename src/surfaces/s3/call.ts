@@ -21,7 +21,7 @@ export interface S3Call {
   address: S3Address;
   query: URLSearchParams;
   client: S3Client;
-  /** Null: nobody signed it. */
+  /** Null: the request is not signed. */
   signed: VerifiedSignature | null;
 }
 
