@@ -14,7 +14,7 @@ export const LAYERS: Record<string, string[]> = {
   services: ['keep', 'streams'],
   config: ['keep', 'storage'],
   blocks: ['keep', 'streams', 'storage', 'http', 'services'],
-  queues: ['keep', 'storage', 'services', 'blocks'],
+  queues: ['keep', 'streams', 'storage', 'services', 'blocks'],
   balance: ['keep', 'storage', 'records', 'queues', 'collections'],
   accounts: ['keep', 'records', 'services'],
   search: ['records'],

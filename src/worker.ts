@@ -9,8 +9,9 @@ import { isKeepError, KeepError } from './keep/errors.ts';
 import { VERSION } from './keep/version.ts';
 
 export { Balancer } from './app/balancer-object.ts';
+export { Block } from './app/block-entrypoint.ts';
 export { CollectionObject } from './app/collection-object.ts';
-export { PullQueue, TrashQueue } from './app/queue-objects.ts';
+export { PullQueue, RepairQueue, TrashQueue } from './app/queue-objects.ts';
 
 export default {
   async fetch(request: Request, env: Env, execution: ExecutionContext): Promise<Response> {

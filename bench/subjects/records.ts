@@ -58,7 +58,7 @@ async function measureAt(size: number): Promise<Measured[]> {
     convertV4MiniflareOptions({
       modules: true,
       script: 'export default { fetch: () => new Response() }',
-      compatibilityDate: '2026-11-01',
+      compatibilityDate: '2026-11-17',
       d1Databases: ['DB'],
       resourcePersistencePath: state,
     }),

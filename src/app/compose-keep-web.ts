@@ -26,7 +26,7 @@ export function composeKeepWeb(
     writing: composeWriting(config, accounts, mounts),
     downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
-    trees: createFileTrees(config.edgeCache),
+    trees: createFileTrees(config.edgeCache !== 'off'),
     openBlock: ({ hash, size, hints }, range, caller) =>
       readRange(ranges, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
     async isAccepted(token) {
@@ -61,7 +61,7 @@ function settingsOf(config: Config, anonymousToken: string | null): DownloadSett
         : Math.max(downloads.readStalenessSeconds, downloads.openTtlSeconds),
     anonymousToken: downloads.anonymousToken ?? anonymousToken,
     clusterId: config.clusterId,
-    edgeCache: config.edgeCache,
+    edgeCache: config.edgeCache !== 'off',
     downloadHost: downloads.downloadUrl === null ? null : new URL(downloads.downloadUrl).host,
   };
 }

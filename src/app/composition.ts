@@ -28,6 +28,7 @@ import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import type { S3Dependencies } from '../surfaces/s3/dependencies.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
 import { composeKeepWeb } from './compose-keep-web.ts';
+import { type BlockFill, composeReads } from './compose-reads.ts';
 import { composeS3 } from './compose-s3.ts';
 
 /** All dependencies of the surfaces, built once per isolate. Each surface declares the part it uses. */
@@ -42,6 +43,8 @@ export interface Dependencies
   config: Config;
   mounts: Mount[];
   directory: ServiceDirectory;
+  /** What the entrypoint Block reads from. */
+  fill: BlockFill;
   /** For a cluster without volumes here; null where this service keeps blocks itself. */
   proxy: KeepProxy | null;
   /** Null: no collections are bound. */
@@ -69,8 +72,8 @@ function build(env: Env): CompositionResult {
   const { config } = parsed;
   const mounts = config.volumes.map((volume) => createMount(volume, config, env));
   const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
-  const cache = config.edgeCache ? createEdgeCache() : NO_CACHE;
-  const blocks = { mounts, cache, verifyReads: config.verifyReads };
+  const cache = config.edgeCache === 'off' ? NO_CACHE : createEdgeCache();
+  const { blocks, fill } = composeReads(config, env, mounts, cache);
   const directory = createServiceDirectory(config, env);
   const federation = federate(config, directory, cache);
   const queues = createQueues(env);
@@ -82,6 +85,7 @@ function build(env: Env): CompositionResult {
     config,
     mounts,
     blocks,
+    fill,
     directory,
     remote,
     proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache) : null,
@@ -171,6 +175,7 @@ function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
     deviceId: device,
     allowWrite: !volume.readOnly,
     allowTrash: !volume.readOnly || volume.allowTrashWhenReadOnly,
+    ...(volume.near === null ? {} : { near: volume.near }),
     replication: volume.replication,
     storageClasses: volume.storageClasses,
     priority: Math.max(0, ...priorities),

@@ -35,7 +35,7 @@ export async function runJobs(deps: Dependencies): Promise<void> {
 
 /** An alarm can be lost; the rows it was set for are not. */
 async function wakeQueues({ queues }: Dependencies): Promise<void> {
-  await Promise.all([queues?.pull.wake(), queues?.trash.wake()]);
+  await Promise.all([queues?.pull.wake(), queues?.trash.wake(), queues?.repair?.wake()]);
 }
 
 /** In slices, because each is an invocation with limits of its own. When time runs out, the next trigger continues. */

@@ -3,6 +3,7 @@ import type { Env } from '../config/env.ts';
 import type { PullItem, TrashItem } from '../keep/work-lists.ts';
 import { emptySlice } from '../queues/emptier.ts';
 import { PULL_TOKEN, type PullContext, pullWork } from '../queues/pull.ts';
+import { type RepairItem, repairWork } from '../queues/repair.ts';
 import { trashWork } from '../queues/trash.ts';
 import { type Work, WorkQueue } from '../queues/work-queue.ts';
 import { createKeepClient } from '../services/keep-client.ts';
@@ -20,6 +21,14 @@ export class PullQueue extends WorkQueue<PullItem, Env> {
     if (!built.ok) return null;
     const { config, mounts } = built.deps;
     return pullWork(pullContext(config, mounts), config.blobReplicateConcurrency);
+  }
+}
+
+/** Bad copies that reads have met. */
+export class RepairQueue extends WorkQueue<RepairItem, Env> {
+  protected override work(): Work<RepairItem> | null {
+    const built = dependenciesOf(this.env);
+    return built.ok ? repairWork(built.deps.mounts) : null;
   }
 }
 

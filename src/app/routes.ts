@@ -1,3 +1,4 @@
+import { noteOwnHost } from '../blocks/cache-keys.ts';
 import type { RequestContext } from '../http/context.ts';
 import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
@@ -77,6 +78,7 @@ export async function route(context: RequestContext, deps: Dependencies): Promis
   // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
   if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
   if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return downloads(context, deps);
+  noteOwnHost(context.request.headers);
   const response = await dispatch(context.method, withoutDots(context.path), context, deps);
   return response ?? textError(new KeepError('bad_request'));
 }

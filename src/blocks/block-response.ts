@@ -1,7 +1,7 @@
 import type { RequestContext } from '../http/context.ts';
 import { BLOCK_CORS } from '../http/cors.ts';
 import type { Caller } from '../services/federation.ts';
-import type { BlockFound, BlockRead } from './read-block.ts';
+import type { BlockFound, BlockRead } from './block-source.ts';
 
 /** The answer to a GET of a block, with its body. */
 export function bodyAnswer(context: RequestContext, found: BlockRead, headers: Record<string, string> = {}): Response {

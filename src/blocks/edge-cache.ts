@@ -1,6 +1,7 @@
 import { waitUntil } from 'cloudflare:workers';
 import { createBoundedMap } from '../keep/bounded-map.ts';
 import type { Sink } from '../streams/fan-out.ts';
+import { cacheUrl } from './cache-keys.ts';
 
 /** Verified blocks kept by this data centre, for all readers: permission is checked before the cache is asked. */
 export interface BlockCache {
@@ -25,7 +26,7 @@ export interface CachedBlock {
   size: number;
 }
 
-/** For EDGE_CACHE = false. */
+/** For EDGE_CACHE = "off". */
 export const NO_CACHE: BlockCache = { match: () => Promise.resolve(null), put: () => undefined, fill: () => null };
 
 const CACHE_NAME = 'keep-blocks';
@@ -99,7 +100,7 @@ export function createEdgeCache(): BlockCache {
 }
 
 function keyOf(hash: string, size: number): string {
-  return `https://keep-blocks.invalid/${hash}+${size}`;
+  return cacheUrl('blocks', `${hash}+${size}`);
 }
 
 function sealKey(key: string): string {

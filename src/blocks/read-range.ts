@@ -5,7 +5,8 @@ import type { Caller } from '../services/federation.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
 import type { Pipeable } from '../streams/part.ts';
 import { movedBy, pipeChunks } from '../streams/pipe-chunks.ts';
-import { type BlockRead, type BlockSource, readBlockRange } from './read-block.ts';
+import type { BlockRead, BlockSource } from './block-source.ts';
+import { readBlockRange } from './read-block.ts';
 import {
   cachedRemoteRange,
   type RemoteSource,

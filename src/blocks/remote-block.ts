@@ -5,8 +5,9 @@ import type { Caller, Federation, Remote } from '../services/federation.ts';
 import { ServicesError } from '../services/services-error.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
+import type { BlockFound, BlockRead } from './block-source.ts';
 import type { BlockCache, CachedBlock } from './edge-cache.ts';
-import type { BlockFound, BlockRead } from './read-block.ts';
+
 import { receiveBody } from './receive-body.ts';
 import { writeBlock } from './write-block.ts';
 

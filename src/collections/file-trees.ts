@@ -1,4 +1,5 @@
 import { waitUntil } from 'cloudflare:workers';
+import { cacheUrl } from '../blocks/cache-keys.ts';
 import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
 import type { FileTree } from './file-tree.ts';
 import { buildFileTree } from './file-tree-builder.ts';
@@ -62,7 +63,7 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
   /** Trees that a request is making. A request that is cut off may leave its entry behind, until it expires. */
   const building = createBoundedMap<true>({ maxEntries: MAX_BUILDING, maxBytes: MAX_KEPT_BYTES, sizeOf: () => 0 });
   const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
-  const urlOf = (hash: string) => `https://keep-file-trees.invalid/${TREE_FORMAT}/${encodeURIComponent(hash)}`;
+  const urlOf = (hash: string) => cacheUrl('file-trees', `${TREE_FORMAT}/${encodeURIComponent(hash)}`);
 
   async function fromCache(hash: string): Promise<FileTree | null> {
     const response = await (await openCache())?.match(urlOf(hash));

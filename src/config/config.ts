@@ -22,9 +22,12 @@ export interface Config {
   blobReplicateConcurrency: number;
   /** Hosts, with a port if that matters, that blocks may be pulled from; empty for all. */
   pullHosts: string[];
-  /** attested: trust an MD5 that the store keeps; always: hash every block on its way out. */
-  verifyReads: 'attested' | 'always';
-  edgeCache: boolean;
+  /** attested: trust an MD5 that the store keeps; ranges: hash parts of blocks all the same; always: hash everything. */
+  verifyReads: 'attested' | 'ranges' | 'always';
+  /** local: the data centre's Cache API; tiered: the platform's cache in front of the entrypoint Block. */
+  edgeCache: 'tiered' | 'local' | 'off';
+  /** Whether a slow mount's read is begun at the next one, too. */
+  hedgedReads: boolean;
   /** Ascending UUID. Empty in proxy mode. */
   volumes: VolumeConfig[];
   defaultReplication: number;
@@ -198,8 +201,25 @@ const Vars = v.object({
   BLOB_DELETE_CONCURRENCY: count(4),
   BLOB_REPLICATE_CONCURRENCY: count(6),
   PULL_HOSTS: hostList,
-  VERIFY_READS: v.optional(v.picklist(['attested', 'always'], 'write "attested" or "always"'), 'attested'),
-  EDGE_CACHE: flag(true),
+  VERIFY_READS: v.optional(
+    v.picklist(['attested', 'ranges', 'always'], 'write "attested", "ranges" or "always"'),
+    'attested',
+  ),
+  // true and false are what earlier versions knew.
+  EDGE_CACHE: v.optional(
+    v.pipe(
+      v.union(
+        [v.boolean(), v.picklist(['true', 'false', 'tiered', 'local', 'off'])],
+        'write "tiered", "local" or "off"',
+      ),
+      v.transform((value) => {
+        if (value === 'tiered' || value === 'local' || value === 'off') return value;
+        return String(value) === 'true' ? ('local' as const) : ('off' as const);
+      }),
+    ),
+    'local',
+  ),
+  HEDGED_READS: flag(true),
   DEFAULT_REPLICATION: count(2),
   BLOB_MISSING_REPORT: v.optional(v.string(), ''),
   BALANCE_PERIOD: duration('0s'),
@@ -297,6 +317,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     pullHosts: o.PULL_HOSTS,
     verifyReads: o.VERIFY_READS,
     edgeCache: o.EDGE_CACHE,
+    hedgedReads: o.HEDGED_READS,
     volumes,
     defaultReplication: o.DEFAULT_REPLICATION,
     balance: {
@@ -379,6 +400,18 @@ function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): s
     if (taken !== undefined)
       problems.push(`VOLUMES.${volume.uuid}: ${taken} is already volume ${owner.get(taken)}; one bucket is one volume`);
     for (const id of backends) owner.set(id, volume.uuid);
+    if (volume.near !== null) {
+      const near = volumes.find(({ uuid }) => uuid === volume.near);
+      const problem =
+        near === undefined || near === volume
+          ? 'name another volume of this service'
+          : near.readOnly
+            ? 'that volume is read-only: nothing can be kept there'
+            : near.near === null
+              ? null
+              : 'that volume names a nearer one itself';
+      if (problem !== null) problems.push(`VOLUMES.${volume.uuid}.Near: ${problem}`);
+    }
     for (const name of Object.keys(volume.storageClasses)) {
       if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, name))
         problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);

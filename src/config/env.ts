@@ -9,6 +9,7 @@ export interface Env {
   MANIFESTS?: R2Bucket;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
+  REPAIR_QUEUE?: DurableObjectNamespace;
   BALANCER?: DurableObjectNamespace;
   COLLECTION?: DurableObjectNamespace;
   [name: string]: unknown;

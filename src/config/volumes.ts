@@ -50,6 +50,7 @@ const Volume = v.strictObject({
   StorageClasses: v.optional(v.record(v.string(), v.boolean()), {}),
   ReadOnly: v.optional(v.boolean(), false),
   AllowTrashWhenReadOnly: v.optional(v.boolean(), false),
+  Near: v.optional(v.string()),
 });
 
 /** Reads the VOLUMES table; what is wrong goes into `problems`. Volumes come in UUID order. */
@@ -83,13 +84,15 @@ function parseVolume(
   // A key that is there without a value is told its own advice; one that is absent would only be "invalid".
   const volume = v.safeParse(Volume, isTable(entry) ? { Driver: undefined, ...entry } : entry);
   if (!volume.success) return report(volume.issues);
-  const { Driver, DriverParameters, Replication, StorageClasses, ReadOnly, AllowTrashWhenReadOnly } = volume.output;
+  const { Driver, DriverParameters, Replication, StorageClasses, ReadOnly, AllowTrashWhenReadOnly, Near } =
+    volume.output;
   const common = {
     uuid,
     replication: Math.max(1, Replication),
     storageClasses: Object.keys(StorageClasses).length === 0 ? { default: true } : StorageClasses,
     readOnly: ReadOnly,
     allowTrashWhenReadOnly: AllowTrashWhenReadOnly,
+    near: Near ?? null,
   };
   if (Driver === 'R2') {
     const parameters = v.safeParse(R2, { Binding: undefined, ...DriverParameters });

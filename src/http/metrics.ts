@@ -38,6 +38,18 @@ const FAMILIES: Record<string, Family> = {
     type: 'untyped',
     help: 'Bytes read from (in) and written to (out) the bucket of a volume (a counter).',
   },
+  keep_edge_pull_through_total: {
+    type: 'counter',
+    help: 'Blocks copied into a nearer mount as they were read, by how that ended.',
+  },
+  keep_edge_hedged_reads_total: {
+    type: 'counter',
+    help: 'Second requests to another mount because the first one was slow: which of both was faster.',
+  },
+  keep_edge_corrupt_copies_total: {
+    type: 'counter',
+    help: 'Reads that met a copy that is not its block, by device.',
+  },
   keep_edge_download_log_dropped_total: {
     type: 'counter',
     help: 'Downloads that were not written to the log: the database failed for long, or the cluster refused them.',

@@ -50,6 +50,10 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
 export interface KeepErrorOptions {
   /** Replaces the table's message on the wire. Must never hold a token, a signature or a stack. */
   message?: string;

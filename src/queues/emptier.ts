@@ -5,6 +5,7 @@ import { type EmptyTrashResult, emptyTrash } from '../storage/empty-trash.ts';
 import { instrumentStore } from '../storage/instrumented-store.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { sweepDigests } from '../storage/sweep-digests.ts';
 import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts';
 
 export interface EmptierContext {
@@ -29,6 +30,8 @@ interface Run {
   ahead: string[];
   /** The result so far for the first of them. */
   sofar: EmptyTrashResult | null;
+  /** Its trash is done, and digests without a block are looked for behind this key. */
+  sweepAfter?: string;
 }
 
 const RUN_KEY = 'emptying';
@@ -50,12 +53,19 @@ export async function emptySlice(storage: DurableObjectStorage, context: Emptier
   const mount = context.mounts.find((candidate) => candidate.uuid === uuid);
   if (mount !== undefined) {
     try {
-      const result = await emptySome(mount, run.sofar, context);
-      if (result.resumeAfter !== null) {
-        await storage.put<Run>(RUN_KEY, { ...run, sofar: result });
+      if (run.sweepAfter === undefined) {
+        const result = await emptySome(mount, run.sofar, context);
+        const { resumeAfter } = result;
+        if (resumeAfter === null) report(mount, result, context);
+        const next = resumeAfter === null ? { sofar: null, sweepAfter: '' } : { sofar: result };
+        await storage.put<Run>(RUN_KEY, { ...run, ...next });
         return true;
       }
-      report(mount, result, context);
+      const sweepAfter = await sweepSome(mount, run.sweepAfter, context);
+      if (sweepAfter !== null) {
+        await storage.put<Run>(RUN_KEY, { ...run, sweepAfter });
+        return true;
+      }
     } catch (error) {
       // The other volumes must not wait for this one; it is tried again in the next run.
       context.log({
@@ -67,7 +77,7 @@ export async function emptySlice(storage: DurableObjectStorage, context: Emptier
     }
   }
   const ahead = run.ahead.slice(1);
-  await storage.put<Run>(RUN_KEY, { ...run, ahead, sofar: null });
+  await storage.put<Run>(RUN_KEY, { startedAt: run.startedAt, ahead, sofar: null });
   return ahead.length > 0;
 }
 
@@ -88,11 +98,7 @@ async function emptySome(
 ): Promise<EmptyTrashResult> {
   const { ttlSeconds, lifetimeSeconds, concurrency, clock } = context;
   const { prefixLength, raceWindowSeconds } = mount;
-  let requests = 0;
-  const store = instrumentStore(mount.store, () => {
-    requests++;
-  });
-  const until = clock() + SLICE_MS;
+  const { store, isTimeUp } = budgeted(mount, clock);
   if (sofar === null && mount.allowWrite) await clearUnnamed(store, clock());
   const result = await emptyTrash(store, {
     ttlSeconds,
@@ -101,7 +107,7 @@ async function emptySome(
     raceWindowSeconds,
     concurrency: Math.min(concurrency, MAX_CONNECTIONS),
     clock,
-    isTimeUp: (more) => requests + more >= STORE_REQUESTS_PER_ALARM || clock() >= until,
+    isTimeUp,
     resumeAfter: sofar?.resumeAfter ?? null,
   });
   if (sofar === null) return result;
@@ -113,6 +119,23 @@ async function emptySome(
     problems: [...sofar.problems, ...result.problems].slice(0, MAX_PROBLEMS),
     resumeAfter: result.resumeAfter,
   };
+}
+
+function sweepSome(mount: Mount, after: string, { concurrency, clock }: EmptierContext): Promise<string | null> {
+  const { store, isTimeUp } = budgeted(mount, clock);
+  const { prefixLength } = mount;
+  return sweepDigests(store, { prefixLength, after, concurrency: Math.min(concurrency, MAX_CONNECTIONS), isTimeUp });
+}
+
+/** The mount's store, and whether one invocation may ask it for more. */
+function budgeted(mount: Mount, clock: () => number) {
+  let requests = 0;
+  const store = instrumentStore(mount.store, () => {
+    requests++;
+  });
+  const until = clock() + SLICE_MS;
+  const isTimeUp = (more: number) => requests + more >= STORE_REQUESTS_PER_ALARM || clock() >= until;
+  return { store, isTimeUp };
 }
 
 /** Deletes bodies that nameBlock set aside and could not delete because of a crash. */

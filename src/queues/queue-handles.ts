@@ -15,14 +15,17 @@ export interface TrashQueueHandle extends QueueHandle {
 export interface Queues {
   pull: QueueHandle;
   trash: TrashQueueHandle;
+  /** Null without its binding: bad copies are not replaced then. */
+  repair: QueueHandle | null;
 }
 
 /** Null without the Durable Objects' bindings. A stub is good until its first failure: each use gets a new one. */
 export function createQueues(env: {
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
+  REPAIR_QUEUE?: DurableObjectNamespace;
 }): Queues | null {
-  const { PULL_QUEUE, TRASH_QUEUE } = env;
+  const { PULL_QUEUE, TRASH_QUEUE, REPAIR_QUEUE } = env;
   if (PULL_QUEUE === undefined || TRASH_QUEUE === undefined) return null;
   return {
     get pull() {
@@ -30,6 +33,9 @@ export function createQueues(env: {
     },
     get trash() {
       return TRASH_QUEUE.getByName('trash') as unknown as TrashQueueHandle;
+    },
+    get repair() {
+      return (REPAIR_QUEUE?.getByName('repair') ?? null) as unknown as QueueHandle | null;
     },
   };
 }

@@ -7,7 +7,7 @@ import { MAX_CONNECTIONS, STORE_REQUESTS_PER_ALARM } from './platform-limits.ts'
 import type { Work } from './work-queue.ts';
 
 /** Store requests that trashing one block on one mount makes at most. */
-const REQUESTS_PER_MOUNT = 8;
+const REQUESTS_PER_MOUNT = 9;
 
 /** Trash lists. A concurrency of 0 keeps the list and trashes nothing. */
 export function trashWork(context: TrashContext, concurrency: number): Work<TrashItem> {

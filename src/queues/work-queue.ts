@@ -6,7 +6,7 @@ import { type Claim, createWorkRows, type Problem, type Tally, type WorkRows } f
 
 /** What is done with the entries of one kind of list. */
 export interface Work<Item> {
-  kind: 'pull' | 'trash';
+  kind: 'pull' | 'trash' | 'repair';
   /** Reads a request's body. @throws KeepError `invalid_list` */
   read(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Item>;
   /** An entry as JSON, and back. */
@@ -45,6 +45,8 @@ const BATCH_ENTRIES = 500;
 const BATCH_CHARS = 256 * 1024;
 /** An alarm may take 15 minutes: no new entry is begun after this, so that the longest ones have time to end. */
 const SLICE_MS = 240_000;
+/** Entries that wait after having been added one by one. */
+const MAX_ADDED = 1000;
 /** In one alarm: a server that is down fails every entry alike, and the tallies count them. */
 const MAX_FAILURES_LOGGED = 20;
 /** Of a locator in logs and tables; a list may hold any text in its place. */
@@ -91,6 +93,14 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
       if (isKeepError(error, 'invalid_list')) return { ok: false, message: error.message };
       throw error;
     }
+  }
+
+  /** Adds one entry to the list; false when it is there already, or the list is too long. */
+  async add(item: Item): Promise<boolean> {
+    const work = this.work();
+    if (work === null || !this.#rows.append(work.encode(item), MAX_ADDED, Date.now())) return false;
+    if (!this.#isAwake) await this.#arm();
+    return true;
   }
 
   status(): QueueStatus {
@@ -173,6 +183,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   #report({ kind }: Work<Item>, locator: string, { result, reason, message }: Outcome): void {
     if (result === 'failed' && this.#failuresLogged++ < MAX_FAILURES_LOGGED)
       log({ level: 'warn', msg: `${kind} failed`, locator, reason, error: message });
+    if (result === 'done' && kind === 'repair') log({ level: 'info', msg: 'bad copy replaced', locator });
     const { entries, settled } = this.#rows.facts();
     if (settled === entries)
       log({ level: 'info', msg: `${kind} list done`, entries, tallies: this.#rows.tallies('list') });

@@ -94,6 +94,24 @@ export function createWorkRows(storage: DurableObjectStorage) {
       );
     },
 
+    /** Adds an entry at the end of the current list, unless that waits there already or `most` do. */
+    append(entry: string, most: number, now: number): boolean {
+      return storage.transactionSync(() => {
+        const { waiting, same } = sql
+          .exec<{ waiting: number; same: number }>(
+            'SELECT count(*) AS waiting, coalesce(sum(entry = ?), 0) AS same FROM entries WHERE generation = ?',
+            entry,
+            current,
+          )
+          .one();
+        if (waiting >= most || same > 0) return false;
+        const { position } = sql.exec<{ position: number }>('SELECT entries AS position FROM list').one();
+        sql.exec('INSERT INTO entries (generation, position, entry) VALUES (?, ?, ?)', current, position, entry);
+        sql.exec('UPDATE list SET entries = entries + 1, received_ms = ?', now);
+        return true;
+      });
+    },
+
     /** Makes a staged list current: entries of the previous one are not begun any more. */
     enforce(generation: number, entries: number, now: number): void {
       storage.transactionSync(() => {

@@ -11,10 +11,22 @@ export interface BlockKeys {
 
 export const RECENT = 'recent/';
 export const TRASH = 'trash/';
+/**
+ * Digests of blocks by which ranges are checked: SHA-256 of each MiB. Behind every block and marker in the order of
+ * keys, so that listings of blocks never see them; keepstores ignore such keys.
+ */
+export const DIGESTS = 'verify/sha256-1MiB/';
 
 export function keysOf(hash: string, prefixLength: number): BlockKeys {
   const data = dataKey(hash, prefixLength);
   return { data, recent: RECENT + data, trash: TRASH + data };
+}
+
+/** Bytes of a block that one digest stands for. A block of no more has no digests: it is hashed whole. */
+export const DIGEST_CHUNK_BYTES = 2 ** 20;
+
+export function digestsKey(hash: string, prefixLength: number): string {
+  return DIGESTS + dataKey(hash, prefixLength);
 }
 
 /** `acb/acbd18…` for a prefix length of 3, the bare hash for 0. Also makes the listing prefix of a partial hash. */

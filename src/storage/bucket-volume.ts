@@ -1,6 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
-import { keysOf, seconds } from './bucket-layout.ts';
+import { DIGEST_CHUNK_BYTES, digestsKey, keysOf, seconds } from './bucket-layout.ts';
 import type { GetOptions, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts';
 
 /** Seconds: the two promises that race decisions are measured against, and the slack for slow operations. */
@@ -73,10 +73,18 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
     return (await fixRace(store, hash, options)) ? store.head(data, signal) : null;
   }
 
-  async function mtime(hash: string): Promise<number | null> {
-    if ((await store.head(keys(hash).data)) === null) return null;
+  async function stat(hash: string): Promise<{ mtime: number; size: number } | null> {
+    const block = await store.head(keys(hash).data);
+    if (block === null) return null;
     const marker = (await store.head(keys(hash).recent)) ?? (await mark(hash));
-    return seconds(marker);
+    return { mtime: seconds(marker), size: block.size };
+  }
+
+  const mtime = async (hash: string) => (await stat(hash))?.mtime ?? null;
+
+  /** Only larger blocks have any. Digests that stay behind are right for ever, and swept. */
+  async function forgetDigests(hash: string, size: number): Promise<void> {
+    if (size > DIGEST_CHUNK_BYTES) await store.delete([digestsKey(hash, prefixLength)]).catch(() => undefined);
   }
 
   return {
@@ -106,8 +114,9 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
 
     async trash(hash, listed) {
       const { data, trash } = keys(hash);
-      const modified = await mtime(hash);
-      if (modified === null) throw new KeepError('not_found');
+      const found = await stat(hash);
+      if (found === null) throw new KeepError('not_found');
+      const { mtime: modified, size } = found;
       if (listed !== undefined && listed !== modified) return 'changed';
       if (now() - modified < ttlSeconds) return 'too_young';
       if (lifetimeSeconds === 0) {
@@ -119,6 +128,7 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
         await store.delete([data]);
         // A block that was written meanwhile is best kept with its marker; without one it would count as new.
         if ((await store.head(data)) === null) await store.delete([keys(hash).recent]);
+        await forgetDigests(hash, size);
         return 'trashed';
       }
       // An older copy that the emptier is about to delete must not be mistaken for the one made here.
@@ -132,6 +142,7 @@ export function createBucketVolume(store: ObjectStore, options: BucketVolumeOpti
       // A copy takes time: if the block was written or touched meanwhile it stays live, and the emptier removes the copy.
       if ((await mtime(hash)) !== modified) return 'too_young';
       await store.delete([data]);
+      await forgetDigests(hash, size);
       return 'trashed';
     },
 

@@ -12,6 +12,8 @@ export interface Mount {
   storageClasses: Record<string, boolean>;
   /** Highest priority among its classes; reads and writes try higher ones first. */
   priority: number;
+  /** UUID of a nearer mount: what is read from here is kept there on the way. */
+  near?: string;
   volume: BucketVolume;
   store: ObjectStore;
   prefixLength: number;

@@ -8,6 +8,8 @@ export interface VolumeConfig {
   storageClasses: Record<string, boolean>;
   readOnly: boolean;
   allowTrashWhenReadOnly: boolean;
+  /** UUID of a nearer volume, which gets a copy of what is read from this one; null for none. */
+  near: string | null;
   driver: R2DriverConfig | S3DriverConfig;
   /** Hex digits of the hash before the slash in an object's key; 0 for none. */
   prefixLength: number;

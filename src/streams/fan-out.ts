@@ -8,6 +8,8 @@ export interface Sink {
   required: boolean;
   /** Rejects when the receiver has failed, even if it never reads again; its writes are not awaited then. */
   failure?: Promise<never>;
+  /** One that takes longer than this over a chunk counts as failed. Default: it is waited for. */
+  patienceMs?: number;
   /** Called once the sink has all bytes and has been closed; never for one that failed or was left behind. */
   onClosed?: () => void;
 }
@@ -56,7 +58,10 @@ export function inLockstep(sinks: Sink[]): Lockstep {
     act: (writer: WritableStreamDefaultWriter<Uint8Array>) => Promise<void>,
   ): Promise<unknown[]> => {
     const results = await Promise.allSettled(
-      open.map(({ writer, failure }) => (failure === undefined ? act(writer) : Promise.race([act(writer), failure]))),
+      open.map(({ writer, failure, patienceMs }) => {
+        const acted = failure === undefined ? act(writer) : Promise.race([act(writer), failure]);
+        return patienceMs === undefined ? acted : within(acted, patienceMs);
+      }),
     );
     const failed = results.flatMap((result, i) =>
       result.status === 'rejected' ? [{ i, reason: result.reason as unknown }] : [],
@@ -80,4 +85,14 @@ export function inLockstep(sinks: Sink[]): Lockstep {
     },
     count: () => open.length,
   };
+}
+
+async function within(work: Promise<void>, milliseconds: number): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new KeepError('unavailable')), milliseconds);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

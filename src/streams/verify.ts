@@ -67,7 +67,7 @@ export async function drain(chunks: Chunks): Promise<void> {
 export const SMALL_BLOCK_BYTES = 256 * 1024;
 
 /**
- * The bytes of a block of at most one chunk.
+ * The bytes of a block that is small enough to be held.
  * @throws KeepError `corrupt` when there are more or fewer, or with another MD5 if `hash` is given
  */
 export async function verifiedBytes(
@@ -75,7 +75,8 @@ export async function verifiedBytes(
   { hash, size }: Expected,
 ): Promise<Uint8Array> {
   const chunks = 'next' in body ? body : chunksOf(body);
-  const bytes = (await chunks.next()) ?? new Uint8Array(0);
+  // One more than expected, so that a longer body shows; a whole chunk's memory would cost more than a small block.
+  const bytes = (await chunks.next(undefined, size + 1)) ?? new Uint8Array(0);
   if (bytes.byteLength !== size) {
     await chunks.cancel('not of the expected length');
     throw new KeepError('corrupt');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mountOrder } from '../../src/keep/rendezvous.ts';
 import {
   BLOCK_BYTES,
   blockOf,
@@ -136,7 +137,7 @@ describe.each(STORES)('a damaged block on $name', ({ name, open }) => {
 describe('a block with a good copy elsewhere', () => {
   const VOLUMES = { [R2_VOLUME]: r2Volume('BLOCKS'), [R2_ARCHIVE]: r2Volume('ARCHIVE') };
 
-  test('is read from there when the first copy is known to be bad, in whatever order the mounts come', async () => {
+  test('is read from there when the first copy is known to be bad, in whatever order the mounts come, and the bad one is replaced', async () => {
     await using service = await startService({ r2: ['ARCHIVE'], vars: { VOLUMES, EDGE_CACHE: false } });
     // The order differs from block to block: some of these have the damaged mount first.
     const blocks = Array.from({ length: 12 }, (_, index) => blockOf(`mirrored ${index}`));
@@ -149,11 +150,20 @@ describe('a block with a good copy elsewhere', () => {
       expect([answer.status, md5(answer.body)]).toEqual([200, block.hash]);
       const head = await request(`${service.url}/${sign(block.locator)}`, { method: 'HEAD' });
       expect(head.status).toBe(200);
+      const mounts = [R2_VOLUME, R2_ARCHIVE].map((uuid) => ({ uuid, priority: 0 }));
+      const isMet = (mountOrder(block.hash, mounts)[0]?.uuid === R2_VOLUME) === (damaged === 'BLOCKS');
+      if (isMet) await service.waitForLog(({ msg, locator }) => msg === 'bad copy replaced' && locator === block.hash);
       await service.r2(sound).delete(dataKey(block.hash));
-      expect((await getBlock(service.url, block)).status).toBe(502);
+      expect((await getBlock(service.url, block)).status).toBe(isMet ? 200 : 502);
       await service.r2(damaged).delete(dataKey(block.hash));
       expect((await getBlock(service.url, block)).status).toBe(404);
     }
+    const { text } = await request(`${service.url}/metrics`, { token: service.managementToken });
+    const repaired = /^keep_edge_repair_queue_entries_total\{result="done",reason="repaired"\} (\d+)$/m.exec(text)?.[1];
+    expect(Number(repaired)).toBe(
+      service.logs.filter((line) => JSON.stringify(line).includes('bad copy replaced')).length,
+    );
+    expect(Number(repaired)).toBeGreaterThan(0);
   });
 });
 

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { createCollection } from '../support/collections.ts';
 import { getBlock, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { startService, type TestService } from '../support/service.ts';
@@ -70,6 +71,31 @@ test('what turns out corrupt, is not there, or breaks off is never kept', async 
     await service.r2('BLOCKS').put(dataKey(block.hash), block.data);
     await readUntilHit(service, block);
   }
+});
+
+test('EDGE_CACHE = "tiered" asks the entrypoint behind the cache, with permission checked before', async () => {
+  await using service = await startService({ vars: { EDGE_CACHE: 'tiered' } });
+  for (const size of SIZES) {
+    for (const block of [randomBlock(size), await storeInParts(service, size)]) {
+      if ((await service.r2('BLOCKS').get(dataKey(block.hash))) === null) await putBlock(service.url, block);
+      const answer = await getBlock(service.url, block);
+      expect([answer.status, md5(answer.body), answer.headers.get('cache-control')]).toEqual([
+        200,
+        block.hash,
+        'private, no-transform',
+      ]);
+      expect((await request(`${service.url}/${sign(block.locator, { expiry: 1 })}`)).status).toBe(401);
+      const { uuid } = await createCollection(service, `. ${block.locator} 0:${size}:file\n`);
+      const part = await request(`${service.url}/c=${uuid}/file`, { headers: { range: 'bytes=10-509' } });
+      expect([part.status, md5(part.body)]).toEqual([206, md5(block.data.subarray(10, 510))]);
+      expect(md5((await request(`${service.url}/c=${uuid}/file`)).body)).toBe(block.hash);
+    }
+  }
+  const missing = randomBlock(100);
+  expect((await getBlock(service.url, missing)).status).toBe(404);
+  // The entrypoint has no address.
+  for (const path of ['/Block', `/blocks/${missing.hash}+100`])
+    expect((await request(`${service.url}${path}`)).status).toBe(404);
 });
 
 test('EDGE_CACHE = false keeps nothing', async () => {

@@ -1,4 +1,5 @@
 import { waitUntil } from 'cloudflare:workers';
+import { cacheUrl } from '../../blocks/cache-keys.ts';
 import type { FileTree } from '../../collections/file-tree.ts';
 
 /**
@@ -28,7 +29,7 @@ export async function checksumBook(
   const open = books.get(tree);
   if (open !== undefined) return open;
   const openCache = async () => (edgeCache ? await caches.open(CACHE_NAME) : null);
-  const url = `https://keep-checksums.invalid/${FORMAT}/${encodeURIComponent(portableDataHash)}`;
+  const url = cacheUrl('checksums', `${FORMAT}/${encodeURIComponent(portableDataHash)}`);
   const load = async () => (await (await openCache())?.match(url))?.arrayBuffer() ?? null;
   // A failing cache is no reason to fail: checksums can be computed again.
   const book = createBook(tree, await load().catch(() => null), async (bytes) => {

@@ -1,3 +1,4 @@
+import { cacheUrl } from '../../blocks/cache-keys.ts';
 import type { AsideStore } from '../../blocks/name-block.ts';
 
 const CACHE_NAME = 'keep-unnamed';
@@ -5,7 +6,7 @@ const MAX_AGE_SECONDS = 600;
 
 /** Sets blocks aside where there is no bucket: in the data centre's cache, which may drop them at any time. */
 export function createCacheAside(): AsideStore {
-  const urlOf = (key: string) => `https://keep-blocks.invalid/${key}`;
+  const urlOf = (key: string) => cacheUrl('aside', key);
   // Opened for each use: a promise must not be shared between requests, of which the first may be cut off.
   const open = () => caches.open(CACHE_NAME);
   return {

@@ -1,5 +1,6 @@
 import { blockHeaders, bodyAnswer, callerOf } from '../../blocks/block-response.ts';
-import { type BlockSource, readBlock, vouchForBlock } from '../../blocks/read-block.ts';
+import type { BlockSource } from '../../blocks/block-source.ts';
+import { readBlock, vouchForBlock } from '../../blocks/read-block.ts';
 import {
   copyRemoteBlock,
   type RemoteSource,

@@ -45,14 +45,16 @@ export async function metrics(
  */
 export async function queueGauges(queues: Queues): Promise<Gauge[]> {
   const gauges = await Promise.all(
-    (['pull', 'trash'] as const).map((kind) => gaugesOf(kind, queues[kind]).catch(() => [])),
+    (['pull', 'trash', 'repair'] as const).map((kind) => gaugesOf(kind, queues[kind]).catch(() => [])),
   );
   return gauges.flat();
 }
 
-async function gaugesOf(kind: keyof Queues, queue: QueueHandle): Promise<Gauge[]> {
+async function gaugesOf(kind: keyof Queues, queue: QueueHandle | null): Promise<Gauge[]> {
+  if (queue === null) return [];
   const { pending, inProgress, totals } = await queue.status();
-  const name = `arvados_keepstore_${kind}_queue`;
+  // A keepstore has the first two.
+  const name = kind === 'repair' ? 'keep_edge_repair_queue' : `arvados_keepstore_${kind}_queue`;
   return [
     { name: `${name}_pending_entries`, help: `Entries of the ${kind} list that were not begun.`, value: pending },
     { name: `${name}_inprogress_entries`, help: `Entries of ${kind} lists that are worked on.`, value: inProgress },

@@ -4,6 +4,9 @@ import type { QueueHandle, Queues } from '../../queues/queue-handles.ts';
 import type { Tally } from '../../queues/work-rows.ts';
 import { requireRoot } from './lifecycle.ts';
 
+/** Lists that a balancer sends. */
+type ListKind = 'pull' | 'trash';
+
 export interface QueueListDependencies {
   config: { systemRootToken: string };
   /** Null: no Durable Objects are bound. */
@@ -12,7 +15,7 @@ export interface QueueListDependencies {
 
 /** `PUT /pull` and `PUT /trash` (docs/protocol/blocks.md#lists): answered once the list is stored, before it is worked on. */
 export async function replaceList(
-  kind: keyof Queues,
+  kind: ListKind,
   context: RequestContext,
   { config, queues }: QueueListDependencies,
 ): Promise<Response> {
@@ -26,7 +29,7 @@ export async function replaceList(
 
 /** `GET /pull` and `GET /trash`, which a keepstore does not have: the progress of the list, for people. */
 export async function listStatus(
-  kind: keyof Queues,
+  kind: ListKind,
   context: RequestContext,
   { config, queues }: QueueListDependencies,
 ): Promise<Response> {
@@ -36,7 +39,7 @@ export async function listStatus(
   return new Response(`${JSON.stringify(body, null, 2)}\n`, { headers: { 'Content-Type': 'application/json' } });
 }
 
-function queueOf(queues: Queues | null, kind: keyof Queues): QueueHandle {
+function queueOf(queues: Queues | null, kind: ListKind): QueueHandle {
   if (queues === null) {
     throw new KeepError('not_configured', {
       message: 'work lists need the Durable Objects PULL_QUEUE and TRASH_QUEUE: bind them in wrangler.toml',

@@ -37,7 +37,8 @@ describe('a sound configuration', () => {
       blobTrashLifetimeSeconds: 1_209_600,
       blobTrashCheckIntervalSeconds: 86_400,
       verifyReads: 'attested',
-      edgeCache: true,
+      edgeCache: 'local',
+      hedgedReads: true,
       volumes: [{ uuid: UUID, replication: 1, storageClasses: { default: true }, prefixLength: 0, readOnly: false }],
     });
   });
@@ -45,7 +46,7 @@ describe('a sound configuration', () => {
   test('reads durations, switches, numbers and tables as text too, as .dev.vars holds them', () => {
     const env = { ...sound(), BLOB_SIGNING_TTL: '1h30m', EDGE_CACHE: 'false', BLOB_TRASH_CONCURRENCY: '7' };
     const config = accepted({ ...env, VOLUMES: JSON.stringify(sound().VOLUMES) });
-    expect(config).toMatchObject({ blobSigningTtlSeconds: 5400, edgeCache: false, blobTrashConcurrency: 7 });
+    expect(config).toMatchObject({ blobSigningTtlSeconds: 5400, edgeCache: 'off', blobTrashConcurrency: 7 });
     expect(config.volumes).toHaveLength(1);
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { BlockSource } from '../../../src/blocks/block-source.ts';
 import { createEdgeCache, NO_CACHE } from '../../../src/blocks/edge-cache.ts';
-import { type BlockSource, readBlock, readBlockRange, vouchForBlock } from '../../../src/blocks/read-block.ts';
+import { readBlock, readBlockRange, vouchForBlock } from '../../../src/blocks/read-block.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { mountOrder } from '../../../src/keep/rendezvous.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
@@ -141,7 +142,7 @@ describe('a block stored in parts, for which the store has no MD5', () => {
 });
 
 describe('many ranges of a block that has to be hashed', () => {
-  test.each([300_000, 2 * BIG + 77])(
+  test.each([300_000, 3 * BIG + 77])(
     'hash it once, whether they come together or one by one (%d bytes)',
     async (size) => {
       for (const together of [1, 16]) {
@@ -174,10 +175,10 @@ describe('many ranges of a block that has to be hashed', () => {
               return read(offset, 1 + (((i + j) * 7919) % Math.min(2000, size - offset)));
             }),
           );
-        await read(0, size);
         await read(size - 1, 1);
-        expect([together, whole]).toEqual([together, 1]);
-        expect(bytes).toBeLessThan(258 * (2 * 64 * 1024 + 2000) + size);
+        // A small block is read whole for each range; digests of a larger one, for each two of its megabytes at most.
+        if (size > 2 ** 20) expect([together, whole]).toEqual([together, 1]);
+        expect(bytes).toBeLessThan(258 * 2 * 2 ** 20 + size);
       }
     },
   );
@@ -192,7 +193,7 @@ describe('a store that gives other bytes the second time', () => {
     const at = testMount();
     const block = await randomBlock(size);
     await putInParts(at, dataKey(block.hash), block.data);
-    const wrong = new Uint8Array(range.length).fill(1);
+    const wrong = new Uint8Array(Math.max(range.length, 2 * 2 ** 20)).fill(1);
     let flips = false;
     const fickle: Mount = {
       ...at.mount,
@@ -200,9 +201,9 @@ describe('a store that gives other bytes the second time', () => {
         ...at.mount.volume,
         read: async (hash, options) => {
           const object = await at.mount.volume.read(hash, options);
-          if (object === null || options?.range === undefined || !flips) return object;
+          if (object === null || !flips) return object;
           await object.body.cancel();
-          return { ...object, body: bodyOf(wrong) };
+          return { ...object, body: bodyOf(wrong.slice(0, options?.range?.length ?? size)) };
         },
       },
     };

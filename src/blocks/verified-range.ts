@@ -1,0 +1,113 @@
+import { waitUntil } from 'cloudflare:workers';
+import { KeepError } from '../keep/errors.ts';
+import { DIGEST_CHUNK_BYTES } from '../storage/bucket-layout.ts';
+import type { Mount } from '../storage/mounts.ts';
+import type { ByteRange } from '../streams/byte-range.ts';
+import { CHUNK_BYTES, type Chunks } from '../streams/chunks.ts';
+import { pacedBody } from '../streams/paced-body.ts';
+import { verifiedBytes } from '../streams/verify.ts';
+import { type BlockRead, judge, judged, openAt, streamOf, type Wanted } from './block-source.ts';
+import { checkableRange, checkedChunks, createDigester, knownDigests, rememberDigests } from './range-digests.ts';
+import type { Attempt } from './try-mounts.ts';
+import { createTurns } from './turns.ts';
+import { verifyWhole } from './whole-block.ts';
+
+/** Hashing of whole blocks: ranges of one block that are asked for together wait for the first of them. */
+const HASHING = createTurns(60_000);
+
+/**
+ * Part of a block from one mount, checked before it is given out; null when the mount does not have the block. A block
+ * of up to a MiB is read and hashed whole. A larger one is hashed whole once; its digests are kept, and after that only
+ * the megabytes that a range touches are read.
+ */
+export async function verifiedRange(wanted: Wanted, at: Attempt, range: ByteRange, size: number) {
+  const read =
+    size <= DIGEST_CHUNK_BYTES ? await ofSmallBlock(wanted, at, range, size) : await byDigests(wanted, at, range, size);
+  return read === null ? null : ({ ...read, size, from: at.mount.uuid, vouched: 'hashed' } satisfies BlockRead);
+}
+
+async function ofSmallBlock(wanted: Wanted, at: Attempt, range: ByteRange, size: number) {
+  const object = await openAt(wanted, at);
+  if (object === null) return null;
+  await judged(wanted, object, true);
+  const bytes = await verifiedBytes(object.body, { hash: wanted.hash, size });
+  wanted.source.cache.put(wanted.hash, bytes);
+  return { body: streamOf(bytes.subarray(range.offset, range.offset + range.length)) };
+}
+
+async function byDigests(wanted: Wanted, at: Attempt, range: ByteRange, size: number) {
+  const { hash } = wanted;
+  const needed = checkableRange(range, size);
+  let digests = knownDigests({ hash, size });
+  if (digests === null) {
+    // A mount that does not have the block has no digests either, and nothing to hash.
+    const info = wanted.source.mounts.length > 1 ? await at.mount.volume.head(hash, at.signal) : undefined;
+    if (info === null) return null;
+    if (info !== undefined) judge(wanted, info, false);
+    digests = await digestsOf(wanted, at, size);
+  }
+  const object = await openAt(wanted, at, needed);
+  if (object === null) return null;
+  await judged(wanted, object, false);
+  const chunks = checkedChunks(object.body, digests, range);
+  const first = await chunks.next();
+  if (range.length <= CHUNK_BYTES) return { body: streamOf(await joined(first, chunks, range.length)) };
+  return pacedBody(after(first, chunks), range.length, wanted.signal);
+}
+
+/** From the mount, or by hashing the block. */
+async function digestsOf({ source, hash }: Wanted, { mount, signal }: Attempt, size: number): Promise<Uint8Array> {
+  const block = { hash, size };
+  for (;;) {
+    const digests = knownDigests(block);
+    if (digests !== null) return digests;
+    if (!HASHING.isTaken(hash)) break;
+    await HASHING.wait(hash, signal);
+  }
+  return HASHING.take(hash, async () => {
+    // What cannot be loaded is computed.
+    const stored = (await source.digests?.load(mount, block, signal).catch(() => null)) ?? null;
+    const digests = stored ?? (await computed({ source, hash }, mount, size, signal));
+    rememberDigests(block, digests);
+    if (stored === null)
+      waitUntil(source.digests?.save(mount, block, digests).catch(() => undefined) ?? Promise.resolve());
+    return digests;
+  });
+}
+
+async function computed(
+  wanted: Pick<Wanted, 'source' | 'hash'>,
+  mount: Mount,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const { writable, finished } = createDigester({ hash: wanted.hash, size });
+  await verifyWhole(wanted, mount, size, signal, { writable, required: true });
+  return finished;
+}
+
+/** The chunks with the first one again in front. */
+function after(first: Uint8Array | null, rest: Chunks): Chunks {
+  let waiting = first;
+  return {
+    async next(spent, bytes) {
+      const chunk = waiting;
+      waiting = null;
+      return chunk ?? rest.next(spent, bytes);
+    },
+    cancel: (reason) => rest.cancel(reason),
+  };
+}
+
+/** All chunks in one buffer of `length` bytes. */
+async function joined(first: Uint8Array | null, rest: Chunks, length: number): Promise<Uint8Array> {
+  if (first?.byteLength === length) return first;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (let chunk = first; chunk !== null; chunk = await rest.next()) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  if (at < length) throw new KeepError('corrupt');
+  return bytes;
+}
