@@ -1,3 +1,4 @@
+import { createTickets } from '../accounts/tickets.ts';
 import { type RangeSource, readRange } from '../blocks/read-range.ts';
 import { createEventLog } from '../collections/event-log.ts';
 import { createFileTrees } from '../collections/file-trees.ts';
@@ -5,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import { count } from '../http/metrics.ts';
 import type { Mount } from '../storage/mounts.ts';
+import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
 import { composeWriting } from './compose-writing.ts';
@@ -24,6 +26,7 @@ export function composeKeepWeb(
     logsDb === undefined ? null : createEventLog(logsDb, config.clusterId, countDropped, (ms) => scheduler.wait(ms));
   return {
     writing: composeWriting(config, accounts, mounts),
+    tickets: createTickets(config.systemRootToken, Date.now),
     downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache !== 'off'),
@@ -48,6 +51,13 @@ export function composeKeepWeb(
       else events?.record(event.object_uuid, event, Date.now(), waitUntil);
     },
   };
+}
+
+/** DRS and htsget over the same collections. */
+export function composeGa4gh(config: Config, deps: KeepWebDependencies): Ga4ghDependencies {
+  const { anonymousToken, downloadUrl } = deps.downloads;
+  const { ticketTtlSeconds } = config.downloads;
+  return { ...deps, settings: { clusterId: config.clusterId, anonymousToken, downloadUrl, ticketTtlSeconds } };
 }
 
 function settingsOf(config: Config, anonymousToken: string | null): DownloadSettings {

@@ -15,6 +15,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { createR2ObjectStore } from '../storage/r2-object-store.ts';
 import { createS3ObjectStore } from '../storage/s3-object-store.ts';
 import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import { createCacheAside } from '../surfaces/keepproxy/cache-aside.ts';
 import type { KeepProxy } from '../surfaces/keepproxy/proxy.ts';
@@ -27,7 +28,7 @@ import { balanceGauges } from '../surfaces/operator/balance.ts';
 import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import type { S3Dependencies } from '../surfaces/s3/dependencies.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
-import { composeKeepWeb } from './compose-keep-web.ts';
+import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
 import { type BlockFill, composeReads } from './compose-reads.ts';
 import { composeS3 } from './compose-s3.ts';
 
@@ -51,6 +52,8 @@ export interface Dependencies
   downloads: KeepWebDependencies | null;
   /** Null where there are no downloads. */
   s3: S3Dependencies | null;
+  /** Null: no collections are bound. */
+  ga4gh: Ga4ghDependencies | null;
 }
 
 export type CompositionResult = { ok: true; deps: Dependencies } | { ok: false; problems: string[] };
@@ -96,6 +99,7 @@ function build(env: Env): CompositionResult {
     eraseCollection: accounts.api?.mode === 'embedded' ? accounts.api.commits.erase : null,
     downloads,
     s3: composeS3(config, accounts, downloads),
+    ga4gh: downloads === null ? null : composeGa4gh(config, downloads),
     queues,
     balancing,
     db: env.DB,

@@ -6,6 +6,7 @@ import { createRouteTable, type Route } from '../http/route-table.ts';
 import { idOfHost } from '../keep/collection-ids.ts';
 import { KeepError } from '../keep/errors.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
+import { ga4gh } from '../surfaces/ga4gh/ga4gh.ts';
 import { download, preflight } from '../surfaces/keep-web/handler.ts';
 import { proxyGet } from '../surfaces/keepproxy/get.ts';
 import { proxyIndex } from '../surfaces/keepproxy/index-lists.ts';
@@ -38,6 +39,9 @@ const ROUTES: Route<[RequestContext, Dependencies]>[] = [
   // The Arvados API, or forwarding to the cluster's: surfaces/arvados/api.ts lists its routes, because a request may
   // override its method.
   ['ALL', /^\/(arvados|discovery)\/v1(\/.*)?$/s, arvadosApi],
+
+  // DRS and htsget: surfaces/ga4gh/ga4gh.ts lists their routes.
+  ['ALL', /^\/ga4gh\/.*$/s, genomes],
 
   // keep-web's addresses (docs/protocol/files.md#addresses). A collection's own host has no others.
   ['GET HEAD PROPFIND', /^\/$/, downloads],
@@ -133,6 +137,11 @@ async function downloads(context: RequestContext, deps: Dependencies): Promise<R
  */
 function isOwnPagesOnly({ request }: RequestContext): boolean {
   return idOfHost(request.headers.get('Host') ?? '') !== null || request.headers.has('Cookie');
+}
+
+/** Errors and CORS headers as the standards want them. */
+async function genomes(context: RequestContext, deps: Dependencies): Promise<Response> {
+  return deps.ga4gh === null ? textError(new KeepError('not_configured')) : ga4gh(context, deps.ga4gh);
 }
 
 /** OPTIONS / from a WebDAV client asks for WebDAV; as a browser's preflight it asks whether a script may POST a block. */

@@ -27,7 +27,7 @@ interface ApiList {
 
 const PAGE = 1000;
 const TIMEOUT_MS = 60_000;
-const FIELDS = ['uuid', 'name', 'modified_at', 'portable_data_hash'];
+const FIELDS = ['uuid', 'name', 'modified_at', 'created_at', 'portable_data_hash'];
 const PROJECTS = [
   ['uuid', 'is_a', 'arvados#group'],
   ['groups.group_class', 'in', ['project', 'filter']],
@@ -72,6 +72,7 @@ export function createClusterSource(apiUrl: string): CollectionSource {
         portableDataHash: record.portable_data_hash ?? id,
         name: record.name ?? '',
         modifiedAt: record.modified_at ?? '',
+        createdAt: record.created_at ?? null,
         manifest: () => manifestOf(`${apiUrl}/arvados/v1/${path}`, token, record.portable_data_hash ?? id),
       };
     },

@@ -137,6 +137,7 @@ export function createD1Source(
       portableDataHash: String(record.portable_data_hash),
       name: String(record.name),
       modifiedAt: String(record.modified_at),
+      createdAt: typeof record.created_at === 'string' ? record.created_at : null,
       manifest: () => textOf(collections, collection, user),
     };
   }

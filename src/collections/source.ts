@@ -6,6 +6,8 @@ export interface OpenCollection {
   name: string;
   /** RFC 3339. */
   modifiedAt: string;
+  /** RFC 3339; null where the source does not tell. */
+  createdAt: string | null;
   /**
    * The manifest's text. Who may read the collection may read its blocks: locators are signed for the token only where
    * they come from a cluster.

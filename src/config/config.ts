@@ -71,6 +71,8 @@ export interface DownloadConfig {
   readStalenessSeconds: number;
   logEvents: boolean;
   logIntervalSeconds: number;
+  /** DRS_URL_TTL: how long addresses with a ticket open a file. */
+  ticketTtlSeconds: number;
   slashSubstitution: string;
   mayDownload: { user: boolean; admin: boolean };
   mayUpload: { user: boolean; admin: boolean };
@@ -259,6 +261,7 @@ const Vars = v.object({
   READ_STALENESS: duration('0s'),
   WEBDAV_LOG_EVENTS: flag(true),
   WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
+  DRS_URL_TTL: duration('12h'),
   WEBDAV_LITTER: v.optional(v.picklist(['keep', 'drop', 'refuse'], 'write keep, drop or refuse'), 'keep'),
   FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
   TRANSFER_WINDOW: duration('64s'),
@@ -353,6 +356,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       readStalenessSeconds: o.READ_STALENESS,
       logEvents: o.WEBDAV_LOG_EVENTS,
       logIntervalSeconds: o.WEBDAV_LOG_DOWNLOAD_INTERVAL,
+      ticketTtlSeconds: o.DRS_URL_TTL,
       slashSubstitution: o.FORWARD_SLASH_NAME_SUBSTITUTION,
       litter: o.WEBDAV_LITTER,
       mayUpload: { user: permission.output.User.Upload, admin: permission.output.Admin.Upload },

@@ -1,3 +1,4 @@
+import type { Tickets } from '../../accounts/tickets.ts';
 import type { FileDependencies, FileSettings } from '../../files/dependencies.ts';
 import type { Writing } from '../../files/writing.ts';
 import type { OriginSettings } from './origin-policy.ts';
@@ -16,6 +17,8 @@ export interface DownloadSettings extends OriginSettings, FileSettings {
 
 /** The dependencies of this surface. */
 export interface KeepWebDependencies extends FileDependencies {
+  /** Opens the addresses that DRS and htsget give out. */
+  tickets: Tickets;
   /** Null: nothing can be changed here. */
   writing: Writing | null;
   downloads: DownloadSettings;

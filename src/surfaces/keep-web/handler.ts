@@ -1,3 +1,4 @@
+import { isTicket } from '../../accounts/tickets.ts';
 import { fileEtag } from '../../collections/file-etag.ts';
 import { isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
 import { blockOpener } from '../../files/block-opener.ts';
@@ -60,7 +61,8 @@ export async function download(context: RequestContext, deps: KeepWebDependencie
   const credentials = credentialsOf(context, address, policy, fields, deps.downloads.anonymousToken);
   if (credentials.kind === 'refused') return inlineRefused(deps.downloads);
   if (credentials.kind === 'redirect') return withoutToken(asked, credentials.cookie);
-  const search = await firstTarget(asked, credentials.tokens, credentials.anonymous);
+  const tokens = await behindTickets(asked, credentials.tokens);
+  const search = await firstTarget(asked, tokens, credentials.anonymous);
   if (search.target === null) return denied(context, address, policy, deps.downloads, search);
   return answer(asked, search.target);
 }
@@ -68,6 +70,15 @@ export async function download(context: RequestContext, deps: KeepWebDependencie
 function withoutToken({ context, address }: Asked, cookie: string | null): Response {
   const path = encodePath([...address.prefix, ...address.path], address.trailingSlash);
   return tokenRedirect(context.request, context.url, path, cookie);
+}
+
+/** A ticket stands for the token that it was made with, for reading the one file that it is of. */
+async function behindTickets({ context, deps, address }: Asked, tokens: string[]): Promise<string[]> {
+  const [ticket] = tokens;
+  if (ticket === undefined || !isTicket(ticket)) return tokens;
+  if (address.kind !== 'id' || !['GET', 'HEAD'].includes(context.method)) return [];
+  const token = await deps.tickets.open(ticket, { portableDataHash: address.id, path: address.path.join('/') });
+  return token === null ? [] : [token];
 }
 
 /** Tries tokens in their order until one opens the address. */

@@ -38,7 +38,14 @@ describe('what was opened', () => {
       asked.push(`${id} ${token}`);
       if (token === 'bad') return null;
       const { hash } = state;
-      return { uuid: id, portableDataHash: hash, name: '', modifiedAt: '', manifest: async () => [hash] as never };
+      return {
+        uuid: id,
+        portableDataHash: hash,
+        name: '',
+        modifiedAt: '',
+        createdAt: null,
+        manifest: async () => [hash] as never,
+      };
     };
     const opener = createOpener(
       { collections: { open }, isAccepted: async () => state.accepted },

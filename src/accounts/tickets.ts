@@ -1,0 +1,84 @@
+import { decodeBase64Url, encodeBase64Url } from '../keep/base64url.ts';
+import { KeepError } from '../keep/errors.ts';
+
+/**
+ * Tickets: texts in an address that open one file, for programs that send no token along. A ticket is the token it was
+ * made with, sealed (AES-GCM) together with the file and its expiry: what the token may not do any more, neither may
+ * the ticket.
+ */
+export interface Tickets {
+  /** @param expiresAt Unix seconds */
+  seal(token: string, file: TicketFile, expiresAt: number): Promise<string>;
+  /** The token; null for a text that is no ticket, is of another file, or has expired. */
+  open(ticket: string, file: TicketFile): Promise<string | null>;
+}
+
+/** The file that a ticket opens. */
+export interface TicketFile {
+  portableDataHash: string;
+  path: string;
+}
+
+/** Texts that begin so are tickets: no token does. */
+const PREFIX = 'ticket-';
+const IV_BYTES = 12;
+const EXPIRY_BYTES = 8;
+
+export function isTicket(text: string): boolean {
+  return text.startsWith(PREFIX);
+}
+
+/**
+ * @param secret of the Worker; the key is derived from it
+ * @param now Unix milliseconds
+ */
+export function createTickets(secret: string, now: () => number): Tickets {
+  let key: Promise<CryptoKey> | null = null;
+  const keyOf = () => {
+    key ??= deriveKey(secret);
+    return key;
+  };
+  return {
+    async seal(token, file, expiresAt) {
+      const text = new TextEncoder().encode(token);
+      const content = new Uint8Array(EXPIRY_BYTES + text.byteLength);
+      new DataView(content.buffer).setFloat64(0, expiresAt);
+      content.set(text, EXPIRY_BYTES);
+      const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+      const sealed = new Uint8Array(await crypto.subtle.encrypt(cipher(iv, file), await keyOf(), content));
+      const all = new Uint8Array(IV_BYTES + sealed.byteLength);
+      all.set(iv);
+      all.set(sealed, IV_BYTES);
+      return `${PREFIX}${encodeBase64Url(all)}`;
+    },
+    async open(ticket, file) {
+      if (!isTicket(ticket)) return null;
+      const all = decodeBase64Url(ticket.slice(PREFIX.length));
+      if (all === null || all.byteLength < IV_BYTES + EXPIRY_BYTES) return null;
+      const sealed = all.subarray(IV_BYTES);
+      const content = await crypto.subtle
+        .decrypt(cipher(all.slice(0, IV_BYTES), file), await keyOf(), sealed)
+        .catch(() => null);
+      if (content === null) return null;
+      if (new DataView(content).getFloat64(0) * 1000 <= now()) return null;
+      return new TextDecoder().decode(content.slice(EXPIRY_BYTES));
+    },
+  };
+}
+
+function cipher(iv: Uint8Array<ArrayBuffer>, { portableDataHash, path }: TicketFile) {
+  return { name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(`${portableDataHash}\n${path}`) };
+}
+
+async function deriveKey(secret: string): Promise<CryptoKey> {
+  if (secret === '') throw new KeepError('not_configured');
+  const bytes = new TextEncoder().encode(secret);
+  const base = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveKey']);
+  const how = {
+    name: 'HKDF',
+    hash: 'SHA-256',
+    salt: new Uint8Array(0),
+    info: new TextEncoder().encode('file tickets'),
+  };
+  return crypto.subtle.deriveKey(how, base, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+}
