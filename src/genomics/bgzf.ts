@@ -1,5 +1,5 @@
 import { joinBytes } from '../streams/join-bytes.ts';
-import { BadGenomicFile, type RangedFile, readUpTo } from './ranged-file.ts';
+import { BadGenomicFile } from './ranged-file.ts';
 
 /**
  * BGZF: a row of gzip members, each of at most 64 KiB before and after compression, whose size stands in an extra field
@@ -23,8 +23,6 @@ const FIXED_HEADER_BYTES = 12;
 const GZIP_HEADER_BYTES = 10;
 /** With its one extra field. */
 const HEADER_BYTES = 18;
-/** Enough for headers that programs write: the size is their only extra field. */
-const HEADER_READ_BYTES = 64;
 
 /** @returns negative, 0 or positive, for sorting */
 export function compareOffsets(a: VirtualOffset, b: VirtualOffset): number {
@@ -57,17 +55,6 @@ function extraFieldAt(bytes: Uint8Array, at: number): { start: number; end: numb
   if (bytes.byteLength < start) return null;
   const end = start + (bytes[at + 10] ?? 0) + (bytes[at + 11] ?? 0) * 256;
   return end <= bytes.byteLength ? { start, end } : null;
-}
-
-/**
- * Where the block that begins at `start` ends.
- * @throws BadGenomicFile where no block begins
- */
-export async function blockEnd(file: RangedFile, start: number): Promise<number> {
-  const size = blockSizeAt(await readUpTo(file, start, HEADER_READ_BYTES), 0);
-  if (size === null || start + size > file.size)
-    throw new BadGenomicFile(`no BGZF block begins at byte ${start}: the index is not of this file`);
-  return start + size;
 }
 
 /**

@@ -157,9 +157,12 @@ export function chunksOf(index: BinIndex, reference: number, interval: Interval)
   const wanted = levelsOf(index, { start, end });
   for (const bin of bins.list) {
     if (!wanted.some(({ first, last }) => bin.number >= first && bin.number <= last)) continue;
-    for (const chunk of chunksIn(index, bin)) if (compareOffsets(chunk.end, minimum) > 0) chunks.push(chunk);
+    for (const { start: from, end: to } of chunksIn(index, bin)) {
+      if (compareOffsets(to, minimum) > 0)
+        chunks.push({ start: compareOffsets(from, minimum) < 0 ? minimum : from, end: to });
+    }
   }
-  return joinChunks(chunks, minimum);
+  return joinChunks(chunks);
 }
 
 interface Bin {
@@ -236,16 +239,14 @@ function leastByBins({ minShift, depth }: BinIndex, { list }: Bins, start: numbe
   return leastOf.get(bin) ?? { block: 0, within: 0 };
 }
 
-function joinChunks(chunks: Chunk[], minimum: VirtualOffset): Chunk[] {
+/** Chunks in the order of the file, those that meet in a block joined. */
+export function joinChunks(chunks: readonly Chunk[]): Chunk[] {
   const joined: Chunk[] = [];
-  for (const { start, end } of chunks.sort((a, b) => compareOffsets(a.start, b.start))) {
-    const from = compareOffsets(start, minimum) < 0 ? minimum : start;
+  for (const { start, end } of chunks.toSorted((a, b) => compareOffsets(a.start, b.start))) {
     const last = joined.at(-1);
-    if (last !== undefined && from.block <= last.end.block) {
-      if (compareOffsets(end, last.end) > 0) last.end = end;
-    } else {
-      joined.push({ start: from, end });
-    }
+    if (compareOffsets(end, start) <= 0) continue;
+    if (last === undefined || start.block > last.end.block) joined.push({ start, end });
+    else if (compareOffsets(end, last.end) > 0) last.end = end;
   }
   return joined;
 }

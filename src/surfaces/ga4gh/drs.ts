@@ -66,7 +66,7 @@ export async function bulkObjects(context: RequestContext, deps: Ga4ghDependenci
   const missing = await eachObject(context, deps, ids, async (opened, drsId) => {
     found.push(await drsObject(context, deps, opened, drsId, expand));
   });
-  return json({ ...summaryOf(ids.length, missing), resolved_drs_object: found });
+  return json({ ...summaryOf(new Set(ids).size, missing), resolved_drs_object: found });
 }
 
 /** `POST /objects/access`. */

@@ -2,9 +2,10 @@ import { fileEtag } from '../../collections/file-etag.ts';
 import { inflate, inflateBlocks } from '../../genomics/bgzf.ts';
 import { parseBinIndex } from '../../genomics/bin-index.ts';
 import { parseCrai } from '../../genomics/cram.ts';
+import { parseGzi } from '../../genomics/gzi.ts';
 import { type Format, readHeader } from '../../genomics/header.ts';
 import { BadGenomicFile, type RangedFile } from '../../genomics/ranged-file.ts';
-import { type IndexedFile, parseGzi } from '../../genomics/regions.ts';
+import type { IndexedBgzf, IndexedCram } from '../../genomics/regions.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { createBoundedMap } from '../../keep/bounded-map.ts';
 import { KeepError } from '../../keep/errors.ts';
@@ -12,7 +13,7 @@ import type { Ga4ghDependencies } from './dependencies.ts';
 import { fileAt, type Opened, rangedFile } from './open-file.ts';
 
 /** What is kept of a file and its indexes: it is content only, the same for every reader. */
-export type GenomeIndex = Omit<IndexedFile, 'file'>;
+export type GenomeIndex = Omit<IndexedCram, 'file'> | Omit<IndexedBgzf, 'file'>;
 
 /** Extensions of each format, in lower case. */
 const EXTENSIONS: Record<Format, string[]> = {
@@ -112,17 +113,21 @@ async function load(format: Format, file: RangedFile, index: RangedFile, gzi: Ra
   if (index.size > MAX_INDEX_BYTES) throw new BadGenomicFile(`an index of over ${MAX_INDEX_BYTES} bytes`);
   const header = await readHeader(file, format);
   const bytes = await index.read(0, index.size);
-  const blockStarts = gzi === null || gzi.size > MAX_INDEX_BYTES ? null : parseGzi(await gzi.read(0, gzi.size));
   if (format === 'CRAM') {
     const text = bytes[0] === 31 ? await inflate(bytes, MAX_INFLATED_BYTES) : bytes;
-    return { format, header, blockStarts, index: { kind: 'crai', crai: parseCrai(new TextDecoder().decode(text)) } };
+    return { format, header, index: { kind: 'crai', crai: parseCrai(new TextDecoder().decode(text)) } };
   }
   const inflated = bytes[0] === 31 ? await inflateBlocks(bytes, MAX_INFLATED_BYTES) : bytes;
+  const blockStarts = gzi === null || gzi.size > MAX_INDEX_BYTES ? null : parseGzi(await gzi.read(0, gzi.size));
   return { format, header, blockStarts, index: parseBinIndex(inflated) };
 }
 
-function sizeOf({ header, index, blockStarts }: GenomeIndex): number {
+function sizeOf(source: GenomeIndex): number {
+  const { header } = source;
   const names = header.references.reduce((sum, name) => sum + 40 + 2 * name.length, 0);
-  const bytes = index.kind === 'crai' ? 120 * index.crai.entries.length : index.bytes.byteLength;
-  return 1000 + names + bytes + (header.tail?.byteLength ?? 0) + (blockStarts?.byteLength ?? 0);
+  const bytes =
+    'blockStarts' in source
+      ? source.index.bytes.byteLength + (source.blockStarts?.byteLength ?? 0)
+      : 120 * source.index.crai.entries.length;
+  return 1000 + names + bytes + (header.tail?.byteLength ?? 0);
 }

@@ -1,22 +1,29 @@
 import { BGZF_EOF } from '../../genomics/bgzf.ts';
 import { knownBlocks } from '../../genomics/bin-index.ts';
 import { CRAM_EOF_BYTES } from '../../genomics/cram.ts';
+import { cutChunk, joinNearest } from '../../genomics/cut-chunk.ts';
 import { type Format, type GenomicHeader, readHeader } from '../../genomics/header.ts';
-import { type FileRange, joinRanges, type RangedFile } from '../../genomics/ranged-file.ts';
-import { knowsReference, rangesOf, UNPLACED } from '../../genomics/regions.ts';
+import type { FileRange, RangedFile } from '../../genomics/ranged-file.ts';
+import { chunksFor, containersFor, knowsReference, type Region, UNPLACED } from '../../genomics/regions.ts';
 import { MAX_PART_BYTES, splitRanges } from '../../genomics/split.ts';
 import type { GenomeIndex } from './genome-files.ts';
 import { HtsgetError } from './htsget-error.ts';
 import type { HtsgetQuery } from './htsget-query.ts';
 
 /** One piece of the answer: a range of the file, or bytes that stand in the ticket. */
-export type TicketPart = { class: 'header' | 'body' | null } & (
-  | { range: FileRange; bytes: null }
-  | { range: null; bytes: Uint8Array }
-);
+export type TicketPart = { range: FileRange } | { bytes: Uint8Array };
+
+/** The pieces of a complete file, those of its header apart. */
+export interface TicketParts {
+  header: TicketPart[];
+  body: TicketPart[];
+}
+
+/** Each chunk has two blocks in the ticket, of some 20 KB. */
+const MAX_CHUNKS = 64;
 
 /**
- * The parts that make a complete file of the records that were asked for.
+ * The parts that make a complete file of the records that were asked for; header and body for the whole file are one part.
  * @param load reads the file's index; null without one
  * @throws HtsgetError NotFound for an unknown reference; BadGenomicFile
  */
@@ -25,14 +32,14 @@ export async function ticketParts(
   format: Format,
   load: () => Promise<GenomeIndex> | null,
   { headerOnly, regions }: HtsgetQuery,
-): Promise<TicketPart[]> {
+): Promise<TicketParts> {
   if (headerOnly) {
     const header = (await load())?.header ?? (await readHeader(file, format));
-    return [...headerParts(header), endPart(file, format, 'header')];
+    return { header: [...headerParts(header), endPart(file, format)], body: [] };
   }
   if (regions === null) {
     const index = file.size > MAX_PART_BYTES ? await load() : null;
-    return cut(file, [{ start: 0, end: file.size }], index, format);
+    return { header: [], body: await whole(file, [{ start: 0, end: file.size }], index, format) };
   }
   const index = await load();
   if (index === null) throw new HtsgetError('NotFound', 'no index lies beside this file');
@@ -41,34 +48,35 @@ export async function ticketParts(
     if (reference !== UNPLACED && !knowsReference(source, reference))
       throw new HtsgetError('NotFound', `the file has no reference ${reference.slice(0, 100)}`);
   }
-  const { header } = index;
-  const body = await rangesOf(source, regions);
-  const first = body[0]?.start ?? Number.POSITIVE_INFINITY;
-  if (header.tail === null && first >= header.end) {
-    // Header and records are apart: clients may fetch them so.
-    const parts = await cut(file, body, index, format);
-    return [
-      ...headerParts(header),
-      ...parts.map((part): TicketPart => ({ ...part, class: 'body' })),
-      endPart(file, format, 'body'),
-    ];
-  }
-  const ranges = joinRanges([{ start: 0, end: header.end }, ...body]);
-  return [...(await cut(file, ranges, index, format)), endPart(file, format, null)];
+  const body = await records(file, index, regions);
+  return { header: headerParts(index.header), body: [...body, endPart(file, format)] };
 }
 
 function headerParts({ clean, tail }: GenomicHeader): TicketPart[] {
-  const parts: TicketPart[] = clean > 0 ? [{ range: { start: 0, end: clean }, bytes: null, class: 'header' }] : [];
-  return tail === null ? parts : [...parts, { range: null, bytes: tail, class: 'header' }];
+  const parts: TicketPart[] = clean > 0 ? [{ range: { start: 0, end: clean } }] : [];
+  return tail === null ? parts : [...parts, { bytes: tail }];
 }
 
 /** The end marker; a CRAM file's own, as it depends on the version. */
-function endPart({ size }: RangedFile, format: Format, part: TicketPart['class']): TicketPart {
-  if (format === 'CRAM') return { range: { start: size - CRAM_EOF_BYTES, end: size }, bytes: null, class: part };
-  return { range: null, bytes: BGZF_EOF, class: part };
+function endPart({ size }: RangedFile, format: Format): TicketPart {
+  return format === 'CRAM' ? { range: { start: size - CRAM_EOF_BYTES, end: size } } : { bytes: BGZF_EOF };
 }
 
-async function cut(
+async function records(file: RangedFile, index: GenomeIndex, regions: readonly Region[]): Promise<TicketPart[]> {
+  if (!('blockStarts' in index)) return whole(file, containersFor({ ...index, file }, regions), index, index.format);
+  const chunks = joinNearest(await chunksFor({ ...index, file }, regions), MAX_CHUNKS);
+  const parts: TicketPart[] = [];
+  for (const chunk of chunks) {
+    const { head, middle, tail } = await cutChunk(file, chunk);
+    if (head !== null) parts.push({ bytes: head });
+    if (middle.end > middle.start) parts.push(...(await whole(file, [middle], index, index.format)));
+    if (tail !== null) parts.push({ bytes: tail });
+  }
+  return parts;
+}
+
+/** Ranges of the file as parts that are not too large. */
+async function whole(
   file: RangedFile,
   ranges: FileRange[],
   source: GenomeIndex | null,
@@ -77,9 +85,10 @@ async function cut(
   const isLarge = ranges.some(({ start, end }) => end - start > MAX_PART_BYTES);
   const starts = isLarge && source !== null ? startsOf(source) : [];
   const parts = await splitRanges(file, ranges, starts, format !== 'CRAM');
-  return parts.map((range) => ({ range, bytes: null, class: null }));
+  return parts.map((range) => ({ range }));
 }
 
-function startsOf({ index, blockStarts }: GenomeIndex): ArrayLike<number> {
-  return blockStarts ?? (index.kind === 'crai' ? index.crai.containers : knownBlocks(index));
+function startsOf(source: GenomeIndex): ArrayLike<number> {
+  if (!('blockStarts' in source)) return source.index.crai.containers;
+  return source.blockStarts ?? knownBlocks(source.index);
 }

@@ -1,6 +1,7 @@
 import { findNode } from '../../collections/file-tree.ts';
 import type { Format } from '../../genomics/header.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { encodeBase64 } from '../../keep/base64url.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { accessUrl } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
@@ -31,10 +32,15 @@ export async function htsgetTicket(
   if (query.regions !== null && index === null)
     throw new HtsgetError('NotFound', `no index lies beside this file, so regions cannot be found: ${ADVICE[format]}`);
   const load = () => (index === null ? null : genomeIndex(context, deps, opened, { path, node, format, index }));
-  const parts = await ticketParts(file, format, load, query);
+  const { header, body } = await ticketParts(file, format, load, query);
   const url = await accessUrl(context, deps, opened, path);
+  const kind = header.length > 0 ? 'body' : null;
+  const urls = [
+    ...header.map((part) => toUrl(part, url, file.size, 'header')),
+    ...body.map((part) => toUrl(part, url, file.size, kind)),
+  ];
   return Response.json(
-    { htsget: { format, urls: parts.map((part) => toUrl(part, url, file.size)) } },
+    { htsget: { format, urls } },
     { headers: { 'Content-Type': TYPE, 'Cache-Control': 'no-store' } },
   );
 }
@@ -86,10 +92,11 @@ function missing(): HtsgetError {
   return new HtsgetError('NotFound', 'no such object, or none that this token may read');
 }
 
-function toUrl({ range, bytes, class: part }: TicketPart, url: string, size: number) {
-  const kind = part === null ? {} : { class: part };
-  if (bytes !== null) return { url: `data:;base64,${btoa(String.fromCharCode(...bytes))}`, ...kind };
-  const { start, end } = range;
-  if (start === 0 && end === size) return { url, ...kind };
-  return { url, headers: { Range: `bytes=${start}-${end - 1}` }, ...kind };
+/** A part as the ticket has it. */
+function toUrl(part: TicketPart, url: string, size: number, kind: 'header' | 'body' | null) {
+  const named = kind === null ? {} : { class: kind };
+  if ('bytes' in part) return { url: `data:;base64,${encodeBase64(part.bytes)}`, ...named };
+  const { start, end } = part.range;
+  if (start === 0 && end === size) return { url, ...named };
+  return { url, headers: { Range: `bytes=${start}-${end - 1}` }, ...named };
 }
