@@ -5,6 +5,7 @@ import { completionCommand } from './commands/completion.ts';
 import { cp, mv } from './commands/copy.ts';
 import { deployConfig } from './commands/deploy-config.ts';
 import { doctor } from './commands/doctor.ts';
+import { drs } from './commands/drs.ts';
 import { erase } from './commands/erase.ts';
 import { ls } from './commands/ls.ts';
 import { manifest } from './commands/manifest.ts';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   rm,
   mkdir,
   manifest,
+  drs,
   sign,
   search,
   share,

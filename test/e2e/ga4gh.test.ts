@@ -7,6 +7,7 @@ import { BamFile } from '@gmod/bam';
 import { RemoteFile } from 'generic-filehandle2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createUser, type Json, type TestUser } from '../support/api.ts';
+import { cliFor } from '../support/cli.ts';
 import { stored } from '../support/collections.ts';
 import { blockOf, md5, request } from '../support/keep.ts';
 import { startService, type TestService } from '../support/service.ts';
@@ -190,6 +191,18 @@ describe('DRS', () => {
     expect(preflight.headers.get('access-control-allow-origin')).toBe('https://igv.org');
     expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization');
   });
+});
+
+test('the command line prints the id of a file and of a directory', async () => {
+  await using cli = await cliFor(service, 'drs');
+  cli.env.ARVADOS_API_TOKEN = ann.token;
+  const { run } = cli;
+  const file = await run('drs', `${collection.uuid}/data/reads.bam`);
+  expect(file.stdout).toBe(`${root}.data~2freads.bam\ndrs://127.0.0.1/${root}.data~2freads.bam\n`);
+  expect((await run('drs', `${collection.uuid}/data/`)).stdout).toContain(`${root}.data~2f\n`);
+  expect(JSON.parse((await run('drs', collection.uuid, '--json')).stdout)).toMatchObject({ id: root });
+  const missing = await run('drs', `${collection.uuid}/gone`);
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('is not there')]);
 });
 
 describe('htsget', () => {

@@ -13,11 +13,11 @@ import {
 } from '../../collections/file-tree.ts';
 import { contentType } from '../../files/content-type.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { type DrsId, formatDrsId, portableName } from '../../keep/drs-id.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { accessUrl, originOf } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { findIndex, formatOf } from './genome-files.ts';
-import { type DrsId, formatDrsId, portableName } from './ids.ts';
 import type { Opened } from './open-file.ts';
 
 /** The one way to fetch bytes that needs another request: its `access_id`. */

@@ -2,12 +2,12 @@ import * as v from 'valibot';
 import type { RequestContext } from '../../http/context.ts';
 import { failureOf } from '../../http/error-response.ts';
 import { limitedText } from '../../http/limited-text.ts';
+import { type DrsId, formatDrsId, parseDrsId } from '../../keep/drs-id.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { isUuid } from '../../records/ids.ts';
 import { accessUrl, originOf } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { drsObject, HTTPS } from './drs-objects.ts';
-import { type DrsId, formatDrsId, parseDrsId } from './ids.ts';
 import { fileAt, mayDownload, type Opened, openCollection } from './open-file.ts';
 
 /** Ids in one bulk request. */

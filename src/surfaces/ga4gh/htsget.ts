@@ -2,15 +2,15 @@ import { findNode } from '../../collections/file-tree.ts';
 import type { Format } from '../../genomics/header.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { encodeBase64 } from '../../keep/base64url.ts';
+import { parseDrsId } from '../../keep/drs-id.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { accessUrl } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { findIndex, formatOf, genomeIndex, withExtensions } from './genome-files.ts';
 import { HtsgetError } from './htsget-error.ts';
-import { type TicketPart, ticketParts } from './htsget-parts.ts';
 import { type Datatype, FORMATS, readHtsgetQuery } from './htsget-query.ts';
-import { parseDrsId } from './ids.ts';
 import { fileAt, mayDownload, type Opened, openCollection, rangedFile } from './open-file.ts';
+import { type TicketPart, ticketParts } from './ticket-plan.ts';
 
 const TYPE = 'application/vnd.ga4gh.htsget.v1.3.0+json; charset=utf-8';
 const COLLECTION_PATH = /^([0-9a-z]{5}-4zz18-[0-9a-z]{15}|[0-9a-f]{32}[+-]\d{1,15})\/+(.+)$/s;

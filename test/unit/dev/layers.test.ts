@@ -69,9 +69,9 @@ describe('the check of imports', () => {
   });
 
   test('fails on a folder that the table of layers does not list', async () => {
-    const { code, output } = await check(layers, { 'src/genomics/added.ts': 'export const x = 1;\n' });
+    const { code, output } = await check(layers, { 'src/gardening/added.ts': 'export const x = 1;\n' });
     expect(code).toBe(1);
-    expect(output).toContain('the folder genomics is not listed');
+    expect(output).toContain('the folder gardening is not listed');
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { decodeName, nameBytes } from '../../keep/manifest/names.ts';
+import { decodeName, nameBytes } from './manifest/names.ts';
 
 /** What a DRS id names. It is made of characters that need no encoding in an address, and always means the same bytes. */
 export interface DrsId {
