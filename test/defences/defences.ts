@@ -294,8 +294,8 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'a WebDAV body without end',
-    file: 'src/surfaces/keep-web/limited-text.ts',
-    remove: 'if (bytes > MAX_DAV_BODY_BYTES) throw tooLarge(request);',
+    file: 'src/http/limited-text.ts',
+    remove: 'if (bytes > maxBytes) throw tooLarge(request, maxBytes);',
     put: '',
     ...HOSTILE,
     title: 'oversized',
