@@ -29,18 +29,13 @@ export function newestFirst(user: User, includeTrash: boolean, before: string | 
     `(SELECT modified_at || uuid || 'c' FROM collections INDEXED BY collections_owner WHERE owner_uuid = ${where} ORDER BY modified_at DESC, uuid DESC LIMIT 1)`;
   const project = (where: string) =>
     `(SELECT newest_at || '${BEFORE_UUIDS}' || uuid || ${kind} FROM groups INDEXED BY groups_owner WHERE group_class = 'project' AND owner_uuid = ${where} ORDER BY newest_at DESC, uuid DESC LIMIT 1)`;
-  const greatest = (one: string, other: string) => `nullif(max(coalesce(${one}, ''), coalesce(${other}, '')), '')`;
-  const first = greatest(collection(`${ITEM} ${limit}`), project(ITEM));
-  const next = greatest(
-    collection(
-      `newest.container AND (modified_at, uuid) < (${TIME}, substr(newest.key, ${TIME_LENGTH + 1}, length(newest.key) - ${TIME_LENGTH + 1}))`,
-    ),
-    project(
-      `newest.container AND (newest_at, uuid) < (${TIME}, CASE WHEN newest.key LIKE '%c' THEN '' ELSE ${ITEM} END)`,
-    ),
+  const nextCollection = collection(
+    `newest.container AND (modified_at, uuid) < (${TIME}, substr(newest.key, ${TIME_LENGTH + 1}, length(newest.key) - ${TIME_LENGTH + 1}))`,
   );
-  const passedOn = `max(newest.level, ${linkedSql(ITEM, user)})`;
+  const nextProject = project(`newest.container AND (newest_at, uuid) < (${TIME}, ${ITEM})`);
+  const passedOn = `CASE WHEN ${IS_GRANTED(ITEM)} THEN max(newest.level, ${linkedSql(ITEM, user)}) ELSE newest.level END`;
   const isOpen = "newest.key LIKE '%p'";
+  const isListed = 'newest.container IS NOT NULL';
   return {
     sql: `${grantedSql(user)},
   newest(key, container, level) AS (
@@ -52,8 +47,10 @@ export function newestFirst(user: User, includeTrash: boolean, before: string | 
       UNION ALL SELECT collections.modified_at || collections.uuid || 'c', NULL, ${levelFor('collections', user)} FROM granted CROSS JOIN collections ON collections.uuid = granted.uuid
         WHERE granted.class = 'collection' ${outsideTrash('collections')} AND NOT EXISTS (SELECT 1 FROM (${upwardsSql('collections.owner_uuid')}) AS node WHERE ${IS_GRANTED('node.uuid')})
     )
-    UNION ALL SELECT ${first}, ${ITEM}, ${passedOn} FROM newest WHERE ${isOpen}
-    UNION ALL SELECT ${next}, newest.container, newest.level FROM newest WHERE newest.container IS NOT NULL AND newest.key IS NOT NULL
+    UNION ALL SELECT ${collection(`${ITEM} ${limit}`)}, ${ITEM}, ${passedOn} FROM newest WHERE ${isOpen}
+    UNION ALL SELECT ${project(ITEM)}, ${ITEM}, ${passedOn} FROM newest WHERE ${isOpen}
+    UNION ALL SELECT ${nextCollection}, newest.container, newest.level FROM newest WHERE ${isListed} AND newest.key LIKE '%c'
+    UNION ALL SELECT ${nextProject}, newest.container, newest.level FROM newest WHERE ${isListed} AND (newest.key LIKE '%p' OR newest.key LIKE '%x')
     ORDER BY 1 DESC
   )`,
     values: before === null ? [] : [before],
@@ -73,5 +70,5 @@ export const NEWEST_COLLECTIONS = {
 
 /** SQL of the level on a row of NEWEST_COLLECTIONS. */
 export function newestLevelSql(user: User): string {
-  return `max(newest.level, ${linkedSql('collections.uuid', user)})`;
+  return `CASE WHEN collections.uuid IN (SELECT uuid FROM granted WHERE class = 'collection') THEN max(newest.level, ${linkedSql('collections.uuid', user)}) ELSE newest.level END`;
 }

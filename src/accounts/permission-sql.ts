@@ -40,6 +40,10 @@ export function upwardsSql(owner: string): string {
   return `SELECT ${owner} AS uuid UNION ALL SELECT ancestor FROM ancestors WHERE ancestors.uuid = ${owner}`;
 }
 
+/** Most records have no link: one look tells, before each of the user's roles is tried. @param uuid SQL of a UUID */
+const IS_SHARED = (uuid: string) =>
+  `EXISTS (SELECT 1 FROM links AS shared INDEXED BY links_head WHERE shared.head_uuid = ${uuid} AND shared.link_class = 'permission')`;
+
 const LINKED = (user: User, node: string) =>
   `links.tail_uuid IN (${subjectsSql(user)}) AND links.head_uuid = ${node} AND links.link_class = 'permission'`;
 
@@ -53,13 +57,13 @@ export function passedOnSql(owner: string, user: User): string {
   return `CASE WHEN ${owner} = ${me} OR EXISTS (SELECT 1 FROM ancestors WHERE ancestors.uuid = ${owner} AND ancestors.ancestor = ${me}) THEN ${LEVEL.manage}
     ELSE coalesce((SELECT max(min(links.level, ${tailLevelSql(user)})) FROM (${upwardsSql(owner)}) AS node
       CROSS JOIN links INDEXED BY links_permission ON ${LINKED(user, 'node.uuid')}
-      WHERE links.level = ${LEVEL.manage} OR links.head_class <> 'user'), ${LEVEL.none}) END`;
+      WHERE ${IS_SHARED('node.uuid')} AND (links.level = ${LEVEL.manage} OR links.head_class <> 'user')), ${LEVEL.none}) END`;
 }
 
 /** SQL of the level that links to a record itself give. @param uuid SQL of its UUID */
 export function linkedSql(uuid: string, user: User): string {
-  return `coalesce((SELECT max(min(links.level, ${tailLevelSql(user)})) FROM links INDEXED BY links_permission
-    WHERE ${LINKED(user, uuid)}), ${LEVEL.none})`;
+  return `CASE WHEN ${IS_SHARED(uuid)} THEN coalesce((SELECT max(min(links.level, ${tailLevelSql(user)})) FROM links INDEXED BY links_permission
+    WHERE ${LINKED(user, uuid)}), ${LEVEL.none}) ELSE ${LEVEL.none} END`;
 }
 
 /** Whether a user is a person with an account: not who asks without a token, and no uploader account. */

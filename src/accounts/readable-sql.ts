@@ -29,12 +29,15 @@ const DARK = `SELECT uuid FROM groups INDEXED BY groups_trashed WHERE ${IS_TRASH
 /**
  * grantedSql and `readable(uuid)`: every user and project from there on downwards. It costs as many rows as there are
  * projects: lists that can do without leave it out.
+ * @param bound leave out what comes after so many projects
  */
-export function readableSql(user: User, includeTrash: boolean): string {
+export function readableSql(user: User, includeTrash: boolean, bound: number | null = null): string {
+  const below =
+    "SELECT ancestors.uuid FROM granted CROSS JOIN ancestors INDEXED BY ancestors_below ON ancestors.ancestor = granted.uuid WHERE granted.class <> 'collection'";
   return `${grantedSql(user)},
   readable(uuid) AS (
     SELECT uuid FROM granted WHERE class <> 'collection'
-    UNION SELECT ancestors.uuid FROM granted CROSS JOIN ancestors INDEXED BY ancestors_below ON ancestors.ancestor = granted.uuid WHERE granted.class <> 'collection'
+    UNION SELECT uuid FROM (${bound === null ? below : `${below} LIMIT ${bound + 1}`})
     ${includeTrash ? '' : `EXCEPT SELECT uuid FROM (${DARK})`}
   )`;
 }

@@ -11,11 +11,10 @@ import { selectColumns } from '../records/list-parameters.ts';
 import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
 import { formatTime } from '../records/times.ts';
 import { insertNamed, insertStatement, updateRow } from '../records/write-row.ts';
-import type { Search } from '../search/search.ts';
 import { checkAttributes, GroupAttributes, trashTimes } from './attributes.ts';
 import type { CollectionsSetup } from './collections.ts';
 import { requireOwnerWritable } from './permission.ts';
-import { searchedScope } from './scope.ts';
+import { type Finding, findingScope } from './scope.ts';
 import { GROUPS } from './tables.ts';
 
 export type Groups = ReturnType<typeof createGroups>;
@@ -94,9 +93,9 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
       parameters: ListParameters,
       user: User,
       includeTrash: boolean,
-      search: Pick<Search, 'candidates'>,
+      search: Finding['search'],
     ): Promise<ListResult> {
-      const scope = await searchedScope(search, 'groups', parameters, user, includeTrash);
+      const scope = await findingScope({ db, search }, 'groups', parameters, user, includeTrash);
       const page = await listRecords(db, GROUPS, parameters, scope);
       return { ...page, items: page.items.map(describeGroup) };
     },

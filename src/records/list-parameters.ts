@@ -3,6 +3,8 @@ import { columnOf, sqlOf, type Table } from './columns.ts';
 
 /** Attributes that are worked out for each answer. */
 const NOT_STORED: ReadonlySet<unknown> = new Set(['kind', 'etag', 'can_write', 'can_manage']);
+/** `count=exact` counts so far. Rows, and projects that are looked through for them. */
+export const COUNT_BOUND = 10_000;
 const DEFAULT_ORDER = ['modified_at desc', 'uuid desc'];
 
 /** `SELECT` expressions for the names in `select`, or for all columns that are not `onRequest`. */

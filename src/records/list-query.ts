@@ -1,7 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { columnOf, type Row, type Table, toRecord } from './columns.ts';
 import { type Condition, parseFilters } from './filters.ts';
-import { orderBy, selectColumns, selectNames, wantsCount, wholeNumber } from './list-parameters.ts';
+import { COUNT_BOUND, orderBy, selectColumns, selectNames, wantsCount, wholeNumber } from './list-parameters.ts';
 
 /** Parameters of a list request, unchecked. */
 export interface ListParameters {
@@ -19,7 +19,7 @@ export interface ListResult {
   offset: number;
   /** Rows asked for, or those that came where the page was cut short for its bytes: the next offset follows them. */
   limit: number;
-  /** Missing with `count=none`. */
+  /** Missing with `count=none`. Exact up to COUNT_BOUND; beyond that at least so many, and more than were shown while there are more. */
   items_available?: number;
 }
 
@@ -43,13 +43,19 @@ export interface Scope {
   extra?: string[];
   /** Rows in the order that was asked for, read as far as the page goes; the count is made from the rest of the scope. */
   ordered?: {
-    ctes: string;
+    ctes?: string;
     values: Condition['values'];
     from: string;
     conditions: Condition[];
     /** In the place of the scope's. */
     extra?: string[];
+    /** Where `from` does not come in order by itself: ORDER BY terms that an index serves. */
+    order?: string;
   } | null;
+  /** SQL that is true when the conditions leave some rows out, which only the count may do. */
+  isCut?: string;
+  /** Count beyond COUNT_BOUND, too. */
+  countAll?: boolean;
 }
 
 /**
@@ -69,10 +75,10 @@ export async function listRecords(
   const extra = ordered?.extra ?? scope.extra ?? [];
   const distinct = parameters.distinct === true;
   const columns = selectColumns(table, parameters.select);
-  const sizes = textSizes(table, parameters.select);
-  const limit = Math.min(asked, sizes !== null && distinct ? ROWS_OF_ANY_SIZE : MAX_LIMIT);
-  const isSized = sizes !== null && limit > ROWS_OF_ANY_SIZE;
-  const selected = isSized ? [`${table.name}.${table.key ?? 'rowid'} AS page_row`, `${sizes} AS row_bytes`] : columns;
+  const texts = longTexts(table, parameters.select);
+  const limit = Math.min(asked, texts.length > 0 && distinct ? ROWS_OF_ANY_SIZE : MAX_LIMIT);
+  const isSized = texts.length > 0 && limit > ROWS_OF_ANY_SIZE;
+  const selected = isSized ? withSizes(table, columns, texts, Math.floor(MAX_PAGE_BYTES / limit)) : columns;
   const select = `SELECT ${distinct ? 'DISTINCT ' : ''}${[...selected, ...extra].join(', ')}`;
   const all = whereOf([...scope.conditions, ...filters]);
   const ctes = withOf(scope.ctes);
@@ -84,55 +90,94 @@ export async function listRecords(
           values: all.values,
         }
       : inOrder(ordered, select, filters);
-  const whole = `${page.sql} LIMIT ? OFFSET ?`;
-  const bounded = isSized
-    ? `${table.key === undefined ? '' : ctes}${withinBytes(table, columns, extra, whole)}`
-    : whole;
-  const statements = [db.prepare(bounded).bind(...page.values, limit, offset)];
-  if (counted)
-    statements.push(db.prepare(`${ctes}SELECT count(*) AS n FROM ${table.name}${all.sql}`).bind(...all.values));
+  const statements = [db.prepare(`${page.sql} LIMIT ? OFFSET ?`).bind(...page.values, limit, offset)];
+  if (counted) {
+    const bound = scope.countAll === true ? '' : ` LIMIT ${COUNT_BOUND + 1}`;
+    const sql = `${ctes}SELECT count(*) AS n, ${scope.isCut ?? '0'} AS is_cut FROM (SELECT 1 FROM ${table.name}${all.sql}${bound})`;
+    statements.push(db.prepare(sql).bind(...all.values));
+  }
   const [rows, total] = await db.batch<Row>(statements);
   const found = rows?.results ?? [];
-  const isCut = isSized && found.length < Number(found[0]?.page_rows ?? 0);
-  const items = found.map(({ page_rows: _, ...row }) => toRecord(table, row));
+  const shown = isSized ? await withinBytes(db, table, table.key === undefined ? '' : ctes, texts, found) : found;
+  const items = shown.map(({ page_row: _, row_bytes: __, ...row }) => toRecord(table, row));
   return {
     items,
     offset,
-    limit: isCut ? items.length : limit,
-    ...(counted ? { items_available: Number(total?.results[0]?.n ?? 0) } : {}),
+    limit: shown.length < found.length ? items.length : limit,
+    ...(counted
+      ? {
+          items_available: available(
+            total?.results[0],
+            offset + items.length,
+            found.length === limit || shown.length < found.length,
+          ),
+        }
+      : {}),
   };
 }
 
-/** Bytes of the long texts that a row holds, as SQL; null when none is selected. */
-function textSizes(table: Table, select: unknown): string | null {
-  const texts = selectNames(table, select).filter((name) => {
+/** @param shown rows up to the end of this page */
+function available(total: Row | undefined, shown: number, isMore: boolean): number {
+  const n = Number(total?.n ?? 0);
+  const isExact = n <= COUNT_BOUND && total?.is_cut !== 1;
+  return isExact ? n : Math.max(n, shown + (isMore ? 1 : 0));
+}
+
+/** The selected columns that hold long texts. */
+function longTexts(table: Table, select: unknown): string[] {
+  return selectNames(table, select).filter((name) => {
     const column = columnOf(table, name);
     return column?.sql === undefined && (LONG_TEXTS.has(name) || LONG_TYPES.has(column?.type ?? ''));
   });
-  if (texts.length === 0) return null;
-  return texts.map((name) => `ifnull(octet_length(${table.name}.${name}), 0)`).join(' + ');
 }
 
 /**
- * The rows of a page up to MAX_PAGE_BYTES, at least one, each with the length of the whole page. The page is chosen by
- * row ids and sizes, so that no long text is read that does not come out.
+ * The columns with `page_row` and `row_bytes`, without the texts of a row that has more than its part of the page: nearly
+ * every page comes with one statement, and none with more bytes than a page may have.
  */
-function withinBytes(table: Table, columns: string[], extra: string[], page: string): string {
-  const names = extra.map((expression) => expression.replace(/^.* AS /s, ''));
-  return `SELECT ${[...columns, ...names, 'page_rows'].join(', ')} FROM (
-      SELECT *, sum(row_bytes) OVER (ROWS UNBOUNDED PRECEDING) - row_bytes AS bytes_before,
-        row_number() OVER () AS page_position, count(*) OVER () AS page_rows FROM (${page})
-    ) AS page CROSS JOIN ${table.name} ON ${table.name}.${table.key ?? 'rowid'} = page.page_row
-    WHERE bytes_before < ${MAX_PAGE_BYTES} ORDER BY page_position`;
+function withSizes(table: Table, columns: string[], texts: string[], share: number): string[] {
+  const size = texts.map((name) => `ifnull(octet_length(${table.name}.${name}), 0)`).join(' + ');
+  return [
+    `${table.name}.${table.key ?? 'rowid'} AS page_row`,
+    `${size} AS row_bytes`,
+    ...columns.map((name) =>
+      texts.includes(name) ? `CASE WHEN ${size} <= ${share} THEN ${table.name}.${name} END AS ${name}` : name,
+    ),
+  ];
+}
+
+/** The rows up to MAX_PAGE_BYTES, at least one; texts that were left out are read. @param ctes the table's own */
+async function withinBytes(db: D1Database, table: Table, ctes: string, texts: string[], rows: Row[]): Promise<Row[]> {
+  const key = `${table.name}.${table.key ?? 'rowid'}`;
+  let bytes = 0;
+  const end = rows.findIndex(({ row_bytes }, index) => {
+    if (index > 0 && bytes >= MAX_PAGE_BYTES) return true;
+    bytes += Number(row_bytes);
+    return false;
+  });
+  const kept = end === -1 ? rows : rows.slice(0, end);
+  const long = kept.filter((row) => Number(row.row_bytes) > 0 && texts.every((name) => row[name] === null));
+  if (long.length === 0) return kept;
+  const { results } = await db
+    .prepare(
+      `${ctes}SELECT ${key} AS page_row, ${texts.join(', ')} FROM ${table.name} WHERE ${key} IN (SELECT value FROM json_each(?))`,
+    )
+    .bind(JSON.stringify(long.map(({ page_row }) => page_row)))
+    .all<Row>();
+  const read = new Map(results.map((row) => [row.page_row, row]));
+  // What was deleted meanwhile is left out.
+  const there = kept.filter((row) => !long.includes(row) || read.has(row.page_row));
+  return there.map((row) => ({ ...row, ...read.get(row.page_row) }));
 }
 
 function inOrder(
-  { ctes, values, from, conditions }: NonNullable<Scope['ordered']>,
+  { ctes, values, from, conditions, order }: NonNullable<Scope['ordered']>,
   select: string,
   filters: Condition[],
 ) {
   const where = whereOf([...conditions, ...filters]);
-  return { sql: `${withOf(ctes)}${select} FROM ${from}${where.sql}`, values: [...values, ...where.values] };
+  const sorted = order === undefined ? '' : ` ORDER BY ${order}`;
+  return { sql: `${withOf(ctes)}${select} FROM ${from}${where.sql}${sorted}`, values: [...values, ...where.values] };
 }
 
 function withOf(ctes: string | undefined): string {

@@ -4,7 +4,7 @@ import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
 import type { Edit, Writer } from '../../collections/edit/edits.ts';
 import { replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
-import { searchedScope } from '../../collections/scope.ts';
+import { findingScope } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
@@ -121,7 +121,7 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   const table = isPastToo ? COLLECTION_STATES : COLLECTIONS;
   const scope = isPastToo
     ? scopeOfStates(call.parameters, call.user, includeTrash)
-    : await searchedScope(api.search, 'collections', call.parameters, call.user, includeTrash);
+    : await findingScope(api, 'collections', call.parameters, call.user, includeTrash);
   if (!withText) {
     const page = await listRecords(api.db, table, { ...parameters, select }, scope);
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));

@@ -2,7 +2,7 @@ import type { User } from '../../accounts/account.ts';
 import { withLevel } from '../../accounts/levels.ts';
 import { readableSql } from '../../accounts/readable-sql.ts';
 import { describeGroup } from '../../collections/groups.ts';
-import { scopeOf, searchedScope } from '../../collections/scope.ts';
+import { findingScope, scopeOf } from '../../collections/scope.ts';
 import { COLLECTIONS, GROUPS } from '../../collections/tables.ts';
 import { COLLECTION_STATES, STATES_CTE, scopeOfStates } from '../../collections/version-states.ts';
 import { KeepError } from '../../keep/errors.ts';
@@ -41,18 +41,15 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
     const isPastToo = table === COLLECTIONS && isSet(parameters, 'include_old_versions');
     const scope = isPastToo
       ? scopeOfStates(wanted, call.user, includeTrash)
-      : await searchedScope(api.search, table.name, wanted, call.user, includeTrash);
+      : await findingScope(api, table.name, wanted, call.user, includeTrash);
     const more = [
       ...(table.name === 'groups' ? [PROJECTS] : []),
       ...(owner !== undefined && recursive ? [insideOf(owner)] : []),
       ...(shared ? [outsideHome(isPastToo ? COLLECTION_STATES.name : table.name, call.user)] : []),
     ];
-    const page = await listRecords(
-      api.db,
-      isPastToo ? COLLECTION_STATES : table,
-      wanted,
-      narrowed(scope, more, shared ? call.user : null, isPastToo),
-    );
+    // How much of an offset is left for the next table must be known exactly.
+    const counting = { ...narrowed(scope, more, shared ? call.user : null, isPastToo), countAll: offset > 0 };
+    const page = await listRecords(api.db, isPastToo ? COLLECTION_STATES : table, wanted, counting);
     items.push(...page.items.map((item) => ({ kind: table.kind, ...withLevel(item) })));
     available += page.items_available ?? 0;
     offset = Math.max(0, offset - (page.items_available ?? 0));
@@ -87,7 +84,11 @@ function narrowed(scope: Scope, conditions: Condition[], readableFor: User | nul
     ...scope,
     ...(readableFor === null
       ? {}
-      : { ctes: [readableSql(readableFor, true), ...(isOfStates ? [STATES_CTE] : [])].join(', '), ordered: null }),
+      : {
+          ctes: [readableSql(readableFor, true), ...(isOfStates ? [STATES_CTE] : [])].join(', '),
+          ordered: null,
+          isCut: '0',
+        }),
     conditions: [...scope.conditions, ...conditions],
     ...(scope.ordered && readableFor === null
       ? { ordered: { ...scope.ordered, conditions: [...scope.ordered.conditions, ...conditions] } }
@@ -145,7 +146,7 @@ function filtersFor(table: Table, filters: unknown): unknown[] | null {
 /** Projects and roles that others share: whose owner is neither the user nor a project that the user may read. */
 export async function sharedGroups(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const includeTrash = isSet(call.parameters, 'include_trash');
-  const scope = await searchedScope(api.search, 'groups', call.parameters, call.user, includeTrash);
+  const scope = await findingScope(api, 'groups', call.parameters, call.user, includeTrash);
   const page = await listRecords(
     api.db,
     GROUPS,

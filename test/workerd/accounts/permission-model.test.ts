@@ -8,7 +8,7 @@ import { rolesOf } from '../../../src/accounts/memberships.ts';
 import { levelOf } from '../../../src/accounts/permissions.ts';
 import { createCollections } from '../../../src/collections/collections.ts';
 import { createGroups } from '../../../src/collections/groups.ts';
-import { scopeOf } from '../../../src/collections/scope.ts';
+import { findingScope } from '../../../src/collections/scope.ts';
 import { COLLECTIONS } from '../../../src/collections/tables.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { listRecords } from '../../../src/records/list-query.ts';
@@ -237,6 +237,7 @@ async function compare(real: Real): Promise<void> {
       const sees = (reached.get(record) ?? 0) > 0;
       expect(await outcome(groups.get(record, user, true)), 'include_trash').toBe(sees ? 'done' : 'not found');
     }
+    const search: { candidates: () => Promise<string[] | null> } = { candidates: async () => null };
     for (const includeTrash of [false, true]) {
       const shown = [...world.collections]
         .filter(
@@ -245,12 +246,8 @@ async function compare(real: Real): Promise<void> {
         )
         .sort(([, a], [, b]) => b.modified - a.modified);
       const list = async (parameters: object) => {
-        const page = await listRecords(
-          db,
-          COLLECTIONS,
-          parameters,
-          scopeOf('collections', parameters, user, includeTrash),
-        );
+        const scope = await findingScope({ db, search }, 'collections', parameters, user, includeTrash);
+        const page = await listRecords(db, COLLECTIONS, parameters, scope);
         return {
           all: page.items.map((item) => [item.uuid, Number(item.permission_level)]),
           count: page.items_available,
@@ -261,6 +258,14 @@ async function compare(real: Real): Promise<void> {
       expect((await list({ order: 'uuid', count: 'none' })).all, 'in order of UUIDs').toEqual(
         [...expected].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
       );
+      const oldest = [];
+      for (let offset = 0; offset < shown.length; offset++)
+        oldest.push(...(await list({ order: 'modified_at asc', limit: 1, offset, count: 'none' })).all);
+      expect(oldest, 'oldest first').toEqual([...expected].reverse());
+      // As if the search index had found every collection there is.
+      search.candidates = async () => [...world.collections.keys()];
+      expect((await list({})).all, 'of what a search found').toEqual(expected);
+      search.candidates = async () => null;
       const paged = [];
       for (let offset = 0; offset < shown.length; offset += 2)
         paged.push(...(await list({ limit: 2, offset, count: 'none' })).all);
@@ -279,9 +284,7 @@ async function compare(real: Real): Promise<void> {
         expect((await list({ filters: [['owner_uuid', '=', owner]] })).all, `inside ${owner}`).toEqual(inside);
       }
     }
-    const visible = await groups.list({ filters: [['group_class', '=', 'project']] }, user, false, {
-      candidates: async () => null,
-    });
+    const visible = await groups.list({ filters: [['group_class', '=', 'project']] }, user, false, search);
     expect(visible.items.map((item) => item.uuid).sort(), `projects of ${id}`).toEqual(
       [...world.projects]
         .filter(([record, { trashed }]) => !trashed && !isInsideTrash(world, record) && (reached.get(record) ?? 0) > 0)

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { User } from '../../../src/accounts/account.ts';
-import { searchedScope } from '../../../src/collections/scope.ts';
+import { findingScope } from '../../../src/collections/scope.ts';
 import { COLLECTIONS } from '../../../src/collections/tables.ts';
 import { listRecords } from '../../../src/records/list-query.ts';
 import { createSearch, type Search } from '../../../src/search/search.ts';
@@ -37,7 +37,7 @@ const ADMIN: User = { uuid: id('tpzed', 0), isAdmin: true, isActive: true, usern
 const userOf = (uuid: string): User => ({ ...ADMIN, uuid, isAdmin: false });
 
 async function found(filters: unknown, user = ADMIN): Promise<string[]> {
-  const scope = await searchedScope(search, 'collections', { filters }, user, false);
+  const scope = await findingScope({ db, search }, 'collections', { filters }, user, false);
   const { items } = await listRecords(db, COLLECTIONS, { filters, count: 'none' }, scope);
   return items.map(({ name }) => String(name));
 }
@@ -164,7 +164,13 @@ describe('the search index', () => {
         () => {},
       );
       const filters = names('sample 777');
-      const scope = await searchedScope(other, 'collections', { filters }, userOf(OWNER), false);
+      const scope = await findingScope(
+        { db: measured, search: other },
+        'collections',
+        { filters },
+        userOf(OWNER),
+        false,
+      );
       const { items } = await listRecords(measured, COLLECTIONS, { filters, count: 'none' }, scope);
       expect(items.length).toBeGreaterThan(0);
       return cost.rowsRead / items.length;
