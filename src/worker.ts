@@ -11,6 +11,7 @@ import { VERSION } from './keep/version.ts';
 export { Balancer } from './app/balancer-object.ts';
 export { Block } from './app/block-entrypoint.ts';
 export { CollectionObject } from './app/collection-object.ts';
+export { AdoptionObject, PlaceShard } from './app/gateway-objects.ts';
 export { PullQueue, RepairQueue, TrashQueue } from './app/queue-objects.ts';
 
 export default {

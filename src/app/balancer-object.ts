@@ -141,7 +141,7 @@ export class Balancer extends DurableObject<Env> implements Balancing {
     const { DB: db, MANIFESTS: manifests } = this.env;
     if (!built.ok) throw new Error(built.problems.join('; '));
     if (db === undefined || manifests === undefined) throw new Error('balancing needs the bindings DB and MANIFESTS');
-    const { config, mounts, queues } = built.deps;
+    const { config, listed: mounts, queues } = built.deps;
     const { balance } = config;
     const source = {
       db,

@@ -1,12 +1,14 @@
 import { waitUntil } from 'cloudflare:workers';
 import { requireAccount } from '../accounts/access.ts';
-import type { Account, Authority } from '../accounts/account.ts';
+import type { Account, Authority, User } from '../accounts/account.ts';
 import { anonymousToken, withAnonymousToken } from '../accounts/anonymous.ts';
 import { ensureBuiltIns } from '../accounts/built-ins.ts';
 import { createClusterAuthority } from '../accounts/cluster-authority.ts';
+import { memberOfClusterGroup } from '../accounts/cluster-groups.ts';
 import { createClusterKeys } from '../accounts/cluster-s3-keys.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
 import { createLinkStore } from '../accounts/links.ts';
+import { rolesOf } from '../accounts/memberships.ts';
 import { sweepLogs, sweepTokens } from '../accounts/retention.ts';
 import { createDerivedKeys, type S3Keys, tokenCredential, withS3Sessions } from '../accounts/s3-keys.ts';
 import { createSharingLinkStore } from '../accounts/sharing-links.ts';
@@ -24,6 +26,7 @@ import type { CollectionSource } from '../collections/source.ts';
 import { sweepVersions } from '../collections/versions.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import type { RequestContext } from '../http/context.ts';
 import { isToken } from '../keep/token.ts';
 import { systemUserUuid } from '../records/ids.ts';
 import { createSearch } from '../search/search.ts';
@@ -41,6 +44,8 @@ export interface AccountDependencies extends ApiDependencies, WriterDependencies
   collectionSource: CollectionSource | null;
   /** The cron handler's work on accounts and collections. */
   sweepCollections: () => Promise<void>;
+  /** Of these groups, the first that the user is a member of now; null for none. */
+  memberOf(context: RequestContext, user: User, groups: readonly string[]): Promise<string | null>;
 }
 
 const NO_ACCOUNTS: Authority = { identify: () => Promise.resolve(null) };
@@ -66,6 +71,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
       api: null,
       collectionSource: null,
       sweepCollections: async () => {},
+      memberOf: () => Promise.resolve(null),
     };
   }
   return embedded(config, { db, logsDb, searchDb: env.SEARCH, manifests, uploads, directory, commits: env.COLLECTION });
@@ -92,6 +98,7 @@ function besideCluster(
       authority: guarded.authority,
     },
     collectionSource: createClusterSource(apiUrl),
+    memberOf: ({ tokens, signal }, user, groups) => memberOfClusterGroup(apiUrl, tokens[0] ?? '', user, groups, signal),
     sweepCollections: async () => {
       await uploads?.flush();
       for (const db of new Set([DB, LOGS_DB])) if (db !== undefined) await sweepLogs(db, config.retention, Date.now());
@@ -170,6 +177,10 @@ function embedded(
       facts: { ...facts, anonymousToken: publicToken },
     },
     collectionSource: createD1Source(setup, collections, guarded.authority),
+    memberOf: async (_, user, groups) => {
+      const roles = await rolesOf(db, user.uuid);
+      return groups.find((group) => roles.some(({ uuid }) => uuid === group)) ?? null;
+    },
     sweepCollections: async () => {
       const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
       for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);
@@ -218,6 +229,7 @@ function factsOf(config: Config): Omit<ClusterFacts, 'anonymousToken'> {
     versioning: config.versions.automatic,
     defaultReplication: Math.max(1, config.defaultReplication),
     possibleReplication: possibleReplication(config),
+    gateways: config.gateways.map(({ uuid, name }) => ({ uuid, name })),
     storageClasses: config.storageClasses,
     remoteClusters: Object.keys(config.remoteClusters),
     downloadUrl: config.downloads.downloadUrl,

@@ -23,11 +23,13 @@ export function composeReads(
   env: Env,
   mounts: Mount[],
   cache: BlockCache,
+  last: Mount[],
 ): { blocks: BlockSource; fill: BlockFill } {
   const code = hmacSha1Hex(config.blobSigningKey, 'keep-edge block entrypoint');
   const isTiered = config.edgeCache === 'tiered';
   const source: BlockSource = {
     mounts,
+    last,
     cache: isTiered ? NO_CACHE : cache,
     verifyReads: config.verifyReads,
     digests: createDigestStore(config.blobSigningKey),

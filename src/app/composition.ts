@@ -28,6 +28,7 @@ import { balanceGauges } from '../surfaces/operator/balance.ts';
 import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import type { S3Dependencies } from '../surfaces/s3/dependencies.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
+import { composeGateways, type Gateways } from './compose-gateways.ts';
 import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
 import { type BlockFill, composeReads } from './compose-reads.ts';
 import { composeS3 } from './compose-s3.ts';
@@ -43,6 +44,8 @@ export interface Dependencies
     OperatorDependencies {
   config: Config;
   mounts: Mount[];
+  /** Null: none is configured. */
+  gateways: Gateways | null;
   directory: ServiceDirectory;
   /** What the entrypoint Block reads from. */
   fill: BlockFill;
@@ -76,7 +79,8 @@ function build(env: Env): CompositionResult {
   const mounts = config.volumes.map((volume) => createMount(volume, config, env));
   const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
   const cache = config.edgeCache === 'off' ? NO_CACHE : createEdgeCache();
-  const { blocks, fill } = composeReads(config, env, mounts, cache);
+  const gateways = composeGateways(config, env);
+  const { blocks, fill } = composeReads(config, env, mounts, cache, gateways === null ? [] : [gateways.all]);
   const directory = createServiceDirectory(config, env);
   const federation = federate(config, directory, cache);
   const queues = createQueues(env);
@@ -87,6 +91,8 @@ function build(env: Env): CompositionResult {
   const deps: Dependencies = {
     config,
     mounts,
+    listed: [...mounts, ...(gateways?.mounts ?? [])],
+    gateways,
     blocks,
     fill,
     directory,
@@ -94,6 +100,7 @@ function build(env: Env): CompositionResult {
     proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache) : null,
     signing,
     readSigning: config.blobSigning ? signing : null,
+    manifestSigning: { key: signing, required: config.blobSigning },
     ...accounts,
     search: accounts.api?.mode === 'embedded' ? accounts.api.search : null,
     eraseCollection: accounts.api?.mode === 'embedded' ? accounts.api.commits.erase : null,
@@ -131,6 +138,7 @@ function federate(config: Config, directory: ServiceDirectory, keeper: BlockCach
     hintUrl,
     keeper,
     limits,
+    ownServices: config.gateways.map(({ uuid }) => uuid),
   });
 }
 

@@ -19,8 +19,8 @@ export class PullQueue extends WorkQueue<PullItem, Env> {
   protected override work(): Work<PullItem> | null {
     const built = dependenciesOf(this.env);
     if (!built.ok) return null;
-    const { config, mounts } = built.deps;
-    return pullWork(pullContext(config, mounts), config.blobReplicateConcurrency);
+    const { config, listed } = built.deps;
+    return pullWork(pullContext(config, listed), config.blobReplicateConcurrency);
   }
 }
 

@@ -4,7 +4,7 @@ import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
 import { createRouteTable, type Route } from '../http/route-table.ts';
 import { idOfHost } from '../keep/collection-ids.ts';
-import { KeepError } from '../keep/errors.ts';
+import { isKeepError, KeepError } from '../keep/errors.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
 import { ga4gh } from '../surfaces/ga4gh/ga4gh.ts';
 import { download, preflight } from '../surfaces/keep-web/handler.ts';
@@ -179,8 +179,16 @@ async function attempt(handler: Handler, context: RequestContext, deps: Dependen
     return await handler(context, deps);
   } catch (error) {
     context.error = error;
-    return textError(error);
+    return textError(await shownTo(context, deps, error));
   }
+}
+
+/** Admins are told names of buckets and keys too. */
+async function shownTo({ tokens }: RequestContext, { authority }: Dependencies, error: unknown): Promise<unknown> {
+  if (!isKeepError(error) || error.details === null) return error;
+  const account = await authority.identify(tokens[0] ?? '').catch(() => null);
+  if (account?.user?.isAdmin !== true || !account.scopes.includes('all')) return error;
+  return new KeepError(error.code, { message: error.details, headers: error.headers });
 }
 
 /** Adds headers, unless the handler has already (a hot handler sets all its headers at once). */

@@ -5,6 +5,7 @@ import { listAll } from '../storage/bucket-index.ts';
 import { TRASH } from '../storage/bucket-layout.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { streamOfChunks } from '../streams/chunk-stream.ts';
 import type { FileKind, Run, RunRows } from './runs.ts';
 import type { Tallies } from './tallies.ts';
 
@@ -218,17 +219,7 @@ function listStream(store: ObjectStore, rows: RunRows, run: Run, kind: FileKind)
     }
     yield encoder.encode(']');
   })();
-  return new ReadableStream({
-    type: 'bytes',
-    async pull(controller) {
-      const { value, done } = await chunks.next();
-      if (done === true) controller.close();
-      else if (value.byteLength > 0) controller.enqueue(value);
-    },
-    async cancel() {
-      await chunks.return(undefined);
-    },
-  });
+  return streamOfChunks(chunks);
 }
 
 function saved(rows: RunRows, run: Run): Run {

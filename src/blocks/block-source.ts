@@ -17,6 +17,8 @@ export type VerifyReads = 'attested' | 'ranges' | 'always';
 /** Where blocks are read from. */
 export interface BlockSource {
   mounts: Mount[];
+  /** Asked when no mount has the block: buckets that are read through gateways. */
+  last?: readonly Mount[];
   cache: BlockCache;
   verifyReads: VerifyReads;
   /** Null, or absent: digests are kept in this isolate's memory only. */
@@ -68,6 +70,7 @@ export function readFrom(wanted: Wanted, attempt: (at: Attempt) => Promise<Block
   const { source, hash, signal } = wanted;
   return tryMounts({
     mounts: source.mounts,
+    last: source.last ?? [],
     hash,
     signal,
     hedging: source.hedging ?? null,
@@ -81,7 +84,7 @@ export function readFrom(wanted: Wanted, attempt: (at: Attempt) => Promise<Block
 /** A copy was found to be bad. Where another mount may have a good one, it is looked at again, and replaced. */
 export function reportCorrupt(source: BlockSource, hash: string, mount: Mount): void {
   count('keep_edge_corrupt_copies_total', { device_id: mount.deviceId });
-  if (source.mounts.length > 1) source.repair?.(hash, mount);
+  if (source.mounts.length > 1 && source.mounts.includes(mount)) source.repair?.(hash, mount);
 }
 
 /** Opens an object, and notes how long the mount took. */

@@ -112,6 +112,7 @@ export async function vouchForBlock(source: BlockSource, hash: string, options: 
   const wanted: Wanted = { ...options, source, hash };
   return tryMounts<BlockFound>({
     mounts: source.mounts,
+    last: source.last ?? [],
     hash,
     signal: options.signal,
     hedging: null,

@@ -1,3 +1,4 @@
+import { isKeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import { formatLocator, keepHints, type Locator, remoteHint } from '../keep/locator.ts';
 import { type SigningKey, signLocator } from '../keep/signature.ts';
@@ -5,7 +6,7 @@ import type { Caller } from '../services/federation.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
 import type { Pipeable } from '../streams/part.ts';
 import { movedBy, pipeChunks } from '../streams/pipe-chunks.ts';
-import type { BlockRead, BlockSource } from './block-source.ts';
+import type { BlockRead, BlockSource, ReadOptions } from './block-source.ts';
 import { readBlockRange } from './read-block.ts';
 import {
   cachedRemoteRange,
@@ -29,8 +30,9 @@ export interface SizedLocator extends Locator {
 
 /**
  * A range of a block that the caller may read because it is part of a collection: from the edge cache, from where a
- * +R or +K@ hint points, from local mounts, or, without any, from the cluster's Keep services. It is opened natively
- * where the store vouches for the block.
+ * +R or +K@ hint points, from local mounts and gateways, or, without mounts, from gateways and the cluster's Keep
+ * services. Hints of this service's own gateways mean nothing here: their blocks are looked up by hash. It is opened
+ * natively where the store vouches for the block.
  *
  * @param range lies inside the block
  * @throws KeepError as readBlock and readRemoteBlock
@@ -44,7 +46,8 @@ export async function readRange(
   const { blocks, remote, signing } = source;
   const { hash, size } = locator;
   const { signal } = caller;
-  const isRemote = remoteHint(locator) !== null || keepHints(locator).length > 0 || blocks.mounts.length === 0;
+  const isHinted = keepHints(locator).some((hint) => !remote.federation.isOwnService(hint));
+  const isRemote = remoteHint(locator) !== null || isHinted || blocks.mounts.length === 0;
   if (hash === EMPTY_HASH || !isRemote) return native(await readBlockRange(blocks, hash, range, { size, signal }));
   if (remoteHint(locator) !== null) {
     // As for block reads: a collection may name any block of another cluster, and any signature.
@@ -58,7 +61,23 @@ export async function readRange(
   const hinted = await readHintedBlock(remote, signed, caller, () => undefined);
   if (hinted !== null) return cut(hinted, range, size);
   if (blocks.mounts.length > 0) return native(await readBlockRange(blocks, hash, range, { size, signal }));
+  const adopted = await readAdoptedRange(blocks, hash, range, { size, signal });
+  if (adopted !== null) return native(adopted);
   return cut(await readHomeBlock(remote, signed, caller), range, size);
+}
+
+/** Beside keepstores, from a bucket that is read through a gateway; null when none has it. */
+async function readAdoptedRange(
+  blocks: BlockSource,
+  hash: string,
+  range: ByteRange,
+  options: ReadOptions,
+): Promise<BlockRead | null> {
+  if (blocks.last === undefined || blocks.last.length === 0) return null;
+  return readBlockRange(blocks, hash, range, options).catch((error: unknown) => {
+    if (isKeepError(error, 'not_found')) return null;
+    throw error;
+  });
 }
 
 function signedFor(locator: SizedLocator, { token, now }: Caller, signing: SigningKey): SizedLocator {

@@ -14,6 +14,8 @@ export interface Attempt {
 
 export interface Trial<Result> {
   mounts: readonly Mount[];
+  /** Asked after all of them, one by one: never beside a slow one. */
+  last: readonly Mount[];
   hash: string;
   signal: AbortSignal | undefined;
   /** Null: a slow mount is waited for. */
@@ -48,10 +50,11 @@ interface Ended<Result> {
  * @throws KeepError `not_found` when every mount says so, else the last failure
  */
 export async function tryMounts<Result>(trial: Trial<Result>): Promise<Result> {
-  const { hash, mounts, signal, onCorrupt } = trial;
+  const { hash, mounts, last, signal, onCorrupt } = trial;
   const order = readOrder(hash, mounts);
   const hedging = order.length > 1 ? trial.hedging : null;
   hedging?.countRead();
+  order.push(...last);
   const missed = new Set<string>();
   const corrupt: Mount[] = [];
   const lanes = new Set<Lane<Result>>();
@@ -63,7 +66,7 @@ export async function tryMounts<Result>(trial: Trial<Result>): Promise<Result> {
   };
   try {
     for (begin(false); lanes.size > 0; ) {
-      const ended = await nextEnd([...lanes], order.length > 0 ? hedging : null);
+      const ended = await nextEnd([...lanes], order.length > last.length ? hedging : null);
       if (ended === 'slow') {
         begin(true);
         continue;

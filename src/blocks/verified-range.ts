@@ -41,7 +41,10 @@ async function byDigests(wanted: Wanted, at: Attempt, range: ByteRange, size: nu
   let digests = knownDigests({ hash, size });
   if (digests === null) {
     // A mount that does not have the block has no digests either, and nothing to hash.
-    const info = wanted.source.mounts.length > 1 ? await at.mount.volume.head(hash, at.signal) : undefined;
+    const info =
+      wanted.source.mounts.length + (wanted.source.last?.length ?? 0) > 1
+        ? await at.mount.volume.head(hash, at.signal)
+        : undefined;
     if (info === null) return null;
     if (info !== undefined) judge(wanted, info, false);
     digests = await digestsOf(wanted, at, size);

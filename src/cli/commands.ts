@@ -1,3 +1,4 @@
+import { adopt } from './adopt/adopt-command.ts';
 import type { Command } from './command.ts';
 import { balance } from './commands/balance.ts';
 import { cat } from './commands/cat.ts';
@@ -38,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   share,
   uploader,
   user,
+  adopt,
   balance,
   usage,
   versions,

@@ -1,6 +1,8 @@
 import * as v from 'valibot';
+import type { GatewayConfig } from '../gateways/gateway-config.ts';
 import { parseDuration } from '../keep/duration.ts';
 import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import { parseGateways } from './gateways.ts';
 import { parseRemoteClusters, type RemoteCluster } from './remote-clusters.ts';
 import { parseVolumes } from './volumes.ts';
 
@@ -30,6 +32,8 @@ export interface Config {
   hedgedReads: boolean;
   /** Ascending UUID. Empty in proxy mode. */
   volumes: VolumeConfig[];
+  /** Ascending UUID. */
+  gateways: GatewayConfig[];
   defaultReplication: number;
   balance: BalanceConfig;
   storageClasses: Record<string, { priority: number; default: boolean }>;
@@ -300,8 +304,9 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const permission = v.safeParse(WebdavPermission, table(env, 'WEBDAV_PERMISSION', problems));
   if (!permission.success) problems.push(...permission.issues.map((issue) => `WEBDAV_PERMISSION.${problemOf(issue)}`));
   const volumes = parseVolumes(table(env, 'VOLUMES', problems), env, problems);
+  const gateways = parseGateways(table(env, 'GATEWAYS', problems), env, env.CLUSTER_ID, problems);
   const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
-  problems.push(...conflicts(volumes, classes.success ? classes.output : {}));
+  problems.push(...conflicts(volumes, gateways, classes.success ? classes.output : {}));
   if (!vars.success || !classes.success || !permission.success || problems.length > 0) return { ok: false, problems };
   const o = vars.output;
   const config: Config = {
@@ -322,6 +327,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     edgeCache: o.EDGE_CACHE,
     hedgedReads: o.HEDGED_READS,
     volumes,
+    gateways,
     defaultReplication: o.DEFAULT_REPLICATION,
     balance: {
       periodSeconds: o.BALANCE_PERIOD,
@@ -394,7 +400,7 @@ function table(env: Record<string, unknown>, name: string, problems: string[]): 
 }
 
 /** One bucket is one volume, or its copies would be counted twice; classes that are named must exist. */
-function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): string[] {
+function conflicts(volumes: VolumeConfig[], gateways: GatewayConfig[], classes: Record<string, unknown>): string[] {
   const problems: string[] = [];
   const owner = new Map<string, string>();
   for (const volume of volumes) {
@@ -420,6 +426,12 @@ function conflicts(volumes: VolumeConfig[], classes: Record<string, unknown>): s
       if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, name))
         problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
     }
+  }
+  for (const { uuid, storageClass, name } of gateways) {
+    if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, storageClass))
+      problems.push(`GATEWAYS.${uuid}.StorageClass: STORAGE_CLASSES has no class ${storageClass}`);
+    if (gateways.some((other) => other.uuid < uuid && other.name === name))
+      problems.push(`GATEWAYS.${uuid}.Name: another gateway has the name ${name} already`);
   }
   return problems;
 }

@@ -12,5 +12,8 @@ export interface Env {
   REPAIR_QUEUE?: DurableObjectNamespace;
   BALANCER?: DurableObjectNamespace;
   COLLECTION?: DurableObjectNamespace;
+  /** The map of gateways, in shards. */
+  PLACES?: DurableObjectNamespace;
+  ADOPTION?: DurableObjectNamespace;
   [name: string]: unknown;
 }

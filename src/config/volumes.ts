@@ -20,6 +20,15 @@ const Common = {
   UnsafeDelete: v.optional(v.boolean(), false),
 };
 
+/** Scheme and host of an S3 server; '' is AWS. */
+export const S3_ENDPOINT = v.optional(
+  v.union([
+    v.literal(''),
+    v.pipe(v.string(), v.regex(/^https?:\/\/[^/@]+\/?$/, 'write scheme and host, such as "https://s3.example.org"')),
+  ]),
+  '',
+);
+
 const R2 = v.strictObject({
   ...Common,
   Binding: v.string('missing: the name of an R2 binding'),
@@ -29,13 +38,7 @@ const R2 = v.strictObject({
 
 const S3 = v.strictObject({
   ...Common,
-  Endpoint: v.optional(
-    v.union([
-      v.literal(''),
-      v.pipe(v.string(), v.regex(/^https?:\/\/[^/@]+\/?$/, 'write scheme and host, such as "https://s3.example.org"')),
-    ]),
-    '',
-  ),
+  Endpoint: S3_ENDPOINT,
   Region: v.optional(v.string(), 'us-east-1'),
   Bucket: v.pipe(v.string('missing'), v.minLength(3, 'missing')),
   UsePathStyle: v.optional(v.boolean(), false),
@@ -112,8 +115,8 @@ function parseVolume(
   const parameters = v.safeParse(S3, { Bucket: undefined, ...DriverParameters });
   if (!parameters.success) return report(parameters.issues, 'DriverParameters.');
   const p = parameters.output;
-  const accessKeyId = secretOf(env, p.AccessKeyIDSecret, uuid, problems);
-  const secretAccessKey = secretOf(env, p.SecretAccessKeySecret, uuid, problems);
+  const accessKeyId = secretOf(env, p.AccessKeyIDSecret, `volume ${uuid}`, problems);
+  const secretAccessKey = secretOf(env, p.SecretAccessKeySecret, `volume ${uuid}`, problems);
   return {
     ...common,
     ...limitsOf(p),
@@ -133,11 +136,12 @@ function limitsOf(p: { PrefixLength: number; RaceWindow: number; UnsafeDelete: b
   return { prefixLength: p.PrefixLength, raceWindowSeconds: p.RaceWindow, unsafeDelete: p.UnsafeDelete };
 }
 
-function secretOf(env: Record<string, unknown>, name: string, uuid: string, problems: string[]): string {
+/** @param owner what needs the secret, such as `volume xxxxx-nyw5e-…` */
+export function secretOf(env: Record<string, unknown>, name: string, owner: string, problems: string[]): string {
   const value = env[name];
   if (typeof value === 'string' && value !== '') return value;
   problems.push(
-    `${name}: missing: volume ${uuid} needs it; set it with \`wrangler secret put\`, or in .dev.vars for local runs`,
+    `${name}: missing: ${owner} needs it; set it with \`wrangler secret put\`, or in .dev.vars for local runs`,
   );
   return '';
 }

@@ -57,6 +57,8 @@ export function isErrorCode(text: string): text is ErrorCode {
 export interface KeepErrorOptions {
   /** Replaces the table's message on the wire. Must never hold a token, a signature or a stack. */
   message?: string;
+  /** Takes the message's place for admins: names of buckets and keys, which readers must not learn. */
+  details?: string;
   /** The underlying error: for the log only. */
   cause?: unknown;
   /** Extra response headers, such as Content-Range or X-Keep-Replicas-Stored. */
@@ -68,11 +70,13 @@ export class KeepError extends Error {
   override readonly name = 'KeepError';
   readonly code: ErrorCode;
   readonly headers: Record<string, string>;
+  readonly details: string | null;
 
-  constructor(code: ErrorCode, { message, cause, headers = {} }: KeepErrorOptions = {}) {
+  constructor(code: ErrorCode, { message, details, cause, headers = {} }: KeepErrorOptions = {}) {
     super(message ?? ERRORS[code].message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.headers = headers;
+    this.details = details ?? null;
   }
 
   /** HTTP status of this error. */

@@ -37,8 +37,13 @@ export interface Federation {
   home(caller: Caller, service?: string): Remote;
   /** Where a `+K@xxxxx` hint leads; null when it is not followed: no address, or no token that may be salted for it. */
   hintedCluster(clusterId: string, caller: Caller): Remote | null;
-  /** Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null for an unknown uuid. */
+  /**
+   * Where a `+K@uuid` hint leads: a service of this cluster, so with the caller's own token. Null for an unknown uuid, and
+   * for a gateway that is this service itself.
+   */
   hintedService(uuid: string, caller: Caller): Promise<Remote | null>;
+  /** Whether the UUID is that of a gateway that is this service itself. */
+  isOwnService(uuid: string): boolean;
   proofs: Proofs;
 }
 
@@ -50,6 +55,8 @@ export interface FederationOptions {
   hintUrl: string | null;
   keeper: BlockKeeper;
   limits: TransferLimits;
+  /** UUIDs of this service's own gateways. */
+  ownServices: readonly string[];
 }
 
 /** Sent with every request, so that services that follow hints don't ask each other in circles. */
@@ -98,7 +105,9 @@ export function createFederation(options: FederationOptions): Federation {
       if (token === null) return null;
       return { token, client: clientOf(only(hintUrl.replace('*', id), id), token, caller, true) };
     },
+    isOwnService: (uuid) => options.ownServices.includes(uuid),
     async hintedService(uuid, caller) {
+      if (options.ownServices.includes(uuid)) return null;
       const service = await directory.find(uuid);
       if (service === null) return null;
       return { token: caller.token, client: clientOf(only(service.url, uuid), caller.token, caller, true) };

@@ -58,6 +58,24 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
   /** One key a day. */
   const signingKeys = new Map<string, ArrayBuffer>();
 
+  /** Without keys nothing is signed: a public bucket is read so. */
+  async function signed(method: string, url: URL, headers: Record<string, string>) {
+    if (accessKeyId === '') return { url, headers };
+    if (signingKeys.size > MAX_SIGNING_KEYS) signingKeys.clear();
+    // The payload is not signed (a stream cannot be): Content-MD5 guards it.
+    const signer = new AwsV4Signer({
+      method,
+      url: url.href,
+      headers,
+      service: 's3',
+      region,
+      accessKeyId,
+      secretAccessKey,
+      cache: signingKeys,
+    });
+    return signer.sign();
+  }
+
   /**
    * Documents and error texts are read as part of the attempt: they may be cut off too, which is a failed attempt like
    * any other. The runtime may report a cut-off text as complete.
@@ -69,22 +87,10 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     const { method, key, query = {}, headers = {}, body, signal } = request;
     const url = new URL(`${address}/${encodeKey(key)}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    // The payload is not signed (a stream cannot be): Content-MD5 guards it.
-    if (signingKeys.size > MAX_SIGNING_KEYS) signingKeys.clear();
-    const signer = new AwsV4Signer({
-      method,
-      url: url.href,
-      headers,
-      service: 's3',
-      region,
-      accessKeyId,
-      secretAccessKey,
-      cache: signingKeys,
-    });
-    const signed = await signer.sign();
-    const init = { method, headers: signed.headers, redirect: 'manual', cache: 'no-store' } as const;
+    const sent = await signed(method, url, headers);
+    const init = { method, headers: sent.headers, redirect: 'manual', cache: 'no-store' } as const;
     const ask = async (rest: RequestInit) => {
-      const response = await judge(method, await fetch(signed.url, { ...init, ...rest }));
+      const response = await judge(method, await fetch(sent.url, { ...init, ...rest }));
       return response === null ? null : finish(response);
     };
     if (body !== undefined) return ask({ body: body as BodyInit, ...(signal === undefined ? {} : { signal }) });

@@ -3,6 +3,7 @@ import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import type { ListPage, ObjectInfo, ObjectStore, PutOptions, StoredObject } from './object-store.ts';
 import { createS3Client, failure, S3Failure } from './s3-client.ts';
+import { attestedMd5 } from './s3-etag.ts';
 import { deleteRequest, errorsOf, parseListing } from './s3-xml.ts';
 import type { S3DriverConfig } from './volume-config.ts';
 
@@ -166,7 +167,10 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       const page = await client.sendForDocument({ method: 'GET', key: '', query }, parseListing);
       if (page === null) throw failure(new S3Failure('LIST', 404, ''));
       // A listing does not say whether an ETag is an MD5 (those of encrypted objects are not).
-      return { objects: page.objects.map((object) => ({ ...object, md5: null })), next: page.next };
+      return {
+        objects: page.objects.map(({ key, size, modified }) => ({ key, size, modified, md5: null })),
+        next: page.next,
+      };
     },
   };
 
@@ -202,13 +206,6 @@ function infoOf(key: string, headers: Headers): ObjectInfo {
     md5: attestedMd5(headers),
     modified: Date.parse(headers.get('last-modified') ?? ''),
   };
-}
-
-/** The ETag if it is the MD5 of the content: stored in one part, and not encrypted with a customer's or KMS key. */
-function attestedMd5(headers: Headers): string | null {
-  const encryption = headers.get('x-amz-server-side-encryption') ?? '';
-  if (encryption.startsWith('aws:kms') || headers.has('x-amz-server-side-encryption-customer-algorithm')) return null;
-  return /^"?([0-9a-f]{32})"?$/.exec(headers.get('etag') ?? '')?.[1] ?? null;
 }
 
 function base64OfHex(hex: string): string {

@@ -8,7 +8,8 @@ const parser = new XMLParser({
 });
 
 export interface S3Listing {
-  objects: { key: string; size: number; modified: number }[];
+  /** ETags without quotes; '' where the server names none. */
+  objects: { key: string; size: number; modified: number; etag: string }[];
   /** Null at the end of the list. Pages may be short long before that. */
   next: string | null;
 }
@@ -25,11 +26,11 @@ export function parseListing(xml: string): S3Listing {
   const page = parser.parse(xml, true).ListBucketResult as (Fields & { Contents?: Fields[] }) | undefined;
   if (page === undefined) throw new Error('the S3 server did not answer with a listing');
   const decode = page.EncodingType === 'url' ? decodeUrlEncoded : (key: string) => key;
-  const objects = (page.Contents ?? []).map(({ Key, Size, LastModified }) => {
+  const objects = (page.Contents ?? []).map(({ Key, Size, LastModified, ETag = '' }) => {
     const modified = typeof LastModified === 'string' ? wholeSeconds(Date.parse(LastModified)) : Number.NaN;
     if (typeof Key !== 'string' || Key === '' || !isSize(Size) || Number.isNaN(modified))
       throw new Error('the S3 server listed an object without key, size or time');
-    return { key: decode(Key), size: Number(Size), modified };
+    return { key: decode(Key), size: Number(Size), modified, etag: ETag.replace(/^"|"$/g, '') };
   });
   if (page.IsTruncated !== 'true') return { objects, next: null };
   const next = page.NextContinuationToken;

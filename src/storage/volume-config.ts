@@ -35,6 +35,7 @@ export interface S3DriverConfig {
   region: string;
   bucket: string;
   usePathStyle: boolean;
+  /** Empty: requests are not signed. */
   accessKeyId: string;
   secretAccessKey: string;
 }

@@ -15,6 +15,7 @@ import {
   messageOf,
   ONE_TRY,
 } from './doctor-checks.ts';
+import { checkGateways } from './doctor-gateways.ts';
 import { checkService } from './doctor-service.ts';
 
 const MIB = 2 ** 20;
@@ -97,6 +98,7 @@ async function examine(settings: Settings, testBytes: number, tell: (finding: Fi
       if (examined.copies !== null) copies.push(examined.copies);
     }
     if (copies.length > 0) tell(checkCopies(copies, await session.facts()));
+    for (const found of await checkGateways(session.api)) tell(found);
   } finally {
     session.close();
     platform.close();

@@ -79,7 +79,8 @@ function ownedRecord(kind: OwnedRecord['kind'], row: Row): OwnedRecord {
   };
 }
 
-async function checkOwner(api: Api, owner: string): Promise<void> {
+/** @throws CliError when there is no such project or user */
+export async function checkOwner(api: Api, owner: string): Promise<void> {
   const path = OWNER.exec(owner)?.[1] === 'tpzed' ? 'users' : 'groups';
   await api(`arvados/v1/${path}/${owner}`, { query: { select: ['uuid'] } }).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 404)

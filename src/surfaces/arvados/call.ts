@@ -62,6 +62,8 @@ export interface ClusterFacts {
   defaultReplication: number;
   /** Copies that the volumes of the default classes can keep here; at least 1. */
   possibleReplication: number;
+  /** This service's own gateways. */
+  gateways: { uuid: string; name: string }[];
   storageClasses: Record<string, { priority: number; default: boolean }>;
   remoteClusters: string[];
   /** Opens what is public. */

@@ -29,13 +29,16 @@ const ServiceBody = v.object({
 });
 
 /**
- * The services that clients read from and write to: this one, as the cluster's proxy at the address of the request, and
- * those that an admin added. Needs no token, as in the Arvados API.
+ * The services that clients read from and write to: this one, as the cluster's proxy at the address of the request, its
+ * gateways at the same address, and those that an admin added. Needs no token, as in the Arvados API.
  */
 export async function accessibleServices(context: RequestContext, api: EmbeddedApi): Promise<Response> {
   const isExternal = context.request.headers.get('X-External-Client') === '1';
   const items = await allServices(context, api);
-  return page(items.filter(({ service_type }) => !isExternal || service_type === 'proxy'));
+  const own = new Set(api.facts.gateways.map(({ uuid }) => uuid));
+  // This service's own gateways have its address, which is reached from outside.
+  const isReached = ({ service_type, uuid }: Row) => service_type === 'proxy' || own.has(String(uuid));
+  return page(items.filter((item) => !isExternal || isReached(item)));
 }
 
 export async function listServices(call: ApiCall, api: EmbeddedApi): Promise<Response> {
@@ -57,7 +60,10 @@ export async function createService(call: ApiCall, { directory, facts }: Embedde
   const uuid = body.uuid ?? createUuid(facts.clusterId, INFIX.keepService);
   if (!isUuid(uuid, INFIX.keepService) || !uuid.startsWith(facts.clusterId))
     throw invalid('uuid: not one of this cluster');
-  if ((await directory.adminRecords()).some((known) => known.uuid === uuid))
+  if (
+    facts.gateways.some((gateway) => gateway.uuid === uuid) ||
+    (await directory.adminRecords()).some((known) => known.uuid === uuid)
+  )
     throw invalid('uuid: has already been taken');
   if (body.service_host === undefined) throw invalid("service_host: can't be blank");
   const time = formatTime(Date.now());
@@ -123,8 +129,15 @@ function ownService({ url }: RequestContext, clusterId: string): ServiceRecord {
   };
 }
 
-async function allServices(context: RequestContext, { directory, facts: { clusterId } }: EmbeddedApi): Promise<Row[]> {
-  const records = [ownService(context, clusterId), ...(await directory.serviceRecords())];
+async function allServices(
+  context: RequestContext,
+  { directory, facts: { clusterId, gateways } }: EmbeddedApi,
+): Promise<Row[]> {
+  const self = ownService(context, clusterId);
+  const own = gateways.map(({ uuid, name }) => ({ ...self, uuid, service_type: `gateway:${name}`, read_only: true }));
+  const names = new Set(gateways.map(({ uuid }) => uuid));
+  const others = (await directory.serviceRecords()).filter(({ uuid }) => !names.has(uuid));
+  const records = [self, ...own, ...others];
   return records.map((record) => toItem(record, clusterId));
 }
 

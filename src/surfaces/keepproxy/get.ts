@@ -1,18 +1,29 @@
 import { requireAccount } from '../../accounts/access.ts';
 import type { Authority } from '../../accounts/account.ts';
 import { blockHeaders, bodyAnswer, callerOf } from '../../blocks/block-response.ts';
+import type { BlockSource } from '../../blocks/block-source.ts';
+import { readBlock, vouchForBlock } from '../../blocks/read-block.ts';
 import type { RequestContext } from '../../http/context.ts';
-import { KeepError } from '../../keep/errors.ts';
+import { type ErrorCode, isKeepError, KeepError } from '../../keep/errors.ts';
 import { EMPTY_HASH } from '../../keep/limits.ts';
 import { formatLocator, type Locator, parseLocator, remoteHint } from '../../keep/locator.ts';
+import { type SigningKey, verifySignature } from '../../keep/signature.ts';
 import type { Caller } from '../../services/federation.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { type KeepProxy, permitted, READER_SCOPE, refuseLoops, viaHeader } from './proxy.ts';
 
+export interface ProxyGetDependencies {
+  proxy: KeepProxy;
+  authority: Authority;
+  /** What gateways have. */
+  blocks: BlockSource;
+  signing: SigningKey;
+}
+
 /** GET and HEAD through the proxy: the keepstores check the signature (docs/protocol/blocks.md#proxy). */
 export async function proxyGet(
   context: RequestContext,
-  { proxy, authority }: { proxy: KeepProxy; authority: Authority },
+  { proxy, authority, blocks, signing }: ProxyGetDependencies,
 ): Promise<Response> {
   refuseLoops(context);
   const locator = withoutClusterHints(parseLocator(context.path.replace(/^\/+/, '')));
@@ -20,10 +31,41 @@ export async function proxyGet(
   const { tokens, signal } = context;
   await permitted(requireAccount(authority, { tokens, method: 'GET', path: READER_SCOPE, signal }));
   const caller = callerOf(context);
+  const adopted = await adoptedAnswer(context, locator, blocks, signing);
+  if (adopted !== null) return adopted;
   try {
     return await answer(context, locator, proxy, caller);
   } catch (error) {
     throw error instanceof ServicesError ? proxyError(error) : error;
+  }
+}
+
+/**
+ * A block that a gateway of this service has; null when none has it. Keepstores know nothing of it, so its signature is
+ * checked here; one that is not good is theirs to refuse.
+ */
+async function adoptedAnswer(
+  context: RequestContext,
+  locator: Locator,
+  blocks: BlockSource,
+  signing: SigningKey,
+): Promise<Response | null> {
+  if (blocks.last === undefined || blocks.last.length === 0 || locator.hash === EMPTY_HASH) return null;
+  const { hash, size } = locator;
+  const options = { size, signal: context.signal };
+  try {
+    verifySignature(formatLocator(locator), context.tokens[0] ?? '', context.now, signing);
+    if (context.method === 'HEAD')
+      return new Response(null, { headers: blockHeaders(context, await vouchForBlock(blocks, hash, options)) });
+    return bodyAnswer(context, await readBlock(blocks, hash, options), viaHeader(context));
+  } catch (error) {
+    if (
+      ['not_found', 'invalid_signature', 'expired_signature', 'no_token'].some((code) =>
+        isKeepError(error, code as ErrorCode),
+      )
+    )
+      return null;
+    throw error;
   }
 }
 

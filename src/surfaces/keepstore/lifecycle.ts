@@ -8,6 +8,8 @@ import type { Mount } from '../../storage/mounts.ts';
 
 export interface LifecycleDependencies {
   mounts: Mount[];
+  /** Mounts that indexes show: gateways too, as read-only ones. */
+  listed: Mount[];
   config: { systemRootToken: string; blobTrash: boolean };
 }
 
@@ -33,26 +35,26 @@ export async function untrash(context: RequestContext, { mounts, config }: Lifec
 }
 
 /** `/index` and `/index/<prefix>`: all mounts (docs/protocol/blocks.md#index). */
-export async function index(context: RequestContext, { mounts, config }: LifecycleDependencies): Promise<Response> {
+export async function index(context: RequestContext, { listed, config }: LifecycleDependencies): Promise<Response> {
   requireRoot(context, config);
-  return indexOf(context, mounts, context.path.split('/')[2] ?? '');
+  return indexOf(context, listed, context.path.split('/')[2] ?? '');
 }
 
 /** `/mounts/<uuid>/blocks` and `/mounts/<uuid>/blocks/<prefix>`. */
 export async function mountIndex(
   context: RequestContext,
-  { mounts, config }: LifecycleDependencies,
+  { listed, config }: LifecycleDependencies,
 ): Promise<Response> {
   requireRoot(context, config);
   const [, , uuid, , prefix] = context.path.split('/');
-  const mount = mounts.find((candidate) => candidate.uuid === uuid);
+  const mount = listed.find((candidate) => candidate.uuid === uuid);
   if (mount === undefined) throw new KeepError('not_found');
   return indexOf(context, [mount], prefix ?? '');
 }
 
-export function mountList(context: RequestContext, { mounts, config }: LifecycleDependencies): Response {
+export function mountList(context: RequestContext, { listed, config }: LifecycleDependencies): Response {
   requireRoot(context, config);
-  const list = mounts.map(({ uuid, deviceId, allowWrite, allowTrash, replication, storageClasses }) => ({
+  const list = listed.map(({ uuid, deviceId, allowWrite, allowTrash, replication, storageClasses }) => ({
     uuid,
     device_id: deviceId,
     allow_write: allowWrite,

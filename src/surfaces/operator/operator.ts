@@ -1,13 +1,14 @@
 import { requireUser } from '../../accounts/access.ts';
-import type { Authority } from '../../accounts/account.ts';
+import type { Authority, User } from '../../accounts/account.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Search } from '../../search/search.ts';
+import { type AdoptionDependencies, adoptions, gatewayList } from './adoptions.ts';
 import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
 import { searchAction, searchState } from './search.ts';
 import { putQuota, usage } from './usage.ts';
 
-export interface OperatorDependencies extends BalanceDependencies {
+export interface OperatorDependencies extends BalanceDependencies, AdoptionDependencies {
   authority: Authority;
   db: D1Database | undefined;
   /** Null: collections are not kept here. */
@@ -18,22 +19,24 @@ export interface OperatorDependencies extends BalanceDependencies {
 
 const NO_STORE = { 'Cache-Control': 'private, no-store' };
 
-/** `/keep-edge/v1/...`: what admins, and the command line, ask of a running service. JSON, admins only. */
+/** `/keep-edge/v1/...`: what admins, and the command line, ask of a running service. JSON; admins only, but for adoptions. */
 export async function operator(context: RequestContext, deps: OperatorDependencies): Promise<Response> {
   const user = await requireUser(deps.authority, context);
-  if (!user.isAdmin) throw new KeepError('forbidden', { message: 'Forbidden: this is for admins' });
   const [, , , subject = '', ...rest] = context.path.split('/');
-  const response = await dispatch(context, subject, rest, deps);
+  const response = await dispatch(context, user, { subject, rest }, deps);
   for (const [name, value] of Object.entries(NO_STORE)) response.headers.set(name, value);
   return response;
 }
 
 function dispatch(
   context: RequestContext,
-  subject: string,
-  rest: string[],
+  user: User,
+  { subject, rest }: { subject: string; rest: string[] },
   deps: OperatorDependencies,
 ): Promise<Response> {
+  if (subject === 'adoptions') return adoptions(context, user, rest, deps);
+  if (subject === 'gateways' && context.method === 'GET') return gatewayList(context, user, deps);
+  if (!user.isAdmin) throw new KeepError('forbidden', { message: 'Forbidden: this is for admins' });
   const [first = '', second = ''] = rest;
   const isGet = context.method === 'GET';
   if (subject === 'usage' && isGet && first === '') return usage(deps.db, context.url.searchParams);

@@ -10,7 +10,7 @@ const contents = (key: string, modified = '2026-11-21T03:04:05.678Z') =>
 describe('a page of a listing', () => {
   test('gives key, size and the time in whole seconds', () => {
     const { objects, next } = parseListing(page(`<IsTruncated>false</IsTruncated>${contents('abc/0123')}`));
-    expect(objects).toEqual([{ key: 'abc/0123', size: 42, modified: Date.UTC(2026, 10, 21, 3, 4, 5) }]);
+    expect(objects).toEqual([{ key: 'abc/0123', size: 42, modified: Date.UTC(2026, 10, 21, 3, 4, 5), etag: '0123' }]);
     expect(next).toBeNull();
   });
 
