@@ -73,9 +73,13 @@ export function createClusterSource(apiUrl: string): CollectionSource {
         name: record.name ?? '',
         modifiedAt: record.modified_at ?? '',
         createdAt: record.created_at ?? null,
+        revision: null,
+        hasMetadata: false,
         manifest: () => manifestOf(`${apiUrl}/arvados/v1/${path}`, token, record.portable_data_hash ?? id),
       };
     },
+    // A cluster has no place for it.
+    metadata: () => Promise.resolve(new Map()),
     async describe(uuid, token, signal) {
       const select = ['description', 'properties', 'created_at', 'modified_by_user_uuid'];
       const record = await get<ApiRecord>(`collections/${encodeURIComponent(uuid)}`, { select }, token, signal);

@@ -16,6 +16,8 @@ export interface Collection {
   revision: number;
   /** Of the user for whom it was read. */
   level: Level;
+  /** Whether files have metadata beside the manifest (file_metadata). */
+  hasMetadata: boolean;
   /** Whether it is a past version, which nothing changes. */
   isPast: boolean;
 }
@@ -51,6 +53,7 @@ export function toCollection({
   manifest_bytes,
   revision,
   permission_level,
+  has_metadata,
   ...row
 }: Row): Collection {
   const level = toLevel(permission_level);
@@ -63,6 +66,7 @@ export function toCollection({
     manifestBytes: Number(manifest_bytes),
     revision: Number(revision),
     level,
+    hasMetadata: has_metadata === 1,
     isPast: row.current_version_uuid !== row.uuid,
   };
 }

@@ -82,7 +82,8 @@ export function createCollections(setup: CollectionsSetup) {
     const trashedLast = includeTrash && !byUuid ? 'trash_at IS NOT NULL, ' : '';
     const row = await db
       .prepare(
-        `SELECT ${columnsToRead(withText)}, ${levelFor('collections', user)} AS permission_level
+        `SELECT ${columnsToRead(withText)}, ${levelFor('collections', user)} AS permission_level,
+           EXISTS (SELECT 1 FROM file_metadata WHERE collection_uuid = collections.uuid) AS has_metadata
          FROM collections WHERE ${where.join(' AND ')} ORDER BY ${trashedLast}modified_at DESC LIMIT 1`,
       )
       .bind(byUuid ? id : (pdh ?? ''))

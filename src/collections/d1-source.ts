@@ -7,6 +7,7 @@ import type { Row } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid, systemUserUuid } from '../records/ids.ts';
 import { type Collections, type CollectionsSetup, textOf } from './collections.ts';
+import { createMetadataReader } from './file-metadata.ts';
 import type { CollectionSource, Entry, OpenCollection } from './source.ts';
 
 const PAGE = 1000;
@@ -49,6 +50,8 @@ export function createD1Source(
       const user = await userFor(token, `/arvados/v1/collections/${id}`, signal);
       return user === null ? null : nullIfMissing(async () => toOpen(id, user, await collections.find(id, user)));
     },
+
+    metadata: createMetadataReader(db),
 
     async describe(uuid, token, signal) {
       const user = await userFor(token, `/arvados/v1/collections/${uuid}`, signal);
@@ -138,6 +141,8 @@ export function createD1Source(
       name: String(record.name),
       modifiedAt: String(record.modified_at),
       createdAt: typeof record.created_at === 'string' ? record.created_at : null,
+      revision: collection.revision,
+      hasMetadata: isUuid(id) && collection.hasMetadata,
       manifest: () => textOf(collections, collection, user),
     };
   }

@@ -1,3 +1,5 @@
+import type { FileMetadata } from './edit/edits.ts';
+
 /** An open collection, as the download surface reads it. */
 export interface OpenCollection {
   /** Null when it was found by its portable data hash. */
@@ -8,6 +10,10 @@ export interface OpenCollection {
   modifiedAt: string;
   /** RFC 3339; null where the source does not tell. */
   createdAt: string | null;
+  /** Grows with every change of content or metadata; null where that is not known. */
+  revision: number | null;
+  /** Whether files may have metadata beside their content. */
+  hasMetadata: boolean;
   /**
    * The manifest's text. Who may read the collection may read its blocks: locators are signed for the token only where
    * they come from a cluster.
@@ -50,6 +56,8 @@ export interface Home {
 export interface CollectionSource {
   /** @param id UUID, or portable data hash */
   open(id: string, token: string, signal?: AbortSignal): Promise<OpenCollection | null>;
+  /** What clients stored beside files of an open collection, by path. Paths that have none are missing. */
+  metadata(collection: OpenCollection, paths: readonly string[]): Promise<ReadonlyMap<string, FileMetadata>>;
   /** @param uuid of a collection */
   describe(uuid: string, token: string, signal?: AbortSignal): Promise<CollectionDescription | null>;
   /** The project of a UUID; a user's UUID is no project but has contents. */

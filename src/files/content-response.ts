@@ -33,7 +33,7 @@ export interface ContentResponse {
  * @throws KeepError bad_gateway when the first part is missing; what opening it throws
  */
 export async function contentResponse(
-  request: Request,
+  request: Pick<Request, 'method' | 'headers'>,
   signal: AbortSignal,
   content: Content,
 ): Promise<ContentResponse> {

@@ -15,8 +15,12 @@ export interface BlockRange {
 /** Kept beside the manifest: the portable data hash is that of the content alone. At most 2 KiB as JSON. */
 export interface FileMetadata {
   contentType?: string;
-  /** `x-amz-meta-*` without the prefix, and what else clients want back. */
+  /** `x-amz-meta-*`: lower-case names without the prefix. */
   values?: Record<string, string>;
+  /** Other headers that a client wants back, such as `cache-control`: lower-case names. */
+  headers?: Record<string, string>;
+  /** When S3 put the file there, Unix milliseconds; else it is as old as the collection. */
+  modified?: number;
   /** Strong, with quotes; only where it cannot be derived from the content. */
   etag?: string;
   /** The derived ETag of the content that `etag` stands for: of other content it says nothing. Set by the commit. */

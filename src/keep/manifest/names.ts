@@ -107,7 +107,8 @@ function compareTails(a: string, b: string, from: number): number {
   return compareBytes(start(a), start(b)) || compareBytes(nameBytes(a.slice(from)), nameBytes(b.slice(from)));
 }
 
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
+/** Orders bytes as memcmp does, a beginning before what goes on. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shorter = Math.min(a.length, b.length);
   for (let i = 0; i < shorter; i++) {
     const difference = (a[i] as number) - (b[i] as number);

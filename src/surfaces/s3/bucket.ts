@@ -69,7 +69,7 @@ export async function placeOf(call: S3Call, key: string, bucket?: Bucket): Promi
   }
 }
 
-async function openCollection(call: S3Call, id: string): Promise<OpenCollection> {
+export async function openCollection(call: S3Call, id: string): Promise<OpenCollection> {
   const { deps, client, context } = call;
   return readable(call, () => openerOf(deps).open(id, client.token, false, context.signal));
 }

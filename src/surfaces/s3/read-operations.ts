@@ -1,11 +1,16 @@
 import { openBucket } from './bucket.ts';
 import type { S3Call } from './call.ts';
+import { getObject } from './get-object.ts';
+import { listObjects, listVersions } from './list-objects.ts';
 import type { Operation } from './operation.ts';
 import { s3Document, xmlResponse } from './xml.ts';
 
 /** What changes nothing. First match wins; see operation.ts. */
 export const READ_OPERATIONS: Operation[] = [
+  { on: 'object', methods: 'GET HEAD', run: getObject },
   { on: 'bucket', methods: 'HEAD', run: headBucket },
+  { on: 'bucket', methods: 'GET', run: listObjects },
+  { on: 'bucket', methods: 'GET', query: 'versions', run: listVersions },
   { on: 'bucket', methods: 'GET', query: 'location', run: location },
   { on: 'bucket', methods: 'GET', query: 'versioning', run: versioning },
 ];

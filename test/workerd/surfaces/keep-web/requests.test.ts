@@ -44,6 +44,8 @@ describe('what was opened', () => {
         name: '',
         modifiedAt: '',
         createdAt: null,
+        revision: 1,
+        hasMetadata: false,
         manifest: async () => [hash] as never,
       };
     };
