@@ -166,14 +166,14 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   async #change(
     uuid: string,
-    { writer, action, attributes, manifest, ensureUniqueName, restores }: WholeChange,
+    { writer, action, attributes, manifest, ensureUniqueName, restores, portableDataHash }: WholeChange,
   ): Promise<object> {
     const api = this.#embedded();
     if (writer.tokenUuid !== null && !(await isValidToken(api.db, writer.tokenUuid, Date.now())))
       throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
     const { collections } = api;
     if (action === 'trash' || manifest !== null) this.#requireUnlocked();
-    if (action === 'trash') await collections.trash(uuid, writer.user);
+    if (action === 'trash') await collections.trash(uuid, writer.user, portableDataHash);
     else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
     else {
       const change = { attributes, manifest, ensureUniqueName, ...(restores === undefined ? {} : { restores }) };

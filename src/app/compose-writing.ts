@@ -49,8 +49,15 @@ export function composeWriting(
       },
       changeCollection: (uuid, attributes, writer) =>
         commits.change(uuid, { writer, action: 'update', attributes, manifest: null, ensureUniqueName: false }),
-      trashCollection: (uuid, writer) =>
-        commits.change(uuid, { writer, action: 'trash', attributes: {}, manifest: null, ensureUniqueName: false }),
+      trashCollection: (uuid, writer, portableDataHash) =>
+        commits.change(uuid, {
+          writer,
+          action: 'trash',
+          attributes: {},
+          manifest: null,
+          ensureUniqueName: false,
+          ...(portableDataHash === undefined ? {} : { portableDataHash }),
+        }),
     },
     mayUpload: config.downloads.mayUpload,
     litter: config.downloads.litter,

@@ -8,6 +8,7 @@ import type { CollectionSource, Entry, Home } from './source.ts';
 interface ApiRecord {
   kind?: string;
   uuid?: string;
+  owner_uuid?: string;
   name?: string | null;
   username?: string | null;
   modified_at?: string | null;
@@ -112,6 +113,18 @@ export function createClusterSource(apiUrl: string): CollectionSource {
       yield* contents(ownerUuid, COLLECTIONS, token, signal);
       yield* contents(ownerUuid, PROJECTS, token, signal);
     },
+    async visible(kind, after, limit, token, signal) {
+      const isCollection = kind === 'collection';
+      const parameters = {
+        count: 'none',
+        order: 'uuid',
+        limit,
+        filters: [['uuid', '>', after], ...(isCollection ? [] : [['group_class', 'in', ['project', 'filter']]])],
+        select: [...(isCollection ? FIELDS : FIELDS.filter((name) => name !== 'portable_data_hash')), 'owner_uuid'],
+      };
+      const page = await get<ApiList>(isCollection ? 'collections' : 'groups', parameters, token, signal);
+      return (page?.items ?? []).map((item) => ({ ...toEntry(item), ownerUuid: item.owner_uuid ?? '' }));
+    },
     async child(ownerUuid, name, token, signal, kind) {
       const named = ['name', '=', name];
       for (const filters of kind === 'collection' ? [COLLECTIONS] : [PROJECTS, COLLECTIONS]) {
@@ -214,13 +227,14 @@ async function ask(url: string, token: string, signal: AbortSignal | undefined):
   throw clusterApiFailed(response);
 }
 
-function toEntry({ uuid = '', name, modified_at, portable_data_hash }: ApiRecord): Entry {
+function toEntry({ uuid = '', name, modified_at, created_at, portable_data_hash }: ApiRecord): Entry {
   const isProject = isUuid(uuid, 'j7d0g');
   return {
     kind: isProject ? 'project' : 'collection',
     uuid,
     name: name ?? '',
     modifiedAt: modified_at ?? '',
+    createdAt: created_at ?? '',
     portableDataHash: isProject ? null : (portable_data_hash ?? null),
   };
 }

@@ -237,8 +237,9 @@ export function createCollections(setup: CollectionsSetup) {
     },
 
     /** Trashes a collection; it can be untrashed for the trash lifetime. */
-    async trash(uuid: string, user: User): Promise<Collection> {
+    async trash(uuid: string, user: User, portableDataHash?: string): Promise<Collection> {
       const { record, revision } = await findToChange(uuid, user, { includeTrash: true });
+      if (portableDataHash !== undefined && record.portable_data_hash !== portableDataHash) throw changedByOther();
       if (record.is_trashed !== true) {
         const columns = {
           ...trashTimes(formatTime(now()), null, now(), setup.trashLifetimeSeconds),

@@ -13,6 +13,8 @@ export interface WholeChange {
   /** Null: the text does not change. */
   manifest: StagedManifest | null;
   ensureUniqueName: boolean;
+  /** For the trash: only while the collection has this content. */
+  portableDataHash?: string;
   /** The past version that an update brings back. */
   restores?: string;
 }

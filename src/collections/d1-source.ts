@@ -6,9 +6,12 @@ import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid, systemUserUuid } from '../records/ids.ts';
+import { listRecords } from '../records/list-query.ts';
 import { type Collections, type CollectionsSetup, textOf } from './collections.ts';
 import { createMetadataReader } from './file-metadata.ts';
+import { scopeOf } from './scope.ts';
 import type { CollectionSource, Entry, OpenCollection } from './source.ts';
+import { COLLECTIONS, GROUPS } from './tables.ts';
 
 const PAGE = 1000;
 const HOMES = 'SELECT uuid, username FROM users WHERE username IS NOT NULL AND uuid <> ?';
@@ -37,8 +40,8 @@ export function createD1Source(
     const values = [ownerUuid, ...conditions.flatMap((condition) => condition.values)];
     const { results } = await db
       .prepare(
-        `SELECT uuid, name, modified_at, portable_data_hash FROM collections WHERE ${where('collections')} AND uuid > ?
-         UNION ALL SELECT uuid, name, modified_at, NULL FROM groups WHERE ${where('groups')} AND group_class = 'project' AND uuid > ? ORDER BY uuid LIMIT ${PAGE}`,
+        `SELECT uuid, name, modified_at, created_at, portable_data_hash FROM collections WHERE ${where('collections')} AND uuid > ?
+         UNION ALL SELECT uuid, name, modified_at, created_at, NULL FROM groups WHERE ${where('groups')} AND group_class = 'project' AND uuid > ? ORDER BY uuid LIMIT ${PAGE}`,
       )
       .bind(...values, after, ...values, after)
       .all<Row>();
@@ -86,7 +89,7 @@ export function createD1Source(
       const conditions = [...readableRow('groups', user), notTrashed('groups')].map(({ sql }) => `(${sql})`);
       const row = await db
         .prepare(
-          `SELECT uuid, name, modified_at FROM groups WHERE uuid = ? AND group_class = 'project' AND ${conditions.join(' AND ')}`,
+          `SELECT uuid, name, modified_at, created_at FROM groups WHERE uuid = ? AND group_class = 'project' AND ${conditions.join(' AND ')}`,
         )
         .bind(uuid)
         .first<Row>();
@@ -102,6 +105,33 @@ export function createD1Source(
         if (page.length < PAGE) return;
         after = page.at(-1)?.uuid ?? '';
       }
+    },
+
+    async visible(kind, after, limit, token, signal) {
+      const isCollection = kind === 'collection';
+      const user = await userFor(token, `/arvados/v1/${isCollection ? 'collections' : 'groups'}`, signal);
+      if (user === null) return [];
+      const asked = {
+        filters: [['uuid', '>', after], ...(isCollection ? [] : [['group_class', '=', 'project']])],
+        select: [
+          'uuid',
+          'name',
+          'owner_uuid',
+          'created_at',
+          'modified_at',
+          ...(isCollection ? ['portable_data_hash'] : []),
+        ],
+        order: 'uuid',
+        limit,
+        count: 'none',
+      };
+      const { items } = await listRecords(
+        db,
+        isCollection ? COLLECTIONS : GROUPS,
+        asked,
+        scopeOf(isCollection ? 'collections' : 'groups', asked, user, false),
+      );
+      return items.map((row) => ({ ...toEntry(row), ownerUuid: String(row.owner_uuid) }));
     },
 
     async child(ownerUuid, name, token, signal, kind) {
@@ -162,6 +192,7 @@ function toEntry(row: Row): Entry {
     uuid: String(row.uuid),
     name: String(row.name ?? ''),
     modifiedAt: String(row.modified_at),
+    createdAt: String(row.created_at),
     portableDataHash: typeof hash === 'string' ? hash : null,
   };
 }

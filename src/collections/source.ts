@@ -37,6 +37,7 @@ export interface Entry {
   name: string;
   /** RFC 3339. */
   modifiedAt: string;
+  createdAt: string;
   /** Null for a project. */
   portableDataHash: string | null;
 }
@@ -64,6 +65,18 @@ export interface CollectionSource {
   project(uuid: string, token: string, signal?: AbortSignal): Promise<Entry | null>;
   /** What is directly in a project or a home, in the order of the UUIDs. */
   contents(ownerUuid: string, token: string, signal?: AbortSignal): AsyncIterable<Entry>;
+  /**
+   * One page of all collections and projects that the token may see, in the order of their UUIDs.
+   * @param after only UUIDs behind this one
+   * @param limit at most 1,000
+   */
+  visible(
+    kind: Entry['kind'],
+    after: string,
+    limit: number,
+    token: string,
+    signal?: AbortSignal,
+  ): Promise<(Entry & { ownerUuid: string })[]>;
   /** What has this name there: projects before collections, or only what is of the given kind. */
   child(
     ownerUuid: string,

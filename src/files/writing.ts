@@ -33,7 +33,8 @@ export interface Writing {
     /** @throws KeepError invalid_record, forbidden, not_found */
     createCollection(project: string, name: string, user: User): Promise<void>;
     changeCollection(uuid: string, attributes: { name: string; owner_uuid?: string }, writer: Writer): Promise<void>;
-    trashCollection(uuid: string, writer: Writer): Promise<void>;
+    /** @param portableDataHash only while the collection has this content, else precondition_failed */
+    trashCollection(uuid: string, writer: Writer, portableDataHash?: string): Promise<void>;
   };
   /** WEBDAV_PERMISSION: whether users, and admins, may upload. */
   mayUpload: { user: boolean; admin: boolean };

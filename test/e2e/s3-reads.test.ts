@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createUser, type TestUser } from '../support/api.ts';
+import { api, createUser, type TestUser } from '../support/api.ts';
 import { createCollection } from '../support/collections.ts';
-import { request } from '../support/keep.ts';
-import { type KeyPair, type S3Request, s3Keys, s3Request, signS3 } from '../support/s3-client.ts';
+import { md5, request } from '../support/keep.ts';
+import { type KeyPair, type S3Answer, type S3Request, s3Keys, s3Request, signS3 } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** The S3 API: who asks, buckets, listings, reading. Writing and real clients are in files of their own. */
@@ -98,6 +98,232 @@ describe('a signature', () => {
     const answer = await s3(`/${uuid}?location`, { keys: null });
     expect([answer.status, answer.code]).toEqual([403, 'AccessDenied']);
   });
+});
+
+describe('buckets', () => {
+  test('are listed by name where they are in the home, else by UUID, over pages that lose none', async () => {
+    const shared = await createCollection(service, '', { owner_uuid: ann.uuid, name: 'Not A Bucket Name' });
+    const all = await s3('/');
+    const names = [...all.text.matchAll(/<Name>(.*?)<\/Name>/g)].map(([, name]) => name);
+    expect(names).toEqual(expect.arrayContaining(['lab-data', shared.uuid]));
+    expect(names).not.toContain(uuid);
+    const paged: (string | undefined)[] = [];
+    for (let token: string | undefined = ''; token !== undefined; ) {
+      const page: S3Answer = await s3(`/?max-buckets=1&continuation-token=${token}`);
+      paged.push(...[...page.text.matchAll(/<Name>(.*?)<\/Name>/g)].map(([, name]) => name));
+      token = /<ContinuationToken>(.*?)</.exec(page.text)?.[1];
+    }
+    expect(paged).toEqual(names);
+    expect((await s3('/', { keys: null })).status).not.toBe(200);
+  });
+
+  test('are made, made again, and deleted while they are empty', async () => {
+    for (const _ of [1, 2]) expect((await s3('/fresh-one', { method: 'PUT' })).status).toBe(200);
+    expect((await s3('/fresh-one?location')).status).toBe(200);
+    await put('fresh-one', 'file', 'x');
+    expect((await s3('/fresh-one', { method: 'DELETE' })).code).toBe('BucketNotEmpty');
+    expect((await s3('/lab-data', { method: 'PUT' })).status).toBe(200);
+    expect((await s3('/Bad_Name', { method: 'PUT' })).code).toBe('InvalidBucketName');
+    expect((await s3('/public', { method: 'PUT', headers: { 'x-amz-acl': 'public-read' } })).code).toBe(
+      'NotImplemented',
+    );
+    await s3('/empty-one', { method: 'PUT' });
+    expect((await s3('/empty-one', { method: 'DELETE' })).status).toBe(204);
+    expect((await s3('/empty-one', { method: 'HEAD' })).status).toBe(404);
+  });
+
+  test('of another user are not there', async () => {
+    const bob = await createUser(service, 'bob');
+    const hers = { keys: await s3Keys(service, bob.token) };
+    expect((await s3(`/${uuid}`, { method: 'HEAD', ...hers })).status).toBe(404);
+    expect((await s3('/lab-data', { method: 'HEAD', ...hers })).status).toBe(404);
+    expect((await s3(`/${uuid}`, { method: 'DELETE', ...hers })).status).toBe(404);
+    expect((await s3(`/${uuid}`, { method: 'PUT', ...hers })).status).toBe(404);
+  });
+});
+
+/** Through WebDAV, into a collection of Ann's that is named in her home. */
+async function put(bucket: string, path: string, body: string | Uint8Array) {
+  const { json } = await api(service, 'collections', { token: ann.token, query: { filters: [['name', '=', bucket]] } });
+  const at = `${service.url}/c=${json.items[0].uuid}`;
+  const parents = path.split('/').slice(0, -1);
+  for (const [i] of parents.entries())
+    await request(`${at}/${parents.slice(0, i + 1).join('/')}`, { method: 'MKCOL', token: ann.token });
+  const answer = await request(`${at}/${path}`, { method: 'PUT', token: ann.token, body });
+  if (answer.status >= 300) throw new Error(`${answer.status} ${answer.text}`);
+}
+
+describe('an object', () => {
+  beforeAll(async () => {
+    await s3('/objects', { method: 'PUT' });
+    await put('objects', 'dir/hello.txt', 'hello, keep');
+    await put('objects', 'dir/empty', '');
+    await put('objects', 'sp ace+é.html', '<script>1</script>');
+  });
+
+  test('is read whole and in ranges, with the MD5 of its one block as ETag, which the listing shows too', async () => {
+    const whole = await s3('/objects/dir/hello.txt');
+    expect([whole.status, whole.text, whole.headers.get('etag')]).toEqual([
+      200,
+      'hello, keep',
+      `"${md5('hello, keep')}"`,
+    ]);
+    expect((await s3('/objects/dir/hello.txt', { method: 'HEAD' })).headers.get('etag')).toBe(
+      whole.headers.get('etag'),
+    );
+    expect((await s3('/objects?list-type=2')).text).toContain(`<ETag>&#34;${md5('hello, keep')}&#34;</ETag>`);
+    const part = await s3('/objects/dir/hello.txt', { headers: { range: 'bytes=7-' } });
+    expect([part.status, part.text, part.headers.get('content-range')]).toEqual([206, 'keep', 'bytes 7-10/11']);
+    expect((await s3('/objects/dir/hello.txt', { headers: { range: 'lines=1-2' } })).status).toBe(200);
+    const beyond = await s3('/objects/dir/hello.txt', { headers: { range: 'bytes=11-' } });
+    expect([beyond.status, beyond.code, beyond.headers.get('content-range')]).toEqual([
+      416,
+      'InvalidRange',
+      'bytes */11',
+    ]);
+    expect((await s3('/objects/dir/empty', { headers: { range: 'bytes=0-' } })).status).toBe(416);
+    const one = await s3('/objects/dir/hello.txt?partNumber=1');
+    expect([one.status, one.text]).toEqual([206, 'hello, keep']);
+    expect((await s3('/objects/dir/hello.txt?partNumber=2')).status).toBe(416);
+  });
+
+  test('answers conditions: 304 and 412, the latter as XML', async () => {
+    const etag = `"${md5('hello, keep')}"`;
+    const asked = (headers: Record<string, string>) => s3('/objects/dir/hello.txt', { headers });
+    expect((await asked({ 'if-none-match': etag })).status).toBe(304);
+    expect((await asked({ 'if-match': etag })).status).toBe(200);
+    const failed = await asked({ 'if-match': '"other"' });
+    expect([failed.status, failed.code]).toEqual([412, 'PreconditionFailed']);
+  });
+
+  test('that is missing, a directory or a prefix is NoSuchKey, a bucket that is missing NoSuchBucket', async () => {
+    for (const key of ['none', 'dir', 'dir/', 'dir/hello.txt/', 'dir//hello.txt'])
+      expect([key, (await s3(`/objects/${key}`)).code]).toEqual([key, 'NoSuchKey']);
+    expect((await s3('/objects/dir', { method: 'HEAD' })).status).toBe(404);
+    expect((await s3('/no-such-bucket/x')).code).toBe('NoSuchBucket');
+    expect((await s3('/objects/dir/hello.txt?versionId=abc')).code).toBe('NoSuchVersion');
+  });
+
+  test('under a name that needs escapes is read, and its page has no rights on an origin that others share', async () => {
+    const answer = await s3('/objects/sp%20ace%2B%C3%A9.html');
+    expect([answer.status, answer.text]).toEqual([200, '<script>1</script>']);
+    expect(answer.headers.get('content-security-policy')).toBe('sandbox');
+  });
+
+  test('is sent with the headers that a signed link asks for, and not without a signature', async () => {
+    const query = 'response-content-type=text%2Fx-y&response-content-disposition=attachment%3B%20filename%3Dz';
+    const answer = await s3(`/objects/dir/hello.txt?${query}`, { presign: true });
+    expect(answer.headers.get('content-type')).toBe('text/x-y');
+    expect(answer.headers.get('content-disposition')).toBe('attachment; filename=z');
+    expect((await s3(`/${uuid}/x?${query}`, { keys: null })).status).toBe(400);
+  });
+
+  test('of a project has the name of its collection before its path', async () => {
+    const project = await api(service, 'groups', {
+      body: { group: { name: 'p', group_class: 'project', owner_uuid: ann.uuid } },
+    });
+    const inside = await createCollection(service, '', { owner_uuid: project.json.uuid, name: 'C One' });
+    await request(`${service.url}/c=${inside.uuid}/f`, { method: 'PUT', token: ann.token, body: 'in project' });
+    const bucket = project.json.uuid;
+    expect((await s3(`/${bucket}/C%20One/f`)).text).toBe('in project');
+    expect((await s3(`/${bucket}/C%20One`)).code).toBe('NoSuchKey');
+    expect((await s3(`/${bucket}?delimiter=/`)).text).toContain('<CommonPrefixes><Prefix>C One/</Prefix>');
+    expect(keysOf((await s3(`/${bucket}`)).text)).toEqual(['C One/f']);
+    expect(keysOf((await s3(`/${bucket}?prefix=C%20One/`)).text)).toEqual(['C One/f']);
+  });
+
+  test('under a portable data hash is read, and nothing else', async () => {
+    const { json } = await api(service, 'collections', {
+      token: ann.token,
+      query: { filters: [['name', '=', 'objects']] },
+    });
+    const hash = json.items[0].portable_data_hash;
+    expect((await s3(`/${hash.replace('+', '%2B')}/dir/hello.txt`)).text).toBe('hello, keep');
+    expect((await s3(`/${hash}`, { method: 'DELETE' })).status).toBe(403);
+  });
+
+  test('of a public collection is read without a signature', async () => {
+    const open = await createCollection(service, '', { owner_uuid: ann.uuid, name: 'open-data' });
+    await put('open-data', 'f', 'for all');
+    await api(service, 'links', {
+      body: {
+        link: {
+          link_class: 'permission',
+          name: 'can_read',
+          tail_uuid: 'xedge-j7d0g-anonymouspublic',
+          head_uuid: open.uuid,
+        },
+      },
+    });
+    expect((await s3(`/${open.uuid}/f`, { keys: null })).text).toBe('for all');
+    expect(keysOf((await s3(`/${open.uuid}?list-type=2`, { keys: null })).text)).toEqual(['f']);
+    expect((await s3(`/${open.uuid}/f`, { keys: null, method: 'PUT', body: 'x' })).status).not.toBe(200);
+  });
+});
+
+describe('a listing', () => {
+  const files = ['a!', 'a-b', 'a.txt', 'a/1', 'a/2', 'a0', 'dir/', 'z é+%.txt'];
+  beforeAll(async () => {
+    await s3('/listing', { method: 'PUT' });
+    for (const file of files.filter((name) => !name.endsWith('/')))
+      await put('listing', encodeURI(file).replaceAll('+', '%2B'), file);
+    const { json } = await api(service, 'collections', {
+      token: ann.token,
+      query: { filters: [['name', '=', 'listing']] },
+    });
+    await request(`${service.url}/c=${json.items[0].uuid}/dir`, { method: 'MKCOL', token: ann.token });
+  });
+
+  test.each(['?list-type=2&', '?'])(
+    '%s has all keys in the order of their bytes, whole and over pages',
+    async (version) => {
+      expect(keysOf((await s3(`/listing${version}`)).text)).toEqual(files);
+      const paged: string[] = [];
+      for (let more = ''; ; ) {
+        const { text } = await s3(`/listing${version}max-keys=3${more}`);
+        paged.push(...keysOf(text));
+        if (!text.includes('<IsTruncated>true')) break;
+        const token = /<NextContinuationToken>(.*?)</.exec(text)?.[1];
+        more =
+          token === undefined
+            ? `&marker=${encodeURIComponent(paged.at(-1) ?? '')}`
+            : `&continuation-token=${encodeURIComponent(token)}`;
+      }
+      expect(paged).toEqual(files);
+    },
+  );
+
+  test('groups by a delimiter, is empty for max-keys=0, and encodes what the client asks for', async () => {
+    const grouped = (await s3('/listing?list-type=2&delimiter=/')).text;
+    expect(keysOf(grouped)).toEqual(files.filter((file) => !file.includes('/')));
+    expect(grouped).toContain('<Prefix>a/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>dir/</Prefix>');
+    expect(grouped).toContain('<KeyCount>7</KeyCount>');
+    const none = (await s3('/listing?list-type=2&max-keys=0')).text;
+    expect([keysOf(none), none.includes('<IsTruncated>false')]).toEqual([[], true]);
+    expect(keysOf((await s3('/listing?encoding-type=url&prefix=z')).text)).toEqual(['z%20%C3%A9%2B%25.txt']);
+    for (const wrong of ['max-keys=x', 'list-type=3', 'encoding-type=x', 'list-type=2&continuation-token=*'])
+      expect([wrong, (await s3(`/listing?${wrong}`)).code]).toEqual([wrong, 'InvalidArgument']);
+    expect((await s3('/no-such-bucket?list-type=2')).code).toBe('NoSuchBucket');
+  });
+});
+
+const keysOf = (xml: string) =>
+  [...xml.matchAll(/<Contents><Key>(.*?)<\/Key>/g)].map(([, key = '']) =>
+    key.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))),
+  );
+
+test('what clients ask on the way is answered: there is nothing of the kind', async () => {
+  for (const [sub, status, says] of [
+    ['versioning=', 200, 'VersioningConfiguration'],
+    ['policy', 404, 'NoSuchBucketPolicy'],
+    ['cors', 404, 'NoSuchCORSConfiguration'],
+    ['lifecycle', 404, 'NoSuchLifecycleConfiguration'],
+    ['acl', 501, 'NotImplemented'],
+    ['somethingNew', 501, 'NotImplemented'],
+  ] as const) {
+    const answer = await s3(`/${uuid}?${sub}`);
+    expect([sub, answer.status, answer.text.includes(says)]).toEqual([sub, status, true]);
+  }
 });
 
 test('sub-resources that are not there are 501, and never reach the object', async () => {

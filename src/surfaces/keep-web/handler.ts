@@ -1,13 +1,14 @@
 import { isTicket } from '../../accounts/tickets.ts';
+import { effectiveEtag } from '../../collections/edit/metadata-rows.ts';
 import { fileEtag } from '../../collections/file-etag.ts';
 import { isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
 import { blockOpener } from '../../files/block-opener.ts';
 import { contentDisposition } from '../../files/content-disposition.ts';
 import { type Content, contentResponse } from '../../files/content-response.ts';
-import { contentType } from '../../files/content-type.ts';
 import { logDownload } from '../../files/download-log.ts';
 import { fileParts } from '../../files/file-parts.ts';
 import { openerOf } from '../../files/open-cache.ts';
+import { asStored, shownType, storedHeaders } from '../../files/stored-headers.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { DOWNLOAD_PREFLIGHT } from '../../http/cors.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
@@ -157,22 +158,25 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
     : named === undefined
       ? null
       : contentDisposition('inline', named);
+  const place = path.join('/');
+  const metadata = (await asked.deps.collections.metadata(collection, [place])).get(place);
   const content: Content = {
     size: nodeSize(tree, node),
-    type: contentType(name),
+    type: shownType(metadata, name),
     validators: {
-      etag: await fileEtag(tree, node),
+      etag: effectiveEtag(await fileEtag(tree, node), metadata),
       modified: collection.uuid === null ? null : Date.parse(collection.modifiedAt),
     },
     headers: {
+      ...storedHeaders(metadata),
       ...contentHeaders(target),
       ...(disposition === null ? {} : { 'Content-Disposition': disposition }),
     },
     slice: (range) => fileParts(tree, node, range, blockOpener(asked.context, asked.deps, target)),
   };
   const { response, done, range } = await contentResponse(context.request, context.signal, content);
-  if (done !== null) logDownload(context, asked.deps, target, { path: path.join('/'), files: 1, range, done });
-  return response;
+  if (done !== null) logDownload(context, asked.deps, target, { path: place, files: 1, range, done });
+  return asStored(response);
 }
 
 async function archive(asked: Asked, target: TreeTarget): Promise<Response> {

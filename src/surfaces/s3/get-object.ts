@@ -2,6 +2,7 @@ import { blockOpener } from '../../files/block-opener.ts';
 import { contentResponse } from '../../files/content-response.ts';
 import { logDownload } from '../../files/download-log.ts';
 import { fileParts } from '../../files/file-parts.ts';
+import { asStored } from '../../files/stored-headers.ts';
 import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { type FoundObject, findObject } from './object.ts';
@@ -39,12 +40,7 @@ export async function getObject(call: S3Call): Promise<Response> {
   if (response.status === 416) throw unsatisfiable(object.size);
   if (done === null) return response;
   logDownload(context, deps, { collection, token: client.token }, { path: object.path, files: 1, done, ...answered });
-  // What was stored compressed is sent as it is.
-  return response.headers.has('Content-Encoding') ? new Response(response.body, manual(response)) : response;
-}
-
-function manual({ status, headers }: Response): ResponseInit {
-  return { status, headers, encodeBody: 'manual' };
+  return asStored(response);
 }
 
 /** What is known of an object beside its content: `x-amz-meta-*`, and headers that its writer wanted back. */

@@ -1,18 +1,25 @@
 import { openBucket } from './bucket.ts';
+import { createBucket, deleteBucket, listBuckets } from './buckets.ts';
 import type { S3Call } from './call.ts';
-import { getObject } from './get-object.ts';
+import { getObject, requireCurrent } from './get-object.ts';
 import { listObjects, listVersions } from './list-objects.ts';
+import { findObject } from './object.ts';
 import type { Operation } from './operation.ts';
-import { s3Document, xmlResponse } from './xml.ts';
+import { STUBS } from './stubs.ts';
+import { s3Document, textElement, xmlResponse } from './xml.ts';
 
-/** What changes nothing. First match wins; see operation.ts. */
+/** Buckets, listings and reading. First match wins; see operation.ts. */
 export const READ_OPERATIONS: Operation[] = [
   { on: 'object', methods: 'GET HEAD', run: getObject },
-  { on: 'bucket', methods: 'HEAD', run: headBucket },
+  { on: 'object', methods: 'GET', query: 'attributes', run: attributes },
   { on: 'bucket', methods: 'GET', run: listObjects },
   { on: 'bucket', methods: 'GET', query: 'versions', run: listVersions },
+  { on: 'bucket', methods: 'HEAD', run: headBucket },
+  { on: 'bucket', methods: 'PUT', run: createBucket },
+  { on: 'bucket', methods: 'DELETE', run: deleteBucket },
   { on: 'bucket', methods: 'GET', query: 'location', run: location },
-  { on: 'bucket', methods: 'GET', query: 'versioning', run: versioning },
+  { on: 'service', methods: 'GET', run: listBuckets },
+  ...STUBS,
 ];
 
 async function headBucket(call: S3Call): Promise<Response> {
@@ -25,7 +32,18 @@ async function location(call: S3Call): Promise<Response> {
   return xmlResponse(s3Document('LocationConstraint', call.deps.s3.clusterId));
 }
 
-async function versioning(call: S3Call): Promise<Response> {
-  await openBucket(call);
-  return xmlResponse(s3Document('VersioningConfiguration', ''));
+/** GetObjectAttributes, as far as there are any. */
+async function attributes(call: S3Call): Promise<Response> {
+  requireCurrent(call.query);
+  const { etag, size, modified } = await findObject(call, call.address.key ?? '');
+  const wanted = (call.context.request.headers.get('x-amz-object-attributes') ?? '').split(/\s*,\s*/);
+  const known = [
+    ['ETag', etag.replaceAll('"', '')],
+    ['StorageClass', 'STANDARD'],
+    ['ObjectSize', size],
+  ] as const;
+  const fields = known.filter(([name]) => wanted.includes(name)).map(([name, value]) => textElement(name, value));
+  return xmlResponse(s3Document('GetObjectAttributesResponse', fields.join('')), {
+    headers: { 'Last-Modified': new Date(modified).toUTCString() },
+  });
 }
