@@ -22,6 +22,7 @@ export default defineConfig({
                 SEARCH_MIGRATIONS: migrations('migrations-search'),
               },
               r2Buckets: ['BLOCKS', 'ARCHIVE', 'MANIFESTS'],
+              d1Databases: ['DB', 'SEARCH', 'REPLICA'],
             },
           }),
         ],

@@ -2,7 +2,7 @@ import { KeepError } from '../keep/errors.ts';
 import { type Row, type Table, toRecord } from '../records/columns.ts';
 import { createUuid, INFIX, systemUserUuid } from '../records/ids.ts';
 import { selectColumns } from '../records/list-parameters.ts';
-import { type ListParameters, type ListResult, listRecords } from '../records/list-query.ts';
+import { type ListParameters, type ListResult, listRecords, type ReadDatabase } from '../records/list-query.ts';
 import { formatTime } from '../records/times.ts';
 import { insertRow, updateRow } from '../records/write-row.ts';
 import type { User } from './account.ts';
@@ -45,7 +45,8 @@ export interface UserAttributes {
 
 export interface UserStore {
   get(uuid: string, asking: User): Promise<Row>;
-  list(parameters: ListParameters, asking: User): Promise<ListResult>;
+  /** @param from where it is read, the database by itself */
+  list(parameters: ListParameters, asking: User, from?: ReadDatabase): Promise<ListResult>;
   create(attributes: UserAttributes, asking: User): Promise<Row>;
   /** An account that may only upload, owned by `owner` (docs/operate.md). */
   createUploader(owner: string, name: string, asking: User): Promise<Row>;
@@ -85,12 +86,12 @@ export function createUserStore(db: D1Database, clusterId: string, now: () => nu
 
   return {
     get,
-    async list(parameters, asking) {
+    async list(parameters, asking, from = db) {
       const scope = {
         conditions: readableRow('users', asking),
         extra: levelColumn('users', asking, parameters.select),
       };
-      const page = await listRecords(db, USERS, parameters, scope);
+      const page = await listRecords(from, USERS, parameters, scope);
       return { ...page, items: page.items.map(describe) };
     },
     async create(attributes, asking) {

@@ -9,6 +9,7 @@ import { createClusterKeys } from '../accounts/cluster-s3-keys.ts';
 import { createD1Authority } from '../accounts/d1-authority.ts';
 import { createLinkStore } from '../accounts/links.ts';
 import { rolesOf } from '../accounts/memberships.ts';
+import { createNearReads } from '../accounts/near-reads.ts';
 import { sweepLogs, sweepTokens } from '../accounts/retention.ts';
 import { createDerivedKeys, type S3Keys, tokenCredential, withS3Sessions } from '../accounts/s3-keys.ts';
 import { createSharingLinkStore } from '../accounts/sharing-links.ts';
@@ -140,6 +141,7 @@ function embedded(
   };
   const collections = createCollections(setup);
   const committing = createCommits(commits);
+  const near = createNearReads(db, config.tokenCacheTtlSeconds, Date.now);
   const search = createSearch(db, searchDb, Date.now, waitUntil);
   const tokens = createD1Authority(db, Date.now, { seesUsers: config.usersSeeEachOther, later: waitUntil });
   const s3Keys = createDerivedKeys(config.s3KeySecret ?? config.systemRootToken);
@@ -167,6 +169,7 @@ function embedded(
       links: createLinkStore(db, clusterId, Date.now),
       sharingLinks: createSharingLinkStore(db, clusterId, Date.now),
       search,
+      near,
       builtIns: once(() => ensureBuiltIns(db, clusterId, Date.now())),
       uploads,
       directory,
@@ -176,7 +179,7 @@ function embedded(
       },
       facts: { ...facts, anonymousToken: publicToken },
     },
-    collectionSource: createD1Source(setup, collections, guarded.authority),
+    collectionSource: createD1Source(setup, collections, guarded.authority, near),
     memberOf: async (_, user, groups) => {
       const roles = await rolesOf(db, user.uuid);
       return groups.find((group) => roles.some(({ uuid }) => uuid === group)) ?? null;

@@ -1,4 +1,5 @@
 import type { Authority, User } from '../accounts/account.ts';
+import type { NearReads } from '../accounts/near-reads.ts';
 import { quoted } from '../accounts/permission-sql.ts';
 import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { scopesAllow } from '../accounts/scopes.ts';
@@ -21,7 +22,17 @@ export function createD1Source(
   { db, clusterId }: CollectionsSetup,
   collections: Collections,
   authority: Authority,
+  near: NearReads,
 ): CollectionSource {
+  const homesOf = async (user: User, condition: Condition): Promise<{ uuid: string; username: string }[]> =>
+    near.read(async (from) => {
+      const homes = from
+        .prepare(`${HOMES}${homesFor(user)} AND ${condition.sql} ORDER BY uuid LIMIT ${PAGE}`)
+        .bind(systemUserUuid(clusterId), ...condition.values);
+      const [page] = await from.batch<{ uuid: string; username: string }>([homes]);
+      return page?.results ?? [];
+    });
+
   /** Null when the scopes do not reach the path. A deactivated user's token is no better than an unknown one. */
   const userFor = async (token: string, path: string, signal?: AbortSignal): Promise<User | null> => {
     if (token === '') throw new KeepError('no_token');
@@ -145,21 +156,15 @@ export function createD1Source(
     async homes(token, signal) {
       const user = await userFor(token, '/arvados/v1/users', signal);
       if (user === null) return [];
-      const { results } = await db
-        .prepare(`${HOMES}${homesFor(user)} ORDER BY uuid LIMIT ${PAGE}`)
-        .bind(systemUserUuid(clusterId))
-        .all<{ uuid: string; username: string }>();
-      return results.map((home) => ({ ...home, own: home.uuid === user.uuid }));
+      const homes = await homesOf(user, { sql: '1', values: [] });
+      return homes.map((home) => ({ ...home, own: home.uuid === user.uuid }));
     },
 
     async home(username, token, signal) {
       const user = await userFor(token, '/arvados/v1/users', signal);
       if (user === null) return null;
-      const home = await db
-        .prepare(`${HOMES}${homesFor(user)} AND username = ?`)
-        .bind(systemUserUuid(clusterId), username)
-        .first<{ uuid: string; username: string }>();
-      return home === null ? null : { ...home, own: home.uuid === user.uuid };
+      const [home] = await homesOf(user, { sql: 'username = ?', values: [username] });
+      return home === undefined ? null : { ...home, own: home.uuid === user.uuid };
     },
   };
 

@@ -89,14 +89,9 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
 
   return {
     get,
-    async list(
-      parameters: ListParameters,
-      user: User,
-      includeTrash: boolean,
-      search: Finding['search'],
-    ): Promise<ListResult> {
-      const scope = await findingScope({ db, search }, 'groups', parameters, user, includeTrash);
-      const page = await listRecords(db, GROUPS, parameters, scope);
+    async list(parameters: ListParameters, user: User, includeTrash: boolean, finding: Finding): Promise<ListResult> {
+      const scope = await findingScope(finding, 'groups', parameters, user, includeTrash);
+      const page = await listRecords(finding.db, GROUPS, parameters, scope);
       return { ...page, items: page.items.map(describeGroup) };
     },
     /** Who makes a role manages it, by a link. */

@@ -6,7 +6,7 @@ import { IS_TRASHED } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { isUuid } from '../records/ids.ts';
 import { COUNT_BOUND, orderBy } from '../records/list-parameters.ts';
-import { DEFAULT_LIMIT, type ListParameters, MAX_LIMIT, type Scope } from '../records/list-query.ts';
+import { DEFAULT_LIMIT, type ListParameters, MAX_LIMIT, type ReadDatabase, type Scope } from '../records/list-query.ts';
 import { normaliseTime } from '../records/times.ts';
 import type { Search } from '../search/search.ts';
 import { COLLECTIONS, GROUPS } from './tables.ts';
@@ -66,7 +66,7 @@ function countedWithin(user: User, includeTrash: boolean, conditions: Condition[
 
 /** What choosing a way takes. */
 export interface Finding {
-  db: D1Database;
+  db: ReadDatabase;
   search: Pick<Search, 'candidates'>;
 }
 
@@ -108,7 +108,7 @@ const ROWS_TO_JUDGE = 8;
 
 /** Whether a page costs less by judging all records in their order than by looking through what the user may read. */
 async function isMuchReadable(
-  db: D1Database,
+  db: ReadDatabase,
   table: 'collections' | 'groups',
   user: User,
   includeTrash: boolean,

@@ -34,6 +34,9 @@ const ROWS_OF_ANY_SIZE = 10;
 const LONG_TYPES: ReadonlySet<string> = new Set(['object', 'array']);
 const LONG_TEXTS: ReadonlySet<string> = new Set(['description', 'summary']);
 
+/** The methods of a D1Database that lists use: a session of it has them, too. */
+export type ReadDatabase = Pick<D1Database, 'prepare' | 'batch'>;
+
 /** Which rows of a table a request may see. */
 export interface Scope {
   /** Common table expressions that the conditions refer to, without WITH RECURSIVE; none when missing. */
@@ -63,7 +66,7 @@ export interface Scope {
  * @throws KeepError invalid_record (422) for invalid parameters
  */
 export async function listRecords(
-  db: D1Database,
+  db: ReadDatabase,
   table: Table,
   parameters: ListParameters,
   scope: Scope,
@@ -147,7 +150,7 @@ function withSizes(table: Table, columns: string[], texts: string[], share: numb
 }
 
 /** The rows up to MAX_PAGE_BYTES, at least one; texts that were left out are read. @param ctes the table's own */
-async function withinBytes(db: D1Database, table: Table, ctes: string, texts: string[], rows: Row[]): Promise<Row[]> {
+async function withinBytes(db: ReadDatabase, table: Table, ctes: string, texts: string[], rows: Row[]): Promise<Row[]> {
   const key = `${table.name}.${table.key ?? 'rowid'}`;
   let bytes = 0;
   const end = rows.findIndex(({ row_bytes }, index) => {

@@ -49,8 +49,8 @@ export async function getUser(call: ApiCall, { users }: EmbeddedApi): Promise<Re
   return answer(await users.get(pathPart(call), call.user));
 }
 
-export async function listUsers(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {
-  return answer(listOf(USERS.kind, await users.list(call.parameters, call.user)));
+export async function listUsers(call: ApiCall, { users, near }: EmbeddedApi): Promise<Response> {
+  return answer(listOf(USERS.kind, await near.read((db) => users.list(call.parameters, call.user, db))));
 }
 
 export async function createUser(call: ApiCall, { users }: EmbeddedApi): Promise<Response> {

@@ -217,7 +217,10 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
     throw isPublic && isKeepError(error, 'not_found') ? new KeepError('no_token') : error;
   });
   if (response === undefined) throw new KeepError('not_found', { message: 'Path not found' });
-  if (method !== 'GET') api.search.catchUpSoon();
+  if (method !== 'GET') {
+    api.search.catchUpSoon();
+    api.near.changed();
+  }
   return response;
 }
 

@@ -1,5 +1,6 @@
 import type { Account, Authority, User } from '../../accounts/account.ts';
 import type { LinkStore } from '../../accounts/links.ts';
+import type { NearReads } from '../../accounts/near-reads.ts';
 import type { SharingLinkStore } from '../../accounts/sharing-links.ts';
 import type { CachingAuthority } from '../../accounts/token-cache.ts';
 import type { TokenStore } from '../../accounts/tokens.ts';
@@ -32,6 +33,8 @@ export interface EmbeddedApi {
   links: LinkStore;
   sharingLinks: SharingLinkStore;
   search: Search;
+  /** Lists and names from replicas of `db`. */
+  near: NearReads;
   /** Writes the records that every cluster has, once in an isolate. */
   builtIns: () => Promise<void>;
   uploads: UploadLog;

@@ -13,7 +13,7 @@ import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
-import { listRecords } from '../../records/list-query.ts';
+import { listRecords, type ReadDatabase } from '../../records/list-query.ts';
 import { expiryOf } from '../../records/times.ts';
 import { TextStream } from '../../streams/json/encoder.ts';
 import { answer, answerStreamed, listOf } from './answer.ts';
@@ -119,16 +119,22 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
   const includeTrash = isSet(parameters, 'include_trash');
   const isPastToo = isSet(parameters, 'include_old_versions');
   const table = isPastToo ? COLLECTION_STATES : COLLECTIONS;
-  const scope = isPastToo
-    ? scopeOfStates(call.parameters, call.user, includeTrash)
-    : await findingScope(api, 'collections', call.parameters, call.user, includeTrash);
+  const scopeIn = async (db: ReadDatabase) =>
+    isPastToo
+      ? scopeOfStates(call.parameters, call.user, includeTrash)
+      : findingScope({ db, search: api.search }, 'collections', call.parameters, call.user, includeTrash);
   if (!withText) {
-    const page = await listRecords(api.db, table, { ...parameters, select }, scope);
+    const page = await api.near.read(async (db) =>
+      listRecords(db, table, { ...parameters, select }, await scopeIn(db)),
+    );
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
   }
   const extra = ['manifest_bytes'];
-  const sizes = { ...scope, extra, ordered: scope.ordered ? { ...scope.ordered, extra } : null };
-  const page = await listRecords(api.db, table, { ...parameters, select: ['uuid'] }, sizes);
+  const page = await api.near.read(async (db) => {
+    const scope = await scopeIn(db);
+    const sizes = { ...scope, extra, ordered: scope.ordered ? { ...scope.ordered, extra } : null };
+    return listRecords(db, table, { ...parameters, select: ['uuid'] }, sizes);
+  });
   const shown = withinBytes(page.items);
   const found = await api.collections.findMany(shown, call.user);
   const items: Row[] = [];

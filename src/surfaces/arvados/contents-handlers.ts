@@ -39,17 +39,20 @@ export async function groupContents(call: ApiCall, api: EmbeddedApi): Promise<Re
     if (owner !== undefined && !recursive) own.push(['owner_uuid', '=', owner]);
     const wanted = pageOf(table, parameters, own, isCut ? 0 : limit - items.length, offset);
     const isPastToo = table === COLLECTIONS && isSet(parameters, 'include_old_versions');
-    const scope = isPastToo
-      ? scopeOfStates(wanted, call.user, includeTrash)
-      : await findingScope(api, table.name, wanted, call.user, includeTrash);
     const more = [
       ...(table.name === 'groups' ? [PROJECTS] : []),
       ...(owner !== undefined && recursive ? [insideOf(owner)] : []),
       ...(shared ? [outsideHome(isPastToo ? COLLECTION_STATES.name : table.name, call.user)] : []),
     ];
     // How much of an offset is left for the next table must be known exactly.
-    const counting = { ...narrowed(scope, more, shared ? call.user : null, isPastToo), countAll: offset > 0 };
-    const page = await listRecords(api.db, isPastToo ? COLLECTION_STATES : table, wanted, counting);
+    const countAll = offset > 0;
+    const page = await api.near.read(async (db) => {
+      const scope = isPastToo
+        ? scopeOfStates(wanted, call.user, includeTrash)
+        : await findingScope({ db, search: api.search }, table.name, wanted, call.user, includeTrash);
+      const counting = { ...narrowed(scope, more, shared ? call.user : null, isPastToo), countAll };
+      return listRecords(db, isPastToo ? COLLECTION_STATES : table, wanted, counting);
+    });
     items.push(...page.items.map((item) => ({ kind: table.kind, ...withLevel(item) })));
     available += page.items_available ?? 0;
     offset = Math.max(0, offset - (page.items_available ?? 0));
@@ -146,13 +149,11 @@ function filtersFor(table: Table, filters: unknown): unknown[] | null {
 /** Projects and roles that others share: whose owner is neither the user nor a project that the user may read. */
 export async function sharedGroups(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const includeTrash = isSet(call.parameters, 'include_trash');
-  const scope = await findingScope(api, 'groups', call.parameters, call.user, includeTrash);
-  const page = await listRecords(
-    api.db,
-    GROUPS,
-    call.parameters,
-    narrowed(scope, [outsideHome('groups', call.user)], call.user),
-  );
+  const page = await api.near.read(async (db) => {
+    const scope = await findingScope({ db, search: api.search }, 'groups', call.parameters, call.user, includeTrash);
+    const outside = narrowed(scope, [outsideHome('groups', call.user)], call.user);
+    return listRecords(db, GROUPS, call.parameters, outside);
+  });
   const items = page.items.map(describeGroup);
   return answer({
     ...listOf(GROUPS.kind, { ...page, items }),
@@ -161,11 +162,12 @@ export async function sharedGroups(call: ApiCall, api: EmbeddedApi): Promise<Res
 }
 
 /** The owners of these records, as far as the user may read them, when `include` asks for them. */
-async function included({ parameters, user }: ApiCall, { db, users }: EmbeddedApi, items: Row[]): Promise<Row[]> {
+async function included({ parameters, user }: ApiCall, { near, users }: EmbeddedApi, items: Row[]): Promise<Row[]> {
   const { include } = parameters;
   if (!(Array.isArray(include) ? include : [include]).includes('owner_uuid')) return [];
   const owners = [...new Set(items.map((item) => String(item.owner_uuid)))];
   const wanted = { filters: [['uuid', 'in', owners]], count: 'none', limit: MAX_LIMIT };
-  const groups = await listRecords(db, GROUPS, wanted, scopeOf('groups', wanted, user, false));
-  return [...groups.items.map(describeGroup), ...(await users.list(wanted, user)).items];
+  const groups = await near.read((db) => listRecords(db, GROUPS, wanted, scopeOf('groups', wanted, user, false)));
+  const people = await near.read((db) => users.list(wanted, user, db));
+  return [...groups.items.map(describeGroup), ...people.items];
 }

@@ -11,9 +11,10 @@ export async function getGroup(call: ApiCall, { groups }: EmbeddedApi): Promise<
   return answer(await groups.get(pathPart(call), call.user, isSet(call.parameters, 'include_trash')));
 }
 
-export async function listGroups(call: ApiCall, { groups, search }: EmbeddedApi): Promise<Response> {
+export async function listGroups(call: ApiCall, { groups, search, near }: EmbeddedApi): Promise<Response> {
   const includeTrash = isSet(call.parameters, 'include_trash');
-  return answer(listOf(GROUPS.kind, await groups.list(call.parameters, call.user, includeTrash, search)));
+  const page = await near.read((db) => groups.list(call.parameters, call.user, includeTrash, { db, search }));
+  return answer(listOf(GROUPS.kind, page));
 }
 
 export async function createGroup(call: ApiCall, { groups }: EmbeddedApi): Promise<Response> {

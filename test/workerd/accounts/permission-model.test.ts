@@ -284,7 +284,7 @@ async function compare(real: Real): Promise<void> {
         expect((await list({ filters: [['owner_uuid', '=', owner]] })).all, `inside ${owner}`).toEqual(inside);
       }
     }
-    const visible = await groups.list({ filters: [['group_class', '=', 'project']] }, user, false, search);
+    const visible = await groups.list({ filters: [['group_class', '=', 'project']] }, user, false, { db, search });
     expect(visible.items.map((item) => item.uuid).sort(), `projects of ${id}`).toEqual(
       [...world.projects]
         .filter(([record, { trashed }]) => !trashed && !isInsideTrash(world, record) && (reached.get(record) ?? 0) > 0)
