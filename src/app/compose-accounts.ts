@@ -18,6 +18,7 @@ import { createTokenStore } from '../accounts/tokens.ts';
 import { createUploadLog, type UploadLog } from '../accounts/upload-log.ts';
 import { createUserStore } from '../accounts/users.ts';
 import type { WriterDependencies } from '../blocks/block-request.ts';
+import { takeAudit } from '../collections/audit-trail.ts';
 import { createClusterSource } from '../collections/cluster-source.ts';
 import { createCollections } from '../collections/collections.ts';
 import { createCommits } from '../collections/commits.ts';
@@ -49,6 +50,8 @@ export interface AccountDependencies extends ApiDependencies, WriterDependencies
   memberOf(context: RequestContext, user: User, groups: readonly string[]): Promise<string | null>;
 }
 
+/** Steps of 500 events in one run of the cron; each is four statements. */
+const AUDIT_STEPS = 40;
 const NO_ACCOUNTS: Authority = { identify: () => Promise.resolve(null) };
 const NO_KEYS: S3Keys = {
   credential: (accessKey) => Promise.resolve(tokenCredential(accessKey)),
@@ -188,6 +191,7 @@ function embedded(
       const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
       for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);
       await search.keepUp();
+      await takeAudit(db, logsDb, clusterId, AUDIT_STEPS);
       await uploads.flush();
       // Both: rows from before LOGS_DB was bound stay in DB.
       for (const from of new Set([db, logsDb])) await sweepLogs(from, config.retention, Date.now());

@@ -11,6 +11,8 @@ export interface LoggedEvent {
   properties: Record<string, unknown>;
   /** In the stored form; now unless given. */
   event_at?: string | null;
+  /** An event of the service's own that says who changed or shared something. */
+  isAudit?: boolean;
 }
 
 /** @param now Unix milliseconds */
@@ -28,6 +30,7 @@ export function eventRow(clusterId: string, userUuid: string, event: LoggedEvent
     created_at: time,
     modified_at: time,
     modified_by_user_uuid: userUuid,
+    is_audit: event.isAudit === true ? 1 : 0,
   };
 }
 

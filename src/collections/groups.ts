@@ -180,12 +180,17 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
     async trash(uuid: string, user: User): Promise<Row> {
       const before = await findToChange(uuid, user, false);
       if (before.group_class === 'role') {
-        await db.prepare('DELETE FROM groups WHERE uuid = ?').bind(uuid).run();
+        // The log tells who it was by the row's last state.
+        await db.batch([
+          db.prepare('UPDATE groups SET modified_by_user_uuid = ? WHERE uuid = ?').bind(user.uuid, uuid),
+          db.prepare('DELETE FROM groups WHERE uuid = ?').bind(uuid),
+        ]);
         return before;
       }
       await updateRow(db, 'groups', uuid, {
         ...trashTimes(formatTime(now()), null, now(), trashLifetimeSeconds),
         modified_at: formatTime(now()),
+        modified_by_user_uuid: user.uuid,
       });
       return get(uuid, user, true);
     },
@@ -193,7 +198,12 @@ export function createGroups({ db, clusterId, now, trashLifetimeSeconds }: Colle
       const group = await findToChange(uuid, user, true);
       if (group.trash_at === null)
         throw new KeepError('invalid_record', { message: 'the project is not in the trash' });
-      await updateRow(db, 'groups', uuid, { trash_at: null, delete_at: null, modified_at: formatTime(now()) });
+      await updateRow(db, 'groups', uuid, {
+        trash_at: null,
+        delete_at: null,
+        modified_at: formatTime(now()),
+        modified_by_user_uuid: user.uuid,
+      });
       return get(uuid, user);
     },
   };

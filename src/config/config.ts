@@ -52,7 +52,7 @@ export interface Config {
   /** Past versions of collections: collections/versions.ts. */
   versions: { automatic: boolean; idleSeconds: number; maxAgeSeconds: { kept: number; repacked: number } };
   /** How long logs, uploads and expired tokens are kept, in seconds; 0: for ever. */
-  retention: { logsSeconds: number; uploadsSeconds: number; expiredTokensSeconds: number };
+  retention: { logsSeconds: number; auditSeconds: number; uploadsSeconds: number; expiredTokensSeconds: number };
   downloads: DownloadConfig;
   /** S3_ENDPOINT: scheme and host where everything is S3's; null when it is not set. */
   s3Endpoint: string | null;
@@ -253,6 +253,7 @@ const Vars = v.object({
   COLLECTION_VERSIONS_MAX_AGE: duration('8760h'),
   REPACKED_VERSIONS_MAX_AGE: duration('720h'),
   LOGS_MAX_AGE: duration('8760h'),
+  AUDIT_MAX_AGE: duration('43800h'),
   UPLOADS_MAX_AGE: duration('8760h'),
   EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
   S3_ENDPOINT: origin,
@@ -350,6 +351,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     },
     retention: {
       logsSeconds: o.LOGS_MAX_AGE,
+      auditSeconds: o.AUDIT_MAX_AGE,
       uploadsSeconds: o.UPLOADS_MAX_AGE,
       expiredTokensSeconds: o.EXPIRED_TOKENS_MAX_AGE,
     },

@@ -55,7 +55,7 @@ describe('a log in a database of its own', () => {
   });
 
   test('shows users what they reported, and all events of an object that they name and may read', async () => {
-    expect((await logs(user.token)).sort()).toEqual(['file_download', 'mine']);
+    expect((await logs(user.token)).sort()).toEqual(['create', 'file_download', 'mine']);
     const named = [['object_uuid', '=', collection.uuid]];
     expect(await logs(user.token, named)).toEqual(expect.arrayContaining(['mine', 'theirs']));
     expect(await logs(user.token, [['object_uuid', 'in', [collection.uuid]]])).toEqual(

@@ -382,7 +382,15 @@ test('who shared what is in the log of the record, for all who may read it', asy
   const { uuid } = await collection(ann.uuid);
   const made = await link(bob.uuid, uuid, 'can_read', ann);
   const events = async (user: TestUser) =>
-    (await get('logs', user, { filters: [['object_uuid', '=', uuid]], order: ['id asc'] })).json.items;
+    (
+      await get('logs', user, {
+        filters: [
+          ['object_uuid', '=', uuid],
+          ['event_type', 'in', ['share', 'unshare']],
+        ],
+        order: ['id asc'],
+      })
+    ).json.items;
   await expect
     .poll(() => events(bob))
     .toMatchObject([
@@ -393,6 +401,56 @@ test('who shared what is in the log of the record, for all who may read it', asy
     .poll(async () => (await events(ann)).map((event: Json) => event.event_type))
     .toEqual(['share', 'unshare']);
   expect(await events(bob)).toEqual([]);
+});
+
+test('who changed what, by whatever way, is in the log of the record; with whom it is shared only managers see', async () => {
+  const [ann, bob, cat] = [await newUser(), await newUser(), await newUser()];
+  const lab = await project(ann);
+  const { uuid } = await collection(lab.uuid);
+  await link(bob.uuid, lab.uuid, 'can_write', ann);
+  await link(cat.uuid, uuid, 'can_read', ann);
+  await put(`collections/${uuid}`, bob, 'collection', { name: 'by bob', description: 'x' });
+  const options = { method: 'PUT', token: ann.token, body: 'text' };
+  expect((await request(`${service.url}/c=${uuid}/new.txt`, options)).status).toBe(201);
+  await remove(`collections/${uuid}`, bob);
+  await api(service, `collections/${uuid}/untrash`, { token: bob.token, body: {} });
+  await api(service, 'logs', {
+    token: bob.token,
+    body: { log: { event_type: 'delete', object_uuid: uuid, summary: 'not true' } },
+  });
+  const events = async (user: TestUser, types: string[] | null, of: string = uuid) => {
+    const filters = [['object_uuid', '=', of], ...(types === null ? [] : [['event_type', 'in', types]])];
+    const { items } = (await get('logs', user, { filters, order: ['event_at asc', 'id asc'] })).json;
+    return items.map((event: Json) => [event.event_type, event.modified_by_user_uuid, event.properties.changed]);
+  };
+  const CHANGES = ['create', 'update', 'trash', 'untrash', 'delete'];
+  for (const user of [ann, bob, cat])
+    expect(await events(user, CHANGES), user.uuid).toEqual([
+      ['create', expect.stringContaining('-tpzed-000000000000000'), undefined],
+      ['update', bob.uuid, ['name', 'description']],
+      ['update', ann.uuid, ['portable_data_hash']],
+      ['trash', bob.uuid, undefined],
+      ['untrash', bob.uuid, undefined],
+    ]);
+  await expect.poll(() => events(ann, ['share'])).toEqual([['share', ann.uuid, undefined]]);
+  expect(await events(cat, ['share'])).toEqual([['share', ann.uuid, undefined]]);
+  expect(await events(bob, ['share'])).toEqual([]);
+  expect(await events(await newUser(), null)).toEqual([]);
+  await remove(`groups/${lab.uuid}`, ann);
+  await api(service, `groups/${lab.uuid}/untrash`, { token: bob.token, body: {} });
+  expect(await events(ann, CHANGES, lab.uuid)).toEqual([
+    ['create', ann.uuid, undefined],
+    ['trash', ann.uuid, undefined],
+    ['untrash', bob.uuid, undefined],
+  ]);
+  const ended = await role(ann);
+  await remove(`groups/${ended.uuid}`, ann);
+  const filters = [['object_uuid', '=', ended.uuid]];
+  const { items } = (await api(service, 'logs', { query: { filters, order: ['event_at asc'] } })).json;
+  expect(items.map((event: Json) => [event.event_type, event.modified_by_user_uuid])).toEqual([
+    ['create', ann.uuid],
+    ['delete', ann.uuid],
+  ]);
 });
 
 describe('a search', () => {

@@ -12,6 +12,6 @@ export function logChange(
   object_uuid: string,
   properties: Record<string, unknown> = {},
 ): void {
-  const event = { event_type, object_uuid, properties };
+  const event = { event_type, object_uuid, properties, isAudit: true };
   context.waitUntil(recordEvent(logsDb, facts.clusterId, user.uuid, event, Date.now()));
 }

@@ -1,4 +1,5 @@
 import { checkAttributes, LogAttributes } from '../../collections/attributes.ts';
+import { auditOnly, takeAudit } from '../../collections/audit-trail.ts';
 import { readableLogs, readableLogsApart, recordEvent } from '../../collections/log-record.ts';
 import { GROUPS, LOGS } from '../../collections/tables.ts';
 import type { Row } from '../../records/columns.ts';
@@ -49,12 +50,21 @@ export async function createLog(call: ApiCall, { logsDb, facts }: EmbeddedApi): 
   return answer(await recordEvent(logsDb, facts.clusterId, call.user.uuid, event, call.context.now * 1000));
 }
 
+/** Of what has just been changed, too; the rest is taken in by the cron. */
+const AUDIT_STEPS = 4;
+
 /** A user sees the events that they reported and those of records that they may read; an admin all. */
-export async function listLogs(call: ApiCall, { db, logsDb }: EmbeddedApi): Promise<Response> {
+export async function listLogs(call: ApiCall, { db, logsDb, facts }: EmbeddedApi): Promise<Response> {
   const { parameters, user } = call;
+  await takeAudit(db, logsDb, facts.clusterId, AUDIT_STEPS);
   const conditions =
     logsDb === db ? readableLogs(user) : await readableLogsApart(db, user, objectsAsked(parameters.filters));
-  return answer(listOf(LOGS.kind, await listRecords(logsDb, LOGS, parameters, { conditions })));
+  return answer(
+    listOf(
+      LOGS.kind,
+      await listRecords(logsDb, LOGS, parameters, { conditions: [...conditions, ...auditOnly(parameters.filters)] }),
+    ),
+  );
 }
 
 /** The objects that a list's filters name. */
