@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { GatewayConfig } from '../gateways/gateway-config.ts';
+import { type GatewayConfig, gatewayDevice } from '../gateways/gateway-config.ts';
 import { parseDuration } from '../keep/duration.ts';
 import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
 import { parseGateways } from './gateways.ts';
@@ -429,9 +429,14 @@ function conflicts(volumes: VolumeConfig[], gateways: GatewayConfig[], classes: 
         problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
     }
   }
-  for (const { uuid, storageClass, name } of gateways) {
+  for (const gateway of gateways) {
+    const { uuid, storageClass, name } = gateway;
+    // keep-balance stops when one device has two UUIDs.
+    const device = gatewayDevice(gateway);
     if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, storageClass))
       problems.push(`GATEWAYS.${uuid}.StorageClass: STORAGE_CLASSES has no class ${storageClass}`);
+    if (gateways.some((other) => other.uuid < uuid && gatewayDevice(other) === device))
+      problems.push(`GATEWAYS.${uuid}: another gateway reads this bucket and prefix already`);
     if (gateways.some((other) => other.uuid < uuid && other.name === name))
       problems.push(`GATEWAYS.${uuid}.Name: another gateway has the name ${name} already`);
   }

@@ -1,4 +1,4 @@
-import type { R2DriverConfig, S3DriverConfig } from '../storage/volume-config.ts';
+import { deviceId, type R2DriverConfig, type S3DriverConfig } from '../storage/volume-config.ts';
 
 /** One entry of GATEWAYS: a bucket whose objects are read as blocks, and never written. */
 export interface GatewayConfig {
@@ -25,6 +25,11 @@ export interface GatewayConfig {
 /** The bucket's name as addresses and messages for admins have it. */
 export function bucketName({ driver }: GatewayConfig): string {
   return driver.kind === 'R2' ? driver.bucket || driver.binding : driver.bucket;
+}
+
+/** The identity of what it reads, as mounts show it. */
+export function gatewayDevice({ uuid, driver, prefix }: GatewayConfig): string {
+  return `gateway+${deviceId({ uuid, driver })}/${prefix}`;
 }
 
 /** The mount that stands for the gateway in lists and indexes: keep-balance knows mounts, no hints. */

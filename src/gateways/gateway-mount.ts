@@ -2,9 +2,8 @@ import { KeepError } from '../keep/errors.ts';
 import type { BucketVolume } from '../storage/bucket-volume.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { deviceId } from '../storage/volume-config.ts';
 import type { AdoptedBlocks } from './adopted-blocks.ts';
-import { type GatewayConfig, mountUuidOf } from './gateway-config.ts';
+import { type GatewayConfig, gatewayDevice, mountUuidOf } from './gateway-config.ts';
 import type { MapEntry, PlaceMap } from './places.ts';
 
 const HASH = /^[0-9a-f]{32}$/;
@@ -16,7 +15,7 @@ const HASH = /^[0-9a-f]{32}$/;
 export function gatewayMount(config: GatewayConfig, map: PlaceMap, blocks: AdoptedBlocks): Mount {
   return {
     uuid: mountUuidOf(config),
-    deviceId: `gateway+${deviceId({ uuid: config.uuid, driver: config.driver })}/${config.prefix}`,
+    deviceId: gatewayDevice(config),
     allowWrite: false,
     allowTrash: false,
     replication: config.replication,
