@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import { isValidToken } from '../accounts/d1-authority.ts';
+import { mergeFileLog } from '../backups/file-log.ts';
 import { type BackupSweepContext, sweepBackups } from '../collections/backup-sweep.ts';
 import {
   type ChangeOutcome,
@@ -114,7 +115,9 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   async sweepBackups(uuid: string): Promise<void> {
-    const next = await sweepBackups(uuid, this.#sweepContext());
+    const context = this.#sweepContext();
+    await mergeFileLog(context.manifests, uuid);
+    const next = await sweepBackups(uuid, context);
     if (next === null) return;
     await this.ctx.storage.put('uuid', uuid);
     await this.ctx.storage.setAlarm(Math.max(next, Date.now() + 1000));
@@ -196,8 +199,9 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   #context(): BatchContext {
-    const { DB: db, MANIFESTS: manifests } = this.env;
-    if (db === undefined || manifests === undefined) throw new Error('collections need the bindings DB and MANIFESTS');
+    const { MANIFESTS: manifests } = this.env;
+    if (manifests === undefined) throw new Error('collections need the bindings DB and MANIFESTS');
+    const { db } = this.#embedded();
     return {
       db,
       manifests,

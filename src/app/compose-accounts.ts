@@ -17,6 +17,7 @@ import { withTokenCache } from '../accounts/token-cache.ts';
 import { createTokenStore } from '../accounts/tokens.ts';
 import { createUploadLog, type UploadLog } from '../accounts/upload-log.ts';
 import { createUserStore } from '../accounts/users.ts';
+import { type Backups, backupWatches, createBackups } from '../backups/backups.ts';
 import type { WriterDependencies } from '../blocks/block-request.ts';
 import { takeAudit } from '../collections/audit-trail.ts';
 import { createClusterSource } from '../collections/cluster-source.ts';
@@ -31,6 +32,7 @@ import type { Env } from '../config/env.ts';
 import type { RequestContext } from '../http/context.ts';
 import { isToken } from '../keep/token.ts';
 import { systemUserUuid } from '../records/ids.ts';
+import { watchedDatabase } from '../records/watched-database.ts';
 import { createSearch } from '../search/search.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts';
@@ -44,6 +46,8 @@ export interface AccountDependencies extends ApiDependencies, WriterDependencies
   anonymousToken: string | null;
   /** Null: neither a database nor a cluster is bound. */
   collectionSource: CollectionSource | null;
+  /** Null: accounts and collections are not kept here. */
+  backups: Backups | null;
   /** The cron handler's work on accounts and collections. */
   sweepCollections: () => Promise<void>;
   /** Of these groups, the first that the user is a member of now; null for none. */
@@ -74,6 +78,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
       anonymousToken: null,
       api: null,
       collectionSource: null,
+      backups: null,
       sweepCollections: async () => {},
       memberOf: () => Promise.resolve(null),
     };
@@ -103,6 +108,7 @@ function besideCluster(
     },
     collectionSource: createClusterSource(apiUrl),
     memberOf: ({ tokens, signal }, user, groups) => memberOfClusterGroup(apiUrl, tokens[0] ?? '', user, groups, signal),
+    backups: null,
     sweepCollections: async () => {
       await uploads?.flush();
       for (const db of new Set([DB, LOGS_DB])) if (db !== undefined) await sweepLogs(db, config.retention, Date.now());
@@ -113,7 +119,7 @@ function besideCluster(
 function embedded(
   config: Config,
   {
-    db,
+    db: bare,
     logsDb,
     searchDb,
     manifests,
@@ -132,6 +138,7 @@ function embedded(
 ): AccountDependencies {
   const { clusterId } = config;
   const facts = factsOf(config);
+  const db = watchedDatabase(bare, backupWatches({ db: bare, manifests }));
   const setup = {
     db,
     manifests,
@@ -187,6 +194,7 @@ function embedded(
       const roles = await rolesOf(db, user.uuid);
       return groups.find((group) => roles.some(({ uuid }) => uuid === group)) ?? null;
     },
+    backups: createBackups({ db: bare, manifests }, () => search.restart()),
     sweepCollections: async () => {
       const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
       for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);
@@ -194,7 +202,7 @@ function embedded(
       await takeAudit(db, logsDb, clusterId, AUDIT_STEPS);
       await uploads.flush();
       // Both: rows from before LOGS_DB was bound stay in DB.
-      for (const from of new Set([db, logsDb])) await sweepLogs(from, config.retention, Date.now());
+      for (const from of new Set([bare, logsDb])) await sweepLogs(from, config.retention, Date.now());
       await sweepTokens(db, config.retention, Date.now());
     },
   };

@@ -109,7 +109,7 @@ function build(env: Env): CompositionResult {
     ga4gh: downloads === null ? null : composeGa4gh(config, downloads),
     queues,
     balancing,
-    db: env.DB,
+    db: accounts.api?.mode === 'embedded' ? accounts.api.db : env.DB,
     gauges: async () => [
       ...(queues === null ? [] : await queueGauges(queues)),
       ...(balancing === null ? [] : await balanceGauges(balancing).catch(() => [])),

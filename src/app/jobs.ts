@@ -10,6 +10,7 @@ const JOBS: [name: string, run: (deps: Dependencies) => Promise<void>][] = [
   ['wake the balancer', async ({ balancing }) => balancing?.().wake()],
   ['empty trash', emptyTrash],
   ['refresh the service directory', (deps) => deps.directory.refresh()],
+  ['keep backups', async ({ backups }) => backups?.keepUp()],
   ['sweep collections', (deps) => deps.sweepCollections()],
 ];
 

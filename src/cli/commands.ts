@@ -1,5 +1,6 @@
 import { adopt } from './adopt/adopt-command.ts';
 import type { Command } from './command.ts';
+import { backup } from './commands/backup.ts';
 import { balance } from './commands/balance.ts';
 import { cat } from './commands/cat.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -11,6 +12,7 @@ import { erase } from './commands/erase.ts';
 import { ls } from './commands/ls.ts';
 import { manifest } from './commands/manifest.ts';
 import { mkdir } from './commands/mkdir.ts';
+import { restore } from './commands/restore.ts';
 import { rm } from './commands/rm.ts';
 import { search } from './commands/search.ts';
 import { services } from './commands/services.ts';
@@ -41,6 +43,8 @@ export const COMMANDS: readonly Command[] = [
   user,
   adopt,
   balance,
+  backup,
+  restore,
   usage,
   versions,
   restoreVersion,

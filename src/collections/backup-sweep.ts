@@ -1,4 +1,4 @@
-import { BACKUP_PREFIX, readBackup, revisionOf } from './backup.ts';
+import { BACKUP_PREFIX, deleteFileBackups, newestBackup, readBackup, revisionOf } from './backup.ts';
 
 export interface BackupSweepContext {
   db: D1Database;
@@ -23,6 +23,7 @@ const GRACE_MS = 3_600_000;
  * again (Unix milliseconds), or null when nothing will be left to do without another commit.
  */
 export async function sweepBackups(uuid: string, context: BackupSweepContext): Promise<number | null> {
+  if (await isLost(uuid, context)) return null;
   let next = Number.POSITIVE_INFINITY;
   let deleted = 0;
   for (let after: string | null = ''; after !== null; ) {
@@ -33,6 +34,13 @@ export async function sweepBackups(uuid: string, context: BackupSweepContext): P
     after = page.after;
   }
   return Number.isFinite(next) ? next : null;
+}
+
+/** Nothing deletes a row without a time for it: where that is missing the database was lost, and this is what it is restored from. */
+async function isLost(uuid: string, { db, manifests }: BackupSweepContext): Promise<boolean> {
+  if ((await db.prepare('SELECT 1 FROM collections WHERE uuid = ?').bind(uuid).first()) !== null) return false;
+  const newest = await newestBackup(manifests, uuid);
+  return newest !== null && deletionOf((await readBackup(manifests, newest))?.header.record.delete_at) === null;
 }
 
 interface Swept {
@@ -60,6 +68,7 @@ async function sweepPage(uuid: string, after: string, context: BackupSweepContex
   const versions = await versionsBetween(db, uuid, objects);
   const read = headerReader(manifests);
   const texts = new Set<string>();
+  const pastUuids: string[] = [];
   const keys: string[] = [];
   let next = Number.POSITIVE_INFINITY;
   let last: string | null = null;
@@ -73,20 +82,23 @@ async function sweepPage(uuid: string, after: string, context: BackupSweepContex
     if ((row !== null && revision === row.revision) || versions.has(revision)) continue;
     let until = Math.max(uploaded, ...successors.map((other) => other.uploaded.getTime())) + supersededSeconds * 1000;
     if (row === null && object === newest)
-      until = deletionOf((await read(object.key))?.deleteAt, uploaded) + deletedSeconds * 1000;
+      until = (deletionOf((await read(object.key))?.deleteAt) ?? uploaded) + deletedSeconds * 1000;
     else if (row !== null && revision > row.revision) until = uploaded + GRACE_MS;
     if (until > now()) {
       next = Math.min(next, until);
       continue;
     }
-    const text = (await read(object.key))?.text ?? null;
+    const { text = null, past = null } = (await read(object.key)) ?? {};
+    if (past !== null) pastUuids.push(past);
     // A change of attributes leaves the text to the next revision.
     if (text !== null && text !== row?.manifest_key && !(await isNamedBy(successors, text, read))) texts.add(text);
     keys.push(object.key);
   }
   for (const text of await namedByVersions(db, uuid, [...texts])) texts.delete(text);
   if (texts.size > 0) await manifests.delete([...texts]);
+  for (const past of pastUuids) await deleteFileBackups(manifests, past);
   if (keys.length > 0) await manifests.delete(keys);
+  if (row === null && !truncated && keys.at(-1) === newest.key) await deleteFileBackups(manifests, uuid);
   return { deleted: keys.length, next, after: truncated ? last : null };
 }
 
@@ -123,6 +135,8 @@ function successorsOf(object: R2Object, objects: readonly R2Object[]): R2Object[
 interface Read {
   /** Key of a text in the bucket. */
   text: string | null;
+  /** UUID of the past version that this is. */
+  past: string | null;
   deleteAt: unknown;
 }
 
@@ -135,7 +149,10 @@ function headerReader(manifests: R2Bucket): ReadHeader {
     let found = known.get(key);
     if (found === undefined) {
       const header = (await readBackup(manifests, key))?.header;
-      found = header === undefined ? null : { text: header.manifest_key, deleteAt: header.record.delete_at };
+      found =
+        header === undefined
+          ? null
+          : { text: header.manifest_key, past: header.past?.uuid ?? null, deleteAt: header.record.delete_at };
       known.set(key, found);
     }
     return found;
@@ -147,7 +164,7 @@ async function isNamedBy(backups: readonly R2Object[], text: string, read: ReadH
   return false;
 }
 
-function deletionOf(deleteAt: unknown, uploaded: number): number {
+function deletionOf(deleteAt: unknown): number | null {
   const time = typeof deleteAt === 'string' ? Date.parse(deleteAt) : Number.NaN;
-  return Number.isNaN(time) ? uploaded : time;
+  return Number.isNaN(time) ? null : time;
 }

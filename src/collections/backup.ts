@@ -7,6 +7,8 @@ import type { PastVersion } from './versions.ts';
  * acknowledged: a lost database loses no collection. The format is in docs/storage-schema.md#backups.
  */
 export const BACKUP_PREFIX = 'backups/collections/';
+/** Changes of the metadata of files: src/backups/file-log.ts. */
+export const FILE_BACKUP_PREFIX = 'backups/files/';
 const FORMAT = 1;
 const REVISION_DIGITS = 12;
 
@@ -73,4 +75,24 @@ export async function readBackup(
   const header = JSON.parse(content.slice(0, end)) as BackupHeader;
   if (header.format !== FORMAT) throw new Error(`${key} has format ${header.format}: it needs a newer version`);
   return { header, text: content.slice(end + 1) };
+}
+
+export async function deleteFileBackups(bucket: R2Bucket, uuid: string): Promise<void> {
+  const prefix = `${FILE_BACKUP_PREFIX}${uuid}/`;
+  for (let page = await bucket.list({ prefix }); page.objects.length > 0; page = await bucket.list({ prefix }))
+    await bucket.delete(page.objects.map(({ key }) => key));
+}
+
+/** The key of a collection's last revision; of several attempts at it the last in the order of keys. */
+export async function newestBackup(bucket: R2Bucket, uuid: string): Promise<string | null> {
+  let newest: string | null = null;
+  for (let after = ''; ; ) {
+    const page = await bucket.list({
+      prefix: `${BACKUP_PREFIX}${uuid}/`,
+      ...(after === '' ? {} : { startAfter: after }),
+    });
+    newest = page.objects.at(-1)?.key ?? newest;
+    after = page.objects.at(-1)?.key ?? '';
+    if (!page.truncated || after === '') return newest;
+  }
 }

@@ -1,4 +1,4 @@
-import { BACKUP_PREFIX, readBackup } from './backup.ts';
+import { BACKUP_PREFIX, deleteFileBackups, readBackup } from './backup.ts';
 import { deleteMetadata } from './edit/metadata-rows.ts';
 import { deleteVersionsOf } from './versions.ts';
 
@@ -16,6 +16,7 @@ export async function eraseCollection(uuid: string, { db, manifests }: EraseCont
   while (!(await deleteVersionsOf(db, { sql: '?', values: [uuid] })));
   const [deleted] = await db.batch<{ manifest_key: string | null }>([
     db.prepare('DELETE FROM collections WHERE uuid = ? RETURNING manifest_key').bind(uuid),
+    db.prepare('DELETE FROM file_changes WHERE collection_uuid = ?').bind(uuid),
     db.prepare('DELETE FROM links WHERE head_uuid = ?').bind(uuid),
   ]);
   await deleteMetadata(db, [uuid]);
@@ -27,12 +28,14 @@ export async function eraseCollection(uuid: string, { db, manifests }: EraseCont
     found = true;
     const texts = new Set<string>();
     for (const { key } of page.objects) {
-      const text = (await readBackup(manifests, key))?.header.manifest_key ?? null;
-      if (text !== null) texts.add(text);
+      const header = (await readBackup(manifests, key))?.header;
+      if (typeof header?.manifest_key === 'string') texts.add(header.manifest_key);
+      if (header?.past) await deleteFileBackups(manifests, header.past.uuid);
     }
     // What names a text goes after it: an erasure that is interrupted finds it again.
     if (texts.size > 0) await manifests.delete([...texts]);
     await manifests.delete(page.objects.map(({ key }) => key));
   }
+  await deleteFileBackups(manifests, uuid);
   return found;
 }

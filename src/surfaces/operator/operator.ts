@@ -1,9 +1,11 @@
 import { requireUser } from '../../accounts/access.ts';
 import type { Authority, User } from '../../accounts/account.ts';
+import type { Backups } from '../../backups/backups.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Search } from '../../search/search.ts';
 import { type AdoptionDependencies, adoptions, gatewayList } from './adoptions.ts';
+import { backup, restore } from './backups.ts';
 import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
 import { searchAction, searchState } from './search.ts';
 import { putQuota, usage } from './usage.ts';
@@ -11,6 +13,8 @@ import { putQuota, usage } from './usage.ts';
 export interface OperatorDependencies extends BalanceDependencies, AdoptionDependencies {
   authority: Authority;
   db: D1Database | undefined;
+  /** Null: accounts and collections are not kept here. */
+  backups: Backups | null;
   /** Null: collections are not kept here. */
   search: Search | null;
   /** Null: collections are not kept here. @returns whether there was anything to erase */
@@ -45,6 +49,8 @@ function dispatch(
   if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
   if (subject === 'search' && isGet && first === '') return searchState(deps.search);
   if (subject === 'search' && context.method === 'POST') return searchAction(first, deps.search);
+  if (subject === 'backup' && (isGet || context.method === 'POST')) return backup(context.method, deps.backups);
+  if (subject === 'restore' && context.method === 'POST') return restore(first, deps.backups);
   if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
   if (subject === 'collections' && context.method === 'DELETE') return erase(first, deps);
   throw new KeepError('not_found', { message: 'there is nothing at this address: see docs/operate.md' });

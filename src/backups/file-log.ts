@@ -1,0 +1,97 @@
+import { FILE_BACKUP_PREFIX } from '../collections/backup.ts';
+import { type FlushContext, FORMAT, idText } from './account-log.ts';
+
+/** The metadata of one file after a change; null when it has none any more. */
+export interface FileChange {
+  id: number;
+  path: string;
+  metadata: string | null;
+}
+
+interface FileChanges {
+  format: number;
+  /** RFC 3339. */
+  at: string;
+  changes: FileChange[];
+}
+
+export const concernsFiles = (sql: string) => /\b(?:INTO|UPDATE|FROM)\s+(?:OR \w+ )?file_metadata\b/.test(sql);
+
+const FLUSH_ROWS = 500;
+/** Objects of one collection from which on they are merged. */
+const MERGE_FROM = 20;
+const MERGED_ROWS = 2000;
+
+/** Writes what is not yet in the bucket, one object for each collection. */
+export async function flushFiles(context: FlushContext): Promise<void> {
+  while (await flushOnce(context));
+}
+
+async function flushOnce({ db, manifests }: FlushContext): Promise<boolean> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, changed.collection_uuid AS uuid, changed.path, metadata, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at
+       FROM (SELECT * FROM file_changes ORDER BY id LIMIT ${FLUSH_ROWS}) AS changed
+       LEFT JOIN file_metadata AS kept ON kept.collection_uuid = changed.collection_uuid AND kept.path = changed.path
+       ORDER BY id`,
+    )
+    .all<FileChange & { uuid: string; at: string }>();
+  const last = results.at(-1);
+  if (last === undefined) return false;
+  const groups = Map.groupBy(results, ({ uuid }) => uuid);
+  for (const [uuid, changes] of groups)
+    await write(
+      manifests,
+      uuid,
+      last.at,
+      changes.map(({ id, path, metadata }) => ({ id, path, metadata })),
+    );
+  await db.prepare('DELETE FROM file_changes WHERE id <= ?').bind(last.id).run();
+  return results.length === FLUSH_ROWS;
+}
+
+async function write(manifests: R2Bucket, uuid: string, at: string, changes: FileChange[]): Promise<void> {
+  const last = Math.max(...changes.map(({ id }) => id));
+  const content: FileChanges = { format: FORMAT, at, changes };
+  const key = `${FILE_BACKUP_PREFIX}${uuid}/${idText(last)}-${crypto.randomUUID().slice(0, 8)}`;
+  await manifests.put(key, JSON.stringify(content));
+}
+
+/** The last state of the metadata of a collection's files, and the objects that it is in. */
+export async function readFileLog(
+  manifests: R2Bucket,
+  uuid: string,
+): Promise<{ keys: string[]; at: string; files: Map<string, FileChange> }> {
+  const files = new Map<string, FileChange>();
+  const keys: string[] = [];
+  let at = '';
+  for (let cursor: string | undefined; ; ) {
+    const page = await manifests.list({
+      prefix: `${FILE_BACKUP_PREFIX}${uuid}/`,
+      ...(cursor === undefined ? {} : { startAfter: cursor }),
+    });
+    for (const { key } of page.objects) {
+      const content = (await (await manifests.get(key))?.json()) as FileChanges | undefined;
+      if (content === undefined) continue;
+      if (content.format !== FORMAT) throw new Error(`${key} has format ${content.format}: it needs a newer version`);
+      keys.push(key);
+      if (content.at > at) at = content.at;
+      for (const change of content.changes)
+        if ((files.get(change.path)?.id ?? -1) <= change.id) files.set(change.path, change);
+    }
+    cursor = page.objects.at(-1)?.key;
+    if (!page.truncated || cursor === undefined) return { keys, at, files };
+  }
+}
+
+/** Many small objects of one collection become few. */
+export async function mergeFileLog(manifests: R2Bucket, uuid: string): Promise<void> {
+  const prefix = `${FILE_BACKUP_PREFIX}${uuid}/`;
+  if ((await manifests.list({ prefix, limit: MERGE_FROM })).objects.length < MERGE_FROM) return;
+  const { keys, at, files } = await readFileLog(manifests, uuid);
+  const changes = [...files.values()];
+  if (changes.length / MERGED_ROWS > keys.length / 2) return;
+  for (let from = 0; from < changes.length; from += MERGED_ROWS)
+    await write(manifests, uuid, at, changes.slice(from, from + MERGED_ROWS));
+  for (let from = 0; from < keys.length; from += 1000) await manifests.delete(keys.slice(from, from + 1000));
+}

@@ -1,0 +1,56 @@
+/**
+ * D1 that does something after each write to certain tables, before the caller learns that the write is done. So no
+ * writer can forget it, those to come included.
+ */
+export interface Watch {
+  /** Whether a statement that writes concerns this watch. */
+  concerns: (sql: string) => boolean;
+  after: () => Promise<void>;
+}
+
+const WRITES = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b/i;
+
+export function watchedDatabase(db: D1Database, watches: readonly Watch[]): D1Database {
+  const concernedBy = (sql: string) => (WRITES.test(sql) ? watches.filter(({ concerns }) => concerns(sql)) : []);
+  const told = async <T>(concerned: readonly Watch[], work: Promise<T>): Promise<T> => {
+    const result = await work;
+    if (mayHaveChanged(result)) for (const { after } of concerned) await after();
+    return result;
+  };
+  const watched = (inner: D1PreparedStatement, concerned: Watch[]): D1PreparedStatement => {
+    const statement = {
+      bind: (...values: unknown[]) => watched(inner.bind(...values), concerned),
+      first: (...column: [string]) => told(concerned, inner.first(...column)),
+      run: () => told(concerned, inner.run()),
+      all: () => told(concerned, inner.all()),
+      raw: (...options: [{ columnNames: true }]) => told(concerned, inner.raw(...options)),
+    } as unknown as D1PreparedStatement;
+    known.set(statement, { inner, concerned });
+    return statement;
+  };
+  const known = new WeakMap<D1PreparedStatement, { inner: D1PreparedStatement; concerned: Watch[] }>();
+  return {
+    prepare(sql: string) {
+      const concerned = concernedBy(sql);
+      const inner = db.prepare(sql);
+      return concerned.length === 0 ? inner : watched(inner, concerned);
+    },
+    batch<T>(statements: D1PreparedStatement[]) {
+      const concerned = new Set(statements.flatMap((statement) => known.get(statement)?.concerned ?? []));
+      const inner = statements.map((statement) => known.get(statement)?.inner ?? statement);
+      return told([...concerned], db.batch<T>(inner));
+    },
+    exec: (sql: string) => db.exec(sql),
+    withSession: (constraint?: string) => db.withSession(constraint),
+    dump: () => db.dump(),
+  } as D1Database;
+}
+
+/** False only where D1 says that no row was written. */
+function mayHaveChanged(result: unknown): boolean {
+  const results: unknown[] = Array.isArray(result) ? result : [result];
+  return results.some((one) => {
+    const changes = (one as { meta?: { changes?: number } } | null)?.meta?.changes;
+    return changes === undefined || changes > 0;
+  });
+}
