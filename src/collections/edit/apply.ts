@@ -19,8 +19,10 @@ export interface Texts {
   /** The collection's text before the edits; read up to four times. */
   current(): Promise<Chunks>;
   portableDataHash: string;
-  /** ETags of files as readers see them, by path; asked for only with conditions on ETags. */
-  etags(paths: string[]): Promise<Map<string, string>>;
+  /** ETags of files as readers of each kind see them, by path; asked for only with conditions on ETags. */
+  etags(paths: string[]): Promise<Map<string, string[]>>;
+  /** Which of these directories have metadata; asked for only with edits that prune. */
+  marked(directories: string[]): Promise<Set<string>>;
   /** @throws KeepError not_found */
   source(source: TextSource): Promise<Chunks>;
 }
@@ -143,7 +145,7 @@ function ancestors(path: string): string[] {
 }
 
 interface State {
-  etags: Map<string, string>;
+  etags: Map<string, string[]>;
   locks: readonly Lock[];
   portableDataHash: string;
 }
@@ -163,7 +165,7 @@ function holds(condition: Condition, kindOf: (path: string) => NodeKind, state: 
 function isTrue(term: EtagTerm | LockTerm, { etags, locks }: State): boolean {
   if ('lockToken' in term) return isLockedWith(locks, term.path, term.lockToken) === term.matches;
   const etag = etags.get(term.path);
-  const found = etag !== undefined && (term.etag.includes('*') || term.etag.includes(etag));
+  const found = etag !== undefined && (term.etag.includes('*') || etag.some((one) => term.etag.includes(one)));
   return found === term.matches;
 }
 
@@ -173,7 +175,7 @@ function checkEdit(
   kindOf: (path: string) => NodeKind,
   grafts: Map<Edit, NodeKind | KeepError>,
 ): void {
-  if (edit.kind === 'delete') return;
+  if (edit.kind === 'delete' || edit.kind === 'unmark') return;
   const target = 'to' in edit ? edit.to : edit.path;
   const isGone = (path: string) =>
     all.some(
@@ -244,6 +246,7 @@ function isEmpty(edit: Edit, kindOf: (path: string) => NodeKind): boolean {
   if (edit.kind === 'delete') return kindOf(edit.path) === 'absent';
   if (edit.kind === 'properties') return true;
   if (edit.kind === 'mkdir') return kindOf(edit.path) === 'directory';
+  if (edit.kind === 'unmark') return kindOf(edit.path) !== 'directory';
   return (edit.kind === 'copy' || edit.kind === 'move') && edit.from === edit.to;
 }
 
@@ -265,17 +268,19 @@ async function* newText(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
   const removed = edits
-    .flatMap((edit) => (edit.kind === 'mkdir' || edit.kind === 'properties' ? [] : writtenBy(edit)))
+    .flatMap((edit) => (TAKES_NOTHING_AWAY.has(edit.kind) ? [] : writtenBy(edit)))
     .filter((path) => kindOf(path) !== 'absent');
   const transfers = edits.flatMap((edit): Transfer[] =>
     edit.kind === 'copy' || edit.kind === 'move'
       ? [{ from: edit.from, to: edit.to, shallow: edit.kind === 'copy' && edit.shallow === true }]
       : [],
   );
-  const map = new PathMap(removed, transfers);
+  const unmarked = edits.flatMap((edit) => (edit.kind === 'unmark' ? edit.path : []));
+  const map = new PathMap(removed, transfers, { unmarked });
   // Directories that lose what is in them stay, as on any file system.
   const gone = new PathSet(removed);
-  const emptied = new Set(removed.map(parentOf).filter((path) => path !== '' && !gone.covers(path)));
+  const left = new Set(removed.map(parentOf).filter((path) => path !== '' && !gone.covers(path)));
+  const emptied = await withoutPruned(left, edits, texts);
   const lossy = new PathSet(emptied);
   const fill = (directory: string) => {
     if (emptied.size > 0) for (const path of lossy.covering(directory)) emptied.delete(path);
@@ -295,7 +300,7 @@ async function* newText(
     const graftMap = new PathMap(
       [],
       group.map(({ from, to }) => ({ from, to, shallow: false })),
-      false,
+      { keepsRest: false },
     );
     const targets = new PathSet(group.map(({ to }) => to));
     /** Targets in which something is afterwards. */
@@ -321,6 +326,30 @@ async function* newText(
   for (const directory of [...directories, ...emptied]) {
     if (directory !== '') yield encoder.encode(`${streamName(directory)} ${EMPTY_LOCATOR} 0:0:\\056\n`);
   }
+}
+
+/** Kinds of edits that leave what is at their path. */
+const TAKES_NOTHING_AWAY = new Set<Edit['kind']>(['mkdir', 'properties', 'unmark']);
+
+function isPruning(edit: Edit): edit is Extract<Edit, { kind: 'delete' | 'unmark' }> {
+  return edit.kind === 'unmark' || (edit.kind === 'delete' && edit.prunes === true);
+}
+
+/** Directories that stay although they lose what is in them. */
+async function withoutPruned(left: Set<string>, edits: readonly Edit[], texts: Texts): Promise<Set<string>> {
+  const pruned = edits.filter(isPruning).map(({ path }) => path);
+  if (pruned.length === 0) return left;
+  const marked = await texts.marked([...new Set(pruned.flatMap(ancestors))]);
+  for (const edit of edits) if (edit.kind === 'unmark') marked.delete(edit.path);
+  const others = edits.filter((edit) => !isPruning(edit) && !TAKES_NOTHING_AWAY.has(edit.kind));
+  const kept = new Set(others.flatMap(writtenBy).map(parentOf));
+  for (const path of left) if (!kept.has(path)) left.delete(path);
+  // Of a deleted file's parents the nearest marked one keeps those above it.
+  for (const path of pruned) {
+    const nearest = ancestors(path).find((above) => marked.has(above));
+    if (nearest !== undefined) left.add(nearest);
+  }
+  return left;
 }
 
 type Put = Extract<Edit, { kind: 'put' }>;

@@ -8,7 +8,7 @@ import { type ChangeContext, changeRow } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
 import { areIndependent, planEdits } from './apply.ts';
-import type { Edited, EditRequest, NodeKind } from './edits.ts';
+import type { Edit, Edited, EditRequest, NodeKind } from './edits.ts';
 import type { Lock } from './locks.ts';
 import { checkMetadataSizes, concernsMetadata, metadataStatements } from './metadata-rows.ts';
 import { createTexts, stageNormalised } from './texts.ts';
@@ -81,8 +81,8 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
   let committed = revision;
   const holding = allowed.filter((_, i) => judged[i]?.ok === true);
   const attributes = holding[0]?.attributes;
-  const hasProperties = holding.some(({ edits }) => edits.some(({ kind }) => kind === 'properties'));
-  if (text !== null || hasProperties || (attributes !== undefined && Object.keys(attributes).length > 0)) {
+  const hasMetadata = holding.some(({ edits }) => edits.some(changesMetadata));
+  if (text !== null || hasMetadata || (attributes !== undefined && Object.keys(attributes).length > 0)) {
     const staged = text === null ? null : await stageNormalised(manifests, text());
     const kinds = new Map<string, NodeKind>(judged.flatMap((one) => (one.ok ? Object.entries(one.before) : [])));
     const last = holding.at(-1);
@@ -116,6 +116,11 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
       one.ok ? { ok: true, edited: { revision: committed, portableDataHash, before: one.before } } : refusal(one.error),
   );
   return outcomes.map((outcome) => outcome ?? (results.shift() as EditOutcome));
+}
+
+/** Whether an edit leaves a trace even where it leaves the text as it is. */
+function changesMetadata(edit: Edit): boolean {
+  return edit.kind === 'properties' || (edit.kind === 'mkdir' && edit.metadata !== undefined);
 }
 
 /** Who may still write when the batch commits; null where nothing stands against it. */

@@ -35,9 +35,15 @@ export type TextSource = { portableDataHash: string } | { staged: StagedManifest
 export type Edit =
   /** A file of these ranges takes the place of whatever is at the path. Missing directories are made. */
   | { kind: 'put'; path: string; ranges: BlockRange[]; metadata?: FileMetadata }
-  | { kind: 'mkdir'; path: string }
-  /** A file, or a directory with all it holds. What is not there is no error. */
-  | { kind: 'delete'; path: string }
+  /** A directory with metadata is one that a client made: see `prunes`. */
+  | { kind: 'mkdir'; path: string; metadata?: FileMetadata }
+  /**
+   * A file, or a directory with all it holds. What is not there is no error.
+   * `prunes`: directories that are empty then and have no metadata go as well, as in S3, where a directory is only a prefix.
+   */
+  | { kind: 'delete'; path: string; prunes?: boolean }
+  /** A directory that a client made becomes one that is there only for what is in it: an empty one goes, as `prunes` says. */
+  | { kind: 'unmark'; path: string }
   /** From the state before this request. `shallow`: of a directory only itself. */
   | { kind: 'copy'; from: string; to: string; shallow?: boolean }
   | { kind: 'move'; from: string; to: string }
@@ -51,7 +57,7 @@ export type NodeKind = 'absent' | 'file' | 'directory';
 /** What must hold when the request commits. */
 export type Condition =
   | { path: string; is: NodeKind[]; otherwise: Refusal }
-  /** ETags with quotes; `*` is any file. */
+  /** ETags with quotes, as WebDAV or S3 shows them; `*` is any file. */
   | (EtagTerm & { otherwise: Refusal })
   /** At least one of these lists holds with all that is in it: WebDAV's `If`. */
   | { anyOf: (EtagTerm | LockTerm)[][]; otherwise: Refusal }

@@ -29,7 +29,7 @@ export function metadataStatements(
   // Copies are made aside first: their sources may be among what is removed.
   const aside = (index: number) => `\u0000${index}/`;
   const gone = edits.flatMap((edit) => {
-    if (edit.kind === 'mkdir' || edit.kind === 'properties') return [];
+    if (edit.kind === 'mkdir' || edit.kind === 'properties' || edit.kind === 'unmark') return [];
     return edit.kind === 'move' ? [edit.from, edit.to] : ['to' in edit ? edit.to : edit.path];
   });
   return [
@@ -67,11 +67,16 @@ export function metadataStatements(
           edit.path,
           JSON.stringify({ properties: edit.set }),
         );
-      if (edit.kind !== 'put' || edit.metadata === undefined) return [];
+      if (edit.kind === 'unmark')
+        return statement(
+          `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND path = ?3 AND ${isCurrent}`,
+          edit.path,
+        );
+      if (!('metadata' in edit) || edit.metadata === undefined) return [];
       return statement(
         `INSERT OR REPLACE INTO file_metadata SELECT ?1, ?3, ?4 WHERE ${isCurrent}`,
         edit.path,
-        JSON.stringify(bound(edit.metadata, edit.ranges)),
+        JSON.stringify(edit.kind === 'put' ? bound(edit.metadata, edit.ranges) : edit.metadata),
       );
     }),
   ];
@@ -90,7 +95,7 @@ export function effectiveEtag(derived: string, metadata: FileMetadata | undefine
 
 /** Whether edits bring metadata, or there is some to keep in step. */
 export async function concernsMetadata(db: D1Database, uuid: string, edits: readonly Edit[]): Promise<boolean> {
-  if (edits.some((edit) => edit.kind === 'properties' || (edit.kind === 'put' && edit.metadata !== undefined)))
+  if (edits.some((edit) => edit.kind === 'properties' || ('metadata' in edit && edit.metadata !== undefined)))
     return true;
   return (
     (await db.prepare('SELECT 1 FROM file_metadata WHERE collection_uuid = ? LIMIT 1').bind(uuid).first()) !== null
@@ -100,7 +105,7 @@ export async function concernsMetadata(db: D1Database, uuid: string, edits: read
 /** @throws KeepError bad_request, full when a file or directory would have more metadata than is kept */
 export async function checkMetadataSizes(db: D1Database, uuid: string, edits: readonly Edit[]): Promise<void> {
   for (const edit of edits) {
-    if (edit.kind === 'put' && sizeOf(edit.metadata ?? {}) > MAX_METADATA_BYTES)
+    if ('metadata' in edit && sizeOf(edit.metadata ?? {}) > MAX_METADATA_BYTES)
       throw new KeepError('bad_request', { message: `metadata of a file may have ${MAX_METADATA_BYTES} bytes` });
     if (edit.kind !== 'properties') continue;
     const metadata = (await readMetadata(db, uuid, [edit.path])).get(edit.path) ?? {};
@@ -123,6 +128,21 @@ export async function readMetadata(db: D1Database, uuid: string, paths: string[]
     .bind(uuid, JSON.stringify(paths))
     .all<{ path: string; metadata: string }>();
   return new Map(results.map(({ path, metadata }) => [path, JSON.parse(metadata) as FileMetadata]));
+}
+
+/** Characters of paths that one statement is given: far below what a parameter may have. */
+const MAX_PATHS_CHARS = 500_000;
+
+/** Which of these paths have metadata. */
+export async function pathsWithMetadata(db: D1Database, uuid: string, paths: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let from = 0; from < paths.length; ) {
+    let to = from;
+    for (let chars = 0; to < paths.length && chars < MAX_PATHS_CHARS; to++) chars += paths[to]?.length ?? 0;
+    for (const path of (await readMetadata(db, uuid, paths.slice(from, to))).keys()) found.add(path);
+    from = to;
+  }
+  return found;
 }
 
 /** Rows of properties that one listing reads: what is beyond them is listed without. */

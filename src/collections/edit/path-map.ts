@@ -12,6 +12,8 @@ export interface Transfer {
 interface PathNode {
   children: Map<string, PathNode>;
   isRemoved: boolean;
+  /** A directory whose own entry goes, and nothing else. */
+  isUnmarked: boolean;
   transfers: Transfer[];
 }
 
@@ -40,12 +42,18 @@ export class PathMap {
 
   /**
    * @param removed paths that go, with all below them
-   * @param keepsRest false when only transfers are of interest: the text is the source of a graft
+   * @param options.keepsRest false when only transfers are of interest: the text is the source of a graft
+   * @param options.unmarked directories whose own entry goes
    */
-  constructor(removed: readonly string[], transfers: readonly Transfer[], keepsRest = true) {
+  constructor(
+    removed: readonly string[],
+    transfers: readonly Transfer[],
+    { keepsRest = true, unmarked = [] }: { keepsRest?: boolean; unmarked?: readonly string[] } = {},
+  ) {
     this.#keepsRest = keepsRest;
-    this.isIdentity = keepsRest && removed.length === 0 && transfers.length === 0;
+    this.isIdentity = keepsRest && removed.length === 0 && transfers.length === 0 && unmarked.length === 0;
     for (const path of removed) nodeFor(this.#root, path, emptyNode).isRemoved = true;
+    for (const path of unmarked) nodeFor(this.#root, path, emptyNode).isUnmarked = true;
     for (const transfer of transfers) nodeFor(this.#root, transfer.from, emptyNode).transfers.push(transfer);
     this.#directory = createPlaceFinder(infoOf(null, this.#root), (above, { name }) =>
       infoOf(above, above.node?.children.get(name) ?? null),
@@ -68,7 +76,7 @@ export class PathMap {
     const { node, isRemoved, copies } = this.#directory(place);
     const shallow = (node?.transfers ?? []).filter((transfer) => transfer.shallow).map(({ to }) => to);
     return {
-      stays: this.#keepsRest && !isRemoved,
+      stays: this.#keepsRest && !isRemoved && node?.isUnmarked !== true,
       copies: [...copies.map((transfer) => this.#copied(place, transfer)), ...shallow],
     };
   }
@@ -100,7 +108,7 @@ function infoOf(above: DirectoryInfo | null, node: PathNode | null): DirectoryIn
 }
 
 function emptyNode(): PathNode {
-  return { children: new Map(), isRemoved: false, transfers: [] };
+  return { children: new Map(), isRemoved: false, isUnmarked: false, transfers: [] };
 }
 
 /** The node of a path in a tree of path components, made if it is not there. */

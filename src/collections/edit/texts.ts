@@ -6,14 +6,15 @@ import { pathText } from '../../keep/manifest/places.ts';
 import type { Row } from '../../records/columns.ts';
 import { checkedManifest } from '../checked-manifest.ts';
 import { fileEtag } from '../file-etag.ts';
-import { findNode } from '../file-tree.ts';
+import { findNode, isDirectory } from '../file-tree.ts';
 import { buildFileTree } from '../file-tree-builder.ts';
 import { deleteManifest, readManifest, type StoredManifest } from '../manifest-store.ts';
+import { objectEtag } from '../object-etag.ts';
 import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
 import type { Texts } from './apply.ts';
 import type { TextSource } from './edits.ts';
 import { BlockStarts } from './intervals.ts';
-import { effectiveEtag, readMetadata } from './metadata-rows.ts';
+import { effectiveEtag, pathsWithMetadata, readMetadata } from './metadata-rows.ts';
 import { parseInTurns } from './survey.ts';
 
 /** Texts up to this size are written in normal form, as the Arvados API does. Bytes. */
@@ -33,13 +34,18 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
         wanted.has(pathText(path)),
       );
       const metadata = await readMetadata(db, String(row?.uuid), paths);
-      const etags = new Map<string, string>();
+      const etags = new Map<string, string[]>();
       for (const path of paths) {
         const node = findNode(tree, path);
-        if (node !== null) etags.set(path, effectiveEtag(await fileEtag(tree, node), metadata.get(path)));
+        if (node === null || isDirectory(tree, node)) continue;
+        const derived = await fileEtag(tree, node);
+        const shown = effectiveEtag(derived, metadata.get(path));
+        etags.set(path, shown === derived ? [derived, await objectEtag(tree, node)] : [shown]);
       }
       return etags;
     },
+    marked: (directories) =>
+      row === null ? Promise.resolve(new Set()) : pathsWithMetadata(db, String(row.uuid), directories),
     async source(source: TextSource) {
       if ('staged' in source) return textOf(manifests, source.staged.stored);
       const other = await db

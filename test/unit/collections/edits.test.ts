@@ -21,11 +21,12 @@ const request = (edits: Edit[], conditions: Condition[] = []): EditRequest => ({
   lockTokens: [],
 });
 
-function textsOf(text: string, sources: Record<string, string> = {}): Texts {
+function textsOf(text: string, sources: Record<string, string> = {}, marked: string[] = []): Texts {
   return {
     portableDataHash: 'pdh',
     current: async () => encode(text),
     etags: async () => new Map(),
+    marked: async (directories) => new Set(directories.filter((path) => marked.includes(path))),
     source: async (source) => encode('portableDataHash' in source ? (sources[source.portableDataHash] ?? '') : ''),
   };
 }
@@ -36,8 +37,13 @@ async function read(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   return text;
 }
 
-async function edited(text: string, requests: EditRequest[], sources: Record<string, string> = {}) {
-  const plan = await planEdits(textsOf(text, sources), requests);
+async function edited(
+  text: string,
+  requests: EditRequest[],
+  sources: Record<string, string> = {},
+  marked: string[] = [],
+) {
+  const plan = await planEdits(textsOf(text, sources, marked), requests);
   const result = plan.text === null ? text : await read(plan.text());
   return { judged: plan.judged, text: result, normal: await read(normalise(encode(result))) };
 }
@@ -105,7 +111,7 @@ function model(
       const found = at(tree, edit.path);
       if (found?.kind === 'file') throw new Error('a file');
       if (found === undefined) put(edit.path, { kind: 'directory', entries: new Map() });
-    } else if (edit.kind !== 'delete' && edit.kind !== 'properties') {
+    } else if ('from' in edit) {
       const root =
         edit.kind === 'graft' ? sources[(edit.source as { portableDataHash: string }).portableDataHash]! : before;
       const node = at(root, edit.from);
@@ -240,6 +246,39 @@ describe('edits of a manifest', () => {
     expect((await edited(before, [request([{ kind: 'move', from: 'd', to: 'e' }])])).normal).toBe(
       `./e ${A} 0:10:one\n`,
     );
+  });
+
+  describe('that prune', () => {
+    const EMPTY = 'd41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056';
+    const prune = (path: string): Edit => ({ kind: 'delete', path, prunes: true });
+    const unmark = (path: string): Edit => ({ kind: 'unmark', path });
+    const normalOf = async (before: string, edits: Edit[], marked: string[] = []) =>
+      (await edited(before, [request(edits)], {}, marked)).normal;
+
+    test('take directories along that are empty then, up to one that a client made', async () => {
+      const before = `. ${A} 0:10:other\n./a/b/c ${A} 0:10:one\n`;
+      expect(await normalOf(before, [prune('a/b/c/one')])).toBe(`. ${A} 0:10:other\n`);
+      expect(await normalOf(before, [prune('a/b/c/one')], ['a'])).toBe(`. ${A} 0:10:other\n./a ${EMPTY}\n`);
+      expect(await normalOf(before, [prune('a/b/c/one')], ['a', 'a/b/c'])).toBe(
+        `. ${A} 0:10:other\n./a/b/c ${EMPTY}\n`,
+      );
+    });
+
+    test('leave directories in which something is, and what they hold', async () => {
+      const before = `./a ${A} ${B} 0:10:one 10:11:two\n`;
+      expect(await normalOf(before, [prune('a/one')], ['a'])).toBe(`./a ${B} 0:11:two\n`);
+      expect(await normalOf(before, [prune('missing')])).toBe(before);
+      expect(await normalOf(before, [unmark('a')], ['a'])).toBe(before);
+    });
+
+    test('give the same in any order when a directory and what is in it go together', async () => {
+      const before = `./a ${A} 0:10:one\n./a/e ${EMPTY}\n`;
+      for (const edits of [
+        [prune('a/one'), unmark('a/e'), unmark('a')],
+        [unmark('a'), unmark('a/e'), prune('a/one')],
+      ])
+        expect(await normalOf(before, edits, ['a', 'a/e'])).toBe('');
+    });
   });
 
   test('copy lines that don’t change byte for byte', async () => {
