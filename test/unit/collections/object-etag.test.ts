@@ -36,7 +36,7 @@ describe('the ETag that S3 clients see', () => {
         { locator: `${A}+10`, offset: 0, length: 10 },
       ],
     ],
-  ])('of %s has a dash, so that nobody takes it for an MD5', async (path, ranges) => {
+  ])('of %s has a dash, so that no client takes it for an MD5', async (path, ranges) => {
     const { tree } = await buildFileTree([new TextEncoder().encode(MANIFEST)]);
     const etag = await objectEtag(tree, findNode(tree, path) ?? -1);
     expect(etag).toMatch(/^"[0-9a-f]{32}-1"$/);
