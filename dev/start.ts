@@ -105,7 +105,19 @@ async function prepareAccounts(started: Service): Promise<string> {
   const lines = flags.https
     ? `\n  export ARVADOS_API_HOST=${host}\n  export ARVADOS_API_TOKEN=${fromFile}\n  export ARVADOS_API_HOST_INSECURE=1\n`
     : '\n  For the Arvados SDKs start with `npm start -- --https`.\n';
-  return `${made}${lines}`;
+  return `${made}${lines}${s3Lines(started.url, fromFile)}`;
+}
+
+/** For programs that speak S3: collections are buckets (docs/s3.md). */
+function s3Lines(url: string, token: string): string {
+  const options = flags.https ? ' --no-verify-ssl' : '';
+  const insecure = flags.https ? 'ARVADOS_API_HOST_INSECURE=1 ' : '';
+  const rclone = flags.https ? ' --no-check-certificate' : '';
+  return `
+  eval "$(${insecure}ARVADOS_API_HOST=${url} ARVADOS_API_TOKEN=${token} npx keep-edge s3-key)"
+  aws${options} s3 mb s3://first-bucket; aws${options} s3 cp README.md s3://first-bucket/; aws${options} s3 ls s3://first-bucket
+  rclone${rclone} --s3-provider Other --s3-env-auth --s3-endpoint ${url} ls :s3:first-bucket
+`;
 }
 
 function printReady(url: string, accounts: string): void {

@@ -14,6 +14,7 @@ import { manifest } from './commands/manifest.ts';
 import { mkdir } from './commands/mkdir.ts';
 import { restore } from './commands/restore.ts';
 import { rm } from './commands/rm.ts';
+import { s3Key } from './commands/s3-key.ts';
 import { search } from './commands/search.ts';
 import { services } from './commands/services.ts';
 import { share } from './commands/share.ts';
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   mkdir,
   manifest,
   drs,
+  s3Key,
   sign,
   search,
   share,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createUser, type TestUser } from '../support/api.ts';
+import { cliFor } from '../support/cli.ts';
 import { createCollection } from '../support/collections.ts';
 import { md5, request } from '../support/keep.ts';
 import { type KeyPair, type S3Answer, type S3Request, s3Keys, s3Request, signS3 } from '../support/s3-client.ts';
@@ -46,6 +47,19 @@ describe('a signature', () => {
     expect((await s3(`/${uuid}?location`, { keys: wrong })).code).toBe('SignatureDoesNotMatch');
     const unknown = { accessKeyId: 'xedge-gj3su-000000000000000', secretAccessKey: 'x' };
     expect((await s3(`/${uuid}?location`, { keys: unknown })).code).toBe('InvalidAccessKeyId');
+  });
+
+  test('by the pair that `keep-edge s3-key` prints is good, as variables and for credential_process', async () => {
+    await using line = await cliFor(service, 'cli-user');
+    const pair = await s3Keys(service, line.token);
+    const variables = await line.ok('s3-key');
+    expect(variables).toContain(`export AWS_ACCESS_KEY_ID=${pair.accessKeyId}`);
+    expect(variables).toContain(`export AWS_ENDPOINT_URL=${service.url}`);
+    const { AccessKeyId, SecretAccessKey } = JSON.parse(await line.ok('s3-key', '--json'));
+    expect({ accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey }).toEqual(pair);
+    line.env.ARVADOS_API_TOKEN = service.rootToken;
+    const root = await line.run('s3-key');
+    expect([root.code, root.stderr]).toEqual([1, expect.stringContaining('the root token and the public one')]);
   });
 
   test('is no bearer token: a secret key opens nothing but S3', async () => {
