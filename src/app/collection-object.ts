@@ -1,26 +1,25 @@
 import { DurableObject } from 'cloudflare:workers';
-import { isValidToken } from '../accounts/d1-authority.ts';
-import { mergeFileLog } from '../backups/file-log.ts';
-import { type BackupSweepContext, sweepBackups } from '../collections/backup-sweep.ts';
 import {
   type ChangeOutcome,
   type CollectionHandle,
+  lockedByClient,
   type RefreshRequest,
   type Told,
   told,
   type UnlockRequest,
   type WholeChange,
 } from '../collections/commits.ts';
-import { type BatchContext, commitBatch, type EditOutcome } from '../collections/edit/commit-batch.ts';
+import type { EditOutcome } from '../collections/edit/commit-batch.ts';
 import type { EditRequest } from '../collections/edit/edits.ts';
 import { createLockTable } from '../collections/edit/lock-table.ts';
 import { type LockingContext, refreshLock, takeLock, unlock } from '../collections/edit/locking.ts';
 import type { Lock, LockRequest } from '../collections/edit/locks.ts';
-import { eraseCollection } from '../collections/erase.ts';
 import type { Env } from '../config/env.ts';
-import { KeepError } from '../keep/errors.ts';
+import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
 
+/** Key of the number of changes. */
+const CHANGES = 'changes';
 /** Edits that one batch takes at most: their answers wait for each other. */
 const MAX_BATCH = 256;
 /** Writers that wait at most: each request holds its edits in memory. */
@@ -84,7 +83,15 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   erase(uuid: string): Promise<boolean> {
-    return this.#inTurn(uuid, () => eraseCollection(uuid, this.#context()));
+    return this.#inTurn(uuid, () => this.#committer().erase(uuid));
+  }
+
+  async changes(): Promise<number> {
+    return (await this.ctx.storage.get<number>(CHANGES)) ?? 0;
+  }
+
+  changed(uuid: string): Promise<void> {
+    return this.#inTurn(uuid, () => this.#count());
   }
 
   #inTurn<Result>(uuid: string, run: () => Promise<Result>): Promise<Result> {
@@ -115,9 +122,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   async sweepBackups(uuid: string): Promise<void> {
-    const context = this.#sweepContext();
-    await mergeFileLog(context.manifests, uuid);
-    const next = await sweepBackups(uuid, context);
+    const next = await this.#committer().sweepBackups(uuid);
     if (next === null) return;
     await this.ctx.storage.put('uuid', uuid);
     await this.ctx.storage.setAlarm(Math.max(next, Date.now() + 1000));
@@ -130,15 +135,10 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   /** What a commit superseded can go when its signatures have expired. */
   async #sweepLater(uuid: string): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) !== null) return;
+    const { supersededMs } = this.#committer();
+    if (supersededMs === null || (await this.ctx.storage.getAlarm()) !== null) return;
     await this.ctx.storage.put('uuid', uuid);
-    await this.ctx.storage.setAlarm(Date.now() + this.#sweepContext().supersededSeconds * 1000 + 1000);
-  }
-
-  #sweepContext(): BackupSweepContext {
-    const { blobSigningTtlSeconds, backupLifetimeSeconds } = this.#config();
-    const { db, manifests, now } = this.#context();
-    return { db, manifests, now, supersededSeconds: blobSigningTtlSeconds, deletedSeconds: backupLifetimeSeconds };
+    await this.ctx.storage.setAlarm(Date.now() + supersededMs + 1000);
   }
 
   /** The edits at the head of the queue, up to the next change of the whole. */
@@ -150,11 +150,8 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   async #commit(uuid: string, edits: Extract<Waiting, { kind: 'edit' }>[]): Promise<void> {
     try {
-      const outcomes = await commitBatch(
-        uuid,
-        edits.map(({ request }) => request),
-        this.#context(),
-      );
+      const requests = edits.map(({ request }) => request);
+      const outcomes = await this.#edits(uuid, requests);
       const done = edits.filter((_, i) => outcomes[i]?.ok === true);
       await this.#locks.follow(done.flatMap(({ request }) => request.edits));
       edits.forEach(({ done, failed }, i) => {
@@ -167,64 +164,45 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
     }
   }
 
-  async #change(
-    uuid: string,
-    { writer, action, attributes, manifest, ensureUniqueName, restores, portableDataHash }: WholeChange,
-  ): Promise<object> {
-    const api = this.#embedded();
-    if (writer.tokenUuid !== null && !(await isValidToken(api.db, writer.tokenUuid, Date.now())))
-      throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
-    const { collections } = api;
-    if (action === 'trash' || manifest !== null) this.#requireUnlocked();
-    if (action === 'trash') await collections.trash(uuid, writer.user, portableDataHash);
-    else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
-    else {
-      const change = { attributes, manifest, ensureUniqueName, ...(restores === undefined ? {} : { restores }) };
-      await collections.update(uuid, change, writer.user);
+  async #edits(uuid: string, requests: EditRequest[]): Promise<EditOutcome[]> {
+    try {
+      return await this.#committer().edits(uuid, requests, this.#locks.current());
+    } finally {
+      await this.#count();
+    }
+  }
+
+  async #change(uuid: string, change: WholeChange): Promise<object> {
+    if (change.action === 'trash' || change.manifest !== null) this.#requireUnlocked();
+    try {
+      await this.#committer().change(uuid, change);
+    } finally {
+      await this.#count();
     }
     return {};
+  }
+
+  /** Beside a cluster readers ask whether what they know is from before a change made here. */
+  async #count(): Promise<void> {
+    if (this.#committer().supersededMs !== null) return;
+    await this.ctx.storage.put(CHANGES, (await this.changes()) + 1);
   }
 
   /** A change of the whole would pass by the locks of its files. */
   #requireUnlocked(): void {
     const [held] = this.#locks.current();
-    if (held === undefined) return;
-    throw new KeepError('locked', {
-      message: `/${held.path} is locked by a WebDAV client until ${new Date(held.expiresAt).toISOString()}: its user, or who may manage the collection, can UNLOCK it`,
-    });
+    if (held !== undefined) throw lockedByClient(held);
   }
 
   #locking(): LockingContext {
-    return { batch: this.#context(), table: this.#locks };
+    const committer = this.#committer();
+    return { commit: committer.edits, mayManage: committer.mayManage, now: Date.now, table: this.#locks };
   }
 
-  #context(): BatchContext {
-    const { MANIFESTS: manifests } = this.env;
-    if (manifests === undefined) throw new Error('collections need the bindings DB and MANIFESTS');
-    const { db } = this.#embedded();
-    return {
-      db,
-      manifests,
-      now: Date.now,
-      versions: this.#config().versions,
-      locks: this.#locks.current,
-      columnsOf: (uuid, attributes, user) => this.#embedded().collections.attributeColumns(uuid, attributes, user),
-    };
-  }
-
-  #config() {
-    return this.#dependencies().config;
-  }
-
-  #dependencies() {
+  #committer(): Committer {
     const built = dependenciesOf(this.env);
     if (!built.ok) throw new Error(built.problems.join('; '));
-    return built.deps;
-  }
-
-  #embedded() {
-    const { api } = this.#dependencies();
-    if (api?.mode !== 'embedded') throw new KeepError('not_configured');
-    return api;
+    const { apiUrl } = built.deps.config;
+    return apiUrl === null ? embeddedCommitter(built.deps, this.env) : clusterCommitter(apiUrl);
   }
 }

@@ -89,7 +89,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
 function besideCluster(
   config: Config,
   apiUrl: string,
-  { DB, LOGS_DB }: Env,
+  { DB, LOGS_DB, COLLECTION }: Env,
   uploads: UploadLog | null,
 ): AccountDependencies {
   const logsDb = LOGS_DB ?? DB;
@@ -105,6 +105,7 @@ function besideCluster(
       forward: config.apiForward,
       uploadLog: logsDb === undefined || uploads === null ? null : { logsDb, uploads },
       authority: guarded.authority,
+      commits: COLLECTION === undefined ? null : createCommits(COLLECTION),
     },
     collectionSource: createClusterSource(apiUrl),
     memberOf: ({ tokens, signal }, user, groups) => memberOfClusterGroup(apiUrl, tokens[0] ?? '', user, groups, signal),

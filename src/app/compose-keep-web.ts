@@ -4,8 +4,8 @@ import { createEventLog } from '../collections/event-log.ts';
 import { createFileTrees } from '../collections/file-trees.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import type { Writing } from '../files/writing.ts';
 import { count } from '../http/metrics.ts';
-import type { Mount } from '../storage/mounts.ts';
 import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
@@ -17,7 +17,7 @@ export function composeKeepWeb(
   env: Env,
   accounts: AccountDependencies,
   ranges: RangeSource,
-  mounts: Mount[],
+  destination: Writing['destination'],
 ): KeepWebDependencies | null {
   const { authority, collectionSource, api, anonymousToken } = accounts;
   if (collectionSource === null) return null;
@@ -25,7 +25,7 @@ export function composeKeepWeb(
   const events =
     logsDb === undefined ? null : createEventLog(logsDb, config.clusterId, countDropped, (ms) => scheduler.wait(ms));
   return {
-    writing: composeWriting(config, accounts, mounts),
+    writing: composeWriting(config, accounts, destination),
     tickets: createTickets(config.systemRootToken, Date.now),
     downloads: settingsOf(config, anonymousToken),
     collections: collectionSource,
@@ -40,6 +40,8 @@ export function composeKeepWeb(
         return true;
       }
     },
+    changesOf:
+      api?.mode === 'cluster' && config.downloads.readStalenessSeconds === 0 ? api.commits?.changes : undefined,
     async downloader(token) {
       const account = await authority.identify(token);
       if (account === null || account.user === null) return null;

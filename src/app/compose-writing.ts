@@ -1,31 +1,42 @@
 import { requireLevel } from '../accounts/permissions.ts';
-import type { BodyDestination } from '../blocks/body-blocks.ts';
-import { writeBlock } from '../blocks/write-block.ts';
+import { callCluster } from '../collections/cluster-calls.ts';
+import type { Commits } from '../collections/commits.ts';
 import { propertiesBelow } from '../collections/edit/metadata-rows.ts';
 import type { Config } from '../config/config.ts';
-import type { Writing } from '../files/writing.ts';
+import type { WritePlace, Writing } from '../files/writing.ts';
 import { KeepError } from '../keep/errors.ts';
-import type { Mount } from '../storage/mounts.ts';
+import type { Row } from '../records/columns.ts';
+import type { EmbeddedApi } from '../surfaces/arvados/call.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
 
-/** What the writing methods of WebDAV use; null where collections are not kept here. */
+type Common = Pick<Writing, 'identify' | 'destination' | 'mayUpload' | 'litter'>;
+
+/** What the writing methods of WebDAV and S3 use; null where there is no object for the writers of a collection. */
 export function composeWriting(
   config: Config,
-  { authority, api, recordUpload }: AccountDependencies,
-  mounts: Mount[],
+  { authority, api }: AccountDependencies,
+  destination: Writing['destination'],
 ): Writing | null {
-  if (api?.mode !== 'embedded') return null;
-  const { db, collections, commits } = api;
-  return {
+  const common: Common = {
     identify: (token, signal) => authority.identify(token, signal),
+    destination,
+    mayUpload: config.downloads.mayUpload,
+    litter: config.downloads.litter,
+  };
+  if (api?.mode === 'embedded') return embedded(config, common, api);
+  return api?.mode === 'cluster' && api.commits !== null
+    ? besideCluster(config, common, api.apiUrl, api.commits)
+    : null;
+}
+
+function embedded(config: Config, common: Common, { db, collections, commits }: EmbeddedApi): Writing {
+  return {
+    ...common,
     async requireWritable(uuid, { user }) {
       const { record, isPast } = await collections.find(uuid, user);
       if (isPast) throw new KeepError('not_found');
       await requireLevel(db, user, uuid, 'write');
-      return {
-        replicas: Number(record.replication_desired ?? config.defaultReplication),
-        storageClasses: (record.storage_classes_desired ?? []) as unknown as string[],
-      };
+      return placeOf(record, config);
     },
     isPastVersion: (uuid, { user }) =>
       collections.find(uuid, user).then(
@@ -33,33 +44,61 @@ export function composeWriting(
         () => false,
       ),
     commits,
-    destination: (context, { user }, { replicas, storageClasses }): BodyDestination => ({
-      aside: mounts.find((mount) => mount.allowWrite)?.store,
-      async storeBlock({ hash, size, body }) {
-        const { signal } = context;
-        await writeBlock(mounts, { hash, size, body, desired: replicas, storageClasses, signal });
-        recordUpload(context, hash, size, user.uuid);
-        return `${hash}+${size}`;
-      },
-    }),
     propertiesOf: (uuid, path, depth) => propertiesBelow(db, uuid, path, depth),
     projects: {
-      async createCollection(project, name, user) {
+      async createCollection(project, name, { user }) {
         await collections.create({ attributes: { name, owner_uuid: project }, manifest: null }, user);
       },
-      changeCollection: (uuid, attributes, writer) =>
-        commits.change(uuid, { writer, action: 'update', attributes, manifest: null, ensureUniqueName: false }),
-      trashCollection: (uuid, writer, portableDataHash) =>
-        commits.change(uuid, {
-          writer,
-          action: 'trash',
-          attributes: {},
-          manifest: null,
-          ensureUniqueName: false,
-          ...(portableDataHash === undefined ? {} : { portableDataHash }),
-        }),
+      ...changesOf(commits),
     },
-    mayUpload: config.downloads.mayUpload,
-    litter: config.downloads.litter,
+  };
+}
+
+/** The cluster judges its writers when a change gets there. */
+function besideCluster(config: Config, common: Common, apiUrl: string, commits: Commits): Writing {
+  const recordOf = (uuid: string, token: string) =>
+    callCluster(apiUrl, token, 'GET', `collections/${uuid}`, {
+      select: ['uuid', 'current_version_uuid', 'replication_desired', 'storage_classes_desired'],
+    });
+  const isPast = ({ uuid, current_version_uuid: current }: Row) => typeof current === 'string' && current !== uuid;
+  return {
+    ...common,
+    async requireWritable(uuid, { token }) {
+      const record = await recordOf(uuid, token);
+      if (isPast(record)) throw new KeepError('not_found');
+      return placeOf(record, config);
+    },
+    isPastVersion: (uuid, { token }) => recordOf(uuid, token).then(isPast, () => false),
+    commits,
+    propertiesOf: () => Promise.resolve(new Map()),
+    projects: {
+      async createCollection(project, name, { token }) {
+        await callCluster(apiUrl, token, 'POST', 'collections', { collection: { owner_uuid: project, name } });
+      },
+      ...changesOf(commits),
+    },
+  };
+}
+
+function placeOf(record: Row, config: Config): WritePlace {
+  return {
+    replicas: Number(record.replication_desired ?? config.defaultReplication),
+    storageClasses: (record.storage_classes_desired ?? []) as string[],
+  };
+}
+
+function changesOf(commits: Commits): Pick<Writing['projects'], 'changeCollection' | 'trashCollection'> {
+  return {
+    changeCollection: (uuid, attributes, writer) =>
+      commits.change(uuid, { writer, action: 'update', attributes, manifest: null, ensureUniqueName: false }),
+    trashCollection: (uuid, writer, portableDataHash) =>
+      commits.change(uuid, {
+        writer,
+        action: 'trash',
+        attributes: {},
+        manifest: null,
+        ensureUniqueName: false,
+        ...(portableDataHash === undefined ? {} : { portableDataHash }),
+      }),
   };
 }

@@ -28,6 +28,7 @@ import { balanceGauges } from '../surfaces/operator/balance.ts';
 import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import type { S3Dependencies } from '../surfaces/s3/dependencies.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
+import { createBlockWriting } from './compose-block-writing.ts';
 import { composeGateways, type Gateways } from './compose-gateways.ts';
 import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
 import { type BlockFill, composeReads } from './compose-reads.ts';
@@ -51,6 +52,8 @@ export interface Dependencies
   fill: BlockFill;
   /** For a cluster without volumes here; null where this service keeps blocks itself. */
   proxy: KeepProxy | null;
+  /** Bodies of unknown hash lie here where no volume is; null when it is not bound. */
+  staging: ObjectStore | null;
   /** Null: no collections are bound. */
   downloads: KeepWebDependencies | null;
   /** Null where there are no downloads. */
@@ -87,9 +90,14 @@ function build(env: Env): CompositionResult {
   const balancing = config.apiUrl === null ? createBalancing(env.BALANCER) : null;
   const accounts = composeAccounts(config, env, directory);
   const remote = { mounts, cache, federation };
-  const downloads = composeKeepWeb(config, env, accounts, { blocks, remote, signing }, mounts);
+  const staging = env.STAGING === undefined ? null : createR2ObjectStore(env.STAGING);
+  const proxy =
+    mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache, staging) : null;
+  const blockWriting = createBlockWriting(config, mounts, proxy, staging, accounts.recordUpload);
+  const downloads = composeKeepWeb(config, env, accounts, { blocks, remote, signing }, blockWriting);
   const deps: Dependencies = {
     config,
+    staging,
     mounts,
     listed: [...mounts, ...(gateways?.mounts ?? [])],
     gateways,
@@ -97,7 +105,7 @@ function build(env: Env): CompositionResult {
     fill,
     directory,
     remote,
-    proxy: mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache) : null,
+    proxy,
     signing,
     readSigning: config.blobSigning ? signing : null,
     manifestSigning: { key: signing, required: config.blobSigning },
@@ -148,13 +156,14 @@ function createProxy(
   federation: Federation,
   directory: ServiceDirectory,
   cache: BlockCache,
+  staging: ObjectStore | null,
 ): KeepProxy {
   return {
     clientFor: (caller, service) => federation.home(caller, service).client,
     services: directory.services(config.clusterId),
     proofs: federation.proofs,
     cache,
-    aside: createCacheAside(),
+    aside: staging ?? createCacheAside(),
     defaultReplication: config.defaultReplication,
     defaultClasses: Object.keys(config.storageClasses).filter((name) => config.storageClasses[name]?.default),
   };

@@ -1,4 +1,5 @@
 import { describeError } from '../keep/redact.ts';
+import { clearUnnamed } from '../queues/emptier.ts';
 import type { Dependencies } from './composition.ts';
 
 /** The cron trigger may take 15 minutes in all. */
@@ -9,6 +10,7 @@ const JOBS: [name: string, run: (deps: Dependencies) => Promise<void>][] = [
   ['wake queues', wakeQueues],
   ['wake the balancer', async ({ balancing }) => balancing?.().wake()],
   ['empty trash', emptyTrash],
+  ['empty STAGING', async ({ staging }) => (staging === null ? undefined : clearUnnamed(staging, Date.now()))],
   ['refresh the service directory', (deps) => deps.directory.refresh()],
   ['keep backups', async ({ backups }) => backups?.keepUp()],
   ['sweep collections', (deps) => deps.sweepCollections()],

@@ -166,8 +166,8 @@ function encode(parameters: Record<string, unknown>): URLSearchParams {
   return new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, text(value)]));
 }
 
-/** The text of a manifest as it comes, never whole in memory. */
-async function manifestOf(url: string, token: string, hash: string): Promise<AsyncIterable<Uint8Array>> {
+/** The text of a manifest as it comes, never whole in memory. @param url of the record @throws KeepError not_found, unavailable when it has another hash */
+export async function manifestOf(url: string, token: string, hash: string): Promise<AsyncIterable<Uint8Array>> {
   const response = await ask(`${url}?${encode({ select: ['portable_data_hash', 'manifest_text'] })}`, token, undefined);
   if (response === null) throw new KeepError('not_found', { message: 'Not Found' });
   return manifestChunks(response.body ?? [], hash);

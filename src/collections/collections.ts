@@ -184,7 +184,7 @@ export function createCollections(setup: CollectionsSetup) {
     /** Stages what edits make of an empty collection. @throws KeepError bad_request, not_found */
     async stageEdits(edits: Edit[], user: User): Promise<StagedManifest> {
       const texts = createTexts({ db, manifests }, null);
-      const request = { writer: { user, tokenUuid: null }, edits, conditions: [], lockTokens: [] };
+      const request = { writer: { user, tokenUuid: null, token: '' }, edits, conditions: [], lockTokens: [] };
       const { judged, text } = await planEdits(texts, [request]);
       const [outcome] = judged;
       if (outcome?.ok === false) throw outcome.error;

@@ -54,9 +54,18 @@ export interface CollectionHandle {
   refreshLock(uuid: string, request: RefreshRequest): Promise<Told<{ lock: Lock }>>;
   unlock(uuid: string, request: UnlockRequest): Promise<Told<object>>;
   locks(): Promise<Lock[]>;
+  changes(): Promise<number>;
+  changed(uuid: string): Promise<void>;
   erase(uuid: string): Promise<boolean>;
   /** Deletes backups that are no longer needed, now and at later times. */
   sweepBackups(uuid: string): Promise<void>;
+}
+
+/** For a change that would pass by a lock. */
+export function lockedByClient({ path, expiresAt }: Lock): KeepError {
+  return new KeepError('locked', {
+    message: `/${path} is locked by a WebDAV client until ${new Date(expiresAt).toISOString()}: its user, or who may manage the collection, can UNLOCK it`,
+  });
 }
 
 /** The one way to change what a collection holds: changes go through its Durable Object in turn. */
@@ -78,6 +87,10 @@ export interface Commits {
   /** @throws KeepError conflict, forbidden */
   unlock(uuid: string, request: UnlockRequest): Promise<void>;
   locks(uuid: string): Promise<Lock[]>;
+  /** Counts up with every change made through here; only beside a cluster. */
+  changes(uuid: string): Promise<number>;
+  /** A change was made past the object. */
+  changed(uuid: string): Promise<void>;
   /** Removes a collection at once and for ever, with its backups. @returns whether there was anything */
   erase(uuid: string): Promise<boolean>;
   /** For collections that were deleted: their backups end in time. */
@@ -114,6 +127,8 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     refreshLock: async (uuid, request) => result(await ask(uuid, (handle) => handle.refreshLock(uuid, request))).lock,
     unlock: async (uuid, request) => void result(await ask(uuid, (handle) => handle.unlock(uuid, request))),
     locks: (uuid) => handleOf(uuid).locks(),
+    changes: (uuid) => handleOf(uuid).changes(),
+    changed: (uuid) => handleOf(uuid).changed(uuid),
     erase: (uuid) => handleOf(uuid).erase(uuid),
     sweepBackups: (uuid) => handleOf(uuid).sweepBackups(uuid),
   };

@@ -7,6 +7,8 @@ export interface Env {
   /** The search index; searches look at every record where it is missing. */
   SEARCH?: D1Database;
   MANIFESTS?: R2Bucket;
+  /** Where bodies of unknown hash are set aside in proxy mode. */
+  STAGING?: R2Bucket;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
   REPAIR_QUEUE?: DurableObjectNamespace;

@@ -61,6 +61,8 @@ export interface FileDependencies {
   openBlock(block: WantedBlock, range: ByteRange, caller: Caller): Promise<Pipeable>;
   /** False when the token has been revoked or its user deactivated. True when that cannot be found out now. */
   isAccepted(token: string): Promise<boolean>;
+  /** As in OpenerDependencies: how many changes of a collection were made through this service. */
+  changesOf?: ((uuid: string) => Promise<number>) | undefined;
   /** Whose token it is; null when its scopes do not tell. */
   downloader(token: string): Promise<Downloader | null>;
   /** Writes to the log, a little later and along with others: nothing waits for it. Failures are counted. */

@@ -13,6 +13,8 @@ export interface Opener {
 
 interface Cached {
   collection: OpenCollection;
+  /** How many changes had been made through this service when it was opened. */
+  changes: number;
   bytes: number;
 }
 
@@ -21,6 +23,11 @@ export interface OpenerDependencies {
   collections: Pick<CollectionSource, 'open'>;
   /** Answered from the cache of tokens, which a change of an account in this isolate empties. */
   isAccepted(token: string): Promise<boolean>;
+  /**
+   * Counts up with every change of a collection that this service makes, so that it is seen at once although what others
+   * change is not looked for each time.
+   */
+  changesOf?: ((uuid: string) => Promise<number>) | undefined;
 }
 
 /**
@@ -30,7 +37,7 @@ export interface OpenerDependencies {
  * @param now Unix milliseconds
  */
 export function createOpener(
-  { collections: source, isAccepted }: OpenerDependencies,
+  { collections: source, isAccepted, changesOf }: OpenerDependencies,
   { openTtlSeconds, readStalenessSeconds }: Pick<FileSettings, 'openTtlSeconds' | 'readStalenessSeconds'>,
   now: () => number,
 ): Opener {
@@ -46,14 +53,18 @@ export function createOpener(
       const ttlSeconds = id.includes('+') ? openTtlSeconds : readStalenessSeconds;
       const key = await cacheKey(id, token);
       const found = fresh ? undefined : opened.get(key);
-      if (found !== undefined && (await isAccepted(token))) return found.collection;
+      // Counted before the source is asked: a change in between is looked for once more than needed.
+      const counts = changesOf !== undefined && ttlSeconds > 0 && !id.includes('+');
+      const changes = counts ? await changesOf(id).catch(() => -1) : 0;
+      if (found !== undefined && changes === found.changes && changes >= 0 && (await isAccepted(token)))
+        return found.collection;
       opened.delete(key);
       const until = now() + ttlSeconds * 1000;
       const collection = await source.open(id, token, signal);
-      if (collection === null || ttlSeconds === 0) return collection;
+      if (collection === null || ttlSeconds === 0 || changes < 0) return collection;
       // The closure below holds both texts.
       const bytes = 1000 + 2 * (id.length + token.length + collection.name.length);
-      opened.set(key, { collection: slim(collection, () => source.open(id, token)), bytes }, until);
+      opened.set(key, { collection: slim(collection, () => source.open(id, token)), changes, bytes }, until);
       return collection;
     },
   };

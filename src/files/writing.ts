@@ -31,7 +31,7 @@ export interface Writing {
   propertiesOf(uuid: string, path: string, depth: '0' | '1' | 'infinity'): Promise<Map<string, Record<string, string>>>;
   projects: {
     /** @throws KeepError invalid_record, forbidden, not_found */
-    createCollection(project: string, name: string, user: User): Promise<void>;
+    createCollection(project: string, name: string, writer: Writer): Promise<void>;
     changeCollection(uuid: string, attributes: { name: string; owner_uuid?: string }, writer: Writer): Promise<void>;
     /** @param portableDataHash only while the collection has this content, else precondition_failed */
     trashCollection(uuid: string, writer: Writer, portableDataHash?: string): Promise<void>;

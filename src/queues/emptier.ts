@@ -138,8 +138,8 @@ function budgeted(mount: Mount, clock: () => number) {
   return { store, isTimeUp };
 }
 
-/** Deletes bodies that nameBlock set aside and could not delete because of a crash. */
-async function clearUnnamed(store: ObjectStore, now: number): Promise<void> {
+/** Deletes bodies that were set aside and could not be deleted because of a crash, after a day. @param now Unix milliseconds */
+export async function clearUnnamed(store: ObjectStore, now: number): Promise<void> {
   for await (const page of listAll(store, UNNAMED)) {
     const old = page.filter(({ modified }) => now - modified >= UNNAMED_MAX_AGE_MS);
     if (old.length > 0) await store.delete(old.map(({ key }) => key));

@@ -23,6 +23,30 @@ export async function askClusterApi(
   }
 }
 
+/**
+ * Sends a change to the cluster's API server. Use up or cancel the body.
+ * @throws KeepError unavailable when there is no answer: whether it was done is not known
+ */
+export async function changeAtClusterApi(
+  url: string,
+  { method, token, body, timeoutMs }: { method: string; token: string; body: unknown; timeoutMs: number },
+): Promise<Response> {
+  try {
+    return await fetch(url, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json', 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(timeoutMs),
+      redirect: 'manual',
+    });
+  } catch (cause) {
+    throw new KeepError('unavailable', {
+      message: "the cluster's API server does not answer, and may or may not have done this: look, then try again",
+      cause,
+    });
+  }
+}
+
 /** For a status that the asker has no meaning for. */
 export function clusterApiFailed({ status }: Response): KeepError {
   return new KeepError('bad_gateway', { message: `the cluster's API server answered ${status}` });

@@ -132,6 +132,121 @@ describe('beside a cluster', () => {
     expect((await file('f', await createToken(cluster, user.uuid, { scopes }))).text).toBe('file content');
   });
 
+  describe('writing by WebDAV', () => {
+    const made = async (manifest_text = '') =>
+      (await api(cluster, 'collections', { token: user.token, body: { collection: { manifest_text } } })).json.uuid;
+    const dav = (method: string, path: string, options: Parameters<typeof request>[1] = {}) =>
+      request(`${edge.url}/c=${path}`, { method, token: user.token, ...options });
+
+    test('files and directories are made, moved, copied and deleted at the cluster, and seen here at once', async () => {
+      const uuid = await made();
+      expect((await dav('GET', `${uuid}/f`)).status).toBe(404);
+      const stored = await dav('PUT', `${uuid}/f`, { body: 'first' });
+      expect(stored.status).toBe(201);
+      const read = await dav('GET', `${uuid}/f`);
+      expect([read.text, read.headers.get('etag')]).toEqual(['first', stored.headers.get('etag')]);
+      expect((await dav('PUT', `${uuid}/f`, { body: 'second' })).status).toBe(204);
+      expect((await dav('GET', `${uuid}/f`)).text).toBe('second');
+      expect((await dav('PUT', `${uuid}/no/f`, { body: 'x' })).status).toBe(409);
+      expect((await dav('MKCOL', `${uuid}/d`)).status).toBe(201);
+      expect((await dav('MKCOL', `${uuid}/d`)).status).toBe(405);
+      expect((await dav('PUT', `${uuid}/d/empty`, { body: '' })).status).toBe(201);
+      const to = (path: string) => ({ headers: { destination: `/c=${uuid}/${path}` } });
+      expect((await dav('MOVE', `${uuid}/f`, to('d/g'))).status).toBe(201);
+      expect((await dav('COPY', `${uuid}/d`, to('e'))).status).toBe(201);
+      expect((await dav('GET', `${uuid}/e/g`)).text).toBe('second');
+      expect((await dav('DELETE', `${uuid}/d`)).status).toBe(204);
+      expect((await dav('DELETE', `${uuid}/d`)).status).toBe(404);
+      const { json } = await api(cluster, `collections/${uuid}`);
+      expect(json.manifest_text.replace(/\+A\S+/g, '')).toMatch(/^\.\/e \S+ (\S+ )?0:0:empty 0:6:g\n$/);
+    });
+
+    test('64 writers at once all survive, in few updates of the cluster’s collection', async () => {
+      const uuid = await made();
+      const names = Array.from({ length: 64 }, (_, i) => `file-${i}`);
+      const statuses = await Promise.all(
+        names.map(async (name) => (await dav('PUT', `${uuid}/${name}`, { body: name })).status),
+      );
+      expect(new Set(statuses)).toEqual(new Set([201]));
+      const { json } = await api(cluster, `collections/${uuid}`);
+      expect(json.file_count).toBe(64);
+      expect(Number(json.etag)).toBeLessThan(40);
+      expect((await dav('GET', `${uuid}/file-63`)).text).toBe('file-63');
+    });
+
+    test('conditions and locks hold among the writers here, API updates that pass through included', async () => {
+      const uuid = await made();
+      const { headers } = await dav('PUT', `${uuid}/f`, { body: '1' });
+      const etag = headers.get('etag') ?? '';
+      expect((await dav('PUT', `${uuid}/f`, { body: '2', headers: { 'if-none-match': '*' } })).status).toBe(412);
+      expect((await dav('PUT', `${uuid}/f`, { body: '2', headers: { 'if-match': etag } })).status).toBe(204);
+      expect((await dav('PUT', `${uuid}/f`, { body: '3', headers: { 'if-match': etag } })).status).toBe(412);
+      const lockinfo =
+        '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>';
+      const locked = await dav('LOCK', `${uuid}/f`, { body: lockinfo });
+      const token = locked.headers.get('lock-token') ?? '';
+      expect(locked.status).toBe(200);
+      expect((await dav('PUT', `${uuid}/f`, { body: '4' })).status).toBe(423);
+      const change = { method: 'PATCH', token: user.token, body: { replace_files: { '/f': '' } } };
+      expect((await api(edge, `collections/${uuid}`, change)).status).toBe(423);
+      expect((await dav('PUT', `${uuid}/f`, { body: '4', headers: { if: `(${token})` } })).status).toBe(204);
+      expect((await dav('UNLOCK', `${uuid}/f`, { headers: { 'lock-token': token } })).status).toBe(204);
+      expect((await dav('GET', `${uuid}/f`)).status).toBe(200);
+      expect((await api(edge, `collections/${uuid}`, change)).status).toBe(200);
+      expect((await dav('GET', `${uuid}/f`)).status, 'seen although it was read a moment ago').toBe(404);
+    });
+
+    test('the cluster says who may write: a reader gets 403, a stranger 404, and nothing changes', async () => {
+      const uuid = await made();
+      const [reader, stranger] = [await createUser(cluster, 'reads-only'), await createUser(cluster, 'no-one')];
+      await api(cluster, 'links', {
+        body: { link: { link_class: 'permission', name: 'can_read', tail_uuid: reader.uuid, head_uuid: uuid } },
+      });
+      for (const [token, status] of [
+        [reader.token, 403],
+        [stranger.token, 404],
+      ] as const) {
+        expect((await dav('PUT', `${uuid}/f`, { body: 'x', token })).status).toBe(status);
+        expect((await dav('MKCOL', `${uuid}/d`, { token })).status).toBe(status);
+      }
+      expect((await api(cluster, `collections/${uuid}`)).json.file_count).toBe(0);
+    });
+
+    test('a large body of unknown length becomes blocks; properties are refused with a reason', async () => {
+      const uuid = await made();
+      const body = new Uint8Array(9_000_000).fill(7);
+      const stream = new ReadableStream({
+        start(controller) {
+          for (let i = 0; i < 9; i++) controller.enqueue(body.subarray(i * 1_000_000, (i + 1) * 1_000_000));
+          controller.close();
+        },
+      });
+      const answer = await fetch(`${edge.url}/c=${uuid}/large`, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${user.token}` },
+        body: stream,
+        duplex: 'half',
+      } as RequestInit);
+      expect(answer.status).toBe(201);
+      expect(Buffer.compare((await dav('GET', `${uuid}/large`)).body, body)).toBe(0);
+      const set =
+        '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><k xmlns="x:">v</k></D:prop></D:set></D:propertyupdate>';
+      expect((await dav('PROPPATCH', `${uuid}/large`, { body: set })).text).toContain('507');
+    });
+
+    test('collections are made, renamed and trashed in their project', async () => {
+      const group = { name: 'project', group_class: 'project' };
+      const project = (await api(cluster, 'groups', { token: user.token, body: { group } })).json.uuid;
+      expect((await dav('MKCOL', `${project}/new`)).status).toBe(201);
+      expect((await dav('PUT', `${project}/new/f`, { body: 'x' })).status).toBe(201);
+      const headers = { destination: `/c=${project}/renamed` };
+      expect((await dav('MOVE', `${project}/new`, { headers })).status).toBe(201);
+      expect((await dav('GET', `${project}/renamed/f`)).text).toBe('x');
+      expect((await dav('DELETE', `${project}/renamed`)).status).toBe(204);
+      expect((await dav('GET', `${project}/renamed/f`)).status).toBe(404);
+    });
+  });
+
   test('the upload log is kept and told here, to the cluster’s admins', async () => {
     const admin = await createUser(cluster, 'cluster-admin', { is_admin: true });
     expect((await put(user.token, 'logged here')).status).toBe(200);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createUser, type TestUser } from '../support/api.ts';
+import { api, createUser, type TestUser } from '../support/api.ts';
 import { bearer, blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import {
   answering,
@@ -28,6 +28,7 @@ describe('A proxy before a cluster of ours', () => {
     cluster = await startService({ vars: { CLUSTER_ID: 'xclus' } });
     proxy = await startService({
       vars: { CLUSTER_ID: 'xclus', API_HOST: cluster.url, DEFAULT_REPLICATION: 1, ...NO_VOLUMES },
+      r2: ['STAGING'],
     });
     user = await createUser(cluster, 'proxied');
   });
@@ -53,6 +54,48 @@ describe('A proxy before a cluster of ours', () => {
     const stored = await request(`${proxy.url}/`, { method: 'POST', token: user.token, body: block.data });
     expect([stored.status, stored.text.split('+A')[0]]).toEqual([200, block.locator]);
     expect(Buffer.compare((await get(stored.text)).body, block.data)).toBe(0);
+  });
+
+  describe('files written by WebDAV', () => {
+    const dav = (service: TestService, path: string, options: Parameters<typeof request>[1] = {}) =>
+      request(`${service.url}/c=${path}`, { token: user.token, ...options });
+    const created = async () =>
+      (await api(cluster, 'collections', { token: user.token, body: { collection: { manifest_text: '' } } })).json.uuid;
+
+    test('go to the keepstores block by block; STAGING holds a large one meanwhile, and nothing afterwards', async () => {
+      const uuid = await created();
+      for (const size of [0, 11, 3_000_000]) {
+        const { data } = randomBlock(size);
+        expect((await dav(proxy, `${uuid}/file-${size}`, { method: 'PUT', body: data })).status).toBe(201);
+        expect(Buffer.compare((await dav(proxy, `${uuid}/file-${size}`)).body, data)).toBe(0);
+      }
+      const { data } = randomBlock(9_000_000);
+      const init = {
+        method: 'PUT',
+        headers: bearer(user.token),
+        body: new Blob([data as BlobPart]).stream(),
+        duplex: 'half',
+      };
+      expect((await fetch(`${proxy.url}/c=${uuid}/streamed`, init as RequestInit)).status).toBe(201);
+      expect(Buffer.compare((await dav(proxy, `${uuid}/streamed`)).body, data)).toBe(0);
+      expect(await proxy.r2('STAGING').list()).toEqual([]);
+      const { json } = await api(cluster, `collections/${uuid}`);
+      expect([json.file_count, json.file_size_total]).toEqual([4, 12_000_011]);
+    });
+
+    test('without STAGING, a body over a megabyte needs its MD5: 411 says so; smaller ones need nothing', async () => {
+      await using bare = await startService({
+        vars: { CLUSTER_ID: 'xclus', API_HOST: cluster.url, DEFAULT_REPLICATION: 1, ...NO_VOLUMES },
+      });
+      const uuid = await created();
+      expect((await dav(bare, `${uuid}/small`, { method: 'PUT', body: 'small' })).status).toBe(201);
+      const { data, hash } = randomBlock(2_000_000);
+      const refused = await dav(bare, `${uuid}/large`, { method: 'PUT', body: data });
+      expect([refused.status, refused.text]).toEqual([411, expect.stringContaining('STAGING')]);
+      const headers = { 'content-md5': Buffer.from(hash, 'hex').toString('base64') };
+      expect((await dav(bare, `${uuid}/large`, { method: 'PUT', body: data, headers })).status).toBe(201);
+      expect(Buffer.compare((await dav(bare, `${uuid}/large`)).body, data)).toBe(0);
+    });
   });
 
   test('the cache answers whom a keepstore has let in with that signature, and no other token', async () => {

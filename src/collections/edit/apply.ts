@@ -33,6 +33,8 @@ export type Judged = { ok: true; before: Record<string, NodeKind> } | { ok: fals
 /** Requests whose paths don't touch, judged and ready to be written as one text. */
 export interface Plan {
   judged: Judged[];
+  /** What changes something, of the requests that hold. */
+  edits: Edit[];
   /** The new text; null when no request changes anything. */
   text: (() => AsyncIterable<Uint8Array>) | null;
 }
@@ -78,7 +80,11 @@ export async function planEdits(
     }
   }
   const changing = edits.filter((edit) => !isEmpty(edit, kindOf));
-  return { judged, text: changing.length === 0 ? null : () => bounded(newText(texts, changing, kindOf, grafts)) };
+  return {
+    judged,
+    edits: changing,
+    text: changing.length === 0 ? null : () => bounded(newText(texts, changing, kindOf, grafts)),
+  };
 }
 
 /** Whether two requests may be judged against the same state: neither writes near what the other reads or writes. */
@@ -352,7 +358,7 @@ async function withoutPruned(left: Set<string>, edits: readonly Edit[], texts: T
   return left;
 }
 
-type Put = Extract<Edit, { kind: 'put' }>;
+export type Put = Extract<Edit, { kind: 'put' }>;
 
 function groupedByDirectory(edits: Edit[]): Map<string, Put[]> {
   const groups = new Map<string, Put[]>();
@@ -367,7 +373,7 @@ function groupedByDirectory(edits: Edit[]): Map<string, Put[]> {
 }
 
 /** One line for the new files of a directory. */
-function lineOf(directory: string, puts: Put[]): string {
+export function lineOf(directory: string, puts: Put[]): string {
   const locators: string[] = [];
   const positions = new Map<string, number>();
   const tokens: string[] = [];

@@ -7,8 +7,9 @@ import { formatTime } from '../../records/times.ts';
 import { type ChangeContext, changeRow } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
-import { areIndependent, planEdits } from './apply.ts';
+import { planEdits } from './apply.ts';
 import type { Edit, Edited, EditRequest, NodeKind } from './edits.ts';
+import { independentGroups } from './independent-groups.ts';
 import type { Lock } from './locks.ts';
 import { checkMetadataSizes, concernsMetadata, metadataStatements } from './metadata-rows.ts';
 import { createTexts, stageNormalised } from './texts.ts';
@@ -36,16 +37,7 @@ export async function commitBatch(
   context: BatchContext,
 ): Promise<EditOutcome[]> {
   const outcomes: EditOutcome[] = [];
-  for (let from = 0; from < requests.length; ) {
-    let to = from + 1;
-    while (
-      to < requests.length &&
-      requests.slice(from, to).every((other) => areIndependent(other, requests[to] as EditRequest))
-    )
-      to++;
-    outcomes.push(...(await commitGroup(uuid, requests.slice(from, to), context)));
-    from = to;
-  }
+  for (const group of independentGroups(requests)) outcomes.push(...(await commitGroup(uuid, group, context)));
   return outcomes;
 }
 
@@ -157,7 +149,8 @@ async function judgeWriters(
   return outcomes;
 }
 
-function refusal(error: unknown): EditOutcome {
+/** @throws what is no refusal */
+export function refusal(error: unknown): EditOutcome {
   if (isKeepError(error)) return { ok: false, code: error.code, message: error.message };
   throw error;
 }

@@ -6,7 +6,7 @@ import type { StagedManifest } from '../stage-manifest.ts';
 
 /** Bytes of one block, as part of a file. */
 export interface BlockRange {
-  /** `hash+size`, hints allowed, no signature. */
+  /** `hash+size`, hints allowed; signed for the writer's token only beside a cluster. */
   locator: string;
   offset: number;
   length: number;
@@ -87,6 +87,8 @@ export interface Writer {
   user: User;
   /** UUID of the token, which must still be valid; null for the root token and tokens of a cluster. */
   tokenUuid: string | null;
+  /** As presented: beside a cluster its API server is asked with it. */
+  token: string;
 }
 
 export interface EditRequest {

@@ -1,13 +1,16 @@
-import { canManage, levelOf } from '../../accounts/permissions.ts';
 import { KeepError } from '../../keep/errors.ts';
-import { type BatchContext, commitBatch } from './commit-batch.ts';
+import type { EditOutcome } from './commit-batch.ts';
 import type { Edit, EditRequest, Writer } from './edits.ts';
 import { type LockTable, MAX_LOCKS } from './lock-table.ts';
 import { canCoexist, covers, type Lock, type LockRequest, MAX_LOCK_SECONDS, MAX_OWNER_CHARS } from './locks.ts';
 import { parentOf } from './path-map.ts';
 
 export interface LockingContext {
-  batch: BatchContext;
+  /** Commits requests beside these locks, as the collection's writers do. */
+  commit(uuid: string, requests: EditRequest[], locks: Lock[]): Promise<EditOutcome[]>;
+  mayManage(uuid: string, writer: Writer): Promise<boolean>;
+  /** Unix milliseconds. */
+  now: () => number;
   table: LockTable;
 }
 
@@ -18,13 +21,14 @@ export interface LockingContext {
 export async function takeLock(
   uuid: string,
   request: LockRequest,
-  { batch, table }: LockingContext,
+  context: LockingContext,
 ): Promise<{ lock: Lock; created: boolean }> {
+  const { table } = context;
   const { writer, path, isDeep, isShared, owner, seconds, conditions } = request;
   if (!canCoexist(request, table.current())) throw new KeepError('locked', { message: 'it is locked already' });
   if (table.current().length >= MAX_LOCKS)
     throw new KeepError('full', { message: `a collection may have ${MAX_LOCKS} locks at a time` });
-  const created = await isMade(uuid, { writer, edits: [], conditions, lockTokens: [] }, path, batch);
+  const created = await isMade(uuid, { writer, edits: [], conditions, lockTokens: [] }, path, context);
   const lock: Lock = {
     token: `opaquelocktoken:${crypto.randomUUID()}`,
     path,
@@ -32,18 +36,23 @@ export async function takeLock(
     isShared,
     owner: owner.slice(0, MAX_OWNER_CHARS),
     userUuid: writer.user.uuid,
-    expiresAt: expiry(batch, seconds),
+    expiresAt: expiry(context, seconds),
   };
   await table.save(lock);
   return { lock, created };
 }
 
 /** Whether an empty file had to be made. Also judges the writer and the conditions. */
-async function isMade(uuid: string, request: EditRequest, path: string, batch: BatchContext): Promise<boolean> {
+async function isMade(
+  uuid: string,
+  request: EditRequest,
+  path: string,
+  { commit, table }: LockingContext,
+): Promise<boolean> {
   const empty: Edit[] = path === '' ? [] : [{ kind: 'put', path, ranges: [] }];
   const exists = { code: 'method_not_allowed', message: 'exists' } as const;
   const parent = { code: 'conflict', message: `${parentOf(path)} is not a directory` } as const;
-  const [outcome] = await commitBatch(
+  const [outcome] = await commit(
     uuid,
     [
       {
@@ -56,7 +65,7 @@ async function isMade(uuid: string, request: EditRequest, path: string, batch: B
         ],
       },
     ],
-    { ...batch, locks: () => batch.locks().filter(({ isShared }) => !isShared) },
+    table.current().filter(({ isShared }) => !isShared),
   );
   if (outcome === undefined) throw new KeepError('internal');
   if (outcome.ok) return path !== '';
@@ -70,13 +79,13 @@ export async function refreshLock(
   tokens: string[],
   seconds: number,
   writer: Writer,
-  { batch, table }: LockingContext,
+  { now, table }: LockingContext,
 ): Promise<Lock> {
   const held = table
     .current()
     .find((lock) => tokens.includes(lock.token) && lock.userUuid === writer.user.uuid && covers(lock, path));
   if (held === undefined) throw new KeepError('precondition_failed', { message: 'there is no such lock here' });
-  const renewed = { ...held, expiresAt: expiry(batch, seconds) };
+  const renewed = { ...held, expiresAt: expiry({ now }, seconds) };
   await table.save(renewed);
   return renewed;
 }
@@ -90,17 +99,17 @@ export async function unlock(
   path: string,
   token: string,
   writer: Writer,
-  { batch, table }: LockingContext,
+  { mayManage, table }: LockingContext,
 ): Promise<void> {
   const held = table.current().find((lock) => lock.token === token && covers(lock, path));
   if (held === undefined) throw new KeepError('conflict', { message: 'the path is not locked with this token' });
-  if (held.userUuid !== writer.user.uuid && !canManage(await levelOf(batch.db, writer.user, uuid)))
+  if (held.userUuid !== writer.user.uuid && !(await mayManage(uuid, writer)))
     throw new KeepError('forbidden', {
       message: 'Forbidden: only its user, or who may manage the collection, ends a lock',
     });
   await table.remove([token]);
 }
 
-function expiry({ now }: BatchContext, seconds: number): number {
+function expiry({ now }: Pick<LockingContext, 'now'>, seconds: number): number {
   return now() + Math.min(Math.max(seconds, 1), MAX_LOCK_SECONDS) * 1000;
 }

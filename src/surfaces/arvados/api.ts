@@ -1,4 +1,5 @@
 import { requireAccount, requireUser } from '../../accounts/access.ts';
+import { lockedByClient } from '../../collections/commits.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { requestText } from '../../http/request-chunks.ts';
 import { createRouteTable } from '../../http/route-table.ts';
@@ -189,11 +190,30 @@ function statedTokens({ request }: RequestContext): string[] {
   return requestTokens(request, { ambient: false });
 }
 
+const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
+const ONE_COLLECTION = /^\/arvados\/v1\/collections\/([0-9a-z]{5}-4zz18-[0-9a-z]{15})(\/.*)?$/s;
+
+/** A change that passes through here sees the locks of WebDAV clients, and is seen at once by what reads files here. */
+async function forwardChange(uuid: string, context: RequestContext, api: ClusterApi): Promise<Response> {
+  const { commits } = api;
+  if (commits === null || !api.forward) return forwardToCluster(context, api);
+  const [held] = await commits.locks(uuid);
+  if (held !== undefined) throw lockedByClient(held);
+  try {
+    return await forwardToCluster(context, api);
+  } finally {
+    await commits.changed(uuid);
+  }
+}
+
 /** Everything but the upload log is the cluster's. */
 async function besideCluster(context: RequestContext, api: ClusterApi): Promise<Response> {
   const { method, path, url, signal } = context;
   const tokens = statedTokens(context);
-  if (path !== `${BASE}upload_log` || method !== 'GET' || api.uploadLog === null) return forwardToCluster(context, api);
+  if (path !== `${BASE}upload_log` || method !== 'GET' || api.uploadLog === null) {
+    const uuid = READING.has(method) ? undefined : ONE_COLLECTION.exec(path)?.[1];
+    return uuid === undefined ? forwardToCluster(context, api) : forwardChange(uuid, context, api);
+  }
   const user = await requireUser(api.authority, { tokens, method, path, signal });
   return listUploads({ user, parameters: queryParameters(url.searchParams) }, api.uploadLog);
 }

@@ -52,6 +52,8 @@ export interface ClusterApi {
   /** The upload log is kept here in this mode too; null without a database. */
   uploadLog: Pick<EmbeddedApi, 'logsDb' | 'uploads'> | null;
   authority: Authority;
+  /** Brings writers of one collection into an order, and keeps their locks; null where its Durable Object is not bound. */
+  commits: Commits | null;
 }
 
 /** Facts in the discovery document and the public config. */

@@ -108,8 +108,8 @@ async function changeWhole(call: ApiCall, api: EmbeddedApi, action: 'trash' | 'u
   return show(call, api, await api.collections.find(uuid, call.user, WHOLE), null);
 }
 
-function writerOf({ user, account }: ApiCall): Writer {
-  return { user, tokenUuid: account.tokenUuid };
+function writerOf({ user, account, token }: ApiCall): Writer {
+  return { user, tokenUuid: account.tokenUuid, token };
 }
 
 export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<Response> {

@@ -43,7 +43,7 @@ async function make({ context, writing, client, target }: EntryWrite): Promise<R
   if (body !== null && (await body.getReader().read()).value !== undefined) return text(415, 'MKCOL takes no body\n');
   if (target.entry !== null) return alreadyThere();
   requireScope(client, 'POST', '/arvados/v1/collections');
-  await writing.projects.createCollection(target.project, target.name, client.user);
+  await writing.projects.createCollection(target.project, target.name, writerOf(client));
   return new Response(null, { status: 201 });
 }
 

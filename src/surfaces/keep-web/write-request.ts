@@ -24,8 +24,8 @@ export function requireScope({ account }: WritingClient, method: string, path: s
     throw new KeepError('forbidden', { message: `Forbidden: the token's scopes do not allow ${method} ${path}` });
 }
 
-export function writerOf({ user, account }: WritingClient): Writer {
-  return { user, tokenUuid: account.tokenUuid };
+export function writerOf({ user, account, token }: WritingClient): Writer {
+  return { user, tokenUuid: account.tokenUuid, token };
 }
 
 /** Commits edits with the conditions of the request's headers before those of its method. */

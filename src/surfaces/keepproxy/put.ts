@@ -4,6 +4,7 @@ import { nameBlock } from '../../blocks/name-block.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { parseLocator } from '../../keep/locator.ts';
+import type { Caller } from '../../services/federation.ts';
 import type { PutResult } from '../../services/put-block.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { bufferedBody } from './buffered-body.ts';
@@ -65,17 +66,8 @@ async function store(
     await block.body.cancel();
     return new Response(null, { headers: { ...viaHeader(context), 'X-Keep-Replicas-Stored': '0' } });
   }
-  const caller = callerOf(context);
-  const buffered = await bufferedBody(block);
-  const source = buffered?.source ?? forwardedBody(block, (url) => proxy.clientFor(caller, url), caller.signal);
   const storageClasses = asked.length > 0 ? asked : proxy.defaultClasses;
-  const result = await proxy
-    .clientFor(caller)
-    .put(source, { replicas, storageClasses, signal: caller.signal })
-    .catch((error) => {
-      throw error instanceof ServicesError ? proxyError(error) : error;
-    })
-    .finally(() => buffered?.release());
+  const result = await forwardBlock(proxy, callerOf(context), block, { replicas, storageClasses });
   recordUpload(context, block.hash, block.size, String(context.log.userUUID ?? ''));
   return new Response(result.locator, {
     headers: {
@@ -85,6 +77,27 @@ async function store(
       ...(asked.length === 0 ? {} : { 'X-Keep-Storage-Classes-Confirmed': confirmed(asked, result) }),
     },
   });
+}
+
+/**
+ * Stores a block in the cluster's keepstores, as the caller.
+ * @throws KeepError bad_gateway for a body that is not the block; unavailable for too few copies
+ */
+export async function forwardBlock(
+  proxy: KeepProxy,
+  caller: Caller,
+  block: { hash: string; size: number; body: ReadableStream<Uint8Array> },
+  { replicas, storageClasses }: { replicas: number; storageClasses: readonly string[] },
+): Promise<PutResult> {
+  const buffered = await bufferedBody(block);
+  const source = buffered?.source ?? forwardedBody(block, (url) => proxy.clientFor(caller, url), caller.signal);
+  return proxy
+    .clientFor(caller)
+    .put(source, { replicas, storageClasses, signal: caller.signal })
+    .catch((error) => {
+      throw error instanceof ServicesError ? proxyError(error) : error;
+    })
+    .finally(() => buffered?.release());
 }
 
 /** Each requested class with its copies, or with all copies where a keepstore does not confirm classes. */

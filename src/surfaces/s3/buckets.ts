@@ -114,7 +114,7 @@ export async function createBucket(call: S3Call): Promise<Response> {
   if ((await namedCollection(call, name)) !== null) return location;
   requireScope(client, 'POST', '/arvados/v1/collections');
   try {
-    await writing.projects.createCollection(writer.user.uuid, name, writer.user);
+    await writing.projects.createCollection(writer.user.uuid, name, writer);
   } catch (error) {
     // Made by another request meanwhile.
     if (!isKeepError(error, 'invalid_record') || (await namedCollection(call, name)) === null) throw error;

@@ -14,7 +14,7 @@ export function writingOf({ deps }: S3Call): Writing {
 /** Who changes files: a user, never the public. */
 export function writerOf({ client }: S3Call): Writer & { user: User } {
   if (client.user === null) throw new S3Error('AccessDenied', 'only users change files: sign the request');
-  return { user: client.user, tokenUuid: client.account.tokenUuid };
+  return { user: client.user, tokenUuid: client.account.tokenUuid, token: client.token };
 }
 
 /** @throws S3Error AccessDenied where the token's scopes do not allow the request of the API that does the same */

@@ -12,6 +12,7 @@ const BLOCKS = ['a', 'b', 'c'].map((letter, i) => ({ locator: `${letter.repeat(3
 const WRITER = {
   user: { uuid: 'u', isAdmin: true, isActive: true, username: '', fullName: '' },
   tokenUuid: null,
+  token: '',
 };
 const encode = (text: string) => [new TextEncoder().encode(text)];
 const request = (edits: Edit[], conditions: Condition[] = []): EditRequest => ({

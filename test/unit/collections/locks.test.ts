@@ -40,7 +40,11 @@ const edit = fc.oneof(
 ) as fc.Arbitrary<Edit>;
 
 const request = (edits: Edit[], user: string, lockTokens: string[]): EditRequest => ({
-  writer: { user: { uuid: user, isAdmin: false, isActive: true, username: user, fullName: user }, tokenUuid: null },
+  writer: {
+    user: { uuid: user, isAdmin: false, isActive: true, username: user, fullName: user },
+    tokenUuid: null,
+    token: '',
+  },
   edits,
   conditions: [],
   lockTokens,

@@ -1,0 +1,103 @@
+import { isValidToken } from '../accounts/d1-authority.ts';
+import { canManage, levelOf } from '../accounts/permissions.ts';
+import { mergeFileLog } from '../backups/file-log.ts';
+import { type BackupSweepContext, sweepBackups } from '../collections/backup-sweep.ts';
+import { callCluster } from '../collections/cluster-calls.ts';
+import type { WholeChange } from '../collections/commits.ts';
+import { commitAtCluster } from '../collections/edit/cluster-batch.ts';
+import { commitBatch, type EditOutcome } from '../collections/edit/commit-batch.ts';
+import type { EditRequest, Writer } from '../collections/edit/edits.ts';
+import type { Lock } from '../collections/edit/locks.ts';
+import { eraseCollection } from '../collections/erase.ts';
+import type { Env } from '../config/env.ts';
+import { KeepError } from '../keep/errors.ts';
+import type { Dependencies } from './composition.ts';
+
+/** Where the changes of a collection go that its Durable Object has brought into their order. */
+export interface Committer {
+  edits(uuid: string, requests: EditRequest[], locks: Lock[]): Promise<EditOutcome[]>;
+  /** @throws KeepError not_found, forbidden, invalid_record, unauthorized */
+  change(uuid: string, change: WholeChange): Promise<void>;
+  mayManage(uuid: string, writer: Writer): Promise<boolean>;
+  /** @returns whether there was anything */
+  erase(uuid: string): Promise<boolean>;
+  /** Deletes backups that are no longer needed. @returns when to come again, in Unix milliseconds; null for never */
+  sweepBackups(uuid: string): Promise<number | null>;
+  /** When the first backup that a commit supersedes can go, in milliseconds from then; null where there are none. */
+  supersededMs: number | null;
+}
+
+/** On our own D1. */
+export function embeddedCommitter({ config, api }: Dependencies, { MANIFESTS: manifests }: Env): Committer {
+  if (api?.mode !== 'embedded') throw new KeepError('not_configured');
+  if (manifests === undefined) throw new Error('collections need the binding MANIFESTS');
+  const { collections, db } = api;
+  const sweeping: BackupSweepContext = {
+    db,
+    manifests,
+    now: Date.now,
+    supersededSeconds: config.blobSigningTtlSeconds,
+    deletedSeconds: config.backupLifetimeSeconds,
+  };
+  return {
+    edits: (uuid, requests, locks) =>
+      commitBatch(uuid, requests, {
+        db,
+        manifests,
+        now: Date.now,
+        versions: config.versions,
+        locks: () => locks,
+        columnsOf: (of, attributes, user) => collections.attributeColumns(of, attributes, user),
+      }),
+    async change(uuid, { writer, action, attributes, manifest, ensureUniqueName, restores, portableDataHash }) {
+      if (writer.tokenUuid !== null && !(await isValidToken(db, writer.tokenUuid, Date.now())))
+        throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
+      if (action === 'trash') await collections.trash(uuid, writer.user, portableDataHash);
+      else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
+      else {
+        const change = { attributes, manifest, ensureUniqueName, ...(restores === undefined ? {} : { restores }) };
+        await collections.update(uuid, change, writer.user);
+      }
+    },
+    mayManage: async (uuid, { user }) => canManage(await levelOf(db, user, uuid)),
+    erase: (uuid) => eraseCollection(uuid, { db, manifests }),
+    async sweepBackups(uuid) {
+      await mergeFileLog(manifests, uuid);
+      return sweepBackups(uuid, sweeping);
+    },
+    supersededMs: config.blobSigningTtlSeconds * 1000,
+  };
+}
+
+/** At a cluster's API server, with the writers' own tokens. */
+export function clusterCommitter(apiUrl: string): Committer {
+  return {
+    edits: (uuid, requests, locks) => commitAtCluster(apiUrl, uuid, requests, locks),
+    async change(uuid, { writer, action, attributes, portableDataHash }) {
+      if (action === 'trash') {
+        if (portableDataHash !== undefined) await requireContent(apiUrl, uuid, writer.token, portableDataHash);
+        await callCluster(apiUrl, writer.token, 'DELETE', `collections/${uuid}`, {});
+      } else if (action === 'update')
+        await callCluster(apiUrl, writer.token, 'PATCH', `collections/${uuid}`, { collection: attributes });
+      else throw new KeepError('internal');
+    },
+    async mayManage(uuid, { user, token }) {
+      const { owner_uuid } = await callCluster(apiUrl, token, 'GET', `collections/${uuid}`, { select: ['owner_uuid'] });
+      return user.isAdmin || owner_uuid === user.uuid;
+    },
+    erase: () => Promise.reject(new KeepError('not_configured')),
+    sweepBackups: () => Promise.resolve(null),
+    supersededMs: null,
+  };
+}
+
+/** As far as these writers go: the cluster has no such condition. */
+async function requireContent(apiUrl: string, uuid: string, token: string, hash: string): Promise<void> {
+  const { portable_data_hash } = await callCluster(apiUrl, token, 'GET', `collections/${uuid}`, {
+    select: ['portable_data_hash'],
+  });
+  if (portable_data_hash !== hash)
+    throw new KeepError('precondition_failed', {
+      message: 'the collection was changed meanwhile: look, then try again',
+    });
+}
