@@ -2,18 +2,22 @@ import { fileEtag } from '../../collections/file-etag.ts';
 import { inflate, inflateBlocks } from '../../genomics/bgzf.ts';
 import { parseBinIndex } from '../../genomics/bin-index.ts';
 import { parseCrai } from '../../genomics/cram.ts';
+import type { CutChunk } from '../../genomics/cut-chunk.ts';
 import { parseGzi } from '../../genomics/gzi.ts';
 import { type Format, readHeader } from '../../genomics/header.ts';
 import { BadGenomicFile, type RangedFile } from '../../genomics/ranged-file.ts';
 import type { IndexedBgzf, IndexedCram } from '../../genomics/regions.ts';
 import type { RequestContext } from '../../http/context.ts';
-import { createBoundedMap } from '../../keep/bounded-map.ts';
+import { type BoundedMap, createBoundedMap } from '../../keep/bounded-map.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { fileAt, type Opened, rangedFile } from './open-file.ts';
 
 /** What is kept of a file and its indexes: it is content only, the same for every reader. */
-export type GenomeIndex = Omit<IndexedCram, 'file'> | Omit<IndexedBgzf, 'file'>;
+export type GenomeIndex = Omit<IndexedCram, 'file'> | (Omit<IndexedBgzf, 'file'> & { cuts: CutCache });
+
+/** What was cut out of the file lately, by chunk. */
+export type CutCache = BoundedMap<CutChunk>;
 
 /** Extensions of each format, in lower case. */
 const EXTENSIONS: Record<Format, string[]> = {
@@ -30,7 +34,9 @@ const INDEXES: Record<Format, string[]> = {
 };
 const MAX_INDEX_BYTES = 32 * 1024 * 1024;
 const MAX_INFLATED_BYTES = 48 * 1024 * 1024;
-const kept = createBoundedMap<GenomeIndex>({ maxEntries: 500, maxBytes: 24 * 1024 * 1024, sizeOf });
+/** Blocks that were packed again, of one file. */
+const MAX_CUT_BYTES = 1024 * 1024;
+const kept = createBoundedMap<GenomeIndex>({ maxEntries: 500, maxBytes: 32 * 1024 * 1024, sizeOf });
 /** Loads under way: large ones side by side would not fit into memory. Requests cannot wait for each other's promises. */
 const loading = new Map<string, number>();
 const MAX_LOADS = 2;
@@ -119,7 +125,8 @@ async function load(format: Format, file: RangedFile, index: RangedFile, gzi: Ra
   }
   const inflated = bytes[0] === 31 ? await inflateBlocks(bytes, MAX_INFLATED_BYTES) : bytes;
   const blockStarts = gzi === null || gzi.size > MAX_INDEX_BYTES ? null : parseGzi(await gzi.read(0, gzi.size));
-  return { format, header, blockStarts, index: parseBinIndex(inflated) };
+  const cuts = createBoundedMap<CutChunk>({ maxEntries: 200, maxBytes: MAX_CUT_BYTES, sizeOf: sizeOfCut });
+  return { format, header, blockStarts, cuts, index: parseBinIndex(inflated) };
 }
 
 function sizeOf(source: GenomeIndex): number {
@@ -127,7 +134,11 @@ function sizeOf(source: GenomeIndex): number {
   const names = header.references.reduce((sum, name) => sum + 40 + 2 * name.length, 0);
   const bytes =
     'blockStarts' in source
-      ? source.index.bytes.byteLength + (source.blockStarts?.byteLength ?? 0)
+      ? source.index.bytes.byteLength + (source.blockStarts?.byteLength ?? 0) + MAX_CUT_BYTES
       : 120 * source.index.crai.entries.length;
   return 1000 + names + bytes + (header.tail?.byteLength ?? 0);
+}
+
+function sizeOfCut({ head, tail }: CutChunk): number {
+  return 200 + (head?.byteLength ?? 0) + (tail?.byteLength ?? 0);
 }

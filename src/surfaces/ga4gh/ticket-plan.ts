@@ -1,12 +1,12 @@
 import { BGZF_EOF } from '../../genomics/bgzf.ts';
-import { knownBlocks } from '../../genomics/bin-index.ts';
+import { type Chunk, knownBlocks } from '../../genomics/bin-index.ts';
 import { CRAM_EOF_BYTES } from '../../genomics/cram.ts';
-import { cutChunk, joinNearest } from '../../genomics/cut-chunk.ts';
+import { type CutChunk, cutChunk, joinNearest } from '../../genomics/cut-chunk.ts';
 import { type Format, type GenomicHeader, readHeader } from '../../genomics/header.ts';
 import type { FileRange, RangedFile } from '../../genomics/ranged-file.ts';
 import { chunksFor, containersFor, knowsReference, type Region, UNPLACED } from '../../genomics/regions.ts';
 import { MAX_PART_BYTES, splitRanges } from '../../genomics/split.ts';
-import type { GenomeIndex } from './genome-files.ts';
+import type { CutCache, GenomeIndex } from './genome-files.ts';
 import { HtsgetError } from './htsget-error.ts';
 import type { HtsgetQuery } from './htsget-query.ts';
 
@@ -67,12 +67,22 @@ async function records(file: RangedFile, index: GenomeIndex, regions: readonly R
   const chunks = joinNearest(await chunksFor({ ...index, file }, regions), MAX_CHUNKS);
   const parts: TicketPart[] = [];
   for (const chunk of chunks) {
-    const { head, middle, tail } = await cutChunk(file, chunk);
+    const { head, middle, tail } = await cutOf(file, chunk, index.cuts);
     if (head !== null) parts.push({ bytes: head });
     if (middle.end > middle.start) parts.push(...(await whole(file, [middle], index, index.format)));
     if (tail !== null) parts.push({ bytes: tail });
   }
   return parts;
+}
+
+/** What was cut lately needs no read of the file. */
+async function cutOf(file: RangedFile, chunk: Chunk, cuts: CutCache): Promise<CutChunk> {
+  const key = JSON.stringify(chunk);
+  const found = cuts.get(key);
+  if (found !== undefined) return found;
+  const cut = await cutChunk(file, chunk);
+  cuts.set(key, cut);
+  return cut;
 }
 
 /** Ranges of the file as parts that are not too large. */
