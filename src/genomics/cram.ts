@@ -134,6 +134,7 @@ export function parseCrai(text: string): Crai {
  * Containers with records that overlap the interval.
  * @param reference its number in the header; -1: records without a place
  * @param dataEnd byte where the container that ends the file begins
+ * @throws BadGenomicFile when the index is not of this file
  */
 export function containersOf(
   { entries, containers }: Crai,
@@ -141,6 +142,8 @@ export function containersOf(
   { start, end }: { start: number; end: number },
   dataEnd: number,
 ): FileRange[] {
+  if ((containers.at(-1) ?? 0) >= dataEnd && containers.length > 0)
+    throw new BadGenomicFile('the index is not of this file: a container in it is behind the end');
   const starts = new Set(
     entries
       .filter((entry) => entry.reference === reference)

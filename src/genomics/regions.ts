@@ -2,7 +2,7 @@ import { BGZF_EOF, blockSizeAt } from './bgzf.ts';
 import { type BinIndex, type Chunk, chunksOf, type Interval, joinChunks } from './bin-index.ts';
 import { CRAM_EOF_BYTES, type Crai, containersOf } from './cram.ts';
 import type { Format, GenomicHeader } from './header.ts';
-import { type FileRange, joinRanges, type RangedFile, readUpTo } from './ranged-file.ts';
+import { BadGenomicFile, type FileRange, joinRanges, type RangedFile, readUpTo } from './ranged-file.ts';
 
 /** Part of a reference; `*` stands for reads without a place. Bases count from 0, `end` is not included. */
 export interface Region extends Interval {
@@ -50,13 +50,18 @@ export function containersFor({ file, header, index }: IndexedCram, regions: rea
   return joinRanges(ranges);
 }
 
-/** Chunks with every record that overlaps one of the regions, ascending and apart. */
+/**
+ * Chunks with every record that overlaps one of the regions, ascending and apart.
+ * @throws BadGenomicFile when the index is not of this file
+ */
 export async function chunksFor({ file, header, index }: IndexedBgzf, regions: readonly Region[]): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
   for (const { reference, ...interval } of regions) {
     if (reference === UNPLACED) chunks.push(await unplaced(file, index));
     else chunks.push(...chunksOf(index, (index.names ?? header.references).indexOf(reference), interval));
   }
+  if (chunks.some(({ end }) => end.block > file.size))
+    throw new BadGenomicFile('the index is not of this file: a place in it is behind the end');
   return joinChunks(chunks);
 }
 

@@ -1,5 +1,6 @@
 import type { Target } from '../target.ts';
 import { bodies, config, filters, forms, times, workLists } from './api.ts';
+import { binIndexes, crais, drsIds, genomicHeaders } from './genomes.ts';
 import { address, conditions, names, propfind, range, s3Listing } from './http.ts';
 import { fileTree, manifestToRead, manifestToStore, zipSelection } from './manifests.ts';
 import { davBodies, ifHeaders } from './webdav.ts';
@@ -29,4 +30,8 @@ export const TARGETS: Target[] = [
   forms,
   workLists,
   config,
+  binIndexes,
+  crais,
+  genomicHeaders,
+  drsIds,
 ];
