@@ -7,22 +7,30 @@ import { KeepError } from '../keep/errors.ts';
  * the ticket.
  */
 export interface Tickets {
-  /** @param expiresAt Unix seconds */
-  seal(token: string, file: TicketFile, expiresAt: number): Promise<string>;
-  /** The token; null for a text that is no ticket, is of another file, or has expired. */
-  open(ticket: string, file: TicketFile): Promise<string | null>;
+  seal(content: TicketContent, file: TicketFile): Promise<string>;
+  /** Null for a text that is no ticket, is of another file, or has expired. */
+  open(ticket: string, file: TicketFile): Promise<TicketContent | null>;
 }
 
-/** The file that a ticket opens. */
+/** The file that a ticket opens, as its address names it. */
 export interface TicketFile {
-  portableDataHash: string;
+  /** UUID or portable data hash of the collection. */
+  id: string;
   path: string;
+}
+
+/** What a ticket stands for. */
+export interface TicketContent {
+  token: string;
+  /** It opens the collection only while this is its content. */
+  portableDataHash: string;
+  /** Unix seconds. */
+  expiresAt: number;
 }
 
 /** Texts that begin so are tickets: no token does. */
 const PREFIX = 'ticket-';
 const IV_BYTES = 12;
-const EXPIRY_BYTES = 8;
 
 export function isTicket(text: string): boolean {
   return text.startsWith(PREFIX);
@@ -39,13 +47,10 @@ export function createTickets(secret: string, now: () => number): Tickets {
     return key;
   };
   return {
-    async seal(token, file, expiresAt) {
-      const text = new TextEncoder().encode(token);
-      const content = new Uint8Array(EXPIRY_BYTES + text.byteLength);
-      new DataView(content.buffer).setFloat64(0, expiresAt);
-      content.set(text, EXPIRY_BYTES);
+    async seal(content, file) {
       const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-      const sealed = new Uint8Array(await crypto.subtle.encrypt(cipher(iv, file), await keyOf(), content));
+      const text = new TextEncoder().encode(JSON.stringify(content));
+      const sealed = new Uint8Array(await crypto.subtle.encrypt(cipher(iv, file), await keyOf(), text));
       const all = new Uint8Array(IV_BYTES + sealed.byteLength);
       all.set(iv);
       all.set(sealed, IV_BYTES);
@@ -54,20 +59,19 @@ export function createTickets(secret: string, now: () => number): Tickets {
     async open(ticket, file) {
       if (!isTicket(ticket)) return null;
       const all = decodeBase64Url(ticket.slice(PREFIX.length));
-      if (all === null || all.byteLength < IV_BYTES + EXPIRY_BYTES) return null;
-      const sealed = all.subarray(IV_BYTES);
-      const content = await crypto.subtle
-        .decrypt(cipher(all.slice(0, IV_BYTES), file), await keyOf(), sealed)
+      if (all === null || all.byteLength < IV_BYTES) return null;
+      const text = await crypto.subtle
+        .decrypt(cipher(all.slice(0, IV_BYTES), file), await keyOf(), all.subarray(IV_BYTES))
         .catch(() => null);
-      if (content === null) return null;
-      if (new DataView(content).getFloat64(0) * 1000 <= now()) return null;
-      return new TextDecoder().decode(content.slice(EXPIRY_BYTES));
+      if (text === null) return null;
+      const content = JSON.parse(new TextDecoder().decode(text)) as TicketContent;
+      return content.expiresAt * 1000 <= now() ? null : content;
     },
   };
 }
 
-function cipher(iv: Uint8Array<ArrayBuffer>, { portableDataHash, path }: TicketFile) {
-  return { name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(`${portableDataHash}\n${path}`) };
+function cipher(iv: Uint8Array<ArrayBuffer>, { id, path }: TicketFile) {
+  return { name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(`${id}\n${path}`) };
 }
 
 async function deriveKey(secret: string): Promise<CryptoKey> {

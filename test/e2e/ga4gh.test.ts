@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createUser, type Json, type TestUser } from '../support/api.ts';
 import { cliFor } from '../support/cli.ts';
 import { stored } from '../support/collections.ts';
-import { blockOf, md5, request } from '../support/keep.ts';
+import { bearer, blockOf, md5, putBlock, request } from '../support/keep.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { hasTool } from '../support/tools.ts';
 
@@ -366,6 +366,38 @@ test('public data is opened without a token, and its addresses hold none', async
   expect(await drs(`/objects/${hash}`, { method: 'OPTIONS', token: null })).toMatchObject({
     json: { supported_types: ['None', 'BearerAuth'] },
   });
+});
+
+test('a sharing link’s token gets tickets for its collection, which end when the content changes', async () => {
+  const copy = await api(service, 'collections', {
+    token: ann.token,
+    body: {
+      collection: {
+        name: 'shared',
+        manifest_text: (await api(service, `collections/${collection.uuid}`, { token: ann.token })).json.manifest_text,
+      },
+    },
+  });
+  const { uuid } = copy.json;
+  const notes = await putBlock(service.url, blockOf('some notes'), bearer(ann.token));
+  const other = `./data ${notes} 0:10:reads.bam\n`;
+  const link = await api(service, 'sharing_links', {
+    token: ann.token,
+    body: { sharing_link: { collection_uuid: uuid } },
+  });
+  const token = /t=([^/]+)/.exec(link.json.href)?.[1] ?? '';
+  const path = `reads/${uuid}/data/reads?referenceName=chr1`;
+  const ticket = await htsget(path, { token });
+  expect(ticket.status).toBe(200);
+  expect((await assemble(ticket.json)).length).toBeGreaterThan(1000);
+  const changed = await api(service, `collections/${uuid}`, {
+    method: 'PUT',
+    token: ann.token,
+    body: { collection: { manifest_text: other } },
+  });
+  expect(changed.status).toBe(200);
+  const [part] = ticket.json.htsget.urls.filter(({ url }: Json) => url.startsWith('http'));
+  expect((await request(part.url, { token: null, headers: part.headers })).status).toBe(404);
 });
 
 test('a genome viewer’s library finds reads in what a ticket gives', async () => {

@@ -8,7 +8,7 @@ import { preparePython } from '../clients/prepare-python.ts';
 import { type Snippet, snippetsOf } from './snippets.ts';
 
 /**
- * `npm run test:tools`: runs the snippets of docs/tools.md and the commands of docs/operate.md against a service of its
+ * `npm run test:tools`: runs the snippets of docs/tools.md and docs/genomics.md, and the commands of docs/operate.md against a service of its
  * own, the former with a token that may read one collection. A snippet whose program is not installed is skipped with a message; arguments choose headings.
  */
 const VENV = join(ROOT, '.cache/readers');
@@ -43,7 +43,7 @@ let failed = 0;
 let tried = 0;
 try {
   await prepare();
-  for (const page of ['docs/tools.md', 'docs/operate.md']) {
+  for (const page of ['docs/tools.md', 'docs/genomics.md', 'docs/operate.md']) {
     for (const snippet of snippetsOf(readFileSync(join(ROOT, page), 'utf8'))) {
       const isAsked = process.argv.slice(2).some((part) => snippet.heading.includes(part));
       if (process.argv.length === 2 || isAsked) await run(snippet);

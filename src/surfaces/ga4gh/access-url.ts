@@ -16,17 +16,20 @@ export function originOf({ request, url }: RequestContext): string {
  */
 export async function accessUrl(
   context: RequestContext,
-  { settings, tickets }: Ga4ghDependencies,
+  { settings, tickets, downloader }: Ga4ghDependencies,
   { collection, token, isPublic }: Opened,
   path: string,
 ): Promise<string> {
-  const { portableDataHash } = collection;
+  const { portableDataHash, uuid } = collection;
   const expiresAt = Math.floor(context.now) + settings.ticketTtlSeconds;
-  const ticket = isPublic ? [] : [`t=${await tickets.seal(token, { portableDataHash, path }, expiresAt)}`];
+  // A token for one collection opens it by its UUID only.
+  const isScoped = uuid !== null && ((await downloader(token))?.isScoped ?? true);
+  const id = isScoped ? uuid : portableDataHash;
+  const ticket = isPublic ? [] : [`t=${await tickets.seal({ token, portableDataHash, expiresAt }, { id, path })}`];
   const names = path.split('/');
   // A first component like these means something else there, unless `_` stands before it.
   const detour = names[0] === '_' || names[0]?.startsWith('t=') ? ['_'] : [];
   const steps = [...detour, ...names].map(encodeUriName);
   const base = settings.downloadUrl ?? originOf(context);
-  return [base, `c=${portableDataHash.replace('+', '-')}`, ...ticket, ...steps].join('/');
+  return [base, `c=${id.replace('+', '-')}`, ...ticket, ...steps].join('/');
 }

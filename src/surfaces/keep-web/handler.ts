@@ -1,4 +1,4 @@
-import { isTicket } from '../../accounts/tickets.ts';
+import { isTicket, type TicketContent } from '../../accounts/tickets.ts';
 import { effectiveEtag } from '../../collections/edit/metadata-rows.ts';
 import { fileEtag } from '../../collections/file-etag.ts';
 import { isDirectory, nodePath, nodeSize } from '../../collections/file-tree.ts';
@@ -62,10 +62,16 @@ export async function download(context: RequestContext, deps: KeepWebDependencie
   const credentials = credentialsOf(context, address, policy, fields, deps.downloads.anonymousToken);
   if (credentials.kind === 'refused') return inlineRefused(deps.downloads);
   if (credentials.kind === 'redirect') return withoutToken(asked, credentials.cookie);
-  const tokens = await behindTickets(asked, credentials.tokens);
+  const ticket = await ticketOf(asked, credentials.tokens);
+  const tokens = ticket === null ? credentials.tokens : [ticket.token];
   const search = await firstTarget(asked, tokens, credentials.anonymous);
   if (search.target === null) return denied(context, address, policy, deps.downloads, search);
+  if (ticket !== null && hashOf(search.target) !== ticket.portableDataHash) return notFound();
   return answer(asked, search.target);
+}
+
+function hashOf(target: Target): string | null {
+  return target.kind === 'tree' ? target.collection.portableDataHash : null;
 }
 
 function withoutToken({ context, address }: Asked, cookie: string | null): Response {
@@ -73,13 +79,10 @@ function withoutToken({ context, address }: Asked, cookie: string | null): Respo
   return tokenRedirect(context.request, context.url, path, cookie);
 }
 
-/** A ticket stands for the token that it was made with, for reading the one file that it is of. */
-async function behindTickets({ context, deps, address }: Asked, tokens: string[]): Promise<string[]> {
-  const [ticket] = tokens;
-  if (ticket === undefined || !isTicket(ticket)) return tokens;
-  if (address.kind !== 'id' || !['GET', 'HEAD'].includes(context.method)) return [];
-  const token = await deps.tickets.open(ticket, { portableDataHash: address.id, path: address.path.join('/') });
-  return token === null ? [] : [token];
+/** What a ticket in the address stands for: a token for reading one file while it has one content. Null without one. */
+async function ticketOf({ context, deps, address }: Asked, [ticket = '']: string[]): Promise<TicketContent | null> {
+  if (!isTicket(ticket) || address.kind !== 'id' || !['GET', 'HEAD'].includes(context.method)) return null;
+  return deps.tickets.open(ticket, { id: address.id, path: address.path.join('/') });
 }
 
 /** Tries tokens in their order until one opens the address. */
