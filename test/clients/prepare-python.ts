@@ -3,8 +3,17 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** What building the SDK's pycurl and ciso8601 takes, where no ready-made package fits this Python. */
-const DEBIAN_PACKAGES = ['python3-venv', 'python3-dev', 'gcc', 'libcurl4-openssl-dev', 'libssl-dev'];
+/** What building the SDK's pycurl and ciso8601 and arv-mount's llfuse takes, where no ready-made package fits this Python; arv-mount runs `fusermount`. */
+const DEBIAN_PACKAGES = [
+  'python3-venv',
+  'python3-dev',
+  'gcc',
+  'pkg-config',
+  'libcurl4-openssl-dev',
+  'libssl-dev',
+  'libfuse-dev',
+  'fuse',
+];
 
 /**
  * A virtual environment with the given requirements, made when it is not there or was made for others.

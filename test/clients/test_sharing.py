@@ -92,6 +92,39 @@ class Sharing(unittest.TestCase):
         with self.assertRaises(urllib.error.HTTPError):
             urllib.request.urlopen(address, context=insecure)
 
+    def test_the_calls_of_workbench_s_sharing_dialog(self):
+        # Who it could be shared with: people by any part of their names, then roles.
+        bob = self.bob.users().current().execute()
+        people = self.ann.users().list(
+            filters=[["any", "ilike", f"%{bob['username'][1:]}%"], ["uuid", "not in", [self.ann_uuid]]], limit=5, count="none"
+        ).execute()
+        self.assertEqual([item["uuid"] for item in people["items"]], [self.bob_uuid])
+        roles = self.ann.groups().list(
+            filters=[["group_class", "not in", ["project", "filter"]], ["name", "ilike", "%anonymous%"]], limit=5, count="none"
+        ).execute()
+        self.assertEqual([item["name"] for item in roles["items"]], ["Anonymous users"])
+        link = permission(self.ann, self.bob_uuid, self.collection, "can_read")
+        listed = self.ann.links().get_permissions(uuid=self.collection, limit=1000).execute()
+        self.assertIn((self.bob_uuid, "can_read"), [(item["tail_uuid"], item["name"]) for item in listed["items"]])
+        self.ann.links().update(uuid=link["uuid"], body={"link": {"name": "can_manage"}}).execute()
+        filters = [["link_class", "=", "permission"], ["head_uuid", "=", self.collection]]
+        self.assertEqual(self.bob.links().list(filters=filters).execute()["items"][0]["name"], "can_manage")
+        self.ann.links().delete(uuid=link["uuid"]).execute()
+        # A sharing URL: a token with scopes, found again by these.
+        path = f"GET /arvados/v1/collections/{self.collection}"
+        scopes = [path, f"{path}/", "GET /arvados/v1/keep_services/accessible"]
+        body = {"api_client_authorization": {"scopes": scopes, "expires_at": "2100-01-01T00:00:00Z"}}
+        token = self.ann.api_client_authorizations().create(body=body).execute()
+        found = self.ann.api_client_authorizations().list(filters=[["scopes", "=", scopes]]).execute()
+        self.assertEqual([item["uuid"] for item in found["items"]], [token["uuid"]])
+        address = f"https://{os.environ['ARVADOS_API_HOST']}/c={self.collection}/t={token['api_token']}/_/file.txt"
+        insecure = ssl._create_unverified_context()
+        with urllib.request.urlopen(address, context=insecure) as response:
+            self.assertEqual(response.read(), b"shared content")
+        self.ann.api_client_authorizations().delete(uuid=token["uuid"]).execute()
+        with self.assertRaises(urllib.error.HTTPError):
+            urllib.request.urlopen(address, context=insecure)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,6 +1,6 @@
 import type { User } from '../../accounts/account.ts';
-import { withLevel } from '../../accounts/levels.ts';
-import { levelColumn, notTrashed, readableRow } from '../../accounts/readable-sql.ts';
+import { LEVEL, withLevel } from '../../accounts/levels.ts';
+import { levelColumn, notTrashed } from '../../accounts/readable-sql.ts';
 import { scopeOf } from '../../collections/scope.ts';
 import { COLLECTIONS, GROUPS } from '../../collections/tables.ts';
 import { KeepError } from '../../keep/errors.ts';
@@ -110,13 +110,14 @@ async function readable(
     const conditions: Condition[] = [
       { sql: `${table.name}.uuid IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(uuids)] },
       ...parseFilters(table, filters),
-      ...readableRow(table.name, user),
       notTrashed(table.name),
     ];
     const columns = [...columnsOf(table), ...levelColumn(table.name, user, undefined)];
+    // The level is worked out once, and then looked at.
     return db
       .prepare(
-        `SELECT ${columns.join(', ')} FROM ${table.name} WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')}`,
+        `WITH found AS MATERIALIZED (SELECT ${columns.join(', ')} FROM ${table.name} WHERE ${conditions.map(({ sql }) => `(${sql})`).join(' AND ')})
+         SELECT * FROM found WHERE permission_level >= ${LEVEL.read}`,
       )
       .bind(...conditions.flatMap(({ values }) => values));
   });
