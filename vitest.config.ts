@@ -1,7 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { sqlStatements } from './dev/sql-statements.ts';
+
+// wrangler.toml names it, and a checkout whose pages were not built has none.
+mkdirSync('dist/assets', { recursive: true });
 
 /** Folder says runtime: unit and e2e run in Node (e2e talks to a service over a socket), workerd runs inside the Workers runtime. */
 export default defineConfig({

@@ -8,7 +8,8 @@ import { ROOT } from './serve.ts';
  * `npm run dependencies`: checks that dependencies are few, pinned, under licences that may be shipped, not deprecated,
  * and without known severe vulnerabilities. Rules are stricter for what runs in the Worker than for tools.
  */
-const MAX_DIRECT = 12;
+/** Those of the pages' scripts included, which are assets and no part of the Worker. */
+const MAX_DIRECT = 16;
 const SHIPPED = [
   'MIT',
   'ISC',
@@ -19,6 +20,7 @@ const SHIPPED = [
   'CC0-1.0',
   'Unlicense',
   'BlueOak-1.0.0',
+  'PSF-2.0',
 ];
 /** Tools are not distributed. */
 const TOOLS = [...SHIPPED, 'MPL-2.0', 'LGPL-3.0-or-later', 'Python-2.0', 'CC-BY-4.0'];

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface FirstStart {
@@ -34,4 +34,43 @@ export async function createFirstAdmin(
   const token = `v2/${made.uuid}/${made.api_token}`;
   await writeFile(file, `${token}\n`, { mode: 0o600 });
   return { token, file };
+}
+
+/** All that the token in a sign-in link may do: be changed for a session, once. */
+const ENTER_SCOPE = 'POST /workspace/enter';
+const LINK_MS = 3600_000;
+
+/**
+ * A link that signs a browser in once, within an hour, as whose token is in the file; null where it is not accepted.
+ * The link's own token may do nothing else.
+ */
+export async function signInLink(url: string, file: string): Promise<string | null> {
+  const token = (await readFile(file, 'utf8').catch(() => '')).trim();
+  if (token === '') return null;
+  const expires_at = new Date(Date.now() + LINK_MS).toISOString();
+  const answer = await request(`${url}/arvados/v1/api_client_authorizations`, token, {
+    api_client_authorization: { scopes: [ENTER_SCOPE], expires_at },
+  });
+  if (answer === null) return null;
+  return `${url}/workspace/enter?code=${encodeURIComponent(`v2/${answer.uuid}/${answer.api_token}`)}`;
+}
+
+/** Also of a service with a self-signed certificate. */
+async function request(url: string, token: string, record: unknown): Promise<Record<string, string> | null> {
+  const { request: send } = await (url.startsWith('https:') ? import('node:https') : import('node:http'));
+  const body = JSON.stringify(record);
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+  return new Promise((resolve) => {
+    const sent = send(url, { method: 'POST', headers, rejectUnauthorized: false }, async (answer) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      resolve(answer.statusCode === 200 ? JSON.parse(Buffer.concat(chunks).toString()) : null);
+    });
+    sent.on('error', () => resolve(null));
+    sent.end(body);
+  });
 }

@@ -11,6 +11,7 @@ export const LAYERS: Record<string, string[]> = {
   storage: ['keep', 'streams'],
   records: ['keep'],
   http: ['keep'],
+  pages: ['keep', 'http'],
   services: ['keep', 'streams'],
   genomics: ['streams'],
   config: ['keep', 'storage', 'gateways'],
@@ -25,7 +26,7 @@ export const LAYERS: Record<string, string[]> = {
   backups: ['keep', 'records', 'collections'],
   'surfaces/keepstore': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'queues', 'accounts'],
   'surfaces/keepproxy': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'accounts'],
-  'surfaces/keep-web': ['keep', 'streams', 'http', 'services', 'blocks', 'accounts', 'collections', 'files'],
+  'surfaces/keep-web': ['keep', 'streams', 'http', 'pages', 'services', 'blocks', 'accounts', 'collections', 'files'],
   'surfaces/s3': ['keep', 'streams', 'records', 'http', 'services', 'blocks', 'accounts', 'collections', 'files'],
   'surfaces/ga4gh': ['keep', 'streams', 'records', 'http', 'accounts', 'collections', 'files', 'genomics'],
   'surfaces/operator': [
@@ -41,6 +42,8 @@ export const LAYERS: Record<string, string[]> = {
     'gateways',
   ],
   'surfaces/arvados': ['keep', 'streams', 'records', 'http', 'services', 'blocks', 'accounts', 'search', 'collections'],
+  'surfaces/workspace': ['keep', 'http', 'pages', 'accounts'],
+  browser: ['keep'],
   app: ['*'],
   cli: ['keep', 'streams', 'services', 'storage', 'gateways', 'node:'],
   'worker.ts': ['app', 'config', 'http', 'keep'],
@@ -61,7 +64,7 @@ export function layerErrors(root: string): string[] {
     return [...text.matchAll(IMPORT)].flatMap(([, from, bare, dynamic]) => {
       const target = targetOf(file, from ?? bare ?? dynamic ?? '');
       if (target === null || target === layer || allowed.includes(target)) return [];
-      if (allowed.includes('*') && target !== 'worker.ts' && target !== 'cli' && target !== 'node:') return [];
+      if (allowed.includes('*') && !['worker.ts', 'cli', 'browser', 'node:'].includes(target)) return [];
       return [`src/${file}: ${layer} may not import ${target}: see dev/layers.ts`];
     });
   });

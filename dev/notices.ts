@@ -1,11 +1,17 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { BROWSER_ENTRIES, COPIED } from './build-browser.ts';
 import { ROOT } from './serve.ts';
 
-/** `npm run notices`: licences of the packages whose code is in what we ship, the Worker and the command line. */
+/** `npm run notices`: licences of the packages whose code is in what we ship: the Worker, the command line, the scripts of the pages. */
 export const NOTICES = 'THIRD-PARTY-NOTICES.txt';
-const ENTRIES = ['src/worker.ts', 'src/cli/keep-edge.ts', 'src/cli/block-worker.ts'];
+const ENTRIES = [
+  'src/worker.ts',
+  'src/cli/keep-edge.ts',
+  'src/cli/block-worker.ts',
+  ...BROWSER_ENTRIES.map((name) => `src/browser/${name}.ts`),
+];
 
 export async function notices(): Promise<string> {
   const { metafile } = await build({
@@ -21,11 +27,11 @@ export async function notices(): Promise<string> {
     conditions: ['workerd', 'worker', 'browser'],
     logLevel: 'silent',
   });
-  const folders = Object.keys(metafile.inputs).flatMap(
+  const folders = [...Object.keys(metafile.inputs), ...Object.values(COPIED)].flatMap(
     (file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0] ?? [],
   );
   const sections = await Promise.all([...new Set(folders)].sort().map(sectionOf));
-  return `The Worker and the command line of keep-edge contain code of these packages.\n\n${sections.join('\n')}`;
+  return `The Worker, the command line and the pages of keep-edge contain code of these packages.\n\n${sections.join('\n')}`;
 }
 
 /** @throws Error for a package that comes without its licence, unless that is MIT */

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { parse } from 'smol-toml';
+import { ASSETS, buildBrowser } from './build-browser.ts';
 import { sqlStatements } from './sql-statements.ts';
 
 /** Where this checkout is. */
@@ -59,6 +60,7 @@ interface WranglerFile {
   r2_buckets?: { binding: string; bucket_name: string }[];
   kv_namespaces?: { binding: string }[];
   d1_databases?: { binding: string; migrations_dir?: string }[];
+  assets?: { directory: string; binding: string };
   durable_objects?: { bindings: { name: string; class_name: string }[] };
 }
 
@@ -67,6 +69,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   const file = options.configFile ?? join(ROOT, 'wrangler.toml');
   const toml = parse(await readFile(file, 'utf8')) as unknown as WranglerFile;
   await mkdir(options.state, { recursive: true });
+  await buildBrowser();
   const onLog = options.onLog ?? ((line: string) => process.stdout.write(`${line}\n`));
   const vars = { ...toml.vars, ...(options.devVars === false ? {} : await devVars()), ...options.vars } as Record<
     string,
@@ -94,6 +97,15 @@ export async function serve(options: ServeOptions): Promise<Service> {
           compatibilityDate: toml.compatibility_date,
           compatibilityFlags: toml.compatibility_flags ?? [],
           bindings: vars,
+          ...(toml.assets === undefined
+            ? {}
+            : {
+                assets: {
+                  directory: ASSETS,
+                  binding: toml.assets.binding,
+                  routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
+                },
+              }),
           ...(options.tls === undefined ? { unsafeDirectSockets: [{ host: '127.0.0.1', port: options.port }] } : {}),
           r2Buckets: [...(toml.r2_buckets ?? []).map((bucket) => bucket.binding), ...(options.r2Buckets ?? [])],
           kvNamespaces: (toml.kv_namespaces ?? []).map((namespace) => namespace.binding),

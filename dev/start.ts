@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join, relative } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
 import { localCertificate } from './certificate.ts';
-import { createFirstAdmin } from './first-start.ts';
+import { createFirstAdmin, signInLink } from './first-start.ts';
 import { isRoutine, readableLine } from './log-lines.ts';
 import { ROOT, type Service, serve } from './serve.ts';
 import { takeState } from './state-lock.ts';
@@ -96,6 +96,7 @@ async function prepareAccounts(started: Service): Promise<string> {
   const { API_HOST } = { ...parseEnv(await readFile(join(ROOT, '.dev.vars'), 'utf8')), ...vars };
   if (API_HOST) return '';
   const { token, file } = await createFirstAdmin(state, started.api);
+  const link = await signInLink(started.url, file);
   const made =
     token === null
       ? ''
@@ -105,7 +106,7 @@ async function prepareAccounts(started: Service): Promise<string> {
   const lines = flags.https
     ? `\n  export ARVADOS_API_HOST=${host}\n  export ARVADOS_API_TOKEN=${fromFile}\n  export ARVADOS_API_HOST_INSECURE=1\n`
     : '\n  For the Arvados SDKs start with `npm start -- --https`.\n';
-  return `${made}${lines}${s3Lines(started.url, fromFile)}`;
+  return `${link === null ? '' : `\n  In a browser, signed in as admin (once, within an hour):\n  ${link}\n\n`}${made}${lines}${s3Lines(started.url, fromFile)}`;
 }
 
 /** For programs that speak S3: collections are buckets (docs/s3.md). */

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import type { Writing } from '../files/writing.ts';
 import { count } from '../http/metrics.ts';
+import type { PeoplePages } from '../pages/views.ts';
 import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
@@ -18,6 +19,7 @@ export function composeKeepWeb(
   accounts: AccountDependencies,
   ranges: RangeSource,
   destination: Writing['destination'],
+  pages: PeoplePages,
 ): KeepWebDependencies | null {
   const { authority, collectionSource, api, anonymousToken } = accounts;
   if (collectionSource === null) return null;
@@ -28,6 +30,7 @@ export function composeKeepWeb(
     writing: composeWriting(config, accounts, destination),
     tickets: createTickets(config.systemRootToken, Date.now),
     downloads: settingsOf(config, anonymousToken),
+    pages,
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache !== 'off'),
     openBlock: ({ hash, size, hints }, range, caller) =>

@@ -27,12 +27,15 @@ import type { QueueListDependencies } from '../surfaces/keepstore/queue-lists.ts
 import { balanceGauges } from '../surfaces/operator/balance.ts';
 import type { OperatorDependencies } from '../surfaces/operator/operator.ts';
 import type { S3Dependencies } from '../surfaces/s3/dependencies.ts';
+import type { WorkspaceDependencies } from '../surfaces/workspace/dependencies.ts';
+import { peoplePages } from '../surfaces/workspace/people-pages.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
 import { createBlockWriting } from './compose-block-writing.ts';
 import { composeGateways, type Gateways } from './compose-gateways.ts';
 import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
 import { type BlockFill, composeReads } from './compose-reads.ts';
 import { composeS3 } from './compose-s3.ts';
+import { composeWorkspace } from './compose-workspace.ts';
 
 /** All dependencies of the surfaces, built once per isolate. Each surface declares the part it uses. */
 export interface Dependencies
@@ -60,6 +63,7 @@ export interface Dependencies
   s3: S3Dependencies | null;
   /** Null: no collections are bound. */
   ga4gh: Ga4ghDependencies | null;
+  workspace: WorkspaceDependencies;
 }
 
 export type CompositionResult = { ok: true; deps: Dependencies } | { ok: false; problems: string[] };
@@ -94,7 +98,9 @@ function build(env: Env): CompositionResult {
   const proxy =
     mounts.length === 0 && config.apiUrl !== null ? createProxy(config, federation, directory, cache, staging) : null;
   const blockWriting = createBlockWriting(config, mounts, proxy, staging, accounts.recordUpload);
-  const downloads = composeKeepWeb(config, env, accounts, { blocks, remote, signing }, blockWriting);
+  const workspace = composeWorkspace(config, env, accounts);
+  const pages = peoplePages(workspace);
+  const downloads = composeKeepWeb(config, env, accounts, { blocks, remote, signing }, blockWriting, pages);
   const deps: Dependencies = {
     config,
     staging,
@@ -115,6 +121,7 @@ function build(env: Env): CompositionResult {
     downloads,
     s3: composeS3(config, accounts, downloads),
     ga4gh: downloads === null ? null : composeGa4gh(config, downloads),
+    workspace,
     queues,
     balancing,
     db: accounts.api?.mode === 'embedded' ? accounts.api.db : env.DB,

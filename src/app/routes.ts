@@ -5,6 +5,7 @@ import { textError } from '../http/error-response.ts';
 import { createRouteTable, type Route } from '../http/route-table.ts';
 import { idOfHost } from '../keep/collection-ids.ts';
 import { isKeepError, KeepError } from '../keep/errors.ts';
+import { ASSETS_PATH } from '../pages/html-page.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
 import { ga4gh } from '../surfaces/ga4gh/ga4gh.ts';
 import { download, preflight } from '../surfaces/keep-web/handler.ts';
@@ -21,6 +22,8 @@ import { operator } from '../surfaces/operator/operator.ts';
 import { isS3 } from '../surfaces/s3/address.ts';
 import { s3 } from '../surfaces/s3/handler.ts';
 import { s3KeyPair } from '../surfaces/s3/key-pair.ts';
+import { isHome } from '../surfaces/workspace/hosts.ts';
+import { asset, workspace } from '../surfaces/workspace/workspace.ts';
 import type { Dependencies } from './composition.ts';
 
 type ProxyDependencies = Dependencies & { proxy: KeepProxy };
@@ -44,8 +47,13 @@ const ROUTES: Route<[RequestContext, Dependencies]>[] = [
   ['ALL', /^\/ga4gh\/.*$/s, genomes],
 
   // keep-web's addresses (docs/protocol/files.md#addresses). A collection's own host has no others.
-  ['GET HEAD PROPFIND', /^\/$/, downloads],
+  ['GET HEAD PROPFIND', /^\/$/, root],
   ['OPTIONS', /^\/$/, rootOptions],
+
+  // Pages for people.
+  ['ALL', /^\/workspace(\/.*)?$/s, pages],
+  ['GET HEAD', /^\/\.keep-edge\/assets\/.*$/s, plain((context, { workspace }) => asset(context, workspace))],
+
   ['ALL', /^\/+(c=[^/]*|by_id|users|collections)(\/.*)?$/s, downloads],
 
   // keepstore's routes (docs/protocol/blocks.md#routes) and keepproxy's POST.
@@ -81,10 +89,35 @@ export async function route(context: RequestContext, deps: Dependencies): Promis
   if (deps.s3 !== null && isS3(context, deps.s3.s3)) return s3(context, deps.s3);
   // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
   if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
-  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return downloads(context, deps);
+  if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return ofCollection(context, deps);
   noteOwnHost(context.request.headers);
   const response = await dispatch(context.method, withoutDots(context.path), context, deps);
   return response ?? textError(new KeepError('bad_request'));
+}
+
+/** A host of a collection's own: its files, and the scripts of the pages about them. */
+function ofCollection(context: RequestContext, deps: Dependencies): Response | Promise<Response> {
+  const isAsset = context.path.startsWith(ASSETS_PATH) && ['GET', 'HEAD'].includes(context.method);
+  return isAsset ? asset(context, deps.workspace) : downloads(context, deps);
+}
+
+/** `/` is the start page for browsers, where cookies count, and a directory for programs. */
+function root(context: RequestContext, deps: Dependencies): Response | Promise<Response> {
+  const { request, method, url } = context;
+  const { settings } = deps.workspace;
+  const isBrowser = method !== 'PROPFIND' && (request.headers.get('Accept') ?? '').includes('text/html');
+  if (!isBrowser || deps.downloads === null) return downloads(context, deps);
+  if (isHome(url.host, settings)) return pages(context, deps);
+  if (settings.downloadUrl === null) return downloads(context, deps);
+  return new Response(null, { status: 303, headers: { Location: `${settings.downloadUrl}/` } });
+}
+
+/** Pages of the workspace, on a host where no file of a collection is shown as a page. */
+async function pages(context: RequestContext, deps: Dependencies): Promise<Response> {
+  const { settings } = deps.workspace;
+  if (isHome(context.url.host, settings)) return workspace(context, deps.workspace);
+  if (settings.downloadUrl === null || context.method !== 'GET') return unknownPath();
+  return new Response(null, { status: 303, headers: { Location: settings.downloadUrl + context.path } });
 }
 
 function withoutDots(path: string): string {

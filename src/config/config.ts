@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { type GatewayConfig, gatewayDevice } from '../gateways/gateway-config.ts';
 import { parseDuration } from '../keep/duration.ts';
 import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import { hostList, origin, ownHosts } from './addresses.ts';
 import { parseGateways } from './gateways.ts';
 import { parseRemoteClusters, type RemoteCluster } from './remote-clusters.ts';
 import { parseVolumes } from './volumes.ts';
@@ -68,6 +69,8 @@ export interface Config {
 /** keep-web's keys; what they mean is said in surfaces/keep-web/dependencies.ts. */
 export interface DownloadConfig {
   downloadUrl: string | null;
+  /** WEBDAV: addresses of collections' own hosts, with `*` where the UUID goes; null when there are none. */
+  collectionsUrl: string | null;
   workbenchUrl: string | null;
   trustAllContent: boolean;
   anonymousToken: string | null;
@@ -153,37 +156,6 @@ const secret = v.pipe(
   v.minLength(TOKEN_MIN_LENGTH, `at least ${TOKEN_MIN_LENGTH} characters`),
 );
 
-/** Where people find a service; null when it is not set. */
-const origin = v.optional(
-  v.pipe(
-    v.string(),
-    v.regex(/^(https?:\/\/[^/?#]+\/?)?$/, 'write an address such as "https://download.example.org"'),
-    v.transform((text) => (text === '' ? null : text.replace(/\/$/, ''))),
-  ),
-  '',
-);
-
-/** `keep0.example.org keep1.example.org:25107`, or the same as an array. */
-const hostList = v.optional(
-  v.pipe(
-    v.union([
-      v.array(v.string()),
-      v.pipe(
-        v.string(),
-        v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
-      ),
-    ]),
-    v.array(
-      v.pipe(
-        v.string(),
-        v.regex(/^[a-z0-9.:[\]_-]+$/i, 'write host names such as "keep0.example.org" or "keep0.example.org:25107"'),
-        v.toLowerCase(),
-      ),
-    ),
-  ),
-  [],
-);
-
 const Vars = v.object({
   CLUSTER_ID: v.pipe(
     v.string('missing: five letters or digits'),
@@ -258,6 +230,7 @@ const Vars = v.object({
   EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
   S3_ENDPOINT: origin,
   S3_KEY_SECRET: v.optional(secret),
+  WEBDAV: ownHosts,
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
@@ -356,6 +329,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       expiredTokensSeconds: o.EXPIRED_TOKENS_MAX_AGE,
     },
     downloads: {
+      collectionsUrl: o.WEBDAV,
       downloadUrl: o.WEBDAV_DOWNLOAD,
       workbenchUrl: o.WORKBENCH2,
       trustAllContent: o.TRUST_ALL_CONTENT,

@@ -9,6 +9,8 @@ export interface Env {
   MANIFESTS?: R2Bucket;
   /** Where bodies of unknown hash are set aside in proxy mode. */
   STAGING?: R2Bucket;
+  /** Scripts of the pages; without it pages work as far as they do without scripts. */
+  ASSETS?: Fetcher;
   PULL_QUEUE?: DurableObjectNamespace;
   TRASH_QUEUE?: DurableObjectNamespace;
   REPAIR_QUEUE?: DurableObjectNamespace;

@@ -159,7 +159,8 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
     await context.addCookies([cookieOf(service.url)]);
     const { page, seen } = await watched(context);
     await page.goto(`${service.url}/c=${collection.uuid}/`);
-    const form = await page.evaluate(`[...document.forms].map((form) => [form.getAttribute('action'), form.method,
+    const form =
+      await page.evaluate(`[...document.querySelectorAll('form#files')].map((form) => [form.getAttribute('action'), form.method,
       [...new Set([...form.elements].map((field) => field.name).filter(Boolean))].join()])`);
     expect(form).toEqual([['?accept=application%2Fzip&disposition=attachment', 'post', 'files']]);
     for (const box of await page.locator('input[name=files]').all()) await box.check();

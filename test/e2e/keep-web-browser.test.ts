@@ -110,11 +110,14 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
       await page.getByRole('link', { name: 'hg38/' }).click();
       expect(await names(page)).toEqual(['chr21.fa']);
       await shoot(page, `${size}-3-below`);
-      await page.getByRole('navigation').getByRole('link', { name: 'Whole genome run 7' }).click();
+      await page.getByRole('navigation', { name: 'Path' }).getByRole('link', { name: 'Whole genome run 7' }).click();
       expect(page.url()).toBe(address());
 
-      const bam = await save(page, () => page.getByRole('link', { name: 'sample-0042.bam', exact: true }).click());
+      await page.getByRole('link', { name: 'sample-0042.bam', exact: true }).click();
+      await page.waitForURL(`${address()}sample-0042.bam?preview`);
+      const bam = await save(page, () => page.getByRole('link', { name: 'Download', exact: true }).click());
       expect(md5(await readFile(bam))).toBe(reads.hash);
+      await page.goBack();
 
       await page.getByLabel('Select variants.vcf').check();
       await page.getByLabel('Select Logs of run 7').check();
@@ -131,8 +134,10 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
       await shoot(page, `${size}-5-terminal`);
       expect(await page.locator('#wget-example').textContent()).toMatch(new RegExp(`--cut-dirs=1 .*'${address()}'$`));
       // The HTML file of the collection is saved, not shown: its script is not run here.
-      await save(page, () => page.getByRole('link', { name: 'report.html' }).click());
-      expect(await page.title()).not.toBe('owned');
+      await page.getByRole('link', { name: 'report.html', exact: true }).click();
+      await page.waitForURL(`${address()}report.html?preview`);
+      await save(page, () => page.getByRole('link', { name: 'Download', exact: true }).click());
+      expect(await page.title()).toBe('report.html');
       expect(problems).toEqual([]);
     });
   }
@@ -154,9 +159,10 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
     await using context = await browser.newContext({ colorScheme: 'dark', viewport: { width: 900, height: 600 } });
     await signIn(context);
     const page = await context.newPage();
-    await page.goto(`${service.url}/`);
-    expect(await names(page)).toEqual(['by_id/', 'users/']);
+    await page.goto(`${service.url}/by_id/`);
     await shoot(page, 'dark-1-root');
+    await page.goto(`${service.url}/by_id/${collection.uuid}/`);
+    expect((await names(page)).slice(0, 2)).toEqual(['Logs of run 7/', 'empty/']);
     await page.goto(address());
     await shoot(page, 'dark-2-listing');
   });

@@ -112,7 +112,7 @@ export function takesDetours({ kind, path, prefix }: Address): boolean {
 
 /** Components that lead from a directory to an entry of it. @param detours whether the directory takes them */
 export function stepsTo(name: string, detours: boolean): string[] {
-  return detours && (name === '_' || name.startsWith('t=')) ? ['_', name] : [name];
+  return detours && (name === '_' || name === '.keep-edge' || name.startsWith('t=')) ? ['_', name] : [name];
 }
 
 /** Path for a URL: each component percent-encoded, a slash before each, and one behind when asked. */

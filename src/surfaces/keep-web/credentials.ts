@@ -1,5 +1,6 @@
 import type { RequestContext } from '../../http/context.ts';
-import { boundedToken, HOST_COOKIE, requireFewTokens, TOKEN_COOKIE } from '../../keep/token.ts';
+import { clientScheme, tokenCookie } from '../../http/session-cookie.ts';
+import { boundedToken, requireFewTokens } from '../../keep/token.ts';
 import type { Address } from './address.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { RequestFields } from './request-fields.ts';
@@ -58,19 +59,4 @@ export function searchWithoutToken(url: URL): string {
   const query = new URLSearchParams(url.search);
   query.delete('api_token');
   return query.size === 0 ? '' : `?${query}`;
-}
-
-/** The scheme that the client used, whatever stands between it and this service. */
-export function clientScheme(request: Request, url: URL): string {
-  const forwarded = request.headers.get('X-Forwarded-Proto');
-  return forwarded === 'https' || forwarded === 'http' ? forwarded : url.protocol.replace(':', '');
-}
-
-function tokenCookie(token: string, secure: boolean): string {
-  const bytes = new TextEncoder().encode(token.trim());
-  const value = btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_');
-  const attributes = 'Path=/; HttpOnly; SameSite=Lax';
-  return secure ? `${HOST_COOKIE}=${value}; ${attributes}; Secure` : `${TOKEN_COOKIE}=${value}; ${attributes}`;
 }

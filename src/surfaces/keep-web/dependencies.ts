@@ -1,6 +1,7 @@
 import type { Tickets } from '../../accounts/tickets.ts';
 import type { FileDependencies, FileSettings } from '../../files/dependencies.ts';
 import type { Writing } from '../../files/writing.ts';
+import type { PeoplePages } from '../../pages/views.ts';
 import type { OriginSettings } from './origin-policy.ts';
 
 /** What an operator can set about downloads. */
@@ -22,4 +23,6 @@ export interface KeepWebDependencies extends FileDependencies {
   /** Null: nothing can be changed here. */
   writing: Writing | null;
   downloads: DownloadSettings;
+  /** Null: listings are bare pages, and a sign-in page is this surface's own. */
+  pages: PeoplePages | null;
 }

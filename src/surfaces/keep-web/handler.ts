@@ -11,16 +11,21 @@ import { openerOf } from '../../files/open-cache.ts';
 import { asStored, shownType, storedHeaders } from '../../files/stored-headers.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { DOWNLOAD_PREFLIGHT } from '../../http/cors.ts';
+import { clientScheme } from '../../http/session-cookie.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
+import type { PeoplePages, ReadText } from '../../pages/views.ts';
 import { type Address, encodePath, parseAddress } from './address.ts';
 import { archiveContent } from './archive.ts';
 import { chooseFiles, readArchiveRequest, wantsArchive } from './archive-request.ts';
 import { checksumBook, saveWhenDone } from './checksum-book.ts';
-import { clientScheme, credentialsOf, searchWithoutToken, tokenRedirect } from './credentials.ts';
+import { credentialsOf, searchWithoutToken, tokenRedirect } from './credentials.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf, listingOf } from './directory.ts';
-import { listingResponse } from './listing-response.ts';
+import type { Listing, Sorting } from './listing.ts';
+import { breadcrumbs } from './listing-page.ts';
+import { listingResponse, wantsPage } from './listing-response.ts';
 import { type OriginPolicy, originPolicy } from './origin-policy.ts';
+import { directoryView, fileView } from './people-pages.ts';
 import { denied, inlineRefused, notFound, type Search, text } from './refusals.ts';
 import { type RequestFields, readFields } from './request-fields.ts';
 import { isSignIn, signedIn } from './sign-in.ts';
@@ -65,9 +70,10 @@ export async function download(context: RequestContext, deps: KeepWebDependencie
   const ticket = await ticketOf(asked, credentials.tokens);
   const tokens = ticket === null ? credentials.tokens : [ticket.token];
   const search = await firstTarget(asked, tokens, credentials.anonymous);
-  if (search.target === null) return denied(context, address, policy, deps.downloads, search);
+  if (search.target === null) return denied(context, address, policy, deps.downloads, search, deps.pages);
   if (ticket !== null && hashOf(search.target) !== ticket.portableDataHash) return notFound();
-  return answer(asked, search.target);
+  // A page about a file says more than its ticket opens.
+  return answer(ticket === null ? asked : { ...asked, deps: { ...deps, pages: null } }, search.target);
 }
 
 function hashOf(target: Target): string | null {
@@ -121,7 +127,10 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
   if (!directory && address.trailingSlash) return notFound();
   if (method === 'OPTIONS') return davOptions(asked.deps, address);
   if (method === 'PROPFIND') return propfind(request, target, address, asked.deps);
-  return directory ? listing(asked, target) : file(asked, target as TreeTarget);
+  if (directory) return listing(asked, target);
+  const { pages } = asked.deps;
+  const wantsFilePage = pages !== null && method === 'GET' && fields.has('preview') && wantsPage(request.headers);
+  return wantsFilePage ? filePage(asked, target as TreeTarget, pages) : file(asked, target as TreeTarget);
 }
 
 /** WEBDAV_PERMISSION can forbid users, or admins, to download content. Names and sizes stay visible. */
@@ -135,7 +144,8 @@ async function isBarred({ context, deps, policy, fields }: Asked, target: Target
   return downloader?.isAdmin && !downloader.isScoped ? !admin : !user;
 }
 
-async function listing({ context, address, fields }: Asked, target: Target): Promise<Response> {
+async function listing(asked: Asked, target: Target): Promise<Response> {
+  const { context, address, fields } = asked;
   const { request, method, url } = context;
   const origin = `${clientScheme(request, url)}://${url.host}`;
   if (method === 'POST') {
@@ -148,7 +158,63 @@ async function listing({ context, address, fields }: Asked, target: Target): Pro
     const location = `${origin}${encodePath(componentsOf(target), true)}${searchWithoutToken(url)}`;
     return new Response(null, { status: 303, headers: { Location: location, 'Cache-Control': 'no-store' } });
   }
-  return listingResponse(request, fields, listingOf(target, origin, address));
+  const { pages } = asked.deps;
+  const facts = { ownOrigin: isOwnOrigin(address), ownerUuid: ownerOf(address, target) };
+  const page =
+    pages === null
+      ? undefined
+      : async (listed: Listing, sorting: Sorting, page: number) =>
+          pages.directory(
+            context,
+            await directoryView(target, listed, { sorting, page }, facts, (node) => textReader(asked, target, node)),
+          );
+  return listingResponse(request, fields, listingOf(target, origin, address), page);
+}
+
+function isOwnOrigin(address: Address): boolean {
+  return address.kind === 'id' && address.ownOrigin;
+}
+
+/** The project that an address names; null for one inside it, which has no UUID of its own here. */
+function ownerOf(address: Address, target: Target): string | null {
+  if (target.kind === 'tree') return null;
+  if (address.kind === 'id') return address.path.length === 0 ? address.id : null;
+  const [first, id, ...rest] = address.path;
+  return first === 'by_id' && id !== undefined && rest.length === 0 ? id : null;
+}
+
+/** The beginning of a file of the target's tree, as text. Counts as no download: it is part of a page. */
+function textReader(asked: Asked, target: Target, node: number): ReadText {
+  return async (maxBytes) => {
+    if (target.kind !== 'tree') return '';
+    const { tree } = target;
+    const length = Math.min(maxBytes, nodeSize(tree, node));
+    if (length === 0) return '';
+    const { signal, url } = asked.context;
+    const content: Content = {
+      size: length,
+      type: 'text/plain',
+      validators: { etag: '""', modified: null },
+      headers: {},
+      slice: (range) => fileParts(tree, node, range, blockOpener(asked.context, asked.deps, target)),
+    };
+    return (await contentResponse(new Request(url.href), signal, content)).response.text();
+  };
+}
+
+/** The page about a file, where a browser asks for it. */
+async function filePage(asked: Asked, target: TreeTarget, pages: PeoplePages): Promise<Response> {
+  const { context, address } = asked;
+  const place = target.path.join('/');
+  const metadata = (await asked.deps.collections.metadata(target.collection, [place])).get(place);
+  const facts = { ownOrigin: isOwnOrigin(address), type: shownType(metadata, target.path.at(-1) ?? '') };
+  const { crumbs } = listingOf(target, '', address);
+  const response = await pages.file(
+    context,
+    fileView(target, breadcrumbs({ crumbs }), facts, (node) => textReader(asked, target, node)),
+  );
+  response.headers.set('Vary', 'Accept, Authorization, Cookie');
+  return response;
 }
 
 async function file(asked: Asked, target: TreeTarget): Promise<Response> {

@@ -1,7 +1,10 @@
 import { escapeXml } from '../../http/xml.ts';
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
+import { htmlPage } from '../../pages/html-page.ts';
+import { iconElement, iconOf, iconSheet } from '../../pages/icons.ts';
+import { visible } from '../../pages/markup.ts';
+import { formatSize } from '../../pages/numbers.ts';
 import { commandLines } from './command-lines.ts';
-import { htmlPage } from './html-page.ts';
 import {
   entryHref,
   type Listing,
@@ -11,7 +14,6 @@ import {
   type SortKey,
   sortEntries,
 } from './listing.ts';
-import { iconElement, iconOf, iconSheet } from './listing-icons.ts';
 
 /** Rows of one page for browsers. */
 export const PAGE_ROWS = 1000;
@@ -55,24 +57,33 @@ async function take<T>(items: Iterable<T> | AsyncIterable<T>, skip: number, coun
   return taken;
 }
 
-/** The listing as a page that works without a script. @param page counts from 0 */
+/** The listing as a page of its own. @param page counts from 0 */
 export async function listingPage(listing: Listing, sorted: Sorting, page: number): Promise<Response> {
-  const { rows, pages, sorting, isCut } = await pageRows(listing, sorted, page);
+  const title = listing.name || 'Keep';
   const body =
-    iconSheet() +
     breadcrumbs(listing) +
-    `<h1>${escapeXml(listing.name || 'Keep')}</h1>` +
+    `<h1>${escapeXml(title)}</h1>` +
     facts(listing) +
-    (rows.length === 0 && pages === 1 ? emptyNotice(listing) : fileTable(listing, rows, sorting)) +
-    (isCut ? `<p class="empty">Only the first ${MAX_SORTED.toLocaleString('en')} are shown here.</p>` : '') +
-    pager(page, pages, sorting) +
+    (await filesSection(listing, sorted, page)) +
     commandLines(listing);
-  return htmlPage(listing.name || 'Keep', body);
+  return htmlPage({ title, body });
 }
 
-function breadcrumbs({ crumbs }: Listing): string {
+/** HTML: the entries with what sorts, selects and turns pages; works without a script. @param page counts from 0 */
+export async function filesSection(listing: Listing, sorted: Sorting, page: number): Promise<string> {
+  const { rows, pages, sorting, isCut } = await pageRows(listing, sorted, page);
+  return (
+    iconSheet() +
+    (rows.length === 0 && pages === 1 ? emptyNotice(listing) : fileTable(listing, rows, sorting)) +
+    (isCut ? `<p class="empty">Only the first ${MAX_SORTED.toLocaleString('en')} are shown here.</p>` : '') +
+    pager(page, pages, sorting)
+  );
+}
+
+/** HTML: links to what is above. */
+export function breadcrumbs({ crumbs }: Pick<Listing, 'crumbs'>): string {
   if (crumbs.length === 0) return '';
-  const links = crumbs.map(({ name, href }) => `<a href="${escapeXml(href)}">${escapeXml(name)}</a>`);
+  const links = crumbs.map(({ name, href }) => `<a href="${escapeXml(href)}">${escapeXml(visible(name))}</a>`);
   return `<nav class="crumbs" aria-label="Path">${links.join('<span>/</span>')}<span>/</span></nav>`;
 }
 
@@ -99,10 +110,11 @@ function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting | nu
   const body = rows.map((entry) => tableRow(listing, entry, picks)).join('');
   const table =
     `<table><thead><tr>${picks ? '<th class="pick"><input type="checkbox" id="all" hidden aria-label="Select all"></th>' : ''}` +
-    `${head}</tr></thead><tbody>${body}</tbody></table>`;
+    `${head}${picks ? '<th class="open"><span class="unseen">Open</span></th>' : ''}</tr></thead><tbody>${body}</tbody></table>`;
   if (!picks) return table;
   const bar =
-    '<div class="bar"><a class="button main" id="zip-all" href="?accept=application%2Fzip&amp;disposition=attachment">Download all as ZIP</a>' +
+    '<div class="bar"><input type="search" id="filter" placeholder="Filter these files" aria-label="Filter these files" hidden>' +
+    '<a class="button" id="zip-all" href="?accept=application%2Fzip&amp;disposition=attachment">Download all as ZIP</a>' +
     '<button id="zip">Download selected as ZIP</button></div>';
   return (
     '<form id="files" method="post" action="?accept=application%2Fzip&amp;disposition=attachment">' +
@@ -125,11 +137,13 @@ function tableRow(listing: Listing, entry: ListingEntry, picks: boolean): string
   const shown = entry.kind === 'file' ? seen : `${seen}/`;
   const title = entry.title === undefined ? '' : `<small>${escapeXml(entry.title)}</small>`;
   const pick = `<td class="pick"><input type="checkbox" ${picked(entry.name)} aria-label="Select ${name}"></td>`;
+  const href = escapeXml(entryHref(entry, listing));
+  const open = entry.kind === 'file' ? `<a href="${href}?preview" aria-label="Open ${name}" data-open>Open</a>` : '';
   const size = entry.size === null ? '' : `<span title="${entry.size} bytes">${formatSize(entry.size)}</span>`;
   return (
     `<tr>${picks ? pick : ''}<td class="name"><div class="row">${iconElement(iconOf(entry))}` +
-    `<div><a class="item" href="${escapeXml(entryHref(entry, listing))}">${shown}</a>${title}</div></div></td>` +
-    `<td class="size">${size}</td><td class="type">${describeType(entry)}</td></tr>`
+    `<div><a class="item" href="${href}">${shown}</a>${title}</div></div></td>` +
+    `<td class="size">${size}</td><td class="type">${describeType(entry)}</td>${picks ? `<td class="open">${open}</td>` : ''}</tr>`
   );
 }
 
@@ -138,11 +152,6 @@ function picked(name: string): string {
   return name.isWellFormed()
     ? `name="files" value="${escapeXml(name)}"`
     : `name="encoded_files" value="${escapeXml(encodeUriName(name))}"`;
-}
-
-/** Bidirectional controls could make `exe` look like the beginning of a name. */
-function visible(name: string): string {
-  return name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 }
 
 function describeType({ kind, type, files, modified_at }: ListingEntry): string {
@@ -157,16 +166,4 @@ function pager(page: number, pages: number, sorting: Sorting | null): string {
   const link = (to: number, text: string) =>
     to < 0 || to >= pages ? '<span></span>' : `<a href="?${sort}page=${to + 1}">${text}</a>`;
   return `<nav class="pages">${link(page - 1, '← Before')}<span>Page ${page + 1} of ${pages}</span>${link(page + 1, 'More →')}</nav>`;
-}
-
-/** Powers of 1024, three digits. */
-export function formatSize(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1023.5 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }

@@ -1,4 +1,4 @@
-import { type Listing, listingJson, parseSorting, plainListing } from './listing.ts';
+import { type Listing, listingJson, parseSorting, plainListing, type Sorting } from './listing.ts';
 import { listingPage } from './listing-page.ts';
 import type { RequestFields } from './request-fields.ts';
 import { textStream } from './text-stream.ts';
@@ -11,15 +11,21 @@ export async function listingResponse(
   { method, headers }: Request,
   fields: RequestFields,
   listing: Listing,
+  page: (listing: Listing, sorting: Sorting, page: number) => Promise<Response> = listingPage,
 ): Promise<Response> {
   const accept = (headers.get('Accept') ?? '').toLowerCase();
-  const response = accept.includes('text/html')
-    ? await listingPage(listing, parseSorting(fields.get('sort')), pageNumber(fields))
+  const response = wantsPage(headers)
+    ? await page(listing, parseSorting(fields.get('sort')), pageNumber(fields))
     : accept.includes('application/json')
       ? streamed('application/json', listingJson(listing))
       : streamed('text/html; charset=utf-8', plainListing(listing));
   response.headers.set('Vary', 'Accept, Authorization, Cookie');
   return method === 'HEAD' ? new Response(null, response) : response;
+}
+
+/** Only browsers, and programs that pass for one, ask for `text/html`. */
+export function wantsPage(headers: Headers): boolean {
+  return (headers.get('Accept') ?? '').toLowerCase().includes('text/html');
 }
 
 /** From 0. */

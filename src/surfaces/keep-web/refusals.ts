@@ -1,4 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
+import type { PeoplePages } from '../../pages/views.ts';
 import type { Address } from './address.ts';
 import type { DownloadSettings } from './dependencies.ts';
 import type { OriginPolicy } from './origin-policy.ts';
@@ -43,12 +44,15 @@ export function denied(
   policy: OriginPolicy,
   settings: DownloadSettings,
   { hadGoodToken, isOpen }: Search,
+  pages: PeoplePages | null,
 ): Response {
   const { request, method } = context;
   if (isOpen || (address.kind === 'id' && address.pathToken !== null)) return notFound();
   const navigates = method === 'GET' && request.headers.get('Sec-Fetch-Mode') === 'navigate';
   const canSignIn = navigates && policy.credentials && settings.workbenchUrl === null;
-  if (hadGoodToken) return canSignIn ? signInPage(address, 'no_access') : notFound();
+  const signIn = (problem: 'invalid' | 'no_access' | null) =>
+    pages?.signIn(context, problem) ?? signInPage(address, problem);
+  if (hadGoodToken) return canSignIn ? signIn('no_access') : notFound();
   if (navigates && settings.workbenchUrl !== null && address.kind === 'id') {
     return toWorkbench(settings.workbenchUrl, address.id, address.path, policy.attachment);
   }
@@ -59,7 +63,7 @@ export function denied(
       `Authorization tokens are not accepted here: this origin is shared by many collections.${where}\n`,
     );
   }
-  if (navigates && policy.credentials) return signInPage(address, context.tokens.length === 0 ? null : 'invalid');
+  if (navigates && policy.credentials) return signIn(context.tokens.length === 0 ? null : 'invalid');
   const message = '401 Unauthorized\n\nSend a token: as a Bearer token, or as the password of HTTP Basic.\n';
   const scheme = isForPage(request) ? 'Bearer' : 'Basic';
   return text(401, message, { 'WWW-Authenticate': `${scheme} realm="collections"` });

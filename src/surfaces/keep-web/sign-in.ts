@@ -1,9 +1,9 @@
 import { isDirectory } from '../../collections/file-tree.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { htmlPage } from '../../pages/html-page.ts';
 import { type Address, encodePath } from './address.ts';
 import { tokenRedirect } from './credentials.ts';
 import { componentsOf } from './directory.ts';
-import { htmlPage } from './html-page.ts';
 import type { RequestFields } from './request-fields.ts';
 import type { Target } from './target.ts';
 
@@ -36,7 +36,7 @@ export function signInPage(address: Address, problem: Problem | null): Response 
     '<button class="main">Sign in</button></form>';
   const status = problem === null ? 401 : STATUSES[problem];
   const headers: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer realm="collections"' } : {};
-  return htmlPage('Sign in', body, status, headers);
+  return htmlPage({ title: 'Sign in', body, status, headers });
 }
 
 /** Whether the form of the page above is sent, and by this page: another site could sign a visitor in as someone else. */

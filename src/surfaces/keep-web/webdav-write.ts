@@ -35,11 +35,8 @@ export async function write(context: RequestContext, deps: KeepWebDependencies):
   const client = await clientOf(context, deps, writing, address);
   if (client === null) {
     const policy = originPolicy(address, context.url.host, false, deps.downloads);
-    return denied(context, address, policy, deps.downloads, {
-      target: null,
-      hadGoodToken: false,
-      isOpen: false,
-    });
+    const search = { target: null, hadGoodToken: false, isOpen: false };
+    return denied(context, address, policy, deps.downloads, search, null);
   }
   context.log.userUUID = client.user.uuid;
   const target = await findWriteTarget(deps, address, client, context.signal);

@@ -49,7 +49,7 @@ function arrows(): string[] {
   const below = (layer: string): string[] => {
     const listed = LAYERS[layer] ?? [];
     if (!listed.includes('*')) return listed.filter((target) => target in LAYERS);
-    return Object.keys(LAYERS).filter((target) => !['app', 'cli', 'worker.ts'].includes(target));
+    return Object.keys(LAYERS).filter((target) => !['app', 'browser', 'cli', 'worker.ts'].includes(target));
   };
   const reaches = (from: string, to: string): boolean => below(from).some((next) => next === to || reaches(next, to));
   const name = (layer: string) => layer.replace(/^surfaces\/|\.ts$/g, '');

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { formatSize } from '../../../../src/pages/numbers.ts';
 import {
   entryHref,
   type Listing,
@@ -9,13 +10,7 @@ import {
   plainListing,
   sortEntries,
 } from '../../../../src/surfaces/keep-web/listing.ts';
-import {
-  formatSize,
-  listingPage,
-  MAX_SORTED,
-  PAGE_ROWS,
-  pageRows,
-} from '../../../../src/surfaces/keep-web/listing-page.ts';
+import { listingPage, MAX_SORTED, PAGE_ROWS, pageRows } from '../../../../src/surfaces/keep-web/listing-page.ts';
 import { hostileName } from '../../../support/hostile-names.ts';
 
 const entry = (
@@ -144,7 +139,9 @@ describe('a listing', () => {
     const text = await page.text();
     expect(text).not.toContain('<script>alert');
     expect(text.match(/<script/g)?.length).toBe(1);
-    const nonce = /script nonce="([^"]+)"/.exec(text)?.[1];
+    const nonce = /script type="module" nonce="([^"]+)" src="\/.keep-edge\/assets\/listing.js"><\/script>/.exec(
+      text,
+    )?.[1];
     expect(page.headers.get('Content-Security-Policy')).toContain(`script-src 'nonce-${nonce}'`);
     expect(page.headers.get('Content-Security-Policy')).not.toContain('unsafe');
   });

@@ -1,4 +1,4 @@
-import { compareNames } from '../../keep/manifest/names.ts';
+import { compareNames } from '../keep/manifest/names.ts';
 
 const ZERO = 0x30;
 const NINE = 0x39;

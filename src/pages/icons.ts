@@ -1,5 +1,3 @@
-import type { ListingEntry } from './listing.ts';
-
 /** Kinds of things that look different in a listing. */
 export type Icon = 'folder' | 'collection' | 'text' | 'image' | 'media' | 'archive' | 'data' | 'page';
 
@@ -24,7 +22,7 @@ const BY_TYPE: [RegExp, Icon][] = [
   [/octet-stream/, 'data'],
 ];
 
-export function iconOf({ kind, type }: Pick<ListingEntry, 'kind' | 'type'>): Icon {
+export function iconOf({ kind, type }: { kind: string; type?: string | null }): Icon {
   if (kind === 'collection') return 'collection';
   if (kind !== 'file') return 'folder';
   return BY_TYPE.find(([pattern]) => pattern.test(type ?? ''))?.[1] ?? 'page';

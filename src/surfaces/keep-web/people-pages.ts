@@ -1,0 +1,77 @@
+import { entriesOf, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
+import type { DirectoryView, FileView, ReadText } from '../../pages/views.ts';
+import { encodePath } from './address.ts';
+import { commandLines } from './command-lines.ts';
+import type { Listing, Sorting } from './listing.ts';
+import { breadcrumbs, filesSection } from './listing-page.ts';
+import type { Target, TreeTarget } from './target.ts';
+
+const README = /^readme(\.(md|markdown|txt|rst))?$/i;
+/** Names that are looked through for a README, and for an index beside a file. */
+const MAX_LOOKED_AT = 20_000;
+
+/** @param textOf how the text of a file of the target's tree is read */
+export async function directoryView(
+  target: Target,
+  listing: Listing,
+  shown: { sorting: Sorting; page: number },
+  facts: { ownOrigin: boolean; ownerUuid: string | null },
+  textOf: (node: number) => ReadText,
+): Promise<DirectoryView> {
+  const isTree = target.kind === 'tree';
+  const readme = isTree ? readmeOf(target) : null;
+  return {
+    ...viewOf(target, facts.ownOrigin, breadcrumbs(listing), listing.name || 'Keep'),
+    ownerUuid: facts.ownerUuid,
+    files: await filesSection(listing, shown.sorting, shown.page),
+    commands: commandLines(listing),
+    totals: listing.totals,
+    readme: readme === null ? null : { name: readme.name, read: textOf(readme.node) },
+  };
+}
+
+export function fileView(
+  target: TreeTarget,
+  crumbs: string,
+  facts: { ownOrigin: boolean; type: string },
+  textOf: (node: number) => ReadText,
+): FileView {
+  const { tree, node, path, prefix } = target;
+  return {
+    ...viewOf(target, facts.ownOrigin, crumbs, path.at(-1) ?? ''),
+    size: nodeSize(tree, node),
+    type: facts.type,
+    href: encodePath([...prefix, ...path]),
+    read: textOf(node),
+    siblings: siblingsOf(target),
+  };
+}
+
+function viewOf(target: Target, ownOrigin: boolean, crumbs: string, name: string) {
+  const isTree = target.kind === 'tree';
+  return {
+    token: target.token,
+    ownOrigin,
+    crumbs,
+    name,
+    collection: isTree ? target.collection : null,
+    root: encodePath(target.prefix, true),
+    path: isTree ? target.path : [],
+  };
+}
+
+function readmeOf({ tree, node }: TreeTarget): { name: string; node: number } | null {
+  let looked = 0;
+  for (const entry of entriesOf(tree, node)) {
+    if (++looked > MAX_LOOKED_AT) return null;
+    const name = nodeName(tree, entry);
+    if (README.test(name) && !isDirectory(tree, entry)) return { name, node: entry };
+  }
+  return null;
+}
+
+function siblingsOf({ tree, node }: TreeTarget): string[] | null {
+  const parent = tree.parents[node];
+  if (parent === undefined || (tree.counts[parent] ?? 0) > MAX_LOOKED_AT) return null;
+  return [...entriesOf(tree, parent)].map((entry) => nodeName(tree, entry));
+}

@@ -1,0 +1,43 @@
+import type { Account } from '../../accounts/account.ts';
+import type { RequestContext } from '../../http/context.ts';
+
+export interface ApiRequest {
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Arrays and objects go as JSON text. */
+  query?: Record<string, unknown>;
+  /** Sent as JSON, or as it is when it is a stream. */
+  body?: unknown;
+}
+
+/** A request to the Arvados API below /arvados/v1: answered in this Worker, or by the cluster. */
+export type CallApi = (context: RequestContext, token: string, path: string, request?: ApiRequest) => Promise<Response>;
+
+export interface WorkspaceSettings {
+  clusterId: string;
+  /** WEBDAV_DOWNLOAD's host; null: every host that is no collection's own. */
+  downloadHost: string | null;
+  downloadUrl: string | null;
+  trustAllContent: boolean;
+  /** WORKBENCH2: people get their tokens there; null when it is not set. */
+  workbenchUrl: string | null;
+  /** WEBDAV_COLLECTIONS: `https://*.example.org`, hosts of collections' own; null when it is not set. */
+  collectionsUrl: string | null;
+  /** Opens what is public; null where the cluster says. */
+  anonymousToken: string | null;
+  /** SYSTEM_ROOT_TOKEN: makes the tokens of who signs in by a link or a provider. */
+  rootToken: string;
+  /** Whether the accounts are a cluster's. */
+  besideCluster: boolean;
+}
+
+/**
+ * The workspace is a client of the Arvados API and of this service's other addresses: it has no permission of its own,
+ * and shows each visitor what their token may.
+ */
+export interface WorkspaceDependencies {
+  /** Null: neither a database nor a cluster is bound. */
+  api: CallApi | null;
+  assets: Fetcher | undefined;
+  settings: WorkspaceSettings;
+  identify(token: string, signal?: AbortSignal): Promise<Account | null>;
+}

@@ -1,0 +1,19 @@
+import type { User } from '../../accounts/account.ts';
+import type { RequestContext } from '../../http/context.ts';
+import type { WorkspaceDependencies } from './dependencies.ts';
+
+/** Who looks at a page, with the token that their requests go by. */
+export interface Visitor {
+  token: string;
+  user: User;
+}
+
+/** Null for who has no token, or one that is not valid, not active, or does not tell whose it is. */
+export async function visitorOf(context: RequestContext, deps: WorkspaceDependencies): Promise<Visitor | null> {
+  for (const token of new Set(context.tokens)) {
+    if (token === '') continue;
+    const account = await deps.identify(token, context.signal);
+    if (account?.user?.isActive === true) return { token, user: account.user };
+  }
+  return null;
+}
