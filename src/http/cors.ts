@@ -21,6 +21,23 @@ export const DOWNLOAD_CORS: Record<string, string> = {
     'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, DAV, ETag, Last-Modified, Lock-Token, X-Request-Id',
 };
 
+/** On every answer of S3's. Its requests carry their own signatures, and cookies mean nothing there. */
+export const S3_CORS: Record<string, string> = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': '*',
+};
+
+/** Beyond that, what a preflight is told: signed requests have headers of many names. @param asked the headers it asks for */
+export function s3Preflight(asked: string | null): Record<string, string> {
+  return {
+    ...S3_CORS,
+    'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
+    ...(asked === null || /[^\w\-,\s]/.test(asked) ? {} : { 'Access-Control-Allow-Headers': asked }),
+    'Access-Control-Max-Age': '3600',
+    Vary: 'Access-Control-Request-Headers',
+  };
+}
+
 /** Beyond that, what a preflight is told. */
 export const DOWNLOAD_PREFLIGHT: Record<string, string> = {
   'Access-Control-Allow-Methods':

@@ -17,11 +17,12 @@ const ID_PATH = /^\/[0-9a-z]{5}-(4zz18|j7d0g)-[0-9a-z]{15}(\/|$)/;
 const FORM = /^\s*multipart\/form-data/i;
 /** First components of paths that are other surfaces' own. */
 const OTHERS =
-  /^\/+(_health|metrics|keep-edge|arvados|discovery|by_id|users|collections|index|mounts|pull|trash|untrash|c=[^/]*|[0-9a-f]{32}[^/]*)?(\/|$)/;
+  /^\/+(_health|metrics|keep-edge|arvados|discovery|ga4gh|by_id|users|collections|index|mounts|pull|trash|untrash|c=[^/]*|[0-9a-f]{32}[^/]*)?(\/|$)/;
 
 /**
  * Whether a request is S3's: by its host; by a signature in its header or query; without one, when its path begins with
- * a UUID, which no other surface's does; a browser's form, when its path is no other surface's.
+ * a UUID, which no other surface's does; a browser's form or preflight, when its path is
+ * no other surface's.
  */
 export function isS3(context: Pick<RequestContext, 'request' | 'method' | 'path'>, hosts: S3Hosts): boolean {
   const { request, method, path } = context;
@@ -34,13 +35,13 @@ export function isS3(context: Pick<RequestContext, 'request' | 'method' | 'path'
     return true;
   // A token as other surfaces take it is not S3's.
   if (authorization === null && ID_PATH.test(path)) return true;
-  return (
-    method === 'POST' &&
-    authorization === null &&
-    FORM.test(headers.get('Content-Type') ?? '') &&
-    !OTHERS.test(path) &&
-    idOfHost(headers.get('Host') ?? '') === null
-  );
+  const isForm = method === 'POST' && authorization === null && isFormBody(headers);
+  const isPreflight = method === 'OPTIONS' && headers.has('Access-Control-Request-Method');
+  return (isForm || isPreflight) && !OTHERS.test(path) && idOfHost(headers.get('Host') ?? '') === null;
+}
+
+export function isFormBody(headers: Headers): boolean {
+  return FORM.test(headers.get('Content-Type') ?? '');
 }
 
 /** Bucket and key of a request that is S3's. */

@@ -1,4 +1,5 @@
 import { type RequestContext, rawPath } from '../../http/context.ts';
+import { S3_CORS, s3Preflight } from '../../http/cors.ts';
 import { s3AddressOf } from './address.ts';
 import { authenticate } from './authenticate.ts';
 import type { S3Dependencies } from './dependencies.ts';
@@ -13,6 +14,7 @@ const OPERATIONS: Operation[] = [...READ_OPERATIONS, ...WRITE_OPERATIONS];
 export async function s3(context: RequestContext, deps: S3Dependencies): Promise<Response> {
   const response = await attempt(context, deps);
   response.headers.set('x-amz-request-id', context.requestId);
+  for (const [name, value] of Object.entries(S3_CORS)) response.headers.set(name, value);
   return response;
 }
 
@@ -28,6 +30,8 @@ async function attempt(context: RequestContext, deps: S3Dependencies): Promise<R
 
 async function answer(context: RequestContext, deps: S3Dependencies): Promise<Response> {
   const { request } = context;
+  if (request.method === 'OPTIONS')
+    return new Response(null, { headers: s3Preflight(request.headers.get('Access-Control-Request-Headers')) });
   const address = s3AddressOf(context, deps.s3);
   const query = request.url.includes('?') ? context.url.searchParams : new URLSearchParams();
   const on = address.bucket === null ? 'service' : address.key === null ? 'bucket' : 'object';

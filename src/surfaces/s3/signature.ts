@@ -35,7 +35,7 @@ const MAX_SKEW_MS = 15 * 60 * 1000;
 const MAX_EXPIRES_SECONDS = 7 * 24 * 3600;
 const PAYLOAD =
   /^([0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(-TRAILER)?)$/;
-const NO_V2 =
+export const NO_V2 =
   "signatures of version 2 are not accepted: sign with version 4, AWS4-HMAC-SHA256 (for boto3, Config(signature_version='s3v4'))";
 
 /**
@@ -128,7 +128,7 @@ function inQuery(request: Request, query: URLSearchParams, now: number): Claimed
 }
 
 /** An access key may hold slashes, the scope never does. */
-function splitCredential(credential: string, amzDate: string, malformed: (why: string) => S3Error) {
+export function splitCredential(credential: string, amzDate: string, malformed: (why: string) => S3Error) {
   const parts = credential.split('/');
   const [date, , service, end] = parts.slice(-4);
   const accessKey = parts.slice(0, -4).join('/');

@@ -1,0 +1,115 @@
+"""boto3: what most Python programs use."""
+import io
+import urllib.request
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+from support import CERTIFICATE, LARGE, ODD_NAME, S3Case, client, random_bytes
+import ssl
+
+
+class Boto3(S3Case):
+    def open(self, request):
+        context = ssl.create_default_context(cafile=CERTIFICATE) if CERTIFICATE else None
+        return urllib.request.urlopen(request, context=context)
+
+    def test_put_get_ranges_and_metadata(self):
+        for key, data in [("empty", b""), ("small", b"hello"), (ODD_NAME, random_bytes(1000, 1))]:
+            put = self.s3.put_object(
+                Bucket=self.bucket, Key=key, Body=data, ContentType="text/x-test", Metadata={"mtime": "12.5"}
+            )
+            got = self.s3.get_object(Bucket=self.bucket, Key=key)
+            self.assertEqual(got["Body"].read(), data)
+            self.assertEqual((got["ETag"], got["ContentType"], got["Metadata"]), (put["ETag"], "text/x-test", {"mtime": "12.5"}))
+        part = self.s3.get_object(Bucket=self.bucket, Key=ODD_NAME, Range="bytes=10-19")
+        self.assertEqual(part["Body"].read(), random_bytes(1000, 1)[10:20])
+        self.assertEqual(sorted(self.keys()), sorted(["empty", "small", ODD_NAME]))
+
+    def test_multipart_upload_and_parallel_download(self):
+        data = random_bytes(LARGE, 2)
+        config = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+        self.s3.upload_fileobj(io.BytesIO(data), self.bucket, "large", Config=config)
+        self.assertTrue(self.read("large") == data)
+        back = io.BytesIO()
+        self.s3.download_fileobj(self.bucket, "large", back, Config=config)
+        self.assertTrue(back.getvalue() == data)
+
+    def test_parts_in_any_order_listed_and_aborted(self):
+        s3, where = self.s3, {"Bucket": self.bucket, "Key": "parts"}
+        upload = s3.create_multipart_upload(**where)["UploadId"]
+        parts = [random_bytes(size, size) for size in (5 << 20, 5 << 20, 77)]
+        tags = {}
+        for number in (3, 1, 2):
+            tags[number] = s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=parts[number - 1])["ETag"]
+        self.assertEqual([part["PartNumber"] for part in s3.list_parts(**where, UploadId=upload)["Parts"]], [1, 2, 3])
+        self.assertEqual([one["UploadId"] for one in s3.list_multipart_uploads(Bucket=self.bucket)["Uploads"]], [upload])
+        chosen = {"Parts": [{"PartNumber": number, "ETag": tags[number]} for number in (1, 2, 3)]}
+        done = s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload=chosen)
+        self.assertTrue(self.read("parts") == b"".join(parts))
+        self.assertEqual(s3.head_object(**where)["ETag"], done["ETag"])
+        aborted = s3.create_multipart_upload(**where)["UploadId"]
+        s3.upload_part(**where, UploadId=aborted, PartNumber=1, Body=b"x" * (5 << 20))
+        s3.abort_multipart_upload(**where, UploadId=aborted)
+        self.assertTrue(self.read("parts") == b"".join(parts))
+        self.assertNotIn("Uploads", s3.list_multipart_uploads(Bucket=self.bucket))
+
+    def test_copy_rename_delete(self):
+        data = random_bytes(70_000, 3)
+        self.s3.put_object(Bucket=self.bucket, Key="a", Body=data, Metadata={"k": "v"})
+        self.s3.copy_object(Bucket=self.bucket, Key="b/" + ODD_NAME, CopySource={"Bucket": self.bucket, "Key": "a"})
+        self.assertEqual(self.read("b/" + ODD_NAME), data)
+        self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="b/" + ODD_NAME)["Metadata"], {"k": "v"})
+        self.s3.copy_object(
+            Bucket=self.bucket, Key="a", CopySource={"Bucket": self.bucket, "Key": "a"},
+            MetadataDirective="REPLACE", Metadata={"k": "w"},
+        )
+        self.assertEqual((self.read("a"), self.s3.head_object(Bucket=self.bucket, Key="a")["Metadata"]), (data, {"k": "w"}))
+        gone = self.s3.delete_objects(
+            Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in ("a", "b/" + ODD_NAME, "never")]}
+        )
+        self.assertEqual(len(gone["Deleted"]), 3)
+        self.assertEqual(self.keys(), [])
+
+    def test_conditions(self):
+        put = lambda **more: self.s3.put_object(Bucket=self.bucket, Key="c", Body=b"1", **more)
+        etag = put(IfNoneMatch="*")["ETag"]
+        with self.assertRaises(ClientError) as caught:
+            put(IfNoneMatch="*")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "PreconditionFailed")
+        put(IfMatch=etag)
+        with self.assertRaises(ClientError):
+            put(IfMatch='"0123456789abcdef0123456789abcdef"')
+        with self.assertRaises(ClientError) as caught:
+            self.s3.get_object(Bucket=self.bucket, Key="never")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "NoSuchKey")
+
+    def test_every_checksum_algorithm(self):
+        for algorithm in ("CRC32", "SHA1", "SHA256"):
+            self.s3.put_object(Bucket=self.bucket, Key=algorithm, Body=b"hello", ChecksumAlgorithm=algorithm)
+            self.assertEqual(self.read(algorithm), b"hello")
+
+    def test_presigned_links(self):
+        link = client(signature_version="s3v4").generate_presigned_url
+        put = link("put_object", {"Bucket": self.bucket, "Key": ODD_NAME})
+        with self.open(urllib.request.Request(put, data=b"by a link", method="PUT", headers={"Content-Type": ""})):
+            pass
+        with self.open(link("get_object", {"Bucket": self.bucket, "Key": ODD_NAME})) as answer:
+            self.assertEqual(answer.read(), b"by a link")
+
+    def test_a_form_with_a_policy(self):
+        form = self.s3.generate_presigned_post(self.bucket, "forms/${filename}", Conditions=[["content-length-range", 1, 100]])
+        self.assertEqual(self.post(form, b"by a form"), 204)
+        self.assertEqual(self.read("forms/f.txt"), b"by a form")
+        self.assertEqual(self.post(form, b"x" * 101), 400)
+
+    def post(self, form, data):
+        boundary = "----boundary"
+        parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in form["fields"].items()]
+        head = "".join(parts) + f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="f.txt"\r\nContent-Type: text/plain\r\n\r\n'
+        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+        request = urllib.request.Request(form["url"], data=body, headers={"Content-Type": f"multipart/form-data; boundary={boundary}"})
+        try:
+            with self.open(request) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
