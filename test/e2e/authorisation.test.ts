@@ -35,6 +35,12 @@ const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['read', 'GET', 'by_id/P/'],
   ['read', 'GET', 'arvados/v1/collections/D'],
   ['read', 'GET', 'c=H/file.txt'],
+  ['read', 'GET', 'ga4gh/drs/v1/objects/H'],
+  ['read', 'GET', 'ga4gh/drs/v1/objects/H.file.txt'],
+  ['read', 'GET', 'ga4gh/drs/v1/objects/H.file.txt/access/https'],
+  ['read', 'POST', 'ga4gh/drs/v1/objects/H.file.txt/access/https', {}],
+  ['link', 'GET', 'ga4gh/htsget/v1/reads/C/reads.bam'],
+  ['link', 'POST', 'ga4gh/htsget/v1/reads/C/reads', {}],
   ['read', 'POST', 'arvados/v1/sharing_links', { sharing_link: { collection_uuid: 'C' } }],
   ['write', 'PUT', 'arvados/v1/collections/C', { collection: { description: SECRET } }],
   ['write', 'PATCH', 'arvados/v1/collections/C', { collection: { description: SECRET } }],
@@ -74,7 +80,7 @@ async function shared(): Promise<Record<string, string>> {
     return made.json;
   };
   const project = await make('groups', { group: { group_class: 'project', name: SECRET } });
-  const manifest = `. ${block.locator} 0:${block.data.length}:file.txt 0:0:only${serial++}\n`;
+  const manifest = `. ${block.locator} 0:${block.data.length}:file.txt 0:${block.data.length}:reads.bam 0:0:only${serial++}\n`;
   const record = { name: SECRET, owner_uuid: project.uuid, manifest_text: manifest };
   const collection = (await api(service, 'collections', { body: { collection: record } })).json;
   const link = await make('links', {
