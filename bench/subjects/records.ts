@@ -29,6 +29,8 @@ const MAX_GROWTH = 1.5;
 const MAX_PAGE_ROWS = 1000;
 /** Rows that one record by its UUID may cost to look at. */
 const MAX_RECORD_ROWS = 20;
+/** COUNT_BOUND records and as many projects, some rows each. */
+const MAX_COUNT_ROWS = 60_000;
 
 /** What permissions cost in rows and processor time, with many collections of one user. */
 export const records: Subject = {
@@ -41,7 +43,11 @@ export const records: Subject = {
       for (const { verb, rowsRead, milliseconds, kind } of await measureAt(size, say)) {
         const least = first.get(verb) ?? rowsRead;
         first.set(verb, least);
-        const target = { atMost: { list: MAX_PAGE_ROWS, get: MAX_RECORD_ROWS, change: MAX_GROWTH * least }[kind] };
+        const target = {
+          atMost: { list: MAX_PAGE_ROWS, get: MAX_RECORD_ROWS, change: MAX_GROWTH * least, count: MAX_COUNT_ROWS }[
+            kind
+          ],
+        };
         rows.push({ what: `${size}: ${verb}, rows read`, edge: rowsRead, unit: 'rows', target });
         rows.push({ what: `${size}: ${verb}, processor time`, edge: milliseconds, unit: 'ms' });
       }
@@ -54,7 +60,7 @@ interface Measured {
   verb: string;
   rowsRead: number;
   milliseconds: number;
-  kind: 'get' | 'list' | 'change';
+  kind: 'get' | 'list' | 'change' | 'count';
 }
 
 async function measureAt(size: number, say: (text: string) => void): Promise<Measured[]> {
@@ -168,7 +174,7 @@ async function measureVerbs(plain: D1Database, index: D1Database, size: number, 
   );
   await measure(
     'count up to the bound, owner',
-    'change',
+    'count',
     list(owner, () => ({ count: 'exact', limit: 0 })),
   );
   await measure('update, owner', 'change', (index) =>

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ROOT } from '../../dev/serve.ts';
 import { api, createUser, type Json } from '../support/api.ts';
 import { stored } from '../support/collections.ts';
 import { blockOf, request } from '../support/keep.ts';
@@ -8,6 +11,7 @@ import { ROOT_TOKEN, startService, type TestService } from '../support/service.t
 const SECRET = 'what-only-readers-see';
 const block = blockOf(SECRET);
 const PUBLIC = 'xedge-j7d0g-anonymouspublic';
+const API_SOURCE = readFileSync(join(ROOT, 'src/surfaces/arvados/api.ts'), 'utf8');
 let service: TestService;
 beforeAll(async () => {
   service = await startService({ vars: { TOKEN_CACHE_TTL: '0s', WEBDAV_CACHE_TTL: '0s' } });
@@ -33,6 +37,7 @@ const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['read', 'GET', 'arvados/v1/groups/P/contents'],
   ['read', 'GET', 'arvados/v1/groups/contents?uuid=P&recursive=true'],
   ['read', 'GET', 'by_id/P/'],
+  ['read', 'GET', 'arvados/v1/groups/contents?uuid=P&include_old_versions=true&include_trash=true'],
   ['read', 'GET', 'arvados/v1/collections/D'],
   ['read', 'GET', 'c=H/file.txt'],
   ['read', 'GET', 'ga4gh/drs/v1/objects/H'],
@@ -50,10 +55,15 @@ const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['write', 'PUT', 'c=C/new.txt', { new: 'file' }],
   ['write', 'MKCOL', 'c=C/directory'],
   ['write', 'DELETE', 'c=C/new.txt'],
+  ['write', 'POST', 'arvados/v1/collections/C/restore_version', {}],
   ['write', 'DELETE', 'arvados/v1/collections/C'],
   ['write', 'POST', 'arvados/v1/collections/C/untrash', {}],
   ['write', 'POST', 'arvados/v1/collections/C/trash', {}],
   ['write', 'POST', 'arvados/v1/collections/C/untrash', {}],
+  ['write', 'POST', 'arvados/v1/groups/P/trash', {}],
+  ['write', 'POST', 'arvados/v1/groups/P/untrash', {}],
+  ['write', 'DELETE', 'arvados/v1/groups/P'],
+  ['write', 'POST', 'arvados/v1/groups/P/untrash', {}],
   ['manage', 'GET', 'arvados/v1/permissions/C'],
   ['manage', 'GET', 'arvados/v1/permissions/P'],
   ['manage', 'GET', 'arvados/v1/links/L'],
@@ -68,7 +78,57 @@ const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['manage', 'DELETE', 'arvados/v1/sharing_links/S'],
   ['manage', 'DELETE', 'arvados/v1/links/L'],
 ];
-const LISTS = ['collections', 'groups', 'groups/contents', 'groups/shared', 'links', 'logs', 'sharing_links'];
+const LISTS = [
+  'collections',
+  'groups',
+  'groups/contents',
+  'groups/shared',
+  'links',
+  'logs',
+  'sharing_links',
+  'search',
+  'users',
+  'api_client_authorizations',
+];
+/** What the owner of O and of the token T, and admins, may do with these. */
+const OF_THE_OWNER: [method: string, path: string, body?: Json][] = [
+  ['PATCH', 'arvados/v1/users/O', { user: { first_name: 'x' } }],
+  ['GET', 'arvados/v1/api_client_authorizations/T'],
+  ['PATCH', 'arvados/v1/api_client_authorizations/T', { api_client_authorization: { expires_at: null } }],
+  ['POST', 'arvados/v1/api_client_authorizations', { api_client_authorization: { owner_uuid: 'O' } }],
+  ['POST', 'arvados/v1/uploader_accounts', { uploader_account: { owner_uuid: 'O' } }],
+  ['DELETE', 'arvados/v1/api_client_authorizations/T'],
+];
+const OF_ADMINS: [method: string, path: string, body?: Json][] = [
+  ['POST', 'arvados/v1/users', { user: { username: 'N' } }],
+  ['POST', 'arvados/v1/users/setup', { uuid: 'O' }],
+  ['POST', 'arvados/v1/users/O/activate', {}],
+  ['POST', 'arvados/v1/users/O/setup', {}],
+  ['POST', 'arvados/v1/users/O/transfer', { to: 'E' }],
+  ['POST', 'arvados/v1/users/O/unsetup', {}],
+  ['GET', 'arvados/v1/upload_log'],
+  ['POST', 'arvados/v1/keep_services', { keep_service: { service_host: 'x', service_port: 1 } }],
+  ['PATCH', 'arvados/v1/keep_services/xedge-bi6l4-000000000000000', { keep_service: { service_port: 2 } }],
+  ['DELETE', 'arvados/v1/keep_services/xedge-bi6l4-000000000000000'],
+  ['GET', 'keep-edge/v1/search'],
+  ['POST', 'keep-edge/v1/search/rebuild', {}],
+  ['GET', 'keep-edge/v1/usage'],
+  ['GET', 'keep-edge/v1/balance'],
+  ['PUT', 'keep-edge/v1/quotas/O', { bytes: 1 }],
+  ['DELETE', 'keep-edge/v1/collections/C'],
+];
+/** What every active account may ask about itself, and what all accounts see. */
+const OF_ANY_ACCOUNT: [method: string, path: string, body?: Json][] = [
+  ['GET', 'arvados/v1/users/current'],
+  ['GET', 'arvados/v1/users/E'],
+  ['GET', 'arvados/v1/api_client_authorizations/current'],
+  ['GET', 'arvados/v1/keep_services'],
+  ['GET', 'arvados/v1/keep_services/xedge-bi6l4-000000000000000'],
+  ['GET', 'arvados/v1/audience/E'],
+  ['POST', 'arvados/v1/logs', { log: { event_type: 'x' } }],
+  ['POST', 'arvados/v1/groups', { group: { group_class: 'role', name: 'N' } }],
+];
+const NO_ACCOUNT = new Set(['no token', 'a token that is no token', 'a deactivated manager', 'a sharing link']);
 
 /** A project with a collection, and someone who has a level on the project. */
 async function shared(): Promise<Record<string, string>> {
@@ -98,6 +158,8 @@ async function shared(): Promise<Record<string, string>> {
     L: link.uuid,
     S: sharing.uuid,
     E: eve.uuid,
+    O: owner.uuid,
+    T: owner.token.split('/')[1] ?? '',
     owner: owner.token,
     link: secret,
   };
@@ -151,11 +213,23 @@ async function asPublic({ owner = '', C = '' }: Record<string, string>): Promise
   return anonymous();
 }
 
+function ask(token: string | null, method: string, path: string, body?: string) {
+  return request(`${service.url}/${path}`, {
+    method,
+    token,
+    headers: {
+      ...(method === 'PROPFIND' ? { depth: '1' } : {}),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
 test.each(CREDENTIALS)('$name gets what its level opens, and nothing else', async ({ name, has, make }) => {
   const at = await shared();
   const token = await make(at);
   const fill = (text: string) =>
-    text.replace(/\b[CPHDLSE]\b/g, (letter) => at[letter] ?? letter).replace('"N"', `"made ${serial++}"`);
+    text.replace(/\b[CPHDLSEOT]\b/g, (letter) => at[letter] ?? letter).replace('"N"', `"made ${serial++}"`);
   const isLink = name === 'a sharing link';
   const isPublic = name.startsWith('the public');
   for (const [needed, method, path, body] of REQUESTS) {
@@ -164,25 +238,62 @@ test.each(CREDENTIALS)('$name gets what its level opens, and nothing else', asyn
     if (token === ROOT_TOKEN && method === 'POST' && path.endsWith('sharing_links')) continue;
     const byHash = isPublic && /\b[HD]\b/.test(path);
     const expected = byHash || LEVELS.indexOf(has) >= LEVELS.indexOf(needed);
-    const answer = await request(`${service.url}/${fill(path)}`, {
-      method,
-      token,
-      headers: {
-        ...(method === 'PROPFIND' ? { depth: '1' } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: fill(JSON.stringify(body)) }),
-    });
+    const answer = await ask(token, method, fill(path), body === undefined ? undefined : fill(JSON.stringify(body)));
     const what = `${method} ${path} ${JSON.stringify(body ?? '')}: ${answer.status} ${answer.text.slice(0, 200)}`;
-    if (expected) expect([200, 201, 204, 207], what).toContain(answer.status);
+    // It is the current version: who may restore is told so.
+    if (expected && path.endsWith('restore_version')) expect([422], what).toContain(answer.status);
+    else if (expected) expect([200, 201, 204, 207], what).toContain(answer.status);
     else {
       expect([401, 403, 404, 422], what).toContain(answer.status);
       expect(answer.text, what).not.toContain(SECRET);
     }
   }
   for (const list of LISTS) {
-    const answer = await api(service, list, { token, query: { include_trash: true } });
+    const answer = await api(service, list, { token, query: { include_trash: true, q: SECRET } });
+    if (list === 'search' && LEVELS.indexOf(has) >= LEVELS.indexOf('read'))
+      expect(JSON.stringify(answer.json), list).toContain(SECRET);
     if (has === 'nothing' || isLink) expect(JSON.stringify(answer.json), list).not.toContain(SECRET);
     if (token === null || isLink) expect([401, 403], list).toContain(answer.status);
   }
+});
+
+test.each(CREDENTIALS)(
+  '$name does nothing with the account of another, and nothing that admins do',
+  async ({ name, make }) => {
+    const at = await shared();
+    const token = await make(at);
+    const fill = (text: string) => text.replace(/\b[CEOT]\b/g, (letter) => at[letter] ?? letter);
+    const bodyOf = (body: Json) =>
+      body === undefined ? undefined : fill(JSON.stringify(body).replace('"N"', `"made${serial++}"`));
+    const isOwner = name === 'the owner';
+    const isRoot = token === ROOT_TOKEN;
+    const judge = async (may: boolean, [method, path, body]: (typeof OF_ADMINS)[number]) => {
+      const answer = await ask(token, method, fill(path), bodyOf(body));
+      const what = `${method} ${path}: ${answer.status} ${answer.text.slice(0, 200)}`;
+      if (may)
+        expect(answer.status, what).not.toSatisfy((status: number) => [401, 403].includes(status) || status >= 500);
+      else expect([401, 403, 404], what).toContain(answer.status);
+    };
+    // Every good token may read its own record, as in the original.
+    const refused = OF_ANY_ACCOUNT.filter(
+      ([, path]) => name !== 'a sharing link' || !path.endsWith('authorizations/current'),
+    );
+    if (NO_ACCOUNT.has(name)) for (const asked of refused) await judge(false, asked);
+    if (isOwner || isRoot) for (const asked of OF_ANY_ACCOUNT) await judge(true, asked);
+    for (const asked of OF_ADMINS) await judge(isRoot, asked);
+    for (const asked of OF_THE_OWNER) await judge(isOwner || isRoot, asked);
+  },
+);
+
+test('every route of the API is in one of these tables', () => {
+  const routes = [...API_SOURCE.matchAll(/^ {2}\['([A-Z ]+)', '([a-z_/*]+)', '[a-z_]+', \w+\],$/gm)];
+  expect(routes.length).toBeGreaterThan(50);
+  const tables = [...REQUESTS.map(([, ...asked]) => asked), ...OF_THE_OWNER, ...OF_ADMINS, ...OF_ANY_ACCOUNT];
+  const asked = tables.map(([method, path]) => `${method === 'PUT' ? 'PATCH' : method} ${path.replace(/\?.*/, '')}`);
+  const missing = routes.filter(([, method = '', path = '']) => {
+    if (method === 'GET' && LISTS.includes(path)) return false;
+    const pattern = new RegExp(`^${method} arvados/v1/${path.replace('*', '[^/]+')}$`);
+    return !asked.some((request) => pattern.test(request));
+  });
+  expect(missing.map(([, method, path]) => `${method} ${path}`)).toEqual([]);
 });
