@@ -14,9 +14,9 @@ import { type Alongside, changeRow } from './change-row.ts';
 import { checkedManifest } from './checked-manifest.ts';
 import { type Collection, columnsToRead, manifestColumns, toCollection } from './collection-row.ts';
 import { planEdits } from './edit/apply.ts';
-import type { Edit } from './edit/edits.ts';
+import type { Edit, SegmentReplacement } from './edit/edits.ts';
 import { deleteMetadata } from './edit/metadata-rows.ts';
-import { createTexts, stageNormalised } from './edit/texts.ts';
+import { createTexts, stageNormalised, stageSegments } from './edit/texts.ts';
 import { deleteManifest, readManifest } from './manifest-store.ts';
 import { requireOwnerWritable } from './permission.ts';
 import { requireRoom } from './quota.ts';
@@ -182,13 +182,15 @@ export function createCollections(setup: CollectionsSetup) {
     stage: (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, check: LocatorCheck) =>
       stageManifest(manifests, chunks, check),
     /** Stages what edits make of an empty collection. @throws KeepError bad_request, not_found */
-    async stageEdits(edits: Edit[], user: User): Promise<StagedManifest> {
+    async stageEdits(edits: Edit[], segments: SegmentReplacement[], user: User): Promise<StagedManifest> {
       const texts = createTexts({ db, manifests }, null);
       const request = { writer: { user, tokenUuid: null, token: '' }, edits, conditions: [], lockTokens: [] };
       const { judged, text } = await planEdits(texts, [request]);
       const [outcome] = judged;
       if (outcome?.ok === false) throw outcome.error;
-      return text === null ? stageManifest(manifests, [], null) : stageNormalised(manifests, text());
+      const staged =
+        text === null ? await stageManifest(manifests, [], null) : await stageNormalised(manifests, text());
+      return (await stageSegments(manifests, staged, texts.current, segments)) ?? staged;
     },
     /** The text of a staged manifest. */
     staged: (staged: StagedManifest) => readManifest(manifests, staged.stored),

@@ -94,6 +94,39 @@ test('without COLLECTION_VERSIONING no version is kept but of what preserve_vers
   ]);
 });
 
+describe('replace_segments', () => {
+  test('puts segments of other blocks in the place of some, after replace_files, for callers who may save those blocks', async () => {
+    const packed = blockOf('foobarbar');
+    await stored(service, packed);
+    const { uuid } = await createCollection(service, `. ${FOO.locator} ${BAR.locator} 0:3:a 3:6:b\n`);
+    const segments = (to: string) => ({
+      [`${FOO.locator} 0 3`]: `${to} 0 3`,
+      [`${sign(BAR.locator)} 0 6`]: `${to} 3 6`,
+    });
+    const change = (body: Json, token?: string) =>
+      api(service, `collections/${uuid}`, { method: 'PATCH', body, ...(token === undefined ? {} : { token }) });
+    const ann = await createUser(service, 'packer');
+    await api(service, 'links', {
+      body: { link: { link_class: 'permission', name: 'can_write', tail_uuid: ann.uuid, head_uuid: uuid } },
+    });
+    expect((await change({ replace_segments: segments(packed.locator) }, ann.token)).status).toBe(403);
+    expect((await change({ replace_segments: { [`${FOO.locator} 0 3`]: `${packed.locator} 8 3` } })).status).toBe(400);
+    expect(await textOf(uuid)).toBe(`. ${FOO.locator} ${BAR.locator} 0:3:a 3:6:b\n`);
+    const signed = sign(packed.locator, { token: ann.token });
+    const done = await change({ replace_segments: segments(signed), replace_files: { '/c': 'current/a' } }, ann.token);
+    expect(done.status, JSON.stringify(done.json)).toBe(200);
+    expect(await textOf(uuid)).toBe(`. ${packed.locator} 0:3:a 3:6:b 0:3:c\n`);
+    // Another time nothing is there to replace, which is no error.
+    const { json } = await api(service, `collections/${uuid}`);
+    expect((await change({ replace_segments: segments(signed) }, ann.token)).status).toBe(200);
+    expect((await api(service, `collections/${uuid}`)).json.portable_data_hash).toBe(json.portable_data_hash);
+    const document = await request(`${service.url}/discovery/v1/apis/arvados/v1/rest`, { token: null });
+    expect(JSON.parse(document.text).resources.collections.methods.update.parameters).toHaveProperty(
+      'replace_segments',
+    );
+  });
+});
+
 describe('what the real keep-web sends', () => {
   test('an empty manifest_text along with deletes, moves and copies counts as none', async () => {
     const { uuid } = await createCollection(service, line('a', 'b'));
@@ -104,6 +137,33 @@ describe('what the real keep-web sends', () => {
     expect(await textOf(uuid)).toBe(line('c'));
     expect((await replace(uuid, { '/d': 'current/c' }, extra)).status).toBe(200);
     expect(await textOf(uuid)).toBe(line('c', 'd'));
+  });
+
+  test('its requests for PUT, MKCOL, MOVE, COPY and DELETE, as the Go client writes them into a form', async () => {
+    const { uuid } = await createCollection(service, line('first'));
+    const send = async (manifest_text: string, replace_files: Json) => {
+      const form = new URLSearchParams({
+        collection: JSON.stringify({ manifest_text }),
+        replace_files: JSON.stringify(replace_files),
+        select: JSON.stringify(['uuid']),
+      });
+      const answer = await request(`${service.url}/arvados/v1/collections/${uuid}`, {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+        body: form.toString(),
+      });
+      return [answer.status, JSON.parse(answer.text).uuid];
+    };
+    const ok = [200, uuid];
+    expect(await send(`. ${sign(FOO.locator)} 0:3:file\n`, { '/put': 'manifest_text/file' })).toEqual(ok);
+    expect(await send('', { '/dir': 'manifest_text/' })).toEqual(ok);
+    expect(await send('', { '/dir/moved': 'current/put', '/put': '' })).toEqual(ok);
+    expect(await send('', { '/copy': 'current/dir' })).toEqual(ok);
+    expect(await send('', { '/bare': 'manifest_text/' })).toEqual(ok);
+    expect(await send('', { '/dir': '' })).toEqual(ok);
+    expect(await textOf(uuid)).toBe(
+      `${line('first')}./bare d41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056\n./copy ${FOO.locator} 0:3:moved\n`,
+    );
   });
 
   test('manifest_text/ without a text makes an empty directory', async () => {

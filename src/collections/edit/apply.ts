@@ -91,6 +91,7 @@ export async function planEdits(
 export function areIndependent(a: EditRequest, b: EditRequest): boolean {
   const hasPdh = ({ conditions }: EditRequest) => conditions.some((condition) => 'portableDataHash' in condition);
   if (hasPdh(a) || hasPdh(b) || a.attributes !== undefined || b.attributes !== undefined) return false;
+  if (a.segments !== undefined || b.segments !== undefined) return false;
   if (a.edits.length > MAX_SHARED_PATHS || b.edits.length > MAX_SHARED_PATHS) return false;
   const writes = (request: EditRequest) => request.edits.flatMap(writtenBy);
   const touches = (request: EditRequest) => [

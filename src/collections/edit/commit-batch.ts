@@ -12,7 +12,7 @@ import type { Edit, Edited, EditRequest, NodeKind } from './edits.ts';
 import { independentGroups } from './independent-groups.ts';
 import type { Lock } from './locks.ts';
 import { checkMetadataSizes, concernsMetadata, metadataStatements } from './metadata-rows.ts';
-import { createTexts, stageNormalised } from './texts.ts';
+import { createTexts, stageNormalised, stageSegments } from './texts.ts';
 
 /** What one request came to; errors travel as data because Durable Object calls lose their classes. */
 export type EditOutcome = { ok: true; edited: Edited } | { ok: false; code: ErrorCode; message: string };
@@ -74,8 +74,15 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
   const holding = allowed.filter((_, i) => judged[i]?.ok === true);
   const attributes = holding[0]?.attributes;
   const hasMetadata = holding.some(({ edits }) => edits.some(changesMetadata));
-  if (text !== null || hasMetadata || (attributes !== undefined && Object.keys(attributes).length > 0)) {
-    const staged = text === null ? null : await stageNormalised(manifests, text());
+  const segments = holding[0]?.segments;
+  if (
+    text !== null ||
+    hasMetadata ||
+    segments !== undefined ||
+    (attributes !== undefined && Object.keys(attributes).length > 0)
+  ) {
+    const edited = text === null ? null : await stageNormalised(manifests, text());
+    const staged = segments === undefined ? edited : await stageSegments(manifests, edited, texts.current, segments);
     const kinds = new Map<string, NodeKind>(judged.flatMap((one) => (one.ok ? Object.entries(one.before) : [])));
     const last = holding.at(-1);
     const columns = {

@@ -54,6 +54,22 @@ export type Edit =
 
 export type NodeKind = 'absent' | 'file' | 'directory';
 
+/** Where bytes of a block are to be read instead. */
+export interface NewPlace {
+  /** `hash+size`, without a signature. */
+  locator: string;
+  offset: number;
+}
+
+/** One entry of the API's `replace_segments`. */
+export interface SegmentReplacement {
+  /** `hash+size`. */
+  block: string;
+  offset: number;
+  length: number;
+  to: NewPlace;
+}
+
 /** What must hold when the request commits. */
 export type Condition =
   | { path: string; is: NodeKind[]; otherwise: Refusal }
@@ -97,6 +113,8 @@ export interface EditRequest {
   conditions: Condition[];
   /** Attributes of the collection that change in the same revision. */
   attributes?: Row;
+  /** Ranges of blocks whose place others take, after the edits; such a request has a revision of its own. */
+  segments?: SegmentReplacement[];
   /** WebDAV lock tokens that the client holds. */
   lockTokens: string[];
 }

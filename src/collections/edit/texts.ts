@@ -10,11 +10,13 @@ import { findNode, isDirectory } from '../file-tree.ts';
 import { buildFileTree } from '../file-tree-builder.ts';
 import { deleteManifest, readManifest, type StoredManifest } from '../manifest-store.ts';
 import { objectEtag } from '../object-etag.ts';
+import { segmentMap } from '../replace-segments.ts';
 import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
 import type { Texts } from './apply.ts';
-import type { TextSource } from './edits.ts';
+import type { SegmentReplacement, TextSource } from './edits.ts';
 import { BlockStarts } from './intervals.ts';
 import { effectiveEtag, pathsWithMetadata, readMetadata } from './metadata-rows.ts';
+import { planSegments, rewriteSegments } from './segments.ts';
 import { parseInTurns } from './survey.ts';
 
 /** Texts up to this size are written in normal form, as the Arvados API does. Bytes. */
@@ -92,6 +94,25 @@ export async function stageNormalised(manifests: R2Bucket, text: AsyncIterable<U
   const normal = await stageManifest(manifests, normalise(await textOf(manifests, staged.stored)), null);
   await deleteManifest(manifests, staged.stored);
   return normal;
+}
+
+/**
+ * Stages a text with other ranges of blocks in the place of some of its own.
+ * @param text null: the text that is there, which is then left alone when nothing of it is replaced
+ */
+export async function stageSegments(
+  manifests: R2Bucket,
+  text: StagedManifest | null,
+  current: () => Promise<Chunks>,
+  replacements: readonly SegmentReplacement[],
+): Promise<StagedManifest | null> {
+  const read = text === null ? current : () => textOf(manifests, text.stored);
+  const map = await segmentMap(await read(), replacements);
+  const changed = await planSegments(await read(), map);
+  if (changed.size === 0) return text;
+  const staged = await stageNormalised(manifests, rewriteSegments(await read(), map, changed));
+  if (text !== null) await deleteManifest(manifests, text.stored);
+  return staged;
 }
 
 /** Block ranges that the files of a text are made of: n blocks times m files for files that span them all. */

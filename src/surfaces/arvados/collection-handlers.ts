@@ -2,8 +2,9 @@ import { requireScope } from '../../accounts/access.ts';
 import { withLevel } from '../../accounts/levels.ts';
 import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
-import type { Edit, Writer } from '../../collections/edit/edits.ts';
+import type { Edit, SegmentReplacement, Writer } from '../../collections/edit/edits.ts';
 import { replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
+import { segmentReplacements } from '../../collections/replace-segments.ts';
 import { findingScope } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
@@ -40,8 +41,8 @@ export async function createCollection(call: ApiCall, api: EmbeddedApi): Promise
   const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
   return save(call, api, {
     whole: (change) => api.collections.create({ ...change, ensureUniqueName }, call.user),
-    edits: async (edits, attributes) => {
-      const manifest = await api.collections.stageEdits(edits, call.user);
+    edits: async (edits, attributes, segments) => {
+      const manifest = await api.collections.stageEdits(edits, segments, call.user);
       return api.collections.create({ attributes, manifest, ensureUniqueName }, call.user);
     },
   });
@@ -56,10 +57,11 @@ export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise
       await api.commits.change(uuid, { writer, action: 'update', attributes, manifest, ensureUniqueName: false });
       return api.collections.find(uuid, call.user, WHOLE);
     },
-    edits: async (edits, attributes) => {
+    edits: async (edits, attributes, segments) => {
       await api.collections.findToChange(uuid, call.user);
       const changing = Object.keys(attributes).length > 0 ? { attributes } : {};
-      await api.commits.edit(uuid, { writer, edits, ...changing, conditions: [], lockTokens: [] });
+      const replacing = segments.length > 0 ? { segments } : {};
+      await api.commits.edit(uuid, { writer, edits, ...changing, ...replacing, conditions: [], lockTokens: [] });
       return api.collections.find(uuid, call.user, WHOLE);
     },
   });
@@ -159,7 +161,7 @@ function withinBytes(items: Row[]): string[] {
 
 interface Committing {
   whole(change: Change): Promise<Collection>;
-  edits(edits: Edit[], attributes: Row): Promise<Collection>;
+  edits(edits: Edit[], attributes: Row, segments: SegmentReplacement[]): Promise<Collection>;
 }
 
 /** Stages the manifest of the body and commits the change. */
@@ -168,20 +170,29 @@ async function save(call: ApiCall, api: EmbeddedApi, commit: Committing): Promis
   const check = signatureCheck(call.user, call.token, call.context.now, api.signing);
   const manifest = await collections.stage(call.body.manifest(), check);
   const change = await changeOf(call, api, manifest, check);
-  const { replace_files: replacements } = call.parameters;
-  if (replacements === undefined || replacements === null) return show(call, api, await commit.whole(change), null);
+  const { replace_files: replacements, replace_segments: given } = call.parameters;
+  const hasSegments = given !== undefined && given !== null;
+  if (!hasSegments && (replacements === undefined || replacements === null))
+    return show(call, api, await commit.whole(change), null);
   try {
-    const edits = replacementEdits(replacements, change.manifest);
+    const segments = hasSegments ? segmentReplacements(given, check) : [];
+    const edits = wholeOrParts(replacements, change.manifest);
     for (const hash of sourcesOf(edits)) await requireReadable(call, api, hash);
     // Its own content is read as well.
     const [uuid] = call.path;
     if (uuid !== undefined && edits.some(({ kind }) => kind === 'copy'))
       requireScope(call.account, 'GET', `${BASE}${uuid}`);
-    return await show(call, api, await commit.edits(edits, change.attributes), null);
+    return await show(call, api, await commit.edits(edits, change.attributes, segments), null);
   } finally {
     // It was only a source of the new manifest.
     if (change.manifest !== null) await collections.discard(change.manifest);
   }
+}
+
+/** The edits of `replace_files`; without them a text that is sent takes the place of all. */
+function wholeOrParts(replacements: unknown, manifest: StagedManifest | null): Edit[] {
+  if (replacements !== undefined && replacements !== null) return replacementEdits(replacements, manifest);
+  return manifest === null ? [] : [{ kind: 'graft', source: { staged: manifest }, from: '', to: '' }];
 }
 
 /** Taking files from another collection is reading it: the token's scopes must allow that, and its user's permissions. */

@@ -41,7 +41,7 @@ const CONTENTS = {
   include: query('array'),
   exclude_home_project: query('boolean'),
 };
-const FILES = { replace_files: query('object') };
+const FILES = { replace_files: query('object'), replace_segments: query('object') };
 
 type Method = [name: string, httpMethod: string, path: string, parameters?: Record<string, Parameter>, body?: true];
 
