@@ -26,6 +26,7 @@ export function scopeIsCovered(scope: string, own: readonly string[]): boolean {
 function requestTexts(method: string, path: string): string[] {
   const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   if (method === 'HEAD') return [`HEAD ${trimmed}`, `GET ${trimmed}`];
-  if (method === 'PUT' && trimmed.startsWith('/arvados/')) return [`PATCH ${trimmed}`];
+  // `PUT /` is for blocks and files.
+  if (method === 'PUT' && /^\/(?:arvados|keep-edge)\//.test(trimmed)) return [`PATCH ${trimmed}`];
   return [`${method} ${trimmed}`];
 }

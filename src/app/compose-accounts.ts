@@ -29,6 +29,7 @@ import type { CollectionSource } from '../collections/source.ts';
 import { sweepVersions } from '../collections/versions.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import { signingOf } from '../config/signing.ts';
 import type { RequestContext } from '../http/context.ts';
 import { isToken } from '../keep/token.ts';
 import { systemUserUuid } from '../records/ids.ts';
@@ -185,7 +186,7 @@ function embedded(
       uploads,
       directory,
       signing: {
-        key: { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds },
+        key: signingOf(config),
         required: config.blobSigning,
       },
       facts: { ...facts, anonymousToken: publicToken },

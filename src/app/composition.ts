@@ -3,6 +3,7 @@ import { createBalancing } from '../balance/handle.ts';
 import { type BlockCache, createEdgeCache, NO_CACHE } from '../blocks/edge-cache.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import { signingOf } from '../config/signing.ts';
 import { count } from '../http/metrics.ts';
 import { createQueues } from '../queues/queue-handles.ts';
 import { createFederation, type Federation } from '../services/federation.ts';
@@ -84,7 +85,7 @@ function build(env: Env): CompositionResult {
   if (!parsed.ok) return parsed;
   const { config } = parsed;
   const mounts = config.volumes.map((volume) => createMount(volume, config, env));
-  const signing = { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds };
+  const signing = signingOf(config);
   const cache = config.edgeCache === 'off' ? NO_CACHE : createEdgeCache();
   const gateways = composeGateways(config, env);
   const { blocks, fill } = composeReads(config, env, mounts, cache, gateways === null ? [] : [gateways.all]);

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import { signingOf } from '../config/signing.ts';
 import type { PullItem, TrashItem } from '../keep/work-lists.ts';
 import { emptySlice } from '../queues/emptier.ts';
 import { PULL_TOKEN, type PullContext, pullWork } from '../queues/pull.ts';
@@ -72,7 +73,7 @@ function pullContext(config: Config, mounts: Mount[]): PullContext {
   const limits = { ...SDK_TRANSFER_LIMITS, windowMs: config.transferWindowSeconds * 1000 };
   return {
     mounts,
-    signing: { key: config.blobSigningKey, ttlSeconds: config.blobSigningTtlSeconds },
+    signing: signingOf(config),
     hosts: config.pullHosts,
     clientOf: (url) =>
       createKeepClient({

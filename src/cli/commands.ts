@@ -3,12 +3,14 @@ import type { Command } from './command.ts';
 import { backup } from './commands/backup.ts';
 import { balance } from './commands/balance.ts';
 import { cat } from './commands/cat.ts';
+import { check } from './commands/check.ts';
 import { completionCommand } from './commands/completion.ts';
 import { cp, mv } from './commands/copy.ts';
 import { deployConfig } from './commands/deploy-config.ts';
 import { doctor } from './commands/doctor.ts';
 import { drs } from './commands/drs.ts';
 import { erase } from './commands/erase.ts';
+import { group } from './commands/group.ts';
 import { ls } from './commands/ls.ts';
 import { manifest } from './commands/manifest.ts';
 import { mkdir } from './commands/mkdir.ts';
@@ -19,6 +21,7 @@ import { search } from './commands/search.ts';
 import { services } from './commands/services.ts';
 import { share } from './commands/share.ts';
 import { sign } from './commands/sign.ts';
+import { token } from './commands/token.ts';
 import { uploader } from './commands/uploader.ts';
 import { usage } from './commands/usage.ts';
 import { user } from './commands/user.ts';
@@ -43,10 +46,13 @@ export const COMMANDS: readonly Command[] = [
   share,
   uploader,
   user,
+  token,
+  group,
   adopt,
   balance,
   backup,
   restore,
+  check,
   usage,
   versions,
   restoreVersion,

@@ -51,12 +51,15 @@ export interface SessionOptions {
   retry?: RetryPolicy;
   /** Called before each pause of a retry; the default writes a line to standard error. */
   onPause?: OnPause;
+  /** Blocks are read past the services' caches. */
+  pastCaches?: boolean;
 }
 
 export function openSession({
   settings = readSettings(),
   retry = SDK_RETRIES,
   onPause = sayPauses(),
+  pastCaches = false,
 }: SessionOptions = {}): Session {
   const requestId = `req-${randomBytes(10).toString('hex')}`;
   const api = createApi(settings, { requestId, retry, onPause });
@@ -67,6 +70,7 @@ export function openSession({
     services,
     token,
     platform,
+    ...(pastCaches ? { headers: { 'Cache-Control': 'no-cache' } } : {}),
     retry,
     onPause,
     requestId,

@@ -15,6 +15,8 @@ export interface Config {
   managementToken: string | null;
   blobSigning: boolean;
   blobSigningKey: string;
+  /** Null when no key is being changed. */
+  blobSigningKeyPrevious: string | null;
   blobSigningTtlSeconds: number;
   blobTrash: boolean;
   blobTrashLifetimeSeconds: number;
@@ -231,6 +233,7 @@ const Vars = v.object({
   S3_ENDPOINT: origin,
   S3_KEY_SECRET: v.optional(secret),
   WEBDAV: ownHosts,
+  BLOB_SIGNING_KEY_PREVIOUS: v.optional(v.string(), ''),
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
@@ -289,6 +292,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     managementToken: o.MANAGEMENT_TOKEN ?? null,
     blobSigning: o.BLOB_SIGNING,
     blobSigningKey: o.BLOB_SIGNING_KEY,
+    blobSigningKeyPrevious: o.BLOB_SIGNING_KEY_PREVIOUS || null,
     blobSigningTtlSeconds: o.BLOB_SIGNING_TTL,
     blobTrash: o.BLOB_TRASH,
     blobTrashLifetimeSeconds: o.BLOB_TRASH_LIFETIME,

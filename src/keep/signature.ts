@@ -8,18 +8,24 @@ export interface SigningKey {
   key: string;
   /** The cluster's Collections.BlobSigningTTL. */
   ttlSeconds: number;
+  /** Signatures of this key are still accepted, while keys are changed. */
+  previousKey?: string;
 }
 
 /** Exactly one well-formed A hint; all other hints begin with B to Z and use the strict alphabet. */
 const SIGNED_LOCATOR =
   /^([0-9a-fA-F]{32})(?:\+[0-9]+)?(?:\+[B-Z][A-Za-z0-9@_-]*)*\+A([0-9a-fA-F]{40})@([0-9a-fA-F]{8})(?:\+[B-Z][A-Za-z0-9@_-]*)*$/;
 
-/** The HMAC under the key used last: a service has one key. */
-let latest: { key: string; hmac: (message: string) => string } | null = null;
+/** The HMACs under the keys used last: a service has one key, and two while keys are changed. */
+let latest: { key: string; hmac: (message: string) => string }[] = [];
 
 function hmacUnder(key: string): (message: string) => string {
-  if (latest?.key !== key) latest = { key, hmac: createHmacSha1(key) };
-  return latest.hmac;
+  let known = latest.find((one) => one.key === key);
+  if (known === undefined) {
+    known = { key, hmac: createHmacSha1(key) };
+    latest = [known, ...latest.slice(0, 1)];
+  }
+  return known.hmac;
 }
 
 const hex = (seconds: number) => Math.floor(seconds).toString(16);
@@ -64,13 +70,16 @@ export function createVerifier(token: string, now: number, signing: SigningKey):
   if (token === '') throw new KeepError('no_token');
   const hmac = hmacUnder(signing.key);
   const ttlHex = hex(signing.ttlSeconds);
+  const { previousKey = '' } = signing;
   return (locator) => {
     const [, hash, signature, expiryHex] = SIGNED_LOCATOR.exec(locator) ?? [];
     if (hash === undefined || signature === undefined || expiryHex === undefined) {
       throw new KeepError('invalid_signature');
     }
     if (Number.parseInt(expiryHex, 16) < now) throw new KeepError('expired_signature');
-    const expected = hmac(`${hash}@${token}@${expiryHex}@${ttlHex}`);
+    const message = `${hash}@${token}@${expiryHex}@${ttlHex}`;
+    let expected = hmac(message);
+    if (previousKey !== '' && !equalInConstantTime(signature, expected)) expected = hmacUnder(previousKey)(message);
     if (!equalInConstantTime(signature, expected)) throw new KeepError('invalid_signature');
   };
 }

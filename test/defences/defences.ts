@@ -39,8 +39,8 @@ export const DEFENCES: Defence[] = [
   {
     against: 'a signature for another token',
     file: 'src/keep/signature.ts',
-    remove: 'const expected = hmac(`${hash}@${token}@${expiryHex}@${ttlHex}`);',
-    put: 'const expected = hmac(`${hash}@${/^v2.*\\/(.*)$/.exec(token)?.[1] ?? token}@${expiryHex}@${ttlHex}`);',
+    remove: 'const message = `${hash}@${token}@${expiryHex}@${ttlHex}`;',
+    put: 'const message = `${hash}@${/^v2.*\\/(.*)$/.exec(token)?.[1] ?? token}@${expiryHex}@${ttlHex}`;',
     ...HOSTILE,
     title: 'a signature',
   },

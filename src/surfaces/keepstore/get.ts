@@ -1,5 +1,6 @@
 import { blockHeaders, bodyAnswer, callerOf } from '../../blocks/block-response.ts';
 import type { BlockSource } from '../../blocks/block-source.ts';
+import { NO_CACHE } from '../../blocks/edge-cache.ts';
 import { readBlock, vouchForBlock } from '../../blocks/read-block.ts';
 import {
   copyRemoteBlock,
@@ -50,7 +51,8 @@ async function answerGet(context: RequestContext, locator: Locator, deps: GetDep
   if (hinted !== null) return bodyAnswer(context, hinted);
   permit();
   const { hash, size } = locator;
-  return bodyAnswer(context, await readBlock(deps.blocks, hash, { size, signal: context.signal }));
+  const source = wantsStored(context) ? { ...deps.blocks, cache: NO_CACHE, tier: null } : deps.blocks;
+  return bodyAnswer(context, await readBlock(source, hash, { size, signal: context.signal }));
 }
 
 async function answerHead(context: RequestContext, locator: Locator, deps: GetDependencies, permit: () => void) {
@@ -62,6 +64,11 @@ async function answerHead(context: RequestContext, locator: Locator, deps: GetDe
   const { hash, size } = locator;
   const found = await vouchForBlock(deps.blocks, hash, { size, signal: context.signal });
   return new Response(null, { headers: blockHeaders(context, found) });
+}
+
+/** Who checks what is stored asks past the caches. */
+function wantsStored({ request }: RequestContext): boolean {
+  return request.headers.get('Cache-Control') === 'no-cache';
 }
 
 /** Not for a request that another such service made because of a hint: two could ask each other for ever. */

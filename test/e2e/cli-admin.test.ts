@@ -1,0 +1,121 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { api } from '../support/api.ts';
+import { type Cli, cliFor } from '../support/cli.ts';
+import { blockOf } from '../support/keep.ts';
+import { startService, type TestService } from '../support/service.ts';
+
+/** What admins, and users for themselves, do from the command line. */
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let service: TestService;
+let admin: Cli;
+let ada: Cli;
+beforeAll(async () => {
+  service = await startService({ vars: { TOKEN_CACHE_TTL: '1s' } });
+  admin = await cliFor(service, 'boss');
+  ada = await cliFor(service, 'ada');
+  const boss = JSON.parse((await asRoot('user', 'admin', 'boss', '--json')).stdout);
+  expect(boss.is_admin).toBe(true);
+});
+afterAll(async () => {
+  await service.stop();
+  for (const cli of [admin, ada]) await cli[Symbol.asyncDispose]();
+});
+
+async function asRoot(...args: string[]) {
+  admin.env.ARVADOS_API_TOKEN = service.rootToken;
+  return admin.run(...args).finally(() => {
+    admin.env.ARVADOS_API_TOKEN = admin.token;
+  });
+}
+
+async function withToken<T>(cli: Cli, token: string, run: () => Promise<T>): Promise<T> {
+  cli.env.ARVADOS_API_TOKEN = token;
+  return run().finally(() => {
+    cli.env.ARVADOS_API_TOKEN = cli.token;
+  });
+}
+
+test('an admin adds, lists and deactivates users, as lines of fields in a pipe', async () => {
+  const [uuid] = (await admin.ok('user', 'add', 'grace', '--full-name', 'Grace Hopper', '--email', 'g@x.org')).split(
+    '\t',
+  );
+  expect(await admin.ok('user', 'list')).toContain(`${uuid}\tgrace\tactive\tGrace Hopper\tg@x.org`);
+  const token = await admin.ok('token', 'make', '--user', 'grace', '--expires', '1d');
+  expect((await api(service, 'users/current', { token })).json.username).toBe('grace');
+  expect(await admin.ok('user', 'deactivate', 'grace')).toContain('\tdeactivated\t');
+  expect((await api(service, 'users/current', { token })).status).toBe(403);
+  expect((await ada.run('user', 'add', 'mallory')).code).toBe(1);
+});
+
+test('a token for one collection reads that one and no other, and ends when it is revoked', async () => {
+  const [one, other] = [join(ada.home, 'one'), join(ada.home, 'other')];
+  await writeFile(one, 'one');
+  await writeFile(other, 'other');
+  const [open, closed] = [await ada.ok('put', one), await ada.ok('put', other)];
+  const token = await ada.ok('token', 'make', '--read', open, '--expires', '30d');
+  await withToken(ada, token, async () => {
+    expect(await ada.ok('cat', `${open}/one`)).toBe('one');
+    expect((await ada.run('cat', `${closed}/other`)).code).toBe(1);
+    expect((await ada.run('put', one)).code).toBe(1);
+    expect((await ada.run('token', 'make')).code).toBe(1);
+  });
+  const uuid = token.split('/')[1] ?? '';
+  expect(await ada.ok('token', 'list')).toMatch(new RegExp(`${uuid}\t\\S+\t\\d{4}-\\S+\tonly read ${open}`));
+  expect(await ada.ok('token', 'revoke', uuid)).toBe(`${uuid} is revoked.`);
+  expect((await withToken(ada, token, () => ada.run('cat', `${open}/one`))).code).toBe(1);
+});
+
+test('a token that may only upload puts a collection, and reads nothing of its owner', async () => {
+  const file = join(ada.home, 'delivered');
+  await writeFile(file, 'delivered');
+  const mine = await ada.ok('put', file);
+  const token = await ada.ok('token', 'make', '--upload-only', '--expires', '12h');
+  await withToken(ada, token, async () => {
+    expect(await ada.ok('put', file, '--name', 'by machine')).toMatch(/4zz18/);
+    expect((await ada.run('cat', `${mine}/delivered`)).code).toBe(1);
+    expect((await ada.run('token', 'list')).code).toBe(1);
+  });
+  expect((await ada.run('token', 'make', '--upload-only', '--read', mine)).code).toBe(2);
+});
+
+test('members of a group see what is shared with it, until they are removed', async () => {
+  const file = join(admin.home, 'shared');
+  await writeFile(file, 'shared');
+  const uuid = await admin.ok('put', file);
+  await admin.ok('group', 'make', 'lab');
+  await admin.ok('share', uuid, '--with', 'lab');
+  expect((await ada.run('cat', `${uuid}/shared`)).code).toBe(1);
+  await admin.ok('group', 'add', 'lab', 'ada');
+  expect(await admin.ok('group', 'members', 'lab')).toContain('\tada');
+  await vi.waitFor(async () => expect((await ada.run('cat', `${uuid}/shared`)).stdout).toBe('shared'), 20_000);
+  await admin.ok('group', 'remove', 'lab', 'ada');
+  await vi.waitFor(async () => expect((await ada.run('cat', `${uuid}/shared`)).code).toBe(1), 20_000);
+});
+
+test('check finds a block that is gone and one that is wrong, says what it did not look at, and ends with 1', async () => {
+  const contents = ['kept', 'gone', 'wrong'];
+  for (const content of contents) {
+    const file = join(ada.home, content);
+    await writeFile(file, content);
+    await ada.ok('put', file);
+  }
+  const good = await ada.run('check', '--whole');
+  expect([good.code, good.stdout]).toEqual([0, expect.stringContaining('Every block was read whole')]);
+  const bucket = service.r2('BLOCKS');
+  const keyOf = (content: string) => `${blockOf(content).hash.slice(0, 3)}/${blockOf(content).hash}`;
+  await bucket.delete(keyOf('gone'));
+  await bucket.put(keyOf('wrong'), new TextEncoder().encode('WRONG'));
+  const found = await ada.run('check', '--sample', '0', '--retries', '0');
+  expect([found.code, found.stdout]).toEqual([1, expect.stringContaining(`LOST ${blockOf('gone').hash}+4`)]);
+  expect(found.stderr).toContain('Not looked at:');
+  const read = await ada.run('check', '--whole', '--json', '--retries', '0');
+  const { lost } = JSON.parse(read.stdout) as { lost: { locator: string }[] };
+  expect([read.code, lost.map(({ locator }) => locator).sort()]).toEqual([
+    1,
+    ['gone', 'wrong'].map((content) => `${blockOf(content).hash}+${content.length}`).sort(),
+  ]);
+});
