@@ -338,14 +338,22 @@ describe('A proxy before several keepstores', () => {
 
   test('a client that leaves takes the reserve with it, and no copy is stored', async () => {
     const large = randomBlock(8_000_000);
+    let ended = 0;
+    for (const keepstore of keepstores) {
+      keepstore.behave((...exchange) => {
+        exchange[0].once('close', () => ended++);
+        return storing()(...exchange);
+      });
+    }
     await brokenUpload(proxy.url, {
       method: 'PUT',
       path: `/${large.hash}`,
       headers: { ...bearer(TOKEN), 'x-keep-desired-replicas': '1' },
       contentLength: 8_000_000,
       sent: large.data.subarray(0, 4_000_000),
+      until: () => expect.poll(() => received().flat().length, { timeout: 10_000 }).toBe(2),
     });
-    await expect.poll(() => received().flat().length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => ended, { timeout: 10_000 }).toBe(2);
     expect(
       received()
         .flat()

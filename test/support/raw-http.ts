@@ -42,11 +42,17 @@ export async function rawRequest(url: string, options: RawRequest): Promise<RawA
 /** Sends the head and only `sent` of the promised `contentLength` bytes, then breaks the connection off. */
 export async function brokenUpload(
   url: string,
-  options: RawRequest & { contentLength: number; sent: Uint8Array },
+  options: RawRequest & {
+    contentLength: number;
+    sent: Uint8Array;
+    /** Waited for before the connection is cut. */
+    until?: () => Promise<unknown>;
+  },
 ): Promise<void> {
   const headers = { ...options.headers, 'content-length': String(options.contentLength) };
   const socket = await openRaw(url, { ...options, headers });
   await new Promise<void>((resolve) => socket.on('error', () => resolve()).write(options.sent, () => resolve()));
+  await options.until?.();
   socket.resetAndDestroy();
 }
 
