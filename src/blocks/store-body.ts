@@ -53,6 +53,27 @@ export async function storeBody(
   }
 }
 
+/**
+ * Stores what a source gives.
+ * @param finish called once all of it has been taken: throws for a body that is not what it should be
+ * @throws KeepError body_mismatch when the source has another length
+ */
+export async function storeSource(
+  source: ByteSource,
+  length: number | null,
+  to: BodyDestination,
+  finish: () => Promise<void>,
+): Promise<BodyBlock[]> {
+  try {
+    const blocks = await cut(source, length, to);
+    await finish();
+    return blocks;
+  } catch (error) {
+    await source.cancel(error);
+    throw error;
+  }
+}
+
 /** Reads the next block while the one before is brought under its name. */
 async function cut(source: ByteSource, length: number | null, to: BodyDestination): Promise<BodyBlock[]> {
   const blocks: BodyBlock[] = [];

@@ -250,7 +250,8 @@ async function surveySources(texts: Texts, requests: readonly EditRequest[]): Pr
 
 /** Edits that leave everything as it is. */
 function isEmpty(edit: Edit, kindOf: (path: string) => NodeKind): boolean {
-  if (edit.kind === 'delete') return kindOf(edit.path) === 'absent';
+  if (edit.kind === 'delete')
+    return edit.prunes === true ? kindOf(edit.path) !== 'file' : kindOf(edit.path) === 'absent';
   if (edit.kind === 'properties') return true;
   if (edit.kind === 'mkdir') return kindOf(edit.path) === 'directory';
   if (edit.kind === 'unmark') return kindOf(edit.path) !== 'directory';

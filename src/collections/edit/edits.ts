@@ -39,7 +39,8 @@ export type Edit =
   | { kind: 'mkdir'; path: string; metadata?: FileMetadata }
   /**
    * A file, or a directory with all it holds. What is not there is no error.
-   * `prunes`: directories that are empty then and have no metadata go as well, as in S3, where a directory is only a prefix.
+   * `prunes`: only a file, and directories that are empty then and have no metadata, as in S3, where a directory is only a
+   * prefix.
    */
   | { kind: 'delete'; path: string; prunes?: boolean }
   /** A directory that a client made becomes one that is there only for what is in it: an empty one goes, as `prunes` says. */

@@ -30,6 +30,7 @@ export function metadataStatements(
   const aside = (index: number) => `\u0000${index}/`;
   const gone = edits.flatMap((edit) => {
     if (edit.kind === 'mkdir' || edit.kind === 'properties' || edit.kind === 'unmark') return [];
+    if (edit.kind === 'delete' && edit.prunes === true && kindOf(edit.path) !== 'file') return [];
     return edit.kind === 'move' ? [edit.from, edit.to] : ['to' in edit ? edit.to : edit.path];
   });
   return [

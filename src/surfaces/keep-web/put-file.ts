@@ -2,8 +2,8 @@ import { bodyOf } from '../../blocks/block-request.ts';
 import { storeBody } from '../../blocks/store-body.ts';
 import type { BlockRange } from '../../collections/edit/edits.ts';
 import { etagOfRanges } from '../../collections/file-etag.ts';
+import { logUpload } from '../../files/upload-log.ts';
 import { KeepError } from '../../keep/errors.ts';
-import { logUpload } from './upload-log.ts';
 import { commit, parentIsDirectory, type Write, writerOf } from './write-request.ts';
 
 /** Names that file managers leave behind: `._*` and `.DS_Store` of macOS, `Thumbs.db` and `desktop.ini` of Windows. */

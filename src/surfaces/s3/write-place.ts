@@ -1,0 +1,102 @@
+import type { User } from '../../accounts/account.ts';
+import type { BodyDestination } from '../../blocks/body-blocks.ts';
+import type { Condition, Writer } from '../../collections/edit/edits.ts';
+import type { Writing } from '../../files/writing.ts';
+import { EMPTY_HASH } from '../../keep/limits.ts';
+import { type Bucket, openBucket, placeOf } from './bucket.ts';
+import { objectKey, type S3Call } from './call.ts';
+import { S3Error } from './errors.ts';
+import { requireScope, writerOf, writingOf } from './writer.ts';
+
+/** Where a call writes to, and who does. */
+export interface WriteTarget {
+  writing: Writing;
+  writer: Writer & { user: User };
+  uuid: string;
+  /** In the collection, without slashes at either end. */
+  path: string;
+  /** The key ends with a slash: a directory is meant. */
+  isMarker: boolean;
+}
+
+/**
+ * The place of a key in a collection that may be written to.
+ * @throws S3Error AccessDenied, NoSuchBucket, InvalidArgument
+ */
+export async function writeTarget(call: S3Call, key: string = objectKey(call), bucket?: Bucket): Promise<WriteTarget> {
+  const writing = writingOf(call);
+  const writer = writerOf(call);
+  const opened = bucket ?? (await openBucket(call));
+  const { collection, path } = await placeOf(call, key, opened).catch((error: unknown) => {
+    if (opened.kind === 'project' && error instanceof S3Error && error.s3 === 'NoSuchKey')
+      throw new S3Error(
+        'InvalidArgument',
+        'keys of a project begin with the name of a collection in it: make it first',
+      );
+    throw error;
+  });
+  const { uuid } = collection;
+  if (uuid === null) throw new S3Error('AccessDenied', 'a portable data hash names content, which never changes');
+  requireScope(call.client, 'PATCH', `/arvados/v1/collections/${uuid}`);
+  call.context.log.collection_uuid = uuid;
+  const isMarker = path.endsWith('/');
+  const own = isMarker ? path.slice(0, -1) : path;
+  if (own === '') throw new S3Error('InvalidArgument', 'the key names a collection, and nothing in it');
+  return { writing, writer, uuid, path: own, isMarker };
+}
+
+/** Where the blocks of a body go. @throws S3Error AccessDenied; KeepError forbidden, not_found */
+export async function uploadDestination(
+  call: S3Call,
+  { writing, writer, uuid }: WriteTarget,
+): Promise<BodyDestination> {
+  requireScope(call.client, 'PUT', `/${EMPTY_HASH}`);
+  const { mayUpload } = writing;
+  if (!(writer.user.isAdmin ? mayUpload.admin : mayUpload.user))
+    throw new S3Error('AccessDenied', 'uploads are not permitted here: WEBDAV_PERMISSION');
+  const place = await writing.requireWritable(uuid, writer);
+  return writing.destination(call.context, { token: call.client.token, user: writer.user }, place);
+}
+
+const FAILED = {
+  code: 'precondition_failed',
+  message: 'At least one of the pre-conditions you specified did not hold',
+} as const;
+
+/** What `If-Match` and `If-None-Match` demand of an object when a change of it commits. @throws S3Error NotImplemented */
+export function writeConditions(headers: Headers, path: string): Condition[] {
+  const ifNoneMatch = headers.get('If-None-Match');
+  const ifMatch = headers.get('If-Match');
+  if (ifNoneMatch !== null && ifNoneMatch.trim() !== '*')
+    throw new S3Error('NotImplemented', 'If-None-Match of a write is *: the object must not be there');
+  return [
+    ...(ifNoneMatch === null ? [] : [{ path, is: ['absent' as const, 'directory' as const], otherwise: FAILED }]),
+    ...(ifMatch === null ? [] : matchConditions(ifMatch, path)),
+  ];
+}
+
+function matchConditions(ifMatch: string, path: string): Condition[] {
+  const etag = ifMatch.split(',').map((tag) => quotedEtag(tag));
+  return [
+    {
+      path,
+      is: ['file'],
+      otherwise: { code: 'not_found', message: 'The specified key does not exist.' },
+    },
+    { path, etag: etag.includes('"*"') ? ['*'] : etag, matches: true, otherwise: FAILED },
+  ];
+}
+
+/** Clients send ETags with quotes and without. */
+export function quotedEtag(text: string): string {
+  return `"${text.trim().replace(/^"|"$/g, '')}"`;
+}
+
+/** A file is not put where a directory is. */
+export function noDirectory(path: string): Condition {
+  return {
+    path,
+    is: ['absent', 'file'],
+    otherwise: { code: 'bad_request', message: 'object name conflicts with existing directory' },
+  };
+}
