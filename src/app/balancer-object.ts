@@ -13,6 +13,8 @@ import { collectionsSource } from '../balance/collections-source.ts';
 import type { BalanceStatus, Balancing, Started } from '../balance/handle.ts';
 import { createRunRows } from '../balance/run-rows.ts';
 import type { Run } from '../balance/runs.ts';
+import { uploadsSource } from '../balance/uploads-source.ts';
+import { createCommits } from '../collections/commits.ts';
 import type { Env } from '../config/env.ts';
 import { describeError } from '../keep/redact.ts';
 import { createR2ObjectStore } from '../storage/r2-object-store.ts';
@@ -155,7 +157,11 @@ export class Balancer extends DurableObject<Env> implements Balancing {
       db,
       queues,
       mounts,
-      sources: [collectionsSource(source), backupsSource(source)],
+      sources: [
+        uploadsSource({ ...source, commits: createCommits(this.env.COLLECTION) }),
+        collectionsSource(source),
+        backupsSource(source),
+      ],
       ttlSeconds: config.blobSigningTtlSeconds,
       mayTrash: config.blobTrash,
       missingReport: balance.missingReport,

@@ -14,6 +14,9 @@ import type { EditRequest } from '../collections/edit/edits.ts';
 import { createLockTable } from '../collections/edit/lock-table.ts';
 import { type LockingContext, refreshLock, takeLock, unlock } from '../collections/edit/locking.ts';
 import type { Lock, LockRequest } from '../collections/edit/locks.ts';
+import { completeUpload } from '../collections/uploads/complete.ts';
+import { createPartRows, type StoredPart, type UploadPart } from '../collections/uploads/part-rows.ts';
+import type { CompletedUpload, CompleteRequest } from '../collections/uploads/upload.ts';
 import type { Env } from '../config/env.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
@@ -36,6 +39,7 @@ type Waiting =
 export class CollectionObject extends DurableObject<Env> implements CollectionHandle {
   readonly #waiting: Waiting[] = [];
   readonly #locks = createLockTable(this.ctx.storage, Date.now);
+  readonly #parts = createPartRows(this.ctx.storage);
   #isWorking = false;
 
   edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
@@ -92,6 +96,34 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   changed(uuid: string): Promise<void> {
     return this.#inTurn(uuid, () => this.#count());
+  }
+
+  async addPart(upload: string, part: StoredPart): Promise<void> {
+    this.#parts.put(upload, part);
+  }
+
+  async parts(upload: string, after: number, limit: number): Promise<UploadPart[]> {
+    return this.#parts.list(upload, after, limit);
+  }
+
+  async storedParts(upload: string, after: number, limit: number): Promise<StoredPart[]> {
+    return this.#parts.withRanges(upload, after, limit);
+  }
+
+  completeUpload(uuid: string, request: CompleteRequest): Promise<Told<CompletedUpload>> {
+    return this.#inTurn(uuid, () =>
+      told(() =>
+        completeUpload(uuid, request, this.#parts, {
+          db: this.env.DB,
+          now: Date.now,
+          edit: async (edit) => (await this.#edits(uuid, [edit]))[0],
+        }),
+      ),
+    );
+  }
+
+  dropParts(uuid: string, uploads: string[]): Promise<void> {
+    return this.#inTurn(uuid, async () => this.#parts.drop(uploads));
   }
 
   #inTurn<Result>(uuid: string, run: () => Promise<Result>): Promise<Result> {

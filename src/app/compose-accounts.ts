@@ -26,6 +26,7 @@ import { createCommits } from '../collections/commits.ts';
 import { createD1Source } from '../collections/d1-source.ts';
 import { createGroups } from '../collections/groups.ts';
 import type { CollectionSource } from '../collections/source.ts';
+import { sweepUploads } from '../collections/uploads/upload-rows.ts';
 import { sweepVersions } from '../collections/versions.ts';
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
@@ -200,6 +201,7 @@ function embedded(
     sweepCollections: async () => {
       const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
       for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);
+      await sweepUploads(bare, Date.now(), committing.dropParts);
       await search.keepUp();
       await takeAudit(db, logsDb, clusterId, AUDIT_STEPS);
       await uploads.flush();

@@ -2,6 +2,7 @@ import { requireLevel } from '../accounts/permissions.ts';
 import { callCluster } from '../collections/cluster-calls.ts';
 import type { Commits } from '../collections/commits.ts';
 import { propertiesBelow } from '../collections/edit/metadata-rows.ts';
+import { createUploads } from '../collections/uploads/uploads.ts';
 import type { Config } from '../config/config.ts';
 import type { WritePlace, Writing } from '../files/writing.ts';
 import { KeepError } from '../keep/errors.ts';
@@ -44,6 +45,7 @@ function embedded(config: Config, common: Common, { db, collections, commits }: 
         () => false,
       ),
     commits,
+    uploads: createUploads(db, commits, Date.now),
     propertiesOf: (uuid, path, depth) => propertiesBelow(db, uuid, path, depth),
     projects: {
       async createCollection(project, name, { user }) {
@@ -70,6 +72,7 @@ function besideCluster(config: Config, common: Common, apiUrl: string, commits: 
     },
     isPastVersion: (uuid, { token }) => recordOf(uuid, token).then(isPast, () => false),
     commits,
+    uploads: null,
     propertiesOf: () => Promise.resolve(new Map()),
     projects: {
       async createCollection(project, name, { token }) {

@@ -4,6 +4,8 @@ import type { EditOutcome } from './edit/commit-batch.ts';
 import type { Edited, EditRequest, Writer } from './edit/edits.ts';
 import type { Lock, LockRequest } from './edit/locks.ts';
 import type { StagedManifest } from './stage-manifest.ts';
+import type { StoredPart, UploadPart } from './uploads/part-rows.ts';
+import type { CompletedUpload, CompleteRequest } from './uploads/upload.ts';
 
 /** A change of a collection as a whole: attributes, its text, or the trash. */
 export interface WholeChange {
@@ -57,6 +59,11 @@ export interface CollectionHandle {
   changes(): Promise<number>;
   changed(uuid: string): Promise<void>;
   erase(uuid: string): Promise<boolean>;
+  addPart(upload: string, part: StoredPart): Promise<void>;
+  parts(upload: string, after: number, limit: number): Promise<UploadPart[]>;
+  storedParts(upload: string, after: number, limit: number): Promise<StoredPart[]>;
+  completeUpload(uuid: string, request: CompleteRequest): Promise<Told<CompletedUpload>>;
+  dropParts(uuid: string, uploads: string[]): Promise<void>;
   /** Deletes backups that are no longer needed, now and at later times. */
   sweepBackups(uuid: string): Promise<void>;
 }
@@ -93,6 +100,15 @@ export interface Commits {
   changed(uuid: string): Promise<void>;
   /** Removes a collection at once and for ever, with its backups. @returns whether there was anything */
   erase(uuid: string): Promise<boolean>;
+  /** Keeps a part of an upload, in place of one with the same number. */
+  addPart(uuid: string, upload: string, part: StoredPart): Promise<void>;
+  /** Parts whose numbers are above `after`, in their order. */
+  parts(uuid: string, upload: string, after: number, limit: number): Promise<UploadPart[]>;
+  /** The same with the blocks that they consist of. */
+  storedParts(uuid: string, upload: string, after: number, limit: number): Promise<StoredPart[]>;
+  /** @throws KeepError not_found, invalid_list, body_mismatch, too_large; what a condition says; forbidden, unauthorized */
+  completeUpload(uuid: string, request: CompleteRequest): Promise<CompletedUpload>;
+  dropParts(uuid: string, uploads: string[]): Promise<void>;
   /** For collections that were deleted: their backups end in time. */
   sweepBackups(uuid: string): Promise<void>;
 }
@@ -130,6 +146,14 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     changes: (uuid) => handleOf(uuid).changes(),
     changed: (uuid) => handleOf(uuid).changed(uuid),
     erase: (uuid) => handleOf(uuid).erase(uuid),
+    addPart: (uuid, upload, part) => ask(uuid, (handle) => handle.addPart(upload, part)),
+    parts: (uuid, upload, after, limit) => ask(uuid, (handle) => handle.parts(upload, after, limit)),
+    storedParts: (uuid, upload, after, limit) => ask(uuid, (handle) => handle.storedParts(upload, after, limit)),
+    async completeUpload(uuid, request) {
+      const { etag, size, checksum } = result(await ask(uuid, (handle) => handle.completeUpload(uuid, request)));
+      return { etag, size, checksum };
+    },
+    dropParts: (uuid, uploads) => ask(uuid, (handle) => handle.dropParts(uuid, uploads)),
     sweepBackups: (uuid) => handleOf(uuid).sweepBackups(uuid),
   };
 }

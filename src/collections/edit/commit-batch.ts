@@ -7,6 +7,7 @@ import { formatTime } from '../../records/times.ts';
 import { type ChangeContext, changeRow } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
+import { completeStatement } from '../uploads/upload-rows.ts';
 import { planEdits } from './apply.ts';
 import type { Edit, Edited, EditRequest, NodeKind } from './edits.ts';
 import { independentGroups } from './independent-groups.ts';
@@ -98,8 +99,15 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
     const statements = (await concernsMetadata(db, uuid, edits))
       ? metadataStatements(db, uuid, revision + 1, edits, (path) => kinds.get(path) ?? 'file')
       : [];
+    const completed = holding.flatMap(({ completes }) =>
+      completes === undefined ? [] : completeStatement(db, uuid, revision + 1, completes),
+    );
     try {
-      if (!(await changeRow(context, uuid, revision, columns, { statements }))) {
+      if (
+        !(await changeRow(context, uuid, revision, columns, {
+          statements: [...statements, ...completed],
+        }))
+      ) {
         if (staged !== null) await deleteManifest(manifests, staged.stored);
         return null;
       }

@@ -116,6 +116,8 @@ export interface EditRequest {
   attributes?: Row;
   /** Ranges of blocks whose place others take, after the edits; such a request has a revision of its own. */
   segments?: SegmentReplacement[];
+  /** An upload that becomes complete with this request, and what is kept of its outcome. */
+  completes?: { upload: string; result: string };
   /** WebDAV lock tokens that the client holds. */
   lockTokens: string[];
 }

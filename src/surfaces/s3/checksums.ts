@@ -1,3 +1,4 @@
+import type { UploadChecksum } from '../../collections/uploads/upload.ts';
 import type { DigestName } from '../../streams/digests.ts';
 import { S3Error } from './errors.ts';
 
@@ -13,7 +14,7 @@ export const CHECKSUMS = {
 export type ChecksumName = keyof typeof CHECKSUMS;
 
 /** `COMPOSITE`: of the parts' checksums; `FULL_OBJECT`: of the content. */
-export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
+export type ChecksumType = UploadChecksum['type'];
 
 export interface Checksum {
   name: ChecksumName;
@@ -79,8 +80,4 @@ export function checksumHeaders(checksum: Checksum | null, type: ChecksumType = 
 
 export function toBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
-}
-
-export function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }

@@ -19,10 +19,11 @@ export type XmlNode = string | { [name: string]: XmlNode[] };
 
 /**
  * The XML document in a request's body, once its digests have proved right. Namespaces and their prefixes do not count.
- * @throws S3Error MalformedXML, EntityTooLarge, BadDigest, XAmzContentSHA256Mismatch
+ * @param options.hasOwnChecksum whether headers of checksums are of this body
+ * @throws S3Error MalformedXML, BadDigest, XAmzContentSHA256Mismatch
  */
-export async function requestXml(call: S3Call, root: string): Promise<XmlNode> {
-  const bytes = await checkedBytes(call);
+export async function requestXml(call: S3Call, root: string, { hasOwnChecksum = true } = {}): Promise<XmlNode> {
+  const bytes = await checkedBytes(call, hasOwnChecksum);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
@@ -46,6 +47,7 @@ const parser = new XMLParser({
   ignoreDeclaration: true,
   ignoreAttributes: true,
   removeNSPrefix: true,
+  processEntities: false,
   isArray: () => true,
 });
 
@@ -66,7 +68,18 @@ export function childText(node: XmlNode, name: string): string | undefined {
   if (found === undefined) return undefined;
   const [only] = found;
   if (found.length !== 1 || typeof only !== 'string') throw new S3Error('MalformedXML');
-  return only;
+  return withoutEntities(only);
+}
+
+const ENTITIES: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+
+/** XML's own five, and characters by their numbers. */
+function withoutEntities(text: string): string {
+  return text.replace(/&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(\w+));/g, (whole, hex, decimal, name) => {
+    if (name !== undefined) return ENTITIES[name] ?? whole;
+    const code = Number.parseInt(hex ?? decimal, hex === undefined ? 10 : 16);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
 }
 
 /** Child elements of this name. */
@@ -74,7 +87,7 @@ export function children(node: XmlNode, name: string): XmlNode[] {
   return typeof node === 'string' ? [] : (node[name] ?? []);
 }
 
-async function checkedBytes({ context, signed }: S3Call): Promise<Uint8Array> {
+async function checkedBytes({ context, signed }: S3Call, hasOwnChecksum: boolean): Promise<Uint8Array> {
   const { headers } = context.request;
   const form = signed?.payloadHash ?? '';
   if (form.startsWith('STREAMING-')) throw new S3Error('InvalidRequest', 'this request takes no aws-chunked body');
@@ -94,7 +107,7 @@ async function checkedBytes({ context, signed }: S3Call): Promise<Uint8Array> {
   if (/^[0-9a-f]{64}$/.test(form) && bytesToHex(sha256(bytes)) !== form) throw new S3Error('XAmzContentSHA256Mismatch');
   const expected = contentMd5(headers);
   if (expected !== null && bytesToHex(md5(bytes)) !== expected) throw new S3Error('BadDigest');
-  const announced = announcedChecksum(headers);
+  const announced = hasOwnChecksum ? announcedChecksum(headers) : null;
   if (announced !== null && announced.value !== null) {
     const digest = createDigest(CHECKSUMS[announced.name].digest);
     await digest.write(bytes.slice());

@@ -1,6 +1,7 @@
 import type { User } from '../../accounts/account.ts';
 import { scopesAllow } from '../../accounts/scopes.ts';
 import type { Writer } from '../../collections/edit/edits.ts';
+import type { Uploads } from '../../collections/uploads/uploads.ts';
 import type { Writing } from '../../files/writing.ts';
 import type { S3Call, S3Client } from './call.ts';
 import { S3Error } from './errors.ts';
@@ -9,6 +10,13 @@ import { S3Error } from './errors.ts';
 export function writingOf({ deps }: S3Call): Writing {
   if (deps.writing !== null) return deps.writing;
   throw new S3Error('NotImplemented', 'files are changed through the cluster that keeps the collections');
+}
+
+/** Uploads in parts; refused where they are not kept. */
+export function uploadsOf(call: S3Call): Uploads {
+  const { uploads } = writingOf(call);
+  if (uploads !== null) return uploads;
+  throw new S3Error('NotImplemented', 'beside a cluster objects are put in one request: raise the multipart threshold');
 }
 
 /** Who changes files: a user, never the public. */

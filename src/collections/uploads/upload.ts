@@ -1,0 +1,46 @@
+import type { Condition, FileMetadata, Writer } from '../edit/edits.ts';
+
+/** Parts that one upload may have, as in S3. */
+export const MAX_PARTS = 10_000;
+
+/** A checksum of S3 that an upload's parts have: the end of `x-amz-checksum-…`. */
+export interface UploadChecksum {
+  name: 'crc32' | 'crc32c' | 'crc64nvme' | 'sha1' | 'sha256';
+  type: 'COMPOSITE' | 'FULL_OBJECT';
+}
+
+export interface UploadFacts {
+  metadata: FileMetadata;
+  /** Null: none was asked for. */
+  checksum: UploadChecksum | null;
+}
+
+export interface Upload extends UploadFacts {
+  id: string;
+  collectionUuid: string;
+  path: string;
+  userUuid: string;
+  /** RFC 3339. */
+  createdAt: string;
+}
+
+/** What an upload came to. */
+export interface CompletedUpload {
+  /** With quotes. */
+  etag: string;
+  size: number;
+  /** Base64, with `-N` behind it when it is composite; null where none was asked for. */
+  checksum: (UploadChecksum & { value: string }) | null;
+}
+
+export interface CompleteRequest {
+  id: string;
+  path: string;
+  /** Ascending; `checksum` where the client names it. */
+  parts: { number: number; etag: string; checksum: string | null }[];
+  writer: Writer;
+  conditions: Condition[];
+  /** What the whole must have, where the client says so: base64. */
+  checksum: { name: string; value: string } | null;
+  size: number | null;
+}

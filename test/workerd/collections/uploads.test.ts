@@ -1,0 +1,54 @@
+import { beforeAll, expect, test } from 'vitest';
+import {
+  deleteUpload,
+  findUpload,
+  insertUpload,
+  listUploads,
+  sweepUploads,
+} from '../../../src/collections/uploads/upload-rows.ts';
+import { database } from '../support/database.ts';
+
+const UUID = 'xtest-4zz18-000000000000000';
+const DAY_MS = 24 * 3600 * 1000;
+const NOW = Date.parse('2026-06-15T00:00:00Z');
+let db: D1Database;
+
+beforeAll(async () => {
+  db = await database();
+});
+
+const insert = (id: string, path: string, now = NOW) =>
+  insertUpload(db, { id, collectionUuid: UUID, path, userUuid: 'u', metadata: {}, checksum: null }, now);
+
+test('an upload that is not completed within seven days ends: its parts go first, and younger ones stay', async () => {
+  await insert('old', 'a', NOW - 8 * DAY_MS);
+  await insert('young', 'b', NOW - 6 * DAY_MS);
+  const dropped: [string, string[]][] = [];
+  await sweepUploads(db, NOW, async (uuid, uploads) => {
+    expect(await findUpload(db, UUID, 'old')).not.toBeNull();
+    dropped.push([uuid, uploads]);
+  });
+  expect(dropped).toEqual([[UUID, ['old']]]);
+  expect(await findUpload(db, UUID, 'old')).toBeNull();
+  expect((await findUpload(db, UUID, 'young'))?.upload.path).toBe('b');
+});
+
+test('open uploads are listed by key, then upload, page by page, and none twice', async () => {
+  for (const [id, path] of [
+    ['u3', 'k'],
+    ['u1', 'k'],
+    ['u2', 'j'],
+    ['u4', 'l'],
+  ] as const)
+    await insert(id, path);
+  await deleteUpload(db, UUID, 'young');
+  const listed: string[] = [];
+  for (let at = { path: '', id: '' }; ; ) {
+    const page = await listUploads(db, UUID, { ...at, limit: 2 });
+    listed.push(...page.map(({ path, id }) => `${path} ${id}`));
+    const last = page.at(-1);
+    if (last === undefined) break;
+    at = { path: last.path, id: last.id };
+  }
+  expect(listed).toEqual(['j u2', 'k u1', 'k u3', 'l u4']);
+});
