@@ -4,6 +4,7 @@ import { api, createUser, type Json } from '../support/api.ts';
 import { createCollection } from '../support/collections.ts';
 import { putBlock, randomBlock, request } from '../support/keep.ts';
 import { waitForList } from '../support/queues.ts';
+import { s3Keys, s3Request } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { dataKey, R2_ARCHIVE, R2_VOLUME, r2Volume } from '../support/volumes.ts';
 
@@ -273,4 +274,33 @@ test('a quota is checked when a change commits, for the user and every project a
   expect((await put(null)).status).toBe(200);
   expect((await create(c)).status).toBe(200);
   expect((await operator(service, 'usage', 'GET', user.token)).status).toBe(403);
+});
+
+test('blocks of an upload that is open are named until it is completed or aborted', async () => {
+  await using service = await startService({ vars: VARS });
+  const user = await createUser(service, 'ann');
+  const keys = await s3Keys(service, user.token);
+  const { uuid } = await createCollection(service, '', { owner_uuid: user.uuid });
+  const upload = async (key: string) =>
+    /<UploadId>(.*?)</.exec(
+      (await s3Request(service, `/${uuid}/${key}?uploads`, { keys, method: 'POST' })).text,
+    )?.[1] ?? '';
+  const [kept, aborted] = [await upload('kept'), await upload('aborted')];
+  const part = (key: string, id: string, body: string) =>
+    s3Request(service, `/${uuid}/${key}?partNumber=1&uploadId=${id}`, { keys, method: 'PUT', body });
+  const etag = (await part('kept', kept, 'a part that is needed')).headers.get('etag') ?? '';
+  await part('aborted', aborted, 'a part that is not');
+  const first = await balance(service);
+  expect(first.counts).toMatchObject({ named_blocks: 2, unnamed_blocks: 0 });
+  await s3Request(service, `/${uuid}/aborted?uploadId=${aborted}`, { keys, method: 'DELETE' });
+  await setTimeout((TTL_SECONDS + 1) * 1000);
+  await balance(service);
+  await setTimeout((TTL_SECONDS + 1) * 1000);
+  const third = await balance(service);
+  expect(third.counts).toMatchObject({ named_blocks: 1, unnamed_blocks: 1, trash_copies: 1 });
+  await waitForList(service, 'trash');
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part></CompleteMultipartUpload>`;
+  const done = await s3Request(service, `/${uuid}/kept?uploadId=${kept}`, { keys, method: 'POST', body });
+  expect(done.status).toBe(200);
+  expect((await s3Request(service, `/${uuid}/kept`, { keys })).text).toBe('a part that is needed');
 });

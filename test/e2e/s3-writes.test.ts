@@ -5,6 +5,7 @@ import { createCollection } from '../support/collections.ts';
 import { request } from '../support/keep.ts';
 import { type KeyPair, type S3Request, s3Keys, s3Request, signS3 } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 /** The S3 API: writing objects, copies, deletions, uploads in parts. */
 
@@ -378,4 +379,72 @@ describe('an upload in parts', () => {
     expect((await complete('/assembled', id, parts)).status).toBe(200);
     expect(await textOf('/assembled')).toBe('789012');
   });
+});
+
+describe('on a bad network', () => {
+  test('a body that breaks off, anywhere in it, leaves the old object, and the next one is stored', async () => {
+    await put('/network', 'old');
+    await using proxy = await startTcpProxy(service.url);
+    const body = randomBytes(3_000_000);
+    for (const bytes of [100, 70_000, 1_500_000, 2_900_000]) {
+      const cut = proxy.passed(bytes).then(() => proxy.cut());
+      const sent = s3Request(proxy, `/${uuid}/network`, { keys, method: 'PUT', body }).then(
+        ({ status }) => status,
+        () => 'broken',
+      );
+      await cut;
+      expect(await sent).toBe('broken');
+      expect(await textOf('/network')).toBe('old');
+    }
+    expect((await put('/network', body)).status).toBe(200);
+    expect(Buffer.compare((await s3('/network')).body, body)).toBe(0);
+  });
+
+  test('a body of which a byte flips is refused, whichever byte it is', async () => {
+    await put('/flipped', 'old');
+    const body = randomBytes(400_000);
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    for (const at of [0, 1, 131_072, 262_144, 399_999]) {
+      const flipped = Uint8Array.from(body);
+      flipped[at] = (flipped[at] ?? 0) ^ 1;
+      const answer = await put('/flipped', flipped, { 'x-amz-content-sha256': sha256 });
+      expect([at, answer.code]).toEqual([at, 'XAmzContentSHA256Mismatch']);
+    }
+    expect(await textOf('/flipped')).toBe('old');
+  });
+});
+
+test('headers and documents that make no sense are refused, and the service goes on', async () => {
+  const nonsense = [
+    '',
+    '\u0001',
+    '<',
+    '<Delete>'.repeat(5000),
+    '<!DOCTYPE x [<!ENTITY a "b">]><Delete>&a;</Delete>',
+    '<a/>',
+  ];
+  for (const body of nonsense) {
+    for (const query of ['?delete', '/k?uploadId=x']) {
+      const answer = await s3(query, { method: 'POST', body });
+      expect([body.slice(0, 9), answer.status]).toEqual([body.slice(0, 9), expect.any(Number)]);
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+    }
+  }
+  for (const [name, value] of [
+    ['x-amz-checksum-crc32', '====='],
+    ['x-amz-checksum-xxhash64', 'AAAA'],
+    ['x-amz-trailer', 'x-amz-checksum-crc32'],
+    ['x-amz-decoded-content-length', '-1'],
+    ['x-amz-copy-source', '%'],
+    ['x-amz-copy-source', '/'],
+    ['x-amz-copy-source', `${'x'.repeat(100)}/y?versionId=1`],
+    ['if-none-match', '"etag"'],
+  ] as const) {
+    const answer = await put('/odd', 'x', { [name]: value });
+    expect([name, value, answer.status]).not.toEqual([name, value, 200]);
+    expect([name, value, answer.status < 502 && answer.code !== 'InternalError']).toEqual([name, value, true]);
+  }
+  expect((await put('/odd', 'x', { 'x-amz-meta-big': 'x'.repeat(3000) })).code).toBe('MetadataTooLarge');
+  expect((await s3('/odd')).code).toBe('NoSuchKey');
 });
