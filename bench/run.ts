@@ -11,12 +11,13 @@ import { commits } from './subjects/commits.ts';
 import { downloads } from './subjects/downloads.ts';
 import { queues } from './subjects/queues.ts';
 import { records } from './subjects/records.ts';
+import { s3 } from './subjects/s3.ts';
 
 /**
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
-const SUBJECTS: Subject[] = [blocks, downloads, commits, cli, queues, records, balance];
+const SUBJECTS: Subject[] = [blocks, downloads, commits, cli, queues, records, balance, s3];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
