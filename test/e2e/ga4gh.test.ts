@@ -1,12 +1,16 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BamFile } from '@gmod/bam';
 import { RemoteFile } from 'generic-filehandle2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createUser, type Json, type TestUser } from '../support/api.ts';
+import { startBrowser } from '../support/browser.ts';
 import { cliFor } from '../support/cli.ts';
 import { stored } from '../support/collections.ts';
 import { bearer, blockOf, md5, putBlock, request } from '../support/keep.ts';
@@ -409,4 +413,56 @@ test('a genome viewer’s library finds reads in what a ticket gives', async () 
   });
   await bam.getHeader();
   expect((await bam.getRecordsForRange('chr1', 300_000, 500_000)).length).toBeGreaterThan(10);
+});
+
+/** Another site, whose page loads igv.js. */
+async function siteWithIgv() {
+  const length = 2_000_000;
+  const pages: Record<string, string | Buffer> = {
+    '/': '<!doctype html><div id="igv"></div><script src="igv.js"></script>',
+    '/igv.js': readFileSync(join(import.meta.dirname, '../../node_modules/igv/dist/igv.min.js')),
+    '/reference.fa': `>chr1\n${'N'.repeat(length)}\n`,
+    '/reference.fa.fai': `chr1\t${length}\t6\t${length}\t${length + 1}\n`,
+  };
+  const server = createServer((request, response) => response.end(pages[request.url ?? ''] ?? ''));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, [Symbol.dispose]: () => void server.close() };
+}
+
+test.skipIf(!hasTool('chromium'))('igv.js on a page of another site shows reads and variants of a region', async () => {
+  using site = await siteWithIgv();
+  await using browser = await startBrowser();
+  const page = await browser.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(site.url);
+  const found = await page.evaluate(
+    async ({ base, oauthToken }) => {
+      // biome-ignore lint/suspicious/noExplicitAny: the library of the page has no types here
+      const { igv, document } = globalThis as any;
+      const shown = await igv.createBrowser(document.getElementById('igv'), {
+        reference: { id: 'test', fastaURL: '/reference.fa', indexURL: '/reference.fa.fai' },
+        locus: 'chr1:400,000-402,000',
+        tracks: [
+          { type: 'alignment', sourceType: 'htsget', format: 'bam', url: `${base.reads}/reads`, oauthToken },
+          { type: 'variant', sourceType: 'htsget', format: 'vcf', url: `${base.variants}/variants`, oauthToken },
+        ],
+      });
+      const [reads] = shown.findTracks('type', 'alignment');
+      const [variants] = shown.findTracks('type', 'variant');
+      const { alignments } = await reads.featureSource.getAlignments('chr1', 400_000, 402_000);
+      return [alignments.length, (await variants.getFeatures('chr1', 400_000, 402_000)).length];
+    },
+    {
+      base: {
+        reads: `${service.url}/ga4gh/htsget/v1/reads/${collection.uuid}/data`,
+        variants: `${service.url}/ga4gh/htsget/v1/variants/${collection.uuid}/data`,
+      },
+      oauthToken: ann.token,
+    },
+  );
+  // As samtools view -c and bcftools view -H -r count them for chr1:400001-402000.
+  expect({ found, problems }).toEqual({ found: [2, 2], problems: [] });
 });
