@@ -11,6 +11,7 @@ import { VERSION } from './keep/version.ts';
 export { Balancer } from './app/balancer-object.ts';
 export { Block } from './app/block-entrypoint.ts';
 export { CollectionObject } from './app/collection-object.ts';
+export { FigureShard } from './app/figures-object.ts';
 export { AdoptionObject, PlaceShard } from './app/gateway-objects.ts';
 export { PullQueue, RepairQueue, TrashQueue } from './app/queue-objects.ts';
 
@@ -27,7 +28,10 @@ export default {
     // Cloudflare's edge adds a Date; the local runtime does not.
     if (!response.headers.has('Date')) response.headers.set('Date', new Date(started).toUTCString());
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);
-    return logResponse(context, response, started);
+    const logged = logResponse(context, response, started);
+    const built = dependenciesOf(env);
+    if (built.ok) built.deps.figures?.later();
+    return logged;
   },
 
   async scheduled(_controller: ScheduledController, env: Env): Promise<void> {

@@ -4,6 +4,7 @@ import { type BlockCache, createEdgeCache, NO_CACHE } from '../blocks/edge-cache
 import { type Config, parseConfig } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import { signingOf } from '../config/signing.ts';
+import { createGatheredFigures, type FigureShardHandle, type GatheredFigures } from '../http/gathered-figures.ts';
 import { count } from '../http/metrics.ts';
 import { createQueues } from '../queues/queue-handles.ts';
 import { createFederation, type Federation } from '../services/federation.ts';
@@ -126,12 +127,19 @@ function build(env: Env): CompositionResult {
     queues,
     balancing,
     db: accounts.api?.mode === 'embedded' ? accounts.api.db : env.DB,
+    figures: gatheredFigures(env),
     gauges: async () => [
       ...(queues === null ? [] : await queueGauges(queues)),
       ...(balancing === null ? [] : await balanceGauges(balancing).catch(() => [])),
     ],
   };
   return { ok: true, deps };
+}
+
+function gatheredFigures({ FIGURES: namespace }: Env): GatheredFigures | null {
+  if (namespace === undefined) return null;
+  const shardOf = (name: string) => namespace.getByName(name) as unknown as FigureShardHandle;
+  return createGatheredFigures(shardOf, waitUntil, (ms) => scheduler.wait(ms));
 }
 
 function createServiceDirectory(config: Config, env: Env): ServiceDirectory {

@@ -16,6 +16,8 @@ export interface Env {
   REPAIR_QUEUE?: DurableObjectNamespace;
   BALANCER?: DurableObjectNamespace;
   COLLECTION?: DurableObjectNamespace;
+  /** Figures of all isolates; those of the one that answers where it is missing. */
+  FIGURES?: DurableObjectNamespace;
   /** The map of gateways, in shards. */
   PLACES?: DurableObjectNamespace;
   ADOPTION?: DurableObjectNamespace;

@@ -2,7 +2,8 @@ import { describeError, limited, redactPath } from '../keep/redact.ts';
 import { VERSION } from '../keep/version.ts';
 import type { RequestContext } from './context.ts';
 import { failureOf } from './error-response.ts';
-import { countRequest } from './metrics.ts';
+import { countLatency, countRequest } from './metrics.ts';
+import { surfaceOf } from './surface-of.ts';
 
 /**
  * Writes a request's one log line: when its body is through or has failed, if script moves the body
@@ -45,6 +46,7 @@ function writeLine(context: RequestContext, line: Line): void {
   const total = Date.now() - started;
   const error = line.error ?? context.error;
   countRequest(context.method, status, toStatus, total);
+  countLatency(surfaceOf(context.path), status, total);
   const fields = {
     level: error === undefined || failureOf(error).expected ? 'info' : 'error',
     time: new Date().toISOString(),

@@ -1,8 +1,20 @@
 /**
- * Counters of this isolate in Prometheus text. Another isolate has its own: sums over time are meaningful, a single
- * reading is a sample. Durable figures (queue lengths) come from the Durable Objects at the time of asking.
+ * Counters of this isolate. Where figures are gathered (gathered-figures.ts) they are handed over every second, and what is left
+ * here is the rest; else a single reading is a sample.
  */
 const counters = new Map<string, number>();
+
+/** Takes all that was counted since the last time. */
+export function takeCounters(): [series: string, by: number][] {
+  const taken = [...counters];
+  counters.clear();
+  return taken;
+}
+
+/** For figures that could not be handed over. */
+export function putBackCounters(taken: readonly [series: string, by: number][]): void {
+  for (const [series, by] of taken) add(series, by);
+}
 
 /** Adds to `name{labels}`. Labels must come from small fixed sets. */
 export function count(name: string, labels: Record<string, string | number> = {}, by = 1): void {
@@ -22,9 +34,24 @@ export function countRequest(method: string, code: number, toStatusMs: number, t
   add(`time_to_status_seconds_count${labels}`, 1);
 }
 
+/** Upper ends in seconds. */
+const LATENCIES = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
+
+/** One request in the histogram of its surface. @param surface from a small fixed set */
+export function countLatency(surface: string, code: number, totalMs: number): void {
+  const outcome = code < 400 ? 'ok' : code < 500 ? 'refused' : 'failed';
+  const labels = `surface="${surface}",outcome="${outcome}"`;
+  const seconds = totalMs / 1000;
+  const name = 'keep_edge_request_seconds';
+  for (const end of LATENCIES) if (seconds <= end) add(`${name}_bucket{${labels},le="${end}"}`, 1);
+  add(`${name}_bucket{${labels},le="+Inf"}`, 1);
+  add(`${name}_sum{${labels}}`, seconds);
+  add(`${name}_count{${labels}}`, 1);
+}
+
 interface Family {
   /** untyped: a counter by keepstore's name, which lacks the suffix `_total` that the format asks of counters. */
-  type: 'counter' | 'gauge' | 'summary' | 'untyped';
+  type: 'counter' | 'gauge' | 'summary' | 'histogram' | 'untyped';
   help: string;
 }
 
@@ -50,6 +77,10 @@ const FAMILIES: Record<string, Family> = {
     type: 'counter',
     help: 'Reads that met a copy that is not its block, by device.',
   },
+  keep_edge_request_seconds: {
+    type: 'histogram',
+    help: 'Time from the arrival of a request to the end of its answer, by what was asked and how it ended.',
+  },
   keep_edge_download_log_dropped_total: {
     type: 'counter',
     help: 'Downloads that were not written to the log: the database failed for long, or the cluster refused them.',
@@ -68,14 +99,14 @@ export interface Gauge {
 }
 
 /** Prometheus text format 0.0.4, as `promtool check metrics` wants it. */
-export function renderMetrics(gauges: Gauge[]): string {
+export function renderMetrics(gauges: Gauge[], counted: Iterable<[string, number]> = counters): string {
   const families = new Map<string, Family & { lines: string[] }>();
   const addLine = (name: string, family: Family, line: string) => {
     const known = families.get(name) ?? { ...family, lines: [] };
     known.lines.push(line);
     families.set(name, known);
   };
-  for (const [key, value] of counters) {
+  for (const [key, value] of counted) {
     const name = familyOf(key.replace(/\{.*/s, ''));
     addLine(name, FAMILIES[name] ?? { type: 'untyped', help: name }, `${key} ${value}`);
   }
@@ -87,10 +118,11 @@ export function renderMetrics(gauges: Gauge[]): string {
     .join('');
 }
 
-/** A summary's sum and count are lines of one family. */
+/** The lines of a summary or a histogram are one family. */
 function familyOf(name: string): string {
-  const base = name.replace(/_(?:sum|count)$/, '');
-  return FAMILIES[base]?.type === 'summary' ? base : name;
+  const base = name.replace(/_(?:sum|count|bucket)$/, '');
+  const type = FAMILIES[base]?.type;
+  return type === 'summary' || type === 'histogram' ? base : name;
 }
 
 /** Plain concatenation: every request counts half a dozen series. */

@@ -1,4 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
+import type { GatheredFigures } from '../../http/gathered-figures.ts';
 import { type Gauge, renderMetrics } from '../../http/metrics.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { isToken } from '../../keep/token.ts';
@@ -9,6 +10,8 @@ export interface OperationsDependencies {
   config: { managementToken: string | null };
   /** Durable figures, read at the time of asking. */
   gauges: () => Promise<Gauge[]>;
+  /** Null: only what this isolate counted is known. */
+  figures: GatheredFigures | null;
 }
 
 /** Accepts the exact form `Authorization: Bearer <management token>` only, as in Arvados. */
@@ -30,13 +33,14 @@ export function ping({ request, method }: RequestContext, { config }: Operations
 /** Prometheus text. Closed, not open, when there is no management token. */
 export async function metrics(
   { tokens }: RequestContext,
-  { config, gauges }: OperationsDependencies,
+  { config, gauges, figures }: OperationsDependencies,
 ): Promise<Response> {
   const { managementToken } = config;
   if (tokens.length === 0) throw new KeepError('unauthorized');
   if (managementToken === null || !tokens.some((token) => isToken(token, managementToken)))
     throw new KeepError('forbidden');
-  return new Response(renderMetrics(await gauges()), { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+  const [now, gathered] = await Promise.all([gauges(), figures?.read()]);
+  return new Response(renderMetrics(now, gathered), { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
 }
 
 /**

@@ -2,6 +2,7 @@ import { requireUser } from '../../accounts/access.ts';
 import type { Authority, User } from '../../accounts/account.ts';
 import type { Backups } from '../../backups/backups.ts';
 import type { RequestContext } from '../../http/context.ts';
+import type { GatheredFigures } from '../../http/gathered-figures.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Search } from '../../search/search.ts';
 import { type AdoptionDependencies, adoptions, gatewayList } from './adoptions.ts';
@@ -13,6 +14,8 @@ import { putQuota, usage } from './usage.ts';
 export interface OperatorDependencies extends BalanceDependencies, AdoptionDependencies {
   authority: Authority;
   db: D1Database | undefined;
+  /** Null: FIGURES is not bound. */
+  figures: GatheredFigures | null;
   /** Null: accounts and collections are not kept here. */
   backups: Backups | null;
   /** Null: collections are not kept here. */
@@ -49,6 +52,7 @@ function dispatch(
   if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
   if (subject === 'search' && isGet && first === '') return searchState(deps.search);
   if (subject === 'search' && context.method === 'POST') return searchAction(first, deps.search);
+  if (subject === 'figures' && isGet) return figuresOf(deps);
   if (subject === 'backup' && (isGet || context.method === 'POST')) return backup(context.method, deps.backups);
   if (subject === 'restore' && context.method === 'POST') return restore(first, deps.backups);
   if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
@@ -64,4 +68,13 @@ async function erase(uuid: string, { eraseCollection }: OperatorDependencies): P
   if (!(await eraseCollection(uuid)))
     throw new KeepError('not_found', { message: 'there is no such collection, nor a backup of it' });
   return Response.json({ uuid, erased: true });
+}
+
+/** `GET figures`: sums over all isolates since the service began, `name{labels}` to value. */
+async function figuresOf({ figures }: OperatorDependencies): Promise<Response> {
+  if (figures === null)
+    throw new KeepError('not_configured', {
+      message: 'figures are gathered by the Durable Object FIGURES: bind it in wrangler.toml',
+    });
+  return Response.json({ series: Object.fromEntries(await figures.read()) });
 }
