@@ -59,6 +59,9 @@ describe('an object that is put', () => {
     const header = `x-amz-checksum-${name}`;
     const good = await put('/sum', 'hello', { [header]: value });
     expect([good.status, good.headers.get(header)]).toEqual([200, value]);
+    const enabled = { headers: { 'x-amz-checksum-mode': 'ENABLED' } };
+    expect((await s3('/sum', enabled)).headers.get(header)).toBe(value);
+    expect((await s3('/sum')).headers.get(header)).toBeNull();
     const wrong = await put('/sum', 'hellO', { [header]: value });
     expect([wrong.status, wrong.code]).toEqual([400, 'BadDigest']);
     expect((await put('/sum', 'x', { [header]: 'short' })).code).toBe('InvalidRequest');
@@ -236,6 +239,10 @@ describe('deleting', () => {
     expect(answer.text.match(/<Deleted>/g)).toHaveLength(list.length);
     expect((await s3('?list-type=2&prefix=bulk')).text.match(/<Key>.*?<\/Key>/g)).toEqual(['<Key>bulk3</Key>']);
     expect((await s3('?delete', { method: 'POST', body: '<Delete><Object>' })).code).toBe('MalformedXML');
+    const guarded = (etag: string) => `<Delete><Object><Key>bulk3</Key><ETag>${etag}</ETag></Object></Delete>`;
+    expect((await s3('?delete', { method: 'POST', body: guarded(md5('x')) })).code).toBe('PreconditionFailed');
+    expect((await s3('?delete', { method: 'POST', body: guarded(md5('/bulk3')) })).text).toContain('<Deleted>');
+    expect((await s3('/bulk3')).code).toBe('NoSuchKey');
   });
 });
 

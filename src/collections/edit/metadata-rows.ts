@@ -83,9 +83,11 @@ export function metadataStatements(
   ];
 }
 
-/** An ETag that a client was given stands for the content it was given for. */
+/** An ETag or checksum that a client was given stands for the content it was given for. */
 function bound(metadata: FileMetadata, ranges: readonly BlockRange[]): FileMetadata {
-  return metadata.etag === undefined ? metadata : { ...metadata, of: etagOfRanges(ranges) };
+  return metadata.etag === undefined && metadata.checksum === undefined
+    ? metadata
+    : { ...metadata, of: etagOfRanges(ranges) };
 }
 
 /** The ETag of a file by whose content `derived` is: a stored one goes before it, if it is for the same content. */

@@ -38,9 +38,10 @@ export async function completeUpload(
   }
   const { metadata, checksum } = found.upload;
   const { ranges, ...result } = await assemble(request, rows, checksum);
+  const kept = result.checksum === null ? {} : { checksum: result.checksum };
   const outcome = await edit({
     writer,
-    edits: [{ kind: 'put', path, ranges, metadata: { ...metadata, modified: now(), etag: result.etag } }],
+    edits: [{ kind: 'put', path, ranges, metadata: { ...metadata, ...kept, modified: now(), etag: result.etag } }],
     conditions,
     lockTokens: [],
     completes: { upload: id, result: JSON.stringify({ ...result, parts: await digestOf(named) }) },

@@ -36,7 +36,10 @@ export async function copyObject(call: S3Call): Promise<Response> {
   const ranges = rangesOf(source, { offset: 0, length: source.size });
   const kept = directive === 'REPLACE' ? objectMetadata(headers, now) : { ...copied(source.metadata), modified: now };
   const metadata = source.etag === objectEtagOfRanges(ranges) || isMarker ? kept : { ...kept, etag: source.etag };
-  const edit: Edit = isMarker ? { kind: 'mkdir', path, metadata } : { kind: 'put', path, ranges, metadata };
+  const sum = !source.checksum ? {} : { checksum: source.checksum };
+  const edit: Edit = isMarker
+    ? { kind: 'mkdir', path, metadata }
+    : { kind: 'put', path, ranges, metadata: { ...metadata, ...sum } };
   await writing.commits.edit(uuid, {
     writer,
     edits: [edit],

@@ -3,7 +3,7 @@ import { type Bucket, openBucket } from './bucket.ts';
 import { checkKey, objectKey, type S3Call } from './call.ts';
 import { S3Error, s3FailureOf } from './errors.ts';
 import { children, childText, requestXml } from './request-xml.ts';
-import { type WriteTarget, writeConditions, writeTarget } from './write-place.ts';
+import { matchConditions, type WriteTarget, writeConditions, writeTarget } from './write-place.ts';
 import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 
 const MAX_KEYS = 1000;
@@ -14,10 +14,18 @@ export async function deleteObject(call: S3Call): Promise<Response> {
   const key = objectKey(call);
   const target = await targetOrNull(call, key, await openBucket(call));
   if (target !== null) {
-    const conditions = writeConditions(call.context.request.headers, target.path);
+    const { headers } = call.context.request;
+    if (headers.has('x-amz-if-match-last-modified-time') || headers.has('x-amz-if-match-size'))
+      throw unknownCondition();
+    const conditions = writeConditions(headers, target.path);
     await commitDeletes(target, [editOf(target)], conditions);
   }
   return new Response(null, { status: 204 });
+}
+
+/** What a client wants to guard must not be deleted without a look. */
+function unknownCondition(): S3Error {
+  return new S3Error('NotImplemented', 'the condition of a delete is an ETag: time and size are not looked at');
 }
 
 /** Objects have no versions: `null` is the only one. */
@@ -35,16 +43,22 @@ export async function deleteObjects(call: S3Call): Promise<Response> {
   const keys = objects.map((object) => {
     const key = childText(object, 'Key');
     if (key === undefined || key === '') throw new S3Error('MalformedXML');
-    return { key, versionId: childText(object, 'VersionId') };
+    const isOther = childText(object, 'LastModifiedTime') ?? childText(object, 'Size');
+    return { key, versionId: childText(object, 'VersionId'), etag: childText(object, 'ETag'), isOther };
   });
   const failures = new Map<string, unknown>();
   const byCollection = new Map<string, { target: WriteTarget; keys: string[]; edits: Edit[] }>();
   const finder = targetFinder(call, bucket);
-  for (const { key, versionId } of keys) {
+  for (const { key, versionId, etag, isOther } of keys) {
     try {
       requireCurrent(versionId);
       const target = await finder(key);
+      if (isOther !== undefined) throw unknownCondition();
       if (target === null) continue;
+      if (etag !== undefined) {
+        await commitDeletes(target, [editOf(target)], matchConditions(etag, target.path));
+        continue;
+      }
       const group = byCollection.get(target.uuid) ?? { target, keys: [], edits: [] };
       byCollection.set(target.uuid, group);
       group.keys.push(key);

@@ -44,7 +44,8 @@ export async function getObject(call: S3Call): Promise<Response> {
 }
 
 /** What is known of an object beside its content: `x-amz-meta-*`, and headers that its writer wanted back. */
-export function objectHeaders({ context, deps }: S3Call, { metadata }: FoundObject): Record<string, string> {
+export function objectHeaders({ context, deps }: S3Call, object: FoundObject): Record<string, string> {
+  const { metadata } = object;
   const values = Object.entries(metadata?.values ?? {}).map(([name, value]) => [`x-amz-meta-${name}`, value]);
   return {
     'Cache-Control': 'private, no-cache, no-transform',
@@ -52,7 +53,15 @@ export function objectHeaders({ context, deps }: S3Call, { metadata }: FoundObje
     ...(isOwnHost(context.request, deps.s3) ? {} : { 'Content-Security-Policy': 'sandbox' }),
     ...titled(metadata?.headers ?? {}),
     ...Object.fromEntries(values),
+    ...checksumOf(context.request, object),
   };
+}
+
+/** For clients that ask for it; of a range there is none. */
+function checksumOf({ headers }: Request, { checksum }: FoundObject): Record<string, string> {
+  const isWanted = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && !headers.has('Range');
+  if (!isWanted || !checksum) return {};
+  return { [`x-amz-checksum-${checksum.name}`]: checksum.value, 'x-amz-checksum-type': checksum.type };
 }
 
 /** Pages of users must not act with the cookies of other surfaces, which may be good on every host but S3's own. */

@@ -39,5 +39,5 @@ function encodingOf(headers: Headers): string | null {
     .split(',')
     .map((encoding) => encoding.trim())
     .filter((encoding) => encoding !== '' && encoding.toLowerCase() !== 'aws-chunked');
-  return encodings.length === 0 ? null : encodings.join(',');
+  return encodings.length === 0 ? null : encodings.join(', ');
 }

@@ -19,6 +19,8 @@ export interface FoundObject {
   metadata: FileMetadata | undefined;
   /** With quotes. */
   etag: string;
+  /** The checksum that its content was sent with. */
+  checksum: FileMetadata['checksum'] | null;
   type: string;
   /** Unix milliseconds. */
   modified: number;
@@ -50,6 +52,7 @@ export async function findObject(call: S3Call, key: string): Promise<FoundObject
     size: isMarker ? 0 : nodeSize(tree, node),
     metadata,
     etag: await etagOf(tree, node, metadata),
+    checksum: isMarker ? null : await checksumOf(tree, node, metadata),
     type: metadata?.contentType ?? (isMarker ? DIRECTORY_TYPE : contentType(path.slice(path.lastIndexOf('/') + 1))),
     modified: metadata?.modified ?? Date.parse(collection.modifiedAt),
   };
@@ -61,6 +64,12 @@ export async function etagOf(tree: FileTree, node: number, metadata: FileMetadat
   const { etag, of } = metadata ?? {};
   if (etag !== undefined && (of === undefined || of === (await fileEtag(tree, node)))) return etag;
   return objectEtag(tree, node);
+}
+
+/** The checksum that is kept, if it is of this content. */
+async function checksumOf(tree: FileTree, node: number, metadata: FileMetadata | undefined) {
+  const { checksum, of } = metadata ?? {};
+  return checksum !== undefined && of === (await fileEtag(tree, node)) ? checksum : null;
 }
 
 /** The MD5 of nothing. */

@@ -20,8 +20,11 @@ export async function putObject(call: S3Call): Promise<Response> {
   const received = await receiveObject(call, await uploadDestination(call, target));
   if (isMarker && received.size > 0)
     throw new S3Error('InvalidArgument', 'a key that ends with a slash names a directory: it has no content');
+  const checksum = received.checksum === null ? {} : { checksum: { ...received.checksum, type: 'FULL_OBJECT' } };
   const ranges = received.blocks.map(({ locator, size }): BlockRange => ({ locator, offset: 0, length: size }));
-  const edit: Edit = isMarker ? { kind: 'mkdir', path, metadata } : { kind: 'put', path, ranges, metadata };
+  const edit: Edit = isMarker
+    ? { kind: 'mkdir', path, metadata }
+    : { kind: 'put', path, ranges, metadata: { ...metadata, ...checksum } };
   await writing.commits.edit(uuid, {
     writer,
     edits: [edit],

@@ -75,7 +75,8 @@ export function writeConditions(headers: Headers, path: string): Condition[] {
   ];
 }
 
-function matchConditions(ifMatch: string, path: string): Condition[] {
+/** The object must be there, with this ETag. */
+export function matchConditions(ifMatch: string, path: string): Condition[] {
   const etag = ifMatch.split(',').map((tag) => quotedEtag(tag));
   return [
     {
