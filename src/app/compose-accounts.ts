@@ -25,6 +25,7 @@ import { createCollections } from '../collections/collections.ts';
 import { createCommits } from '../collections/commits.ts';
 import { createD1Source } from '../collections/d1-source.ts';
 import { createGroups } from '../collections/groups.ts';
+import { nameFiles } from '../collections/name-files.ts';
 import type { CollectionSource } from '../collections/source.ts';
 import { sweepUploads } from '../collections/uploads/upload-rows.ts';
 import { sweepVersions } from '../collections/versions.ts';
@@ -123,7 +124,7 @@ function embedded(
   config: Config,
   {
     db: bare,
-    logsDb,
+    logsDb: bareLogs,
     searchDb,
     manifests,
     uploads,
@@ -142,6 +143,7 @@ function embedded(
   const { clusterId } = config;
   const facts = factsOf(config);
   const db = watchedDatabase(bare, backupWatches({ db: bare, manifests }));
+  const logsDb = bareLogs === bare ? db : bareLogs;
   const setup = {
     db,
     manifests,
@@ -202,11 +204,12 @@ function embedded(
       const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
       for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);
       await sweepUploads(bare, Date.now(), committing.dropParts);
+      await nameFiles(db, manifests);
       await search.keepUp();
       await takeAudit(db, logsDb, clusterId, AUDIT_STEPS);
       await uploads.flush();
       // Both: rows from before LOGS_DB was bound stay in DB.
-      for (const from of new Set([bare, logsDb])) await sweepLogs(from, config.retention, Date.now());
+      for (const from of new Set([bare, bareLogs])) await sweepLogs(from, config.retention, Date.now());
       await sweepTokens(db, config.retention, Date.now());
     },
   };

@@ -71,6 +71,17 @@ export async function stageManifest(
   }
 }
 
+/** The `fileNames` of a stored text, which is read as far as they go. @throws KeepError for a text that is no manifest */
+export async function fileNamesOf(text: ReadableStream<Uint8Array>): Promise<string> {
+  const counter = createCounter();
+  const parser = new ManifestParser(counter, STORE_RULES);
+  for await (const chunk of text) {
+    parser.push(chunk);
+    if (counter.hasAllNames()) break;
+  }
+  return counter.names();
+}
+
 /** What the Arvados API keeps of file names for searches. */
 const MAX_NAMES_CHARS = 8192;
 
@@ -98,6 +109,7 @@ function createCounter() {
           message: 'the files of the manifest have more than 2^53-1 bytes in all',
         });
     },
+    hasAllNames: () => nameChars >= MAX_NAMES_CHARS,
     names: () => names.join('\n').toWellFormed(),
   };
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, devices, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { api, createUser } from '../support/api.ts';
 import { startBrowser } from '../support/browser.ts';
 import { createCollection, stored, type TestCollection } from '../support/collections.ts';
 import { blockOf, md5, randomBlock } from '../support/keep.ts';
@@ -141,6 +142,27 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
       expect(problems).toEqual([]);
     });
   }
+
+  test('opens a sharing link without an account, follows it to a file, and is refused once it is revoked', async () => {
+    const ann = await createUser(service, 'ann');
+    const manifest_text = `. ${report.locator} 0:9:letter.txt\n`;
+    const record = { owner_uuid: ann.uuid, name: 'for Eve', manifest_text };
+    const { uuid } = (await api(service, 'collections', { body: { collection: record } })).json;
+    const body = { sharing_link: { collection_uuid: uuid } };
+    const link = (await api(service, 'sharing_links', { token: ann.token, body })).json;
+    await using context = await browser.newContext();
+    const page = await context.newPage();
+    expect((await page.goto(link.href))?.status()).toBe(200);
+    expect(await names(page)).toEqual(['letter.txt']);
+    await shoot(page, 'sharing-link');
+    const address = await page.locator('a.item').getAttribute('href');
+    const file = await context.request.get(new URL(address ?? '', page.url()).href);
+    expect(await file.text()).toBe(new TextDecoder().decode(report.data.subarray(0, 9)));
+    await api(service, `sharing_links/${link.uuid}`, { method: 'DELETE', token: ann.token });
+    const again = await page.goto(link.href);
+    expect([401, 404]).toContain(again?.status());
+    expect(await page.content()).not.toContain('letter.txt');
+  });
 
   test('without scripts lists, sorts, and saves a selection', async () => {
     await using context = await browser.newContext({ javaScriptEnabled: false });

@@ -432,6 +432,9 @@ test('who changed what, by whatever way, is in the log of the record; with whom 
       ['trash', bob.uuid, undefined],
       ['untrash', bob.uuid, undefined],
     ]);
+  // Without naming a record: of all that may be read.
+  const trashed = (await get('logs', cat, { filters: [['event_type', '=', 'trash']] })).json.items;
+  expect(trashed.map((event: Json) => event.object_uuid)).toEqual([uuid]);
   await expect.poll(() => events(ann, ['share'])).toEqual([['share', ann.uuid, undefined]]);
   expect(await events(cat, ['share'])).toEqual([['share', ann.uuid, undefined]]);
   expect(await events(bob, ['share'])).toEqual([]);
