@@ -4,12 +4,15 @@ import { BLOCK_BYTES } from '../test/support/keep.ts';
 import type { BenchContext, Subject } from './context.ts';
 import { median } from './measure.ts';
 import { formatRows, isOver, type Row, saveResults } from './report.ts';
+import { archives } from './subjects/archives.ts';
 import { balance } from './subjects/balance.ts';
 import { blocks } from './subjects/blocks.ts';
 import { cli } from './subjects/cli.ts';
 import { commits } from './subjects/commits.ts';
 import { downloads } from './subjects/downloads.ts';
+import { files } from './subjects/files.ts';
 import { queues } from './subjects/queues.ts';
+import { ranges } from './subjects/ranges.ts';
 import { records } from './subjects/records.ts';
 import { s3 } from './subjects/s3.ts';
 
@@ -17,7 +20,7 @@ import { s3 } from './subjects/s3.ts';
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
-const SUBJECTS: Subject[] = [blocks, downloads, commits, cli, queues, records, balance, s3];
+const SUBJECTS: Subject[] = [blocks, files, ranges, downloads, archives, commits, cli, queues, records, balance, s3];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,5 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 
+const MIB = 2 ** 20;
+
 interface Bindings {
   BLOCKS: R2Bucket;
   ROWS: DurableObjectNamespace<Rows>;
@@ -25,6 +27,17 @@ export default {
       const { readable, writable } = new FixedLengthStream(Number(searchParams.get('bytes')));
       execution.waitUntil(pipeAll(BLOCKS, key.split(','), writable));
       return new Response(readable, { headers });
+    }
+    // Part of one object, read and hashed by whole MiB: KEY?offset=N&length=N&checked
+    if (searchParams.has('checked')) {
+      const [offset, length] = [Number(searchParams.get('offset')), Number(searchParams.get('length'))];
+      const from = Math.floor(offset / MIB) * MIB;
+      const until = Math.ceil((offset + length) / MIB) * MIB;
+      const whole = await BLOCKS.get(key, { range: { offset: from, length: until - from } });
+      const bytes = await new Response(whole?.body).arrayBuffer();
+      for (let at = 0; at < bytes.byteLength; at += MIB)
+        await crypto.subtle.digest('SHA-256', new Uint8Array(bytes, at, Math.min(MIB, bytes.byteLength - at)));
+      return new Response(new Uint8Array(bytes, offset - from, length), { headers });
     }
     // Part of one object: KEY?offset=N&length=N
     const range = searchParams.has('offset')

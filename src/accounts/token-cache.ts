@@ -23,10 +23,16 @@ export function withTokenCache(next: Authority, ttlSeconds: number, now: () => n
     now,
   });
   let changes = 0;
+  // A request asks two or three times who its token is.
+  let last = { token: '', key: '' };
+  const keyOf = async (token: string) => {
+    if (last.token !== token) last = { token, key: await cacheKey(token) };
+    return last.key;
+  };
   return {
     async identify(token, signal) {
       if (boundedToken(token) === '') return null;
-      const key = await cacheKey(token);
+      const key = await keyOf(token);
       const cached = accounts.get(key);
       if (cached !== undefined) return cached;
       const asked = now();

@@ -52,7 +52,7 @@ const ranged = createBoundedMap<number>({ maxEntries: 10_000, maxBytes: 2 * 1024
 export function isWorthWhole(hash: string, size: number, { length }: ByteRange): boolean {
   const before = ranged.get(hash) ?? 0;
   ranged.set(hash, before + length);
-  return size <= DIGEST_CHUNK_BYTES || before + length >= size * WORTH_SHARE;
+  return size <= DIGEST_CHUNK_BYTES || length === size || before + length >= size * WORTH_SHARE;
 }
 
 /** Copies a block past its reader, who has asked for a part. */

@@ -108,6 +108,30 @@ export function checkedChunks(body: ReadableStream<Uint8Array>, digests: Uint8Ar
   };
 }
 
+/**
+ * The bytes of `range` from a body that is its checkable range, which is held.
+ * @throws KeepError corrupt
+ */
+export async function checkedBytes(
+  body: ReadableStream<Uint8Array>,
+  digests: Uint8Array,
+  range: ByteRange,
+  size: number,
+): Promise<Uint8Array> {
+  const { offset, length } = checkableRange(range, size);
+  const bytes = (await chunksOf(body).next(undefined, length)) ?? new Uint8Array(0);
+  if (bytes.byteLength !== length) throw new KeepError('corrupt');
+  const first = offset / DIGEST_CHUNK_BYTES;
+  const count = Math.ceil(length / DIGEST_CHUNK_BYTES);
+  const checks = Array.from({ length: count }, async (_, i) => {
+    const digest = await sha256(bytes.subarray(i * DIGEST_CHUNK_BYTES, (i + 1) * DIGEST_CHUNK_BYTES));
+    return isSame(digest, digests.subarray((first + i) * DIGEST_BYTES, (first + i + 1) * DIGEST_BYTES));
+  });
+  if (!(await Promise.all(checks)).every(Boolean)) throw new KeepError('corrupt');
+  // A copy: a slow reader must not hold the rest.
+  return bytes.slice(range.offset - offset, range.offset - offset + range.length);
+}
+
 async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
 }

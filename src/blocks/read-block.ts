@@ -1,7 +1,9 @@
+import { waitUntil } from 'cloudflare:workers';
 import { KeepError } from '../keep/errors.ts';
 import { EMPTY_HASH } from '../keep/limits.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
-import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
+import { anyChunksOf } from '../streams/chunks.ts';
+import { drain } from '../streams/verify.ts';
 import {
   type BlockFound,
   type BlockRead,
@@ -19,6 +21,7 @@ import { NO_CACHE } from './edge-cache.ts';
 import { copyAside, isWorthWhole, nearOf } from './pull-through.ts';
 import { knownDigests } from './range-digests.ts';
 import { type Attempt, tryMounts } from './try-mounts.ts';
+import { createTurns } from './turns.ts';
 import { verifiedRange } from './verified-range.ts';
 import { verifyWhole, wholeBlock, wholeOf } from './whole-block.ts';
 
@@ -41,7 +44,8 @@ export function readWhole(wanted: Wanted): Promise<BlockRead> {
 
 /**
  * Part of one block. An attested block is read from just there, unless ranges are to be checked (verified-range.ts). A
- * small block is read whole, so that the cache has it for the ranges that follow.
+ * block of up to a MiB is read whole, and a larger one whose ranges have been read a lot is brought into the cache, for
+ * the ranges that follow.
  *
  * @param range lies inside the block: `offset + length <= size`
  * @throws KeepError as readBlock
@@ -52,13 +56,28 @@ export async function readBlockRange(
   range: ByteRange,
   options: ReadOptions = {},
 ): Promise<BlockRead> {
-  const cached = await fromCache(source, hash, options, range);
+  const { size } = options;
+  const isWorth = typeof size === 'number' && isWorthWhole(hash, size, range);
+  const cached = await fromCache(source, hash, options, range, isWorth);
   if (cached !== null) return cached;
   const wanted: Wanted = { ...options, source, hash };
-  const { size } = options;
-  if (typeof size === 'number' && size <= SMALL_BLOCK_BYTES && source.cache !== NO_CACHE)
-    return part(await readWhole(wanted), range);
-  return readFrom(wanted, (at) => rangeAt(wanted, at, range));
+  if (!isWorth || source.cache === NO_CACHE || FILLING.isTaken(hash))
+    return readFrom(wanted, (at) => rangeAt(wanted, at, range, isWorth));
+  if (size <= MAX_HELD_BYTES) return FILLING.take(hash, () => readWhole(wanted).then((whole) => part(whole, range)));
+  const read = await readFrom(wanted, (at) => rangeAt(wanted, at, range, isWorth));
+  if (range.length < size) waitUntil(FILLING.take(hash, () => fillAside(source, hash, size)).catch(() => undefined));
+  return read;
+}
+
+/** Up to this size a block is held for a range of it. */
+const MAX_HELD_BYTES = 2 ** 20;
+/** Blocks that a request brings into the cache whole; others read their ranges meanwhile. */
+const FILLING = createTurns(60_000);
+
+/** Brings a block into the cache whose ranges have been read a lot. */
+async function fillAside(source: BlockSource, hash: string, size: number): Promise<void> {
+  const { body } = await readWhole({ source, hash, size });
+  await drain(anyChunksOf(body));
 }
 
 async function fromCache(
@@ -66,11 +85,11 @@ async function fromCache(
   hash: string,
   options: ReadOptions,
   range?: ByteRange,
+  isWorth = true,
 ): Promise<BlockRead | null> {
   const { size } = options;
   if (source.tier && typeof size === 'number') {
-    const isForTier = range === undefined || range.length === size || isWorthWhole(hash, size, range);
-    const tiered = isForTier ? await source.tier.read(hash, size, range) : null;
+    const tiered = isWorth ? await source.tier.read(hash, size, range) : null;
     if (tiered !== null) return tiered;
   }
   const cached = await source.cache.match(hash, range === undefined ? options : { ...options, range });
@@ -84,7 +103,7 @@ async function part({ body, ...found }: BlockRead, { offset, length }: ByteRange
   return { ...found, body: streamOf(bytes.subarray(offset, offset + length)) };
 }
 
-async function rangeAt(wanted: Wanted, at: Attempt, range: ByteRange): Promise<BlockRead | null> {
+async function rangeAt(wanted: Wanted, at: Attempt, range: ByteRange, isWorth: boolean): Promise<BlockRead | null> {
   const { source, hash, size } = wanted;
   const isWhole = range.offset === 0 && range.length === size;
   const mustCheck =
@@ -99,7 +118,7 @@ async function rangeAt(wanted: Wanted, at: Attempt, range: ByteRange): Promise<B
     return verifiedRange(wanted, at, range, object.size);
   }
   const near = nearOf(source.mounts, at.mount, at.missed);
-  if (near !== null && isWorthWhole(hash, object.size, range)) copyAside(near, at.mount, hash);
+  if (near !== null && isWorth) copyAside(near, at.mount, hash);
   return { body: object.body, size: object.size, from: at.mount.uuid, vouched };
 }
 

@@ -1,16 +1,25 @@
 import { waitUntil } from 'cloudflare:workers';
-import { KeepError } from '../keep/errors.ts';
 import { DIGEST_CHUNK_BYTES } from '../storage/bucket-layout.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
-import { CHUNK_BYTES, type Chunks } from '../streams/chunks.ts';
+import type { Chunks } from '../streams/chunks.ts';
 import { pacedBody } from '../streams/paced-body.ts';
 import { verifiedBytes } from '../streams/verify.ts';
 import { type BlockRead, judge, judged, openAt, streamOf, type Wanted } from './block-source.ts';
-import { checkableRange, checkedChunks, createDigester, knownDigests, rememberDigests } from './range-digests.ts';
+import {
+  checkableRange,
+  checkedBytes,
+  checkedChunks,
+  createDigester,
+  knownDigests,
+  rememberDigests,
+} from './range-digests.ts';
 import type { Attempt } from './try-mounts.ts';
 import { createTurns } from './turns.ts';
 import { verifyWhole } from './whole-block.ts';
+
+/** Up to this length what has to be read is held and checked at once. */
+const HELD_BYTES = 2 * DIGEST_CHUNK_BYTES;
 
 /** Hashing of whole blocks: ranges of one block that are asked for together wait for the first of them. */
 const HASHING = createTurns(60_000);
@@ -52,9 +61,10 @@ async function byDigests(wanted: Wanted, at: Attempt, range: ByteRange, size: nu
   const object = await openAt(wanted, at, needed);
   if (object === null) return null;
   await judged(wanted, object, false);
+  if (needed.length <= HELD_BYTES) return { body: streamOf(await checkedBytes(object.body, digests, range, size)) };
   const chunks = checkedChunks(object.body, digests, range);
+  // The first one while a status can still be sent.
   const first = await chunks.next();
-  if (range.length <= CHUNK_BYTES) return { body: streamOf(await joined(first, chunks, range.length)) };
   return pacedBody(after(first, chunks), range.length, wanted.signal);
 }
 
@@ -100,17 +110,4 @@ function after(first: Uint8Array | null, rest: Chunks): Chunks {
     },
     cancel: (reason) => rest.cancel(reason),
   };
-}
-
-/** All chunks in one buffer of `length` bytes. */
-async function joined(first: Uint8Array | null, rest: Chunks, length: number): Promise<Uint8Array> {
-  if (first?.byteLength === length) return first;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (let chunk = first; chunk !== null; chunk = await rest.next()) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  if (at < length) throw new KeepError('corrupt');
-  return bytes;
 }

@@ -51,17 +51,18 @@ export function createOpener(
     async open(id, token, fresh, signal) {
       // What a UUID stands for may change with every commit, and a commit is seen at once.
       const ttlSeconds = id.includes('+') ? openTtlSeconds : readStalenessSeconds;
+      if (ttlSeconds === 0) return source.open(id, token, signal);
       const key = await cacheKey(id, token);
       const found = fresh ? undefined : opened.get(key);
       // Counted before the source is asked: a change in between is looked for once more than needed.
-      const counts = changesOf !== undefined && ttlSeconds > 0 && !id.includes('+');
+      const counts = changesOf !== undefined && !id.includes('+');
       const changes = counts ? await changesOf(id).catch(() => -1) : 0;
       if (found !== undefined && changes === found.changes && changes >= 0 && (await isAccepted(token)))
         return found.collection;
       opened.delete(key);
       const until = now() + ttlSeconds * 1000;
       const collection = await source.open(id, token, signal);
-      if (collection === null || ttlSeconds === 0 || changes < 0) return collection;
+      if (collection === null || changes < 0) return collection;
       // The closure below holds both texts.
       const bytes = 1000 + 2 * (id.length + token.length + collection.name.length);
       opened.set(key, { collection: slim(collection, () => source.open(id, token)), changes, bytes }, until);

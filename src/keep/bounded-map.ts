@@ -101,5 +101,9 @@ export async function cacheKey(...texts: string[]): Promise<string> {
   // JSON keeps apart texts that are cut differently, and lone surrogates, which are all one character in UTF-8.
   const bytes = new TextEncoder().encode(JSON.stringify(texts));
   const digest = await crypto.subtle.digest('SHA-256', bytes);
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  let key = '';
+  for (const byte of new Uint8Array(digest)) key += HEX[byte];
+  return key;
 }
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));

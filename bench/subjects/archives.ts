@@ -1,0 +1,124 @@
+import { createCollection } from '../../test/support/collections.ts';
+import { BLOCK_BYTES, bearer, putBlock, randomBlock, request, type TestBlock } from '../../test/support/keep.ts';
+import { ROOT_TOKEN, startService, type TestService } from '../../test/support/service.ts';
+import { download, upload } from '../clients.ts';
+import type { BenchContext, Subject } from '../context.ts';
+import { cpuSeconds, median } from '../measure.ts';
+import type { Row } from '../report.ts';
+
+const token = bearer(ROOT_TOKEN);
+const ZIP = '?accept=application/zip&disposition=attachment';
+const GIB_BLOCKS = 16;
+
+interface Content {
+  name: string;
+  /** Blocks in the order of the archive's bytes. */
+  blocks: TestBlock[];
+  /** Lines of the manifest. */
+  manifest: string;
+  atMost: number;
+}
+
+/** ZIP archives, held against a bare Worker that pipes the objects that hold the same bytes. */
+export const archives: Subject = {
+  name: 'archives',
+  async run(context) {
+    await using floor = await startService({ configFile: 'bench/floor/wrangler.toml' });
+    await using edge = await startService();
+    const rows: Row[] = [];
+    for (const make of [tiny, middling, large]) rows.push(...(await measure(context, floor, edge, make())));
+    return rows;
+  },
+};
+
+/** Files of `bytes` that fill one block after another. */
+function packed(name: string, count: number, bytes: number, blockBytes: number, atMost: number): Content {
+  const perBlock = Math.floor(blockBytes / bytes);
+  const blocks: TestBlock[] = [];
+  const lines: string[] = [];
+  for (let from = 0; from < count; from += perBlock) {
+    const here = Math.min(perBlock, count - from);
+    const block = randomBlock(here * bytes);
+    blocks.push(block);
+    const files = Array.from({ length: here }, (_, i) => `${i * bytes}:${bytes}:f${String(from + i).padStart(6, '0')}`);
+    lines.push(`. ${block.locator} ${files.join(' ')}\n`);
+  }
+  return { name, blocks, manifest: lines.join(''), atMost };
+}
+
+const tiny = () => packed('20,000 files of 250 bytes', 20_000, 250, 5_000_000, 3);
+const middling = () => packed('2,000 files of 100 KB', 2000, 100_000, BLOCK_BYTES, 1.2);
+
+function large(): Content {
+  const block = randomBlock(BLOCK_BYTES);
+  const blocks = Array.from({ length: 3 * GIB_BLOCKS }, () => block);
+  const bytes = GIB_BLOCKS * BLOCK_BYTES;
+  const files = [0, 1, 2].map((i) => `${i * bytes}:${bytes}:file${i}`);
+  const manifest = `. ${blocks.map(({ locator }) => locator).join(' ')} ${files.join(' ')}\n`;
+  return { name: '3 files of 1 GiB', blocks, manifest, atMost: 1.2 };
+}
+
+async function measure(
+  { rounds, say }: BenchContext,
+  floor: TestService,
+  edge: TestService,
+  { name, blocks, manifest, atMost }: Content,
+): Promise<Row[]> {
+  for (const block of new Set(blocks)) {
+    await putBlock(edge.url, block);
+    await upload(`${floor.url}/${block.hash}`, block.data);
+  }
+  const bytes = blocks.reduce((sum, { data }) => sum + data.length, 0);
+  const bare = `${floor.url}/${blocks.map(({ hash }) => hash).join(',')}?bytes=${bytes}`;
+  const side = async (service: TestService, url: string, length: number) => {
+    const cpu = cpuSeconds(service.workerdPid);
+    const started = performance.now();
+    await download(url, length, token);
+    return { cpu: cpuSeconds(service.workerdPid) - cpu, seconds: (performance.now() - started) / 1000 };
+  };
+  const [piped, first, again] = [[], [], []] as { cpu: number; seconds: number }[][];
+  let reads = 0;
+  for (let round = 0; round < Math.min(rounds, 3); round++) {
+    say(`${name}, round ${round + 1}`);
+    // Another collection of the same files has no checksums yet.
+    const { uuid } = await createCollection(
+      edge,
+      `${manifest}./round 0:0:${round}\n`.replace('./round', `./round${round} d41d8cd98f00b204e9800998ecf8427e+0`),
+    );
+    const url = `${edge.url}/c=${uuid}/${ZIP}`;
+    const head = await fetch(url, { method: 'HEAD', headers: token });
+    const length = Number(head.headers.get('content-length'));
+    piped?.push(await side(floor, bare, bytes));
+    const before = await storeReads(edge);
+    first?.push(await side(edge, url, length));
+    if (round === 0) reads = (await storeReads(edge)) - before;
+    again?.push(await side(edge, url, length));
+  }
+  const of = (taken: { cpu: number; seconds: number }[] = [], what: 'cpu' | 'seconds') =>
+    median(taken.map((sample) => sample[what]));
+  const row = (what: string, edgeCpu: number, floorCpu: number): Row => ({
+    what,
+    edge: edgeCpu,
+    floor: floorCpu,
+    ratio: edgeCpu / floorCpu,
+    unit: 's CPU',
+  });
+  return [
+    { ...row(`ZIP of ${name} / bare pipe`, of(first, 'cpu'), of(piped, 'cpu')), target: { atMost } },
+    row(`the same again / bare pipe, ${name}`, of(again, 'cpu'), of(piped, 'cpu')),
+    {
+      what: `time of the second download / the first, ${name}`,
+      edge: of(again, 'seconds'),
+      floor: of(first, 'seconds'),
+      ratio: of(again, 'seconds') / of(first, 'seconds'),
+      unit: 's',
+      target: { atMost: 1.1 },
+    },
+    { what: `store reads, ${name}`, edge: reads, floor: new Set(blocks).size, unit: 'reads' },
+  ];
+}
+
+async function storeReads(service: TestService): Promise<number> {
+  const { text } = await request(`${service.url}/metrics`, { token: service.managementToken });
+  return Number(/^arvados_keepstore_volume_operations\{[^}]*operation="get"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
+}

@@ -1,0 +1,119 @@
+import { createCollection } from '../../test/support/collections.ts';
+import { BLOCK_BYTES, putBlock, randomBlock, request } from '../../test/support/keep.ts';
+import { startService, type TestService } from '../../test/support/service.ts';
+import { requestsPerSecond, upload } from '../clients.ts';
+import type { BenchContext, Subject } from '../context.ts';
+import { cpuSeconds, inTurn } from '../measure.ts';
+import type { Row } from '../report.ts';
+
+const KIB = 1024;
+const REQUESTS = 300;
+const CONNECTIONS = 8;
+/** Ranges of a block that the edge cache has. */
+const CACHED_BYTES = 8 * KIB * KIB;
+
+/** Ranges of a file in one block, held against a bare Worker that reads the same range of the same object from R2. */
+export const ranges: Subject = {
+  name: 'ranges',
+  async run(context) {
+    const rows: Row[] = [];
+    await using floor = await startService({ configFile: 'bench/floor/wrangler.toml' });
+    const block = randomBlock(BLOCK_BYTES);
+    await upload(`${floor.url}/${block.hash}`, block.data);
+    for (const [kind, vars] of [
+      ['attested', { VERIFY_READS: 'attested' }],
+      ['verified', { VERIFY_READS: 'always' }],
+    ] as const) {
+      await using edge = await startService({ vars: { ...vars, EDGE_CACHE: 'off' } });
+      await putBlock(edge.url, block);
+      const { uuid } = await createCollection(edge, `. ${block.locator} 0:${BLOCK_BYTES}:file\n`);
+      const url = `${edge.url}/c=${uuid}/file`;
+      rows.push(await first(edge, url, kind));
+      for (const bytes of [64 * KIB, KIB * KIB])
+        rows.push(...(await compare(context, { floor, edge, url, bare: `${floor.url}/${block.hash}`, kind, bytes })));
+    }
+    await using edge = await startService();
+    const small = randomBlock(CACHED_BYTES);
+    await putBlock(edge.url, small);
+    const { uuid } = await createCollection(edge, `. ${small.locator} 0:${CACHED_BYTES}:file\n`);
+    await upload(`${floor.url}/${small.hash}`, small.data);
+    // A whole block of the block API fills the cache.
+    const url = `${edge.url}/c=${uuid}/file`;
+    await request(`${edge.url}/${await putBlock(edge.url, small)}`);
+    for (const bytes of [64 * KIB, KIB * KIB]) {
+      const sides = { floor, edge, url, bare: `${floor.url}/${small.hash}`, kind: 'cached', bytes } as const;
+      rows.push(...(await compare(context, sides, CACHED_BYTES)));
+    }
+    return rows;
+  },
+};
+
+/** In a new isolate; with `always` that is also the first time that the block is hashed. */
+async function first(edge: TestService, url: string, kind: string): Promise<Row> {
+  const before = cpuSeconds(edge.workerdPid);
+  const { status } = await request(url, { headers: { range: 'bytes=5000000-5065535' } });
+  if (status !== 206) throw new Error(`${url}: ${status}`);
+  return {
+    what: `first range of a block, ${kind}`,
+    edge: (cpuSeconds(edge.workerdPid) - before) * 1000,
+    unit: 'ms CPU',
+  };
+}
+
+interface Sides {
+  floor: TestService;
+  edge: TestService;
+  url: string;
+  bare: string;
+  kind: 'attested' | 'verified' | 'cached';
+  bytes: number;
+}
+
+async function compare(
+  { rounds, say }: BenchContext,
+  { floor, edge, url, bare, kind, bytes }: Sides,
+  size = BLOCK_BYTES,
+): Promise<Row[]> {
+  const name = `ranges of ${bytes / KIB} KiB, ${kind}`;
+  say(name);
+  const cpu = { floor: [] as number[], edge: [] as number[] };
+  const offsets = () => Array.from({ length: REQUESTS }, () => Math.floor(Math.random() * (size - bytes)));
+  const run = async (side: 'floor' | 'edge', service: TestService, lines: string[]) => {
+    const before = cpuSeconds(service.workerdPid);
+    const rate = await requestsPerSecond(lines, { connections: CONNECTIONS, seconds: 0 });
+    cpu[side].push(((cpuSeconds(service.workerdPid) - before) * 1000) / REQUESTS);
+    return rate;
+  };
+  const checked = kind === 'verified' ? '&checked' : '';
+  const rate = await inTurn(rounds, {
+    floor: () =>
+      run(
+        'floor',
+        floor,
+        offsets().map((at) => `${bare}?offset=${at}&length=${bytes}${checked}`),
+      ),
+    edge: () =>
+      run(
+        'edge',
+        edge,
+        offsets().map((at) => `${url} bytes=${at}-${at + bytes - 1}`),
+      ),
+  });
+  const least = (values: number[]) => Math.min(...values);
+  return [
+    {
+      what: `${name} a second / bare`,
+      ...rate,
+      unit: '/s',
+      ...(kind === 'attested' ? { target: { atLeast: 0.85 } } : {}),
+    },
+    {
+      what: `processor time, ${name} / bare${checked === '' ? '' : ' read and hash'}`,
+      edge: least(cpu.edge),
+      floor: least(cpu.floor),
+      ratio: least(cpu.edge) / least(cpu.floor),
+      unit: 'ms CPU',
+      ...(kind === 'verified' ? { target: { atMost: 1.3 } } : {}),
+    },
+  ];
+}
