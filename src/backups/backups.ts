@@ -79,7 +79,7 @@ export function createBackups(context: FlushContext, restored: () => Promise<unk
       if ((await readState(db, 'restore')) !== null) return;
       await flushFiles(context);
       await keepSnapshots(context, Date.now());
-      await backUpEarlierCollections(context);
+      await backUpEarlierCollections(context, Date.now());
     },
   };
 }

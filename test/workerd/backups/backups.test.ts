@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, expect, test } from 'vitest';
 import { ACCOUNT_CHANGES, idsOf } from '../../../src/backups/account-log.ts';
 import { backupWatches } from '../../../src/backups/backups.ts';
+import { backUpEarlierCollections } from '../../../src/backups/earlier-collections.ts';
 import { mergeFileLog, readFileLog } from '../../../src/backups/file-log.ts';
 import { restoreStep } from '../../../src/backups/restore.ts';
 import { restoreCollection } from '../../../src/backups/restore-one.ts';
@@ -192,4 +193,23 @@ test('many small objects of file metadata become few, with the last state of eac
     ['f1', '{"n":22}'],
     ['f2', '{"n":23}'],
   ]);
+});
+
+test('after a rollback, what the older version changed without a backup gets one', async () => {
+  const own = uuid('4zz18');
+  const row = collectionRow(own, { modified_at: new Date().toISOString().replace('Z', '000000Z') });
+  const names = Object.keys(row);
+  await bare
+    .prepare(`INSERT INTO collections (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)
+    .bind(...Object.values(row))
+    .run();
+  const backups = async () => (await manifests.list({ prefix: `backups/collections/${own}/` })).objects.length;
+  const later = (ms: number) => backUpEarlierCollections({ db: bare, manifests }, Date.now() + ms);
+  await later(0);
+  expect(await backups()).toBe(1);
+  await bare.prepare('UPDATE collections SET revision = 4 WHERE uuid = ?').bind(own).run();
+  await later(300_000);
+  expect(await backups()).toBe(1);
+  await later(3_600_000);
+  expect(await backups()).toBe(2);
 });
