@@ -16,7 +16,7 @@ const HEADER = /^([0-9a-fA-F]{1,14})(?:;chunk-signature=([0-9a-f]{64}))?$/;
 const TRAILER_SIGNATURE = 'x-amz-trailer-signature';
 
 /**
- * Parses the framing of a body, wherever the pieces that it comes in begin and end. Nothing of the framing is ever given
+ * Parses the framing of a body, wherever the chunks that it comes in begin and end. Nothing of the framing is ever given
  * out as content.
  */
 export class ChunkParser {

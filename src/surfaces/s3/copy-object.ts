@@ -105,7 +105,7 @@ function judgeSource(headers: Headers, { etag, modified }: FoundObject): void {
   if (!holds) throw new S3Error('PreconditionFailed');
 }
 
-/** The blocks behind a range of an object. @throws S3Error InvalidRequest for one in very many pieces */
+/** The blocks behind a range of an object. @throws S3Error InvalidRequest for one in very many ranges */
 export function rangesOf({ tree, node }: FoundObject, range: { offset: number; length: number }): BlockRange[] {
   const ranges: BlockRange[] = [];
   if (isDirectory(tree, node)) return ranges;

@@ -1,12 +1,13 @@
 import { openBucket } from './bucket.ts';
 import { createBucket, deleteBucket, listBuckets } from './buckets.ts';
 import type { S3Call } from './call.ts';
+import { CHECKSUMS, type ChecksumName } from './checksums.ts';
 import { getObject, requireCurrent } from './get-object.ts';
 import { listObjects, listVersions } from './list-objects.ts';
 import { findObject } from './object.ts';
 import type { Operation } from './operation.ts';
 import { STUBS } from './stubs.ts';
-import { s3Document, textElement, xmlResponse } from './xml.ts';
+import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 
 /** Buckets, listings and reading. First match wins; see operation.ts. */
 export const READ_OPERATIONS: Operation[] = [
@@ -35,7 +36,7 @@ async function location(call: S3Call): Promise<Response> {
 /** GetObjectAttributes, as far as there are any. */
 async function attributes(call: S3Call): Promise<Response> {
   requireCurrent(call.query);
-  const { etag, size, modified } = await findObject(call, call.address.key ?? '');
+  const { etag, size, modified, checksum } = await findObject(call, call.address.key ?? '');
   const wanted = (call.context.request.headers.get('x-amz-object-attributes') ?? '').split(/\s*,\s*/);
   const known = [
     ['ETag', etag.replaceAll('"', '')],
@@ -43,6 +44,10 @@ async function attributes(call: S3Call): Promise<Response> {
     ['ObjectSize', size],
   ] as const;
   const fields = known.filter(([name]) => wanted.includes(name)).map(([name, value]) => textElement(name, value));
+  if (checksum && wanted.includes('Checksum')) {
+    const { element: name } = CHECKSUMS[checksum.name as ChecksumName];
+    fields.push(element('Checksum', textElement(name, checksum.value) + textElement('ChecksumType', checksum.type)));
+  }
   return xmlResponse(s3Document('GetObjectAttributesResponse', fields.join('')), {
     headers: { 'Last-Modified': new Date(modified).toUTCString() },
   });

@@ -63,16 +63,21 @@ const FAILED = {
   message: 'At least one of the pre-conditions you specified did not hold',
 } as const;
 
-/** What `If-Match` and `If-None-Match` demand of an object when a change of it commits. @throws S3Error NotImplemented */
+/** What `If-Match` and `If-None-Match` demand of an object when a change of it commits. */
 export function writeConditions(headers: Headers, path: string): Condition[] {
   const ifNoneMatch = headers.get('If-None-Match');
   const ifMatch = headers.get('If-Match');
-  if (ifNoneMatch !== null && ifNoneMatch.trim() !== '*')
-    throw new S3Error('NotImplemented', 'If-None-Match of a write is *: the object must not be there');
   return [
-    ...(ifNoneMatch === null ? [] : [{ path, is: ['absent' as const, 'directory' as const], otherwise: FAILED }]),
+    ...(ifNoneMatch === null ? [] : [noneMatchCondition(ifNoneMatch, path)]),
     ...(ifMatch === null ? [] : matchConditions(ifMatch, path)),
   ];
+}
+
+/** The object must not be there, or have another ETag. */
+function noneMatchCondition(ifNoneMatch: string, path: string): Condition {
+  return ifNoneMatch.trim() === '*'
+    ? { path, is: ['absent', 'directory'], otherwise: FAILED }
+    : { path, etag: ifNoneMatch.split(',').map(quotedEtag), matches: false, otherwise: FAILED };
 }
 
 /** The object must be there, with this ETag. */
