@@ -29,7 +29,7 @@ interface ChangedLine {
 export type ChangedSegments = Map<number, ChangedLine>;
 
 /** Files that span blocks of which some go elsewhere are taken apart: this bounds the work. */
-const MAX_PIECES = 2_000_000;
+const MAX_RANGES = 2_000_000;
 
 /**
  * First pass over a text: the lines that change.
@@ -103,7 +103,7 @@ export async function* rewriteSegments(
 const FLUSH_CHARS = 65_536;
 const encoder = new TextEncoder();
 
-interface Pieces {
+interface Ranges {
   /** Numbers of blocks of the line, both inclusive; `start` and `end` are positions in its data. */
   stays(first: number, last: number, start: number, end: number): void;
   moves(place: NewPlace, length: number): void;
@@ -116,7 +116,7 @@ class LineBlocks {
   readonly locators: string[] = [];
   /** Numbers of concerned blocks, ascending. */
   #concerned: number[] = [];
-  #pieces = 0;
+  #ranges = 0;
 
   constructor(map: SegmentMap) {
     this.#map = map;
@@ -135,7 +135,7 @@ class LineBlocks {
   }
 
   /** A range of the line's data, in order: what stays, and each part that goes elsewhere. */
-  take(position: number, length: number, pieces: Pieces): void {
+  take(position: number, length: number, ranges: Ranges): void {
     if (length === 0) return;
     const end = position + length;
     const last = this.starts.at(end - 1);
@@ -143,7 +143,7 @@ class LineBlocks {
     for (let i = this.#firstFrom(this.starts.at(position)); i < this.#concerned.length; i++) {
       const block = this.#concerned[i] ?? 0;
       if (block > last) break;
-      if (++this.#pieces > MAX_PIECES)
+      if (++this.#ranges > MAX_RANGES)
         throw new KeepError('too_large', { message: 'the files of the collection are made of too many segments' });
       const [from, to] = [
         Math.max(position, this.starts.startOf(block)),
@@ -155,11 +155,11 @@ class LineBlocks {
         to - from,
       );
       if (place === null) continue;
-      if (from > at) pieces.stays(this.starts.at(at), this.starts.at(from - 1), at, from);
-      pieces.moves(place, to - from);
+      if (from > at) ranges.stays(this.starts.at(at), this.starts.at(from - 1), at, from);
+      ranges.moves(place, to - from);
       at = to;
     }
-    if (end > at) pieces.stays(this.starts.at(at), last, at, end);
+    if (end > at) ranges.stays(this.starts.at(at), last, at, end);
   }
 
   #firstFrom(block: number): number {

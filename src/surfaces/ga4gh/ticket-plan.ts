@@ -10,10 +10,10 @@ import type { CutCache, GenomeIndex } from './genome-files.ts';
 import { HtsgetError } from './htsget-error.ts';
 import type { HtsgetQuery } from './htsget-query.ts';
 
-/** One piece of the answer: a range of the file, or bytes that stand in the ticket. */
+/** One part of the answer: a range of the file, or bytes that stand in the ticket. */
 export type TicketPart = { range: FileRange } | { bytes: Uint8Array };
 
-/** The pieces of a complete file, those of its header apart. */
+/** The parts of a complete file, those of its header apart. */
 export interface TicketParts {
   header: TicketPart[];
   body: TicketPart[];
