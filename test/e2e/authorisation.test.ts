@@ -5,6 +5,7 @@ import { ROOT } from '../../dev/serve.ts';
 import { api, createUser, type Json } from '../support/api.ts';
 import { stored } from '../support/collections.ts';
 import { blockOf, request } from '../support/keep.ts';
+import { type KeyPair, s3Keys, s3Request } from '../support/s3-client.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
 /** Every method of every path about a shared collection, for every credential: what each level opens, and nothing else. */
@@ -297,3 +298,58 @@ test('every route of the API is in one of these tables', () => {
   });
   expect(missing.map(([, method, path]) => `${method} ${path}`)).toEqual([]);
 });
+/** The same through S3, where a credential is a key pair; what has none, or no UUID, is shown as it is known there. */
+const S3_REQUESTS: [needed: Level, method: string, path: string, body?: string][] = [
+  ['link', 'HEAD', 'C'],
+  ['link', 'GET', 'C?location'],
+  ['link', 'GET', 'C?list-type=2'],
+  ['link', 'GET', 'C?versions'],
+  ['link', 'GET', 'C/file.txt'],
+  ['link', 'HEAD', 'C/file.txt'],
+  ['link', 'GET', 'C/file.txt?attributes'],
+  ['read', 'GET', 'K/file.txt'],
+  ['read', 'GET', 'K?list-type=2'],
+  ['read', 'HEAD', 'P'],
+  ['read', 'GET', 'P?list-type=2'],
+  ['read', 'GET', `P/${SECRET}/file.txt`],
+  ['write', 'PUT', 'C'],
+  ['write', 'PUT', 'C/new.txt', 'new'],
+  ['write', 'PUT', `P/${SECRET}/new-too.txt`, 'new'],
+  ['write', 'POST', 'C/parts.txt?uploads'],
+  ['write', 'DELETE', 'C/new.txt'],
+];
+test.each(CREDENTIALS)('through S3 $name gets what its level opens, and nothing else', async ({ name, has, make }) => {
+  const at = await shared();
+  const token = await make(at);
+  const K = decodeURIComponent(at.D ?? '').replace('+', '%2B');
+  const fill = (text: string) => text.replace(/\b[CPK]\b/g, (letter) => ({ ...at, K })[letter] ?? letter);
+  const keys = await keysOf(token, name);
+  for (const [needed, method, path, body] of S3_REQUESTS) {
+    const byHash = name.startsWith('the public') && /\bK\b/.test(path) && keys === null;
+    // Without a signature a portable data hash as a bucket is a block of keepstore's.
+    if (byHash || (keys === null && path.startsWith('K'))) continue;
+    const expected = LEVELS.indexOf(has) >= LEVELS.indexOf(needed);
+    const answer = await s3Request(service, `/${fill(path)}`, {
+      method,
+      keys,
+      ...(path.endsWith('attributes') ? { headers: { 'x-amz-object-attributes': 'ETag' } } : {}),
+      ...(body === undefined ? {} : { body }),
+    });
+    const what = `${method} ${path}: ${answer.status} ${answer.text.slice(0, 200)}`;
+    if (expected) expect([200, 204], what).toContain(answer.status);
+    else {
+      expect([403, 404], what).toContain(answer.status);
+      expect(answer.text.replace(/<Resource>.*?<\/Resource>/, ''), what).not.toContain(SECRET);
+    }
+  }
+/** Null: the request is not signed. The root token signs as itself. */
+async function keysOf(token: string | null, name: string): Promise<KeyPair | null> {
+  if (token === null || name.includes('anonymous') || name.startsWith('the public')) return null;
+  if (name.includes('no token') || token === ROOT_TOKEN) return { accessKeyId: token, secretAccessKey: token };
+  if (name.includes('deactivated')) {
+    const text = token.replaceAll('/', '_');
+    return { accessKeyId: text, secretAccessKey: text };
+  }
+  if (name === 'a sharing link' && !token.startsWith('v2/')) return { accessKeyId: token, secretAccessKey: token };
+  return s3Keys(service, token);
+}

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import { localCertificate } from '../../dev/certificate.ts';
 import { createFirstAdmin } from '../../dev/first-start.ts';
 import { ROOT, type Service, serve } from '../../dev/serve.ts';
 import { preparePython } from '../clients/prepare-python.ts';
+import { snippetsOf } from '../readers/snippets.ts';
 
 /**
  * `npm run test:s3-clients`: the S3 clients that people use, against a service of its own, over http and over https
@@ -50,7 +52,8 @@ async function tryOver(scheme: 'http' | 'https'): Promise<boolean> {
   });
   await prepareDuckDb(home);
   console.log(`S3 clients over ${scheme}`);
-  const code = await unittest(await environment(service, { work, home, state, scheme }));
+  const env = await environment(service, { work, home, state, scheme });
+  const code = (await unittest(env)) + (scheme === 'http' && process.argv.length === 2 ? runSnippets(env, work) : 0);
   await service.stop();
   if (code === 0) rmSync(work, { recursive: true });
   else console.log(`The service's log is ${join(work, 'service.log')}`);
@@ -103,6 +106,23 @@ async function unittest(env: Record<string, string>): Promise<number> {
   const child = spawn(python, ['-m', 'unittest', ...parameters], { cwd: HERE, stdio: 'inherit', env });
   const [exit] = (await once(child, 'exit')) as [number | null];
   return exit ?? 1;
+}
+
+/** The snippets of docs/s3.md, in their order: later ones read what earlier ones wrote. @returns how many failed */
+function runSnippets(env: Record<string, string>, work: string): number {
+  // The page says `npx keep-edge`.
+  const cli = join(ROOT, 'src/cli/keep-edge.ts');
+  writeFileSync(join(work, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${cli}' "$@"\n`, { mode: 0o755 });
+  const snippets = snippetsOf(readFileSync(join(ROOT, 'docs/s3.md'), 'utf8'));
+  const failed = snippets.filter(({ heading, language, code, prints }) => {
+    const [program, flag] = language === 'python' ? [python, '-c'] : ['bash', '-euc'];
+    const options = { cwd: work, env: { ...env, PATH: `${work}:${env.PATH}` }, encoding: 'utf8' as const };
+    const { status, stdout, stderr } = spawnSync(program, [flag, code], options);
+    const works = status === 0 && stdout.includes(prints);
+    console.log(`docs/s3.md ${heading} ... ${works ? 'ok' : `FAILED (${status})\n${stdout}\n${stderr}`}`);
+    return !works;
+  });
+  return failed.length;
 }
 
 /** The npm packages, in a folder of their own. */

@@ -103,6 +103,7 @@ export async function createBucket(call: S3Call): Promise<Response> {
     if (bucket.kind === 'project') return location;
     if (bucket.collection.uuid === null)
       throw new S3Error('AccessDenied', 'a portable data hash names content that does not change');
+    requireScope(client, 'PATCH', `/arvados/v1/collections/${bucket.collection.uuid}`);
     await writing.requireWritable(bucket.collection.uuid, writer);
     return location;
   }
