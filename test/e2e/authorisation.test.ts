@@ -298,6 +298,7 @@ test('every route of the API is in one of these tables', () => {
   });
   expect(missing.map(([, method, path]) => `${method} ${path}`)).toEqual([]);
 });
+
 /** The same through S3, where a credential is a key pair; what has none, or no UUID, is shown as it is known there. */
 const S3_REQUESTS: [needed: Level, method: string, path: string, body?: string][] = [
   ['link', 'HEAD', 'C'],
@@ -318,6 +319,7 @@ const S3_REQUESTS: [needed: Level, method: string, path: string, body?: string][
   ['write', 'POST', 'C/parts.txt?uploads'],
   ['write', 'DELETE', 'C/new.txt'],
 ];
+
 test.each(CREDENTIALS)('through S3 $name gets what its level opens, and nothing else', async ({ name, has, make }) => {
   const at = await shared();
   const token = await make(at);
@@ -342,6 +344,8 @@ test.each(CREDENTIALS)('through S3 $name gets what its level opens, and nothing 
       expect(answer.text.replace(/<Resource>.*?<\/Resource>/, ''), what).not.toContain(SECRET);
     }
   }
+});
+
 /** Null: the request is not signed. The root token signs as itself. */
 async function keysOf(token: string | null, name: string): Promise<KeyPair | null> {
   if (token === null || name.includes('anonymous') || name.startsWith('the public')) return null;

@@ -34,6 +34,7 @@ const s3fsPython = await preparePython(S3FS, join(HERE, 'requirements-s3fs.txt')
 prepareNode();
 let failed = false;
 for (const scheme of ['http', 'https'] as const) failed = !(await tryOver(scheme)) || failed;
+console.log(failed ? 'S3 clients FAILED' : 'every S3 client works');
 process.exit(failed ? 1 : 0);
 
 async function tryOver(scheme: 'http' | 'https'): Promise<boolean> {

@@ -1,10 +1,11 @@
 import { type RequestContext, rawPath } from '../../http/context.ts';
 import { S3_CORS, s3Preflight } from '../../http/cors.ts';
-import { s3AddressOf } from './address.ts';
+import { isFormBody, s3AddressOf } from './address.ts';
 import { authenticate } from './authenticate.ts';
 import type { S3Dependencies } from './dependencies.ts';
 import { errorResponse, S3Error } from './errors.ts';
 import { findOperation, type Operation, subResources } from './operation.ts';
+import { postObject } from './post-object.ts';
 import { READ_OPERATIONS } from './read-operations.ts';
 import { WRITE_OPERATIONS } from './write-operations.ts';
 
@@ -35,6 +36,8 @@ async function answer(context: RequestContext, deps: S3Dependencies): Promise<Re
   const address = s3AddressOf(context, deps.s3);
   const query = request.url.includes('?') ? context.url.searchParams : new URLSearchParams();
   const on = address.bucket === null ? 'service' : address.key === null ? 'bucket' : 'object';
+  const isForm = on === 'bucket' && request.method === 'POST' && isFormBody(request.headers);
+  if (isForm && !request.headers.has('Authorization')) return postObject(context, deps, address);
   const { client, signed } = await authenticate(context, deps);
   if (client.user !== null) context.log.userUUID = client.user.uuid;
   const operation = findOperation(OPERATIONS, on, request, query);
