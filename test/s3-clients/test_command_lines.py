@@ -12,7 +12,11 @@ class Aws(S3Case):
 
     def test_sync_up_and_down_cp_mv_rm(self):
         tree, expected = self.tree()
+        # The aws command line mixes up answers on a connection where one came in the place of "100 Continue", as the
+        # local runtime does for empty bodies over http: the empty file goes by itself.
+        (tree / "empty").unlink()
         self.aws("sync", tree, f"s3://{self.bucket}/t/")
+        self.aws("cp", self.write("empty", 0), f"s3://{self.bucket}/t/empty")
         self.assertStored(expected, "t/")
         self.aws("sync", f"s3://{self.bucket}/t/", self.dir / "back")
         self.assertEqual(contents(self.dir / "back"), expected)
