@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
+import { parseOidc } from '../config/oidc.ts';
 import { createContext } from '../http/context.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
 import type { CallApi, WorkspaceDependencies } from '../surfaces/workspace/dependencies.ts';
@@ -8,6 +9,7 @@ import type { AccountDependencies } from './compose-accounts.ts';
 /** The dependencies of the pages for people. */
 export function composeWorkspace(config: Config, env: Env, accounts: AccountDependencies): WorkspaceDependencies {
   const { downloads } = config;
+  const { oidc, problem } = parseOidc(env);
   return {
     api: accounts.api === null ? null : apiCaller(accounts),
     assets: env.ASSETS,
@@ -22,8 +24,39 @@ export function composeWorkspace(config: Config, env: Env, accounts: AccountDepe
       anonymousToken: accounts.anonymousToken,
       rootToken: config.systemRootToken,
       besideCluster: config.apiUrl !== null,
+      managementToken: config.managementToken || null,
+      oidc,
+      remarks: [...(problem === null ? [] : [problem]), ...remarksOf(config, env)],
     },
   };
+}
+
+/** What works, but not as an operator may think. */
+function remarksOf({ blobSigning, downloads, volumes, apiUrl }: Config, env: Env): string[] {
+  const embedded = apiUrl === null;
+  const remarks: [boolean, string][] = [
+    [!blobSigning, 'BLOB_SIGNING is off: who has any accepted token reads every block by its name.'],
+    [
+      downloads.trustAllContent,
+      'TRUST_ALL_CONTENT is on: a file of one collection can act with the cookie of who opens it.',
+    ],
+    [
+      downloads.collectionsUrl === null,
+      'WEBDAV is not set: HTML, PDF and genomes are shown on hosts below localhost only.',
+    ],
+    [
+      embedded && env.BALANCER === undefined,
+      'BALANCER is not bound: blocks that no collection names are never removed, and no usage is counted.',
+    ],
+    [embedded && env.COLLECTION === undefined, 'COLLECTION is not bound: files cannot be changed.'],
+    [
+      embedded && env.LOGS_DB === undefined,
+      'LOGS_DB is not bound: logs and uploads share the database of the collections.',
+    ],
+    [env.SEARCH === undefined && embedded, 'SEARCH is not bound: a search looks at every record.'],
+    [embedded && volumes.every(({ readOnly }) => readOnly), 'Every volume is read-only: nothing can be stored.'],
+  ];
+  return remarks.flatMap(([applies, sentence]) => (applies ? [sentence] : []));
 }
 
 /** Requests to the Arvados API that do not leave this Worker, or go on to the cluster: with all its checks, as anyone's. */

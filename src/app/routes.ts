@@ -1,5 +1,5 @@
 import { noteOwnHost } from '../blocks/cache-keys.ts';
-import type { RequestContext } from '../http/context.ts';
+import { createContext, type RequestContext } from '../http/context.ts';
 import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
 import { createRouteTable, type Route } from '../http/route-table.ts';
@@ -22,6 +22,7 @@ import { operator } from '../surfaces/operator/operator.ts';
 import { isS3 } from '../surfaces/s3/address.ts';
 import { s3 } from '../surfaces/s3/handler.ts';
 import { s3KeyPair } from '../surfaces/s3/key-pair.ts';
+import type { CallService } from '../surfaces/workspace/dependencies.ts';
 import { isHome } from '../surfaces/workspace/hosts.ts';
 import { asset, workspace } from '../surfaces/workspace/workspace.ts';
 import type { Dependencies } from './composition.ts';
@@ -115,9 +116,18 @@ function root(context: RequestContext, deps: Dependencies): Response | Promise<R
 /** Pages of the workspace, on a host where no file of a collection is shown as a page. */
 async function pages(context: RequestContext, deps: Dependencies): Promise<Response> {
   const { settings } = deps.workspace;
-  if (isHome(context.url.host, settings)) return workspace(context, deps.workspace);
+  if (isHome(context.url.host, settings)) return workspace(context, deps.workspace, serviceOf(context, deps));
   if (settings.downloadUrl === null || context.method !== 'GET') return unknownPath();
   return new Response(null, { status: 303, headers: { Location: settings.downloadUrl + context.path } });
+}
+
+/** Other addresses of this service, for the operator's page. */
+function serviceOf(context: RequestContext, deps: Dependencies): CallService {
+  return (token, path) => {
+    const headers = { Authorization: `Bearer ${token}`, 'X-Request-Id': context.requestId, Host: context.url.host };
+    const request = new Request(new URL(path, context.url), { headers });
+    return route(createContext(request, context.waitUntil), deps);
+  };
 }
 
 function withoutDots(path: string): string {

@@ -15,7 +15,8 @@ interface Igv {
 
 /** A file without an index is loaded whole. */
 const MAX_WHOLE_BYTES = 50 * 1024 * 1024;
-const SHOWN_BASES = 40_000;
+/** igv.js shows reads of up to 30,000 bases. */
+const SHOWN_BASES = 4000;
 
 const place = document.getElementById('genome');
 const facts = document.getElementById('genome-facts');

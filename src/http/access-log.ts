@@ -3,6 +3,7 @@ import { VERSION } from '../keep/version.ts';
 import type { RequestContext } from './context.ts';
 import { failureOf } from './error-response.ts';
 import { countLatency, countRequest } from './metrics.ts';
+import { noteError } from './recent-errors.ts';
 import { surfaceOf } from './surface-of.ts';
 
 /**
@@ -68,6 +69,15 @@ function writeLine(context: RequestContext, line: Line): void {
     ),
     ...(error === undefined ? {} : { error: describeError(error) }),
   };
+  if (fields.level === 'error')
+    noteError({
+      time: fields.time,
+      requestId: context.requestId,
+      method: context.method,
+      path: limited(fields.reqPath),
+      status,
+      message: failureOf(error).message,
+    });
   // biome-ignore lint/suspicious/noConsole: this is the log
   console.log(JSON.stringify(fields));
 }

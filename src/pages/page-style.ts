@@ -36,6 +36,7 @@ details>div{padding:0 .9rem .9rem}details p{margin:.4rem 0;color:var(--soft);fon
 .top{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;padding:.55rem 1rem;border-bottom:1px solid var(--line);background:var(--band)}
 .top form[role=search]{flex:1 1 14rem;max-width:34rem}.top nav{display:flex;gap:.9rem;align-items:center;margin-left:auto}.top nav>a:not(.button){color:var(--ink);padding:.4rem 0}
 .home{display:flex;gap:.45rem;align-items:center;font-weight:650;color:var(--ink);padding:.3rem 0}.logo{width:1.6rem;height:1.6rem;fill:none;stroke:var(--link);stroke-width:1.7;stroke-linejoin:round}
+input,select{min-height:2.6rem}input[type=checkbox]{min-height:0}
 input,textarea,select{font:inherit;padding:.5rem .7rem;border:1px solid var(--edge);border-radius:.45rem;background:var(--back);color:inherit;max-width:100%}
 .top input{width:100%}textarea{width:100%;font-size:.95rem;resize:vertical}
 .menu{position:relative;margin:0;border:0}.menu>summary{padding:.45rem .8rem;border:1px solid var(--edge);border-radius:.45rem;background:var(--back);list-style:none;max-width:14rem;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.menu>summary::after{content:" ▾";color:var(--soft)}
@@ -50,12 +51,13 @@ h2{font-size:1.1rem;margin:2rem 0 .4rem}.lead{max-width:42rem}.soft{color:var(--
 .plaintext{white-space:pre-wrap;overflow-wrap:anywhere;max-height:70vh;tab-size:4}
 .preview{margin:1rem 0}.preview img,.preview video{display:block;max-width:100%;max-height:75vh;border-radius:.4rem}.preview img{background:repeating-conic-gradient(#8883 0 25%,#0000 0 50%) 0 0/1.2rem 1.2rem}.preview audio{width:100%}
 .grid{overflow:auto;max-height:70vh;border:1px solid var(--line);border-radius:.4rem}.grid table{width:auto;min-width:100%;table-layout:auto;font-size:.88rem}.grid th{position:sticky;top:0;background:var(--band);z-index:1}.grid td,.grid th{padding:.3rem .6rem;white-space:nowrap;max-width:28rem;overflow:hidden;text-overflow:ellipsis;font-variant-numeric:tabular-nums}.grid td.n{text-align:right}
+.bar.center{justify-content:center}.ups td:nth-child(2){text-align:right}
 .drop{border:2px dashed var(--edge);border-radius:.7rem;padding:2rem 1rem;text-align:center;margin:1rem 0}.drop.over{border-color:var(--link);background:var(--band)}
 progress{width:100%;height:.7rem;accent-color:var(--link)}.ups td{vertical-align:middle}.ups .bar-cell{width:40%}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));gap:.8rem;margin:1rem 0}.card{border:1px solid var(--line);border-radius:.5rem;padding:.7rem .9rem}.card b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}.card span{color:var(--soft);font-size:.88rem}
 .chart{width:100%;height:auto;display:block;margin:.5rem 0}.chart text{fill:var(--soft);font-size:11px}.chart .axis{stroke:var(--line)}.chart .a{fill:var(--link);stroke:var(--link)}.chart .b{fill:var(--warm);stroke:var(--warm)}.chart .c{fill:var(--bad);stroke:var(--bad)}.chart .line{fill:none;stroke-width:2}
 .legend{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;color:var(--soft);font-size:.88rem}.legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.35rem;vertical-align:-.08rem}.legend .a{background:var(--link)}.legend .b{background:var(--warm)}.legend .c{background:var(--bad)}
-.bad{color:var(--bad)}.wide main{max-width:90rem}.scroll{overflow:auto}.plain{table-layout:auto}.plain td,.plain th{padding:.4rem .6rem}
+.bad{color:var(--bad)}.wide main{max-width:90rem}.scroll{overflow:auto;position:relative}figure{margin:0}.plain{table-layout:auto}.plain td,.plain th{padding:.4rem .6rem}
 .secret{display:block;padding:.6rem .8rem;background:var(--band);border-radius:.4rem;overflow-wrap:anywhere;user-select:all}
 .rowform{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}.rowform label{display:grid;gap:.25rem;font-size:.88rem;color:var(--soft)}
 .empty{padding:2rem 0;color:var(--soft)}.pages{display:flex;justify-content:space-between;margin:1rem 0}

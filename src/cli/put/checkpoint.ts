@@ -18,11 +18,11 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bareLocator } from '../../keep/locator.ts';
+import type { Part } from '../../keep/plan-blocks.ts';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
 import { fsPath } from '../fs-path.ts';
 import { type Lock, type LockTimes, takeLock, tryLock } from '../lock.ts';
-import type { Part } from './plan.ts';
 import type { SourceFile } from './walk.ts';
 
 /** Where a part's bytes are: at `offset` in a block. */

@@ -1,3 +1,4 @@
+import { type PlannedBlock, planBlocks } from '../../keep/plan-blocks.ts';
 import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Given } from '../command.ts';
@@ -9,7 +10,6 @@ import type { Session } from '../session.ts';
 import { oneLine } from '../terminal.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { prepareGoal } from './goal.ts';
-import { type PlannedBlock, planBlocks } from './plan.ts';
 import { addReference, missingFiles, refuseClashes, renewFromLastTime, warnOfRepeat } from './references.ts';
 import { report } from './report.ts';
 import type { Saver } from './save.ts';

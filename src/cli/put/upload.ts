@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
+import { type Part, type PlannedBlock, partCount, partNumber } from '../../keep/plan-blocks.ts';
 import type { PutGoal } from '../../services/copies.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { type BlockPool, createBlockPool } from '../block-pool.ts';
 import type { Checkpoint, KnownPart } from './checkpoint.ts';
-import { type Part, type PlannedBlock, partCount, partNumber } from './plan.ts';
 import { createSendLimit } from './send-limit.ts';
 import { putCounted, startCounts, type UploadCounts } from './upload-counts.ts';
 import type { SourceFile } from './walk.ts';

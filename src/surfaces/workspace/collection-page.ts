@@ -125,6 +125,7 @@ function upNotice({ url }: RequestContext): Markup | null {
 const DONE: Record<string, string> = {
   restored: 'It is back from the trash.',
   saved: 'Saved.',
-  made: 'It is made. Drag files here, or choose Upload.',
+  removed: 'The file is deleted.',
+  version: 'The collection is what it was in that version.',
   uploaded: 'The upload is complete, and what was stored is what was sent.',
 };

@@ -24,8 +24,14 @@ export interface WorkspaceSettings {
   collectionsUrl: string | null;
   /** Opens what is public; null where the cluster says. */
   anonymousToken: string | null;
+  /** The OpenID provider that people sign in with; null when there is none. */
+  oidc: { issuer: string; clientId: string; clientSecret: string } | null;
   /** SYSTEM_ROOT_TOKEN: makes the tokens of who signs in by a link or a provider. */
   rootToken: string;
+  /** MANAGEMENT_TOKEN: opens /metrics; null when it is not set. */
+  managementToken: string | null;
+  /** What is set in a way that an operator should know of, in words. */
+  remarks: string[];
   /** Whether the accounts are a cluster's. */
   besideCluster: boolean;
 }
@@ -41,3 +47,6 @@ export interface WorkspaceDependencies {
   settings: WorkspaceSettings;
   identify(token: string, signal?: AbortSignal): Promise<Account | null>;
 }
+
+/** What the operator's page asks besides: other addresses of this service, in this Worker. */
+export type CallService = (token: string, path: string) => Promise<Response>;

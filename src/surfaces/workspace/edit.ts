@@ -3,6 +3,7 @@ import { html } from '../../pages/markup.ts';
 import { ApiProblem, ask, type Json } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, ownPath, readForm, seeOther } from './forms.ts';
+import { parseProperties, propertiesText } from './properties-text.ts';
 import { placeOf } from './records-table.ts';
 import { problem, workspacePage } from './shell.ts';
 import { signInPage } from './sign-in.ts';
@@ -122,48 +123,4 @@ function editPage(context: RequestContext, visitor: Visitor, record: Json, wrong
 <label for="properties">Properties <small>one a line: name: value</small></label><textarea id="properties" name="properties" rows="5" spellcheck="false">${properties}</textarea>
 <div class="bar"><button class="main">Save</button><a class="button" href="${placeOf(record.uuid)}">Cancel</a></div></form>`;
   return workspacePage(context, visitor, { title, body });
-}
-
-/** Properties as lines: a text as it is, where it would not be taken for something else, and any other value as JSON. */
-export function propertiesText(properties: Record<string, unknown>): string {
-  const shown = (value: unknown) =>
-    typeof value === 'string' &&
-    value === value.trim() &&
-    value !== '' &&
-    !/[\r\n]/.test(value) &&
-    !looksLikeJson(value)
-      ? value
-      : JSON.stringify(value);
-  const name = (text: string) =>
-    /^[^"{:\s][^:\r\n]*$/.test(text) && text === text.trim() ? text : JSON.stringify(text);
-  return Object.entries(properties)
-    .map(([key, value]) => `${name(key)}: ${shown(value)}`)
-    .join('\n');
-}
-
-/** @throws Error with a sentence about the line that cannot be read */
-export function parseProperties(text: string): Record<string, unknown> {
-  const found: [string, unknown][] = [];
-  for (const line of text.split(/\r?\n/)) {
-    if (line.trim() === '') continue;
-    const match = /^\s*("(?:[^"\\]|\\.)*"|[^":][^:]*?)\s*:\s*(.*?)\s*$/.exec(line);
-    if (match === null) throw new Error(`Properties: “${line.trim().slice(0, 60)}” is not of the form name: value.`);
-    const [, name = '', value = ''] = match;
-    found.push([
-      name.startsWith('"') ? String(JSON.parse(name)) : name,
-      looksLikeJson(value) ? JSON.parse(value) : value,
-    ]);
-  }
-  return Object.fromEntries(found);
-}
-
-/** Numbers, true, false, null, lists, objects and quoted texts. */
-function looksLikeJson(text: string): boolean {
-  if (!/^(-?\d|[[{"]|(true|false|null)$)/.test(text)) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -24,7 +24,11 @@ export function signInForm(context: RequestContext, { settings }: WorkspaceDepen
     workbenchUrl !== null
       ? html`You find yours in <a href="${workbenchUrl}">Workbench</a>, under “Get API token”.`
       : html`An admin makes one for you, or sends you a sign-in link. On the machine where the service runs, <code>npm start</code> prints a link.`;
-  return html`<form class="signin" method="post" action="/workspace/sign-in"><label for="token">API token</label>
+  const target = ownPath(next ?? context.url.pathname);
+  const provider =
+    settings.oidc !== null &&
+    html`<p><a class="button main" href="/workspace/oidc?next=${encodeURIComponent(target)}">Sign in with ${new URL(settings.oidc.issuer).hostname}</a></p><p class="soft">or with a token:</p>`;
+  return html`${provider}<form class="signin" method="post" action="/workspace/sign-in"><label for="token">API token</label>
 <input id="token" name="api_token" type="password" autocomplete="current-password" required>
 <input type="hidden" name="next" value="${ownPath(next ?? context.url.pathname)}"><p class="soft">${where} It stays in this browser, as a cookie that scripts cannot read.</p>
 <button class="main">Sign in</button></form>`;

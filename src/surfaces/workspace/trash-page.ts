@@ -3,21 +3,26 @@ import { html } from '../../pages/markup.ts';
 import { formatTime } from '../../pages/numbers.ts';
 import { askAll, type Json } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
-import { inOrder, RECORD_FIELDS, recordsTable } from './records-table.ts';
+import { inOrder, recordsTable } from './records-table.ts';
 import { workspacePage } from './shell.ts';
 import { signInPage } from './sign-in.ts';
 import { visitorOf } from './visitor.ts';
 
 const MOST = 1000;
+const FIELDS = ['uuid', 'name', 'owner_uuid', 'modified_at', 'trash_at', 'delete_at', 'is_trashed'];
 
 /** `/workspace/trash`: collections and projects that can still be brought back. */
 export async function trashPage(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
   const visitor = await visitorOf(context, deps);
   if (visitor === null) return signInPage(context, deps, null);
-  const query = { include_trash: true, filters: [['is_trashed', '=', true]], select: [...RECORD_FIELDS, 'is_trashed'] };
+  const query = (more: string[]) => ({
+    include_trash: true,
+    filters: [['is_trashed', '=', true]],
+    select: [...FIELDS, ...more],
+  });
   const [projects, collections] = await Promise.all([
-    askAll(context, deps, visitor.token, 'groups', query, MOST),
-    askAll(context, deps, visitor.token, 'collections', query, MOST),
+    askAll(context, deps, visitor.token, 'groups', query([]), MOST),
+    askAll(context, deps, visitor.token, 'collections', query(['file_count', 'file_size_total']), MOST),
   ]);
   // What is in a trashed project comes back with it.
   const trashed = new Set(projects.map(({ uuid }) => uuid));

@@ -5,17 +5,25 @@ import { KeepError } from '../../keep/errors.ts';
 import { ASSETS_PATH } from '../../pages/html-page.ts';
 import { html } from '../../pages/markup.ts';
 import { ApiProblem } from './api.ts';
-import type { WorkspaceDependencies } from './dependencies.ts';
+import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { bringBack, makeNew, moveToTrash, saveEdit, showEdit } from './edit.ts';
+import { saveFileEdit, showFileEdit } from './file-edit.ts';
+import { fromProvider, toProvider } from './oidc.ts';
 import { openOwn } from './open-own.ts';
+import { changeUser, operatorPage } from './operator-page.ts';
 import { LISTS, type ListName } from './record-lists.ts';
+import { searchPage } from './search-page.ts';
+import { changeShare, showShare } from './share-page.ts';
 import { problem, workspacePage } from './shell.ts';
 import { enter, showEnter, showSignIn, signInPage, signOut, takeToken } from './sign-in.ts';
 import { listPage, startPage } from './start-page.ts';
+import { changeTokens, showTokens } from './tokens-page.ts';
 import { trashPage } from './trash-page.ts';
+import { uploadManifest, uploadPage, uploadSave } from './upload-page.ts';
+import { restoreVersion, versionsPage } from './versions-page.ts';
 import { visitorOf } from './visitor.ts';
 
-type Arguments = [RequestContext, WorkspaceDependencies];
+type Arguments = [RequestContext, WorkspaceDependencies, CallService];
 
 const routes = createRouteTable<Arguments>([
   ['GET HEAD', /^\/$/, startPage],
@@ -25,39 +33,64 @@ const routes = createRouteTable<Arguments>([
   ['POST', /^\/workspace\/sign-out$/, signOut],
   ['GET', /^\/workspace\/enter$/, showEnter],
   ['POST', /^\/workspace\/enter$/, enter],
+  ['GET', /^\/workspace\/oidc$/, toProvider],
+  ['GET', /^\/workspace\/oidc\/callback$/, fromProvider],
   ['POST', /^\/workspace\/new$/, makeNew],
-  ['GET HEAD', record('edit'), (context, deps, { uuid = '' }) => showEdit(context, deps, uuid)],
-  ['POST', record('edit'), (context, deps, { uuid = '' }) => saveEdit(context, deps, uuid)],
+  ['GET HEAD', record('edit'), (context, deps, _service, { uuid = '' }) => showEdit(context, deps, uuid)],
+  ['POST', record('edit'), (context, deps, _service, { uuid = '' }) => saveEdit(context, deps, uuid)],
   [
     'GET',
     /^\/workspace\/open\/(?<uuid>[0-9a-z]{5}-4zz18-[0-9a-z]{15})\/(?<path>.*)$/s,
-    (context, deps, { uuid = '', path = '' }) => openOwn(context, deps, uuid, path),
+    (context, deps, _service, { uuid = '', path = '' }) => openOwn(context, deps, uuid, path),
   ],
+  ['GET HEAD', /^\/workspace\/search$/, searchPage],
+  ['GET HEAD', /^\/workspace\/operator$/, operatorPage],
+  ['POST', /^\/workspace\/operator$/, changeUser],
+  ['GET HEAD', /^\/workspace\/tokens$/, showTokens],
+  ['POST', /^\/workspace\/tokens$/, changeTokens],
+  ['GET HEAD', record('share'), (context, deps, _service, { uuid = '' }) => showShare(context, deps, uuid)],
+  ['POST', record('share'), (context, deps, _service, { uuid = '' }) => changeShare(context, deps, uuid)],
+  ['GET HEAD', record('versions'), (context, deps, _service, { uuid = '' }) => versionsPage(context, deps, uuid)],
+  ['POST', record('versions'), (context, deps, _service, { uuid = '' }) => restoreVersion(context, deps, uuid)],
+  ['GET HEAD', record('file'), (context, deps, _service, { uuid = '' }) => showFileEdit(context, deps, uuid)],
+  ['POST', record('file'), (context, deps, _service, { uuid = '' }) => saveFileEdit(context, deps, uuid)],
+  ['GET HEAD', record('upload'), (context, deps, _service, { uuid = '' }) => uploadPage(context, deps, uuid)],
+  [
+    'GET',
+    record('upload', '/manifest'),
+    (context, deps, _service, { uuid = '' }) => uploadManifest(context, deps, uuid),
+  ],
+  ['POST', record('upload', '/save'), (context, deps, _service, { uuid = '' }) => uploadSave(context, deps, uuid)],
   ['GET HEAD', /^\/workspace\/trash$/, trashPage],
-  ['POST', record('trash'), (context, deps, { uuid = '' }) => moveToTrash(context, deps, uuid)],
-  ['POST', record('untrash'), (context, deps, { uuid = '' }) => bringBack(context, deps, uuid)],
+  ['POST', record('trash'), (context, deps, _service, { uuid = '' }) => moveToTrash(context, deps, uuid)],
+  ['POST', record('untrash'), (context, deps, _service, { uuid = '' }) => bringBack(context, deps, uuid)],
   [
     'GET HEAD',
     new RegExp(`^/workspace/list/(?<list>${Object.keys(LISTS).join('|')})$`),
-    (context, deps, { list }) => listPage(list as ListName, context, deps),
+    (context, deps, _service, { list }) => listPage(list as ListName, context, deps),
   ],
 ]);
 
 /** Below a page's name the UUID of a collection or project. */
-function record(page: string): RegExp {
-  return new RegExp(`^/workspace/${page}/(?<uuid>[0-9a-z]{5}-(?:4zz18|j7d0g)-[0-9a-z]{15})$`);
+function record(page: string, rest = ''): RegExp {
+  return new RegExp(`^/workspace/${page}/(?<uuid>[0-9a-z]{5}-(?:4zz18|j7d0g)-[0-9a-z]{15})${rest}$`);
 }
 
 /** `/` for browsers, and everything below `/workspace/`: pages for people. */
-export async function workspace(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
+export async function workspace(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  service: CallService,
+): Promise<Response> {
   try {
-    const response = await routes(context.method, context.path, context, deps);
+    const response = await routes(context.method, context.path, context, deps, service);
     return (
       response ??
       (await errorPage(context, deps, new KeepError('not_found', { message: 'There is no page at this address.' })))
     );
   } catch (error) {
-    context.error = error;
+    // What the API refuses is told to who asked, and is no fault of the service.
+    if (!(error instanceof ApiProblem && error.status < 500)) context.error = error;
     return errorPage(context, deps, error);
   }
 }

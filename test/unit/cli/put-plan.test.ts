@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { partCount, planBlocks } from '../../../src/cli/put/plan.ts';
 import { MAX_BLOCK_BYTES } from '../../../src/keep/limits.ts';
+import { partCount, planBlocks } from '../../../src/keep/plan-blocks.ts';
 
 const sizes = fc.array(
   fc.oneof(

@@ -1,5 +1,4 @@
-import { MAX_BLOCK_BYTES } from '../../keep/limits.ts';
-import type { SourceFile } from './walk.ts';
+import { MAX_BLOCK_BYTES } from './limits.ts';
 
 /** Bytes of a file that go into one block. A file's parts begin at multiples of the block size. */
 export interface Part {
@@ -19,7 +18,7 @@ export interface PlannedBlock {
  * Cuts files at the block size and packs what is left over, small files among them, into blocks in the order of the
  * tree. The same files always give the same blocks, so an upload can be resumed.
  */
-export function* planBlocks(files: readonly Pick<SourceFile, 'size'>[]): Generator<PlannedBlock, void, undefined> {
+export function* planBlocks(files: readonly { size: number }[]): Generator<PlannedBlock, void, undefined> {
   let pack: PlannedBlock = { parts: [], size: 0 };
   for (const [file, { size }] of files.entries()) {
     let offset = 0;

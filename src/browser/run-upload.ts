@@ -1,0 +1,188 @@
+import { type PlannedBlock, planBlocks } from '../keep/plan-blocks.ts';
+import type { ChosenFile } from './chosen-files.ts';
+import type { HashPool } from './hash-pool.ts';
+import { blockKey, type KeptBlocks } from './kept-blocks.ts';
+import { hasBlock, putBlock, SendProblem } from './send-block.ts';
+import { fileLine, locatorsOf, placesOf, readManifest } from './upload-manifest.ts';
+
+/** Blocks on their way at a time. */
+const LANES = 4;
+/** Files of one save: a request names each of them. */
+const SAVED_AT_ONCE = 500;
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+
+export interface UploadReport {
+  /** Bytes of a file that have arrived, each time more do. */
+  file(index: number, bytes: number): void;
+  say(text: string): void;
+  /** A block did not get through, and is tried again. */
+  retry(why: string): void;
+}
+
+export interface Upload {
+  uuid: string;
+  /** Directory in the collection; '' for its root. */
+  to: string;
+  files: ChosenFile[];
+  pool: HashPool;
+  kept: KeptBlocks;
+  signal: AbortSignal;
+  report: UploadReport;
+}
+
+/**
+ * Sends what is missing, saves the files, and compares what the collection then holds with what was sent. No block is in
+ * memory: hashing and sending read the files. Again with the same files it goes on where it stopped.
+ * @throws SendProblem for what does not pass; AbortError when it is paused
+ */
+export async function runUpload(upload: Upload): Promise<void> {
+  const { files, report } = upload;
+  const blocks = [...planBlocks(files)];
+  const locators: (string | undefined)[] = [];
+  const held = locatorsOf(await manifestOf(upload));
+  const sent = files.map(() => 0);
+  const arrived = (block: PlannedBlock, bytes: number, before: number) => {
+    spread(block, before, bytes, (file, count) => {
+      sent[file] = (sent[file] ?? 0) + count;
+      report.file(file, sent[file]);
+    });
+  };
+  let next = 0;
+  const lane = async () => {
+    for (let index = next++; index < blocks.length; index = next++) {
+      const block = blocks[index];
+      if (block !== undefined) locators[index] = await send(upload, block, held, arrived);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  const places = placesOf(files.length, blocks);
+  const paths = files.map(({ path }) => (upload.to === '' ? path : `${upload.to}/${path}`));
+  report.say('Saving …');
+  for (let begin = 0; begin < files.length; begin += SAVED_AT_ONCE) {
+    const range = paths.slice(begin, begin + SAVED_AT_ONCE);
+    const lines = range.map((path, i) => fileLine(path, places[begin + i] ?? [], locators));
+    await save(upload, lines.join(''), range);
+  }
+  report.say('Checking what was stored …');
+  const { sizes, hashes } = readManifest(await manifestOf(upload));
+  const wrong = paths.filter((path, i) => sizes.get(path) !== files[i]?.size);
+  const missing = locators.filter((locator) => locator !== undefined && !hashes.has(locator.slice(0, 32)));
+  if (wrong.length > 0 || missing.length > 0)
+    throw new SendProblem(
+      `${wrong[0] ?? 'a file'} is not in the collection as it was sent: it may have been changed by another`,
+      false,
+    );
+  upload.kept.forget();
+}
+
+async function send(
+  { files, pool, kept, signal, report }: Upload,
+  block: PlannedBlock,
+  held: Map<string, string>,
+  arrived: (block: PlannedBlock, bytes: number, before: number) => void,
+): Promise<string> {
+  const key = blockKey(
+    block.parts.map(({ file, offset, length }) => {
+      const { path = '', file: source } = files[file] ?? {};
+      return `${path} ${source?.size} ${source?.lastModified} ${offset} ${length}`;
+    }),
+  );
+  let done = 0;
+  const progress = (bytes: number) => {
+    const upTo = Math.min(bytes, block.size);
+    if (upTo > done) arrived(block, upTo - done, done);
+    done = Math.max(done, upTo);
+  };
+  let hash: string | null = null;
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    try {
+      signal.throwIfAborted();
+      const known = kept.known.get(key);
+      if (known !== undefined && (await hasBlock(known, signal))) {
+        progress(block.size);
+        return known;
+      }
+      const body = new Blob(
+        block.parts.map(({ file, offset, length }) => files[file]?.file.slice(offset, offset + length) ?? ''),
+      );
+      hash ??= await pool.hash(body);
+      // A block is left out only where a signature for it is held: its name alone opens nothing.
+      const other = held.get(`${hash}+${block.size}`);
+      const locator =
+        other !== undefined && (await hasBlock(other, signal)) ? other : await putBlock(hash, body, progress, signal);
+      kept.keep(key, locator);
+      progress(block.size);
+      return locator;
+    } catch (error) {
+      if (!(error instanceof SendProblem) || !error.mayPass) throw error;
+      report.retry(`${error.message}: trying again`);
+      await pause(wait, signal);
+    }
+  }
+}
+
+/** Gives bytes of a block to the files that they are of. */
+function spread(
+  { parts }: PlannedBlock,
+  begin: number,
+  bytes: number,
+  give: (file: number, count: number) => void,
+): void {
+  let at = 0;
+  for (const { file, length } of parts) {
+    const count = Math.min(at + length, begin + bytes) - Math.max(at, begin);
+    if (count > 0) give(file, count);
+    at += length;
+  }
+}
+
+/** Requests of this page, tried again while the network is down. */
+async function patiently(
+  path: string,
+  init: RequestInit,
+  { signal, report }: Pick<Upload, 'signal' | 'report'>,
+): Promise<Response> {
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    try {
+      return await fetch(path, { ...init, signal });
+    } catch (error) {
+      if (error instanceof DOMException) throw error;
+      report.retry('the network is down: trying again');
+      await pause(wait, signal);
+    }
+  }
+}
+
+async function manifestOf(upload: Upload): Promise<string> {
+  const answer = await patiently(`/workspace/upload/${upload.uuid}/manifest`, {}, upload);
+  if (!answer.ok) throw new SendProblem('the collection cannot be read: sign in again', false);
+  return ((await answer.json()) as { manifest_text: string }).manifest_text;
+}
+
+async function save(upload: Upload, manifest: string, paths: string[]): Promise<void> {
+  const init = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ manifest, paths }),
+  };
+  const answer = await patiently(`/workspace/upload/${upload.uuid}/save`, init, upload);
+  if (answer.ok) return;
+  const { message = `the service answered ${answer.status}` } = (await answer.json().catch(() => ({}))) as {
+    message?: string;
+  };
+  throw new SendProblem(`The files could not be saved: ${message}`, false);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      removeEventListener('online', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    addEventListener('online', end);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}
