@@ -196,6 +196,7 @@ test('many small objects of file metadata become few, with the last state of eac
 });
 
 test('after a rollback, what the older version changed without a backup gets one', async () => {
+  await bare.prepare('DELETE FROM backup_state').run();
   const own = uuid('4zz18');
   const row = collectionRow(own, { modified_at: new Date().toISOString().replace('Z', '000000Z') });
   const names = Object.keys(row);
