@@ -10,7 +10,7 @@ import { residentBytes } from './measure.ts';
 
 type Headers = Record<string, string>;
 
-/** Reads one answer to its end and checks that it is a 200 of the right length. */
+/** Reads one answer to its end and checks that it is a 200 or 206 of the right length. */
 export function download(url: string, bytes: number, headers: Headers = {}): Promise<void> {
   return new Promise((resolve, reject) => {
     get(url, { headers }, (response) => {
@@ -19,7 +19,7 @@ export function download(url: string, bytes: number, headers: Headers = {}): Pro
         left -= chunk.length;
       });
       response.on('error', reject).on('end', () => {
-        if (response.statusCode === 200 && left === 0) resolve();
+        if ((response.statusCode === 200 || response.statusCode === 206) && left === 0) resolve();
         else reject(new Error(`${url}: ${response.statusCode}, ${left} bytes short`));
       });
     }).on('error', reject);

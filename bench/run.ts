@@ -11,6 +11,7 @@ import { cli } from './subjects/cli.ts';
 import { commits } from './subjects/commits.ts';
 import { downloads } from './subjects/downloads.ts';
 import { files } from './subjects/files.ts';
+import { gateways } from './subjects/gateways.ts';
 import { queues } from './subjects/queues.ts';
 import { ranges } from './subjects/ranges.ts';
 import { records } from './subjects/records.ts';
@@ -20,7 +21,7 @@ import { s3 } from './subjects/s3.ts';
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
-const SUBJECTS: Subject[] = [blocks, files, ranges, downloads, archives, commits, cli, queues, records, balance, s3];
+const SUBJECTS: Subject[] = [blocks, files, ranges, downloads, archives, commits, cli, queues, records, balance, s3, gateways];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

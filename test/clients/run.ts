@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -14,6 +14,9 @@ import { preparePython } from './prepare-python.ts';
  * https, with nothing set but ARVADOS_API_HOST, ARVADOS_API_TOKEN and ARVADOS_API_HOST_INSECURE. The user is an ordinary
  * one: an admin's manifests are not checked. Arguments go to Python's unittest (a file, `-k name`).
  */
+/** What the gateway's bucket holds: sizes by name; test_gateways.py knows the bytes. */
+const GATEWAY = 'xedge-bi6l4-lake00000000000';
+const OBJECTS = { empty: 0, small: 10, 'a b/c': 70_000, 'parts.bin': 12_000_001, 'large.bin': 70_000_000 };
 const VENV = join(ROOT, '.cache/arvados-sdk');
 
 const python = await preparePython(VENV, join(import.meta.dirname, 'requirements.txt'));
@@ -25,15 +28,41 @@ const service = await serve({
   port: 0,
   state,
   devVars: false,
-  vars: { SYSTEM_ROOT_TOKEN: 'r'.repeat(40), BLOB_SIGNING_KEY: 's'.repeat(40), MANAGEMENT_TOKEN: 'm'.repeat(40) },
+  r2Buckets: ['LAKE'],
+  vars: {
+    SYSTEM_ROOT_TOKEN: 'r'.repeat(40),
+    BLOB_SIGNING_KEY: 's'.repeat(40),
+    MANAGEMENT_TOKEN: 'm'.repeat(40),
+    GATEWAYS: { [GATEWAY]: { Name: 'lake', Driver: 'R2', DriverParameters: { Binding: 'LAKE', Bucket: 'lake' } } },
+  },
   tls: await localCertificate(state),
   onLog: (line) => log.write(`${line}\n`),
 });
+await fillLake();
 const code = await runTests();
 await service.stop();
 if (code === 0) await rm(work, { recursive: true });
 else console.log(`The service's log is ${join(work, 'service.log')}`);
 process.exit(code);
+
+/** Bytes as support.py makes them. One object in parts, whose ETag is no MD5. */
+async function fillLake(): Promise<void> {
+  const bucket = await service.r2Bucket('LAKE');
+  for (const [name, size] of Object.entries(OBJECTS)) {
+    const code = `import random, sys; sys.stdout.buffer.write(random.Random(${size}).randbytes(${size}))`;
+    const bytes = execFileSync(python, ['-c', code], { maxBuffer: 2 * size + 1024 });
+    if (name !== 'parts.bin') await bucket.put(`data/${name}`, bytes);
+    else {
+      const upload = await bucket.createMultipartUpload(`data/${name}`);
+      const half = 6 << 20;
+      const parts = [
+        await upload.uploadPart(1, bytes.subarray(0, half)),
+        await upload.uploadPart(2, bytes.subarray(half)),
+      ];
+      await upload.complete(parts);
+    }
+  }
+}
 
 async function runTests(): Promise<number> {
   const admin = await createFirstAdmin(state, service.api);
@@ -54,6 +83,7 @@ async function runTests(): Promise<number> {
       ARVADOS_API_TOKEN: `v2/${made.uuid}/${made.api_token}`,
       ARVADOS_API_HOST_INSECURE: '1',
       KEEP_EDGE_CLI: JSON.stringify([process.execPath, join(ROOT, 'src/cli/keep-edge.ts')]),
+      KEEP_EDGE_LAKE: JSON.stringify({ gateway: GATEWAY, objects: OBJECTS }),
       KEEP_EDGE_ADMIN_TOKEN: admin.token ?? '',
     },
   });
