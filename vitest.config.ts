@@ -21,6 +21,7 @@ export default defineConfig({
                 MANAGEMENT_TOKEN: 'managementtokenmanagementtoken000000',
                 BLOB_SIGNING_KEY: 'signingkeysigningkeysigningkeysigningkey',
                 ...s3Bindings(),
+                GATEWAY_CHANGES: process.env.GATEWAY_CHANGES ?? '150',
                 MIGRATIONS: migrations('migrations'),
                 SEARCH_MIGRATIONS: migrations('migrations-search'),
               },

@@ -32,7 +32,7 @@ export function composeGateways(config: Config, env: Env): Gateways | null {
   return {
     gateways,
     map,
-    all: allGatewaysMount(createAdoptedBlocks(options)),
+    all: allGatewaysMount(createAdoptedBlocks(options), map),
     mounts: config.gateways.map((gateway) => gatewayMount(gateway, map, createAdoptedBlocks(options, gateway.uuid))),
     adoption: (id) => ADOPTION.getByName(id) as unknown as AdoptionHandle,
   };

@@ -14,7 +14,7 @@ export interface Attempt {
 
 export interface Trial<Result> {
   mounts: readonly Mount[];
-  /** Asked after all of them, one by one: never beside a slow one. */
+  /** Asked after all of them, unless one knows the block. */
   last: readonly Mount[];
   hash: string;
   signal: AbortSignal | undefined;
@@ -54,7 +54,8 @@ export async function tryMounts<Result>(trial: Trial<Result>): Promise<Result> {
   const order = readOrder(hash, mounts);
   const hedging = order.length > 1 ? trial.hedging : null;
   hedging?.countRead();
-  order.push(...last);
+  if (last.some(({ knows }) => knows?.(hash))) order.unshift(...last);
+  else order.push(...last);
   const missed = new Set<string>();
   const corrupt: Mount[] = [];
   const lanes = new Set<Lane<Result>>();

@@ -75,6 +75,6 @@ export async function verifyWhole(
   const entry = source.cache.fill(hash, size);
   if (entry !== null || watcher !== null)
     await drain(verifiedChunks(chunksOf(object.body), { hash, size }, [entry, watcher]));
-  // Without a sink the bytes need not pass through JavaScript at all.
+  // Without a sink the digest is all that sees the bytes.
   else if ((await md5OfStream(object.body)) !== hash) throw new KeepError('corrupt');
 }

@@ -1,7 +1,7 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import { MAX_BLOCK_BYTES } from '../keep/limits.ts';
 import { redactText } from '../keep/redact.ts';
-import { hexOf } from '../streams/md5-stream.ts';
+import { digestOfStream } from '../streams/md5-stream.ts';
 import type { Gateway } from './adopted-blocks.ts';
 import type { Adoption, AdoptionCounts } from './adoption.ts';
 import type { AdoptionRows, FinishedObject, PendingObject } from './adoption-rows.ts';
@@ -210,20 +210,13 @@ function refusalOf(error: unknown): { refused: string } {
   return { refused: 'the bucket refuses to hand it out: 403' };
 }
 
-/** The body moves natively. One that ends early would be hashed like a whole one. */
+/** One that ends early would be hashed like a whole one. */
 async function md5OfExactly(body: ReadableStream<Uint8Array>, length: number): Promise<string> {
-  const stream = new crypto.DigestStream('MD5');
-  const digest = stream.digest.catch((error: unknown) => error);
-  try {
-    await body.pipeTo(stream);
-  } catch (cause) {
-    throw new KeepError('unavailable', { message: 'the bucket broke off in the middle of an object', cause });
-  }
-  const result = await digest;
-  if (!(result instanceof ArrayBuffer)) throw result;
-  if (Number(stream.bytesWritten) !== length)
-    throw new KeepError('unavailable', { message: 'the bucket broke off in the middle of an object' });
-  return hexOf(result);
+  const broken = (cause?: unknown) =>
+    new KeepError('unavailable', { message: 'the bucket broke off in the middle of an object', cause });
+  const { hash, bytes } = await digestOfStream(body).catch((error: unknown) => Promise.reject(broken(error)));
+  if (bytes !== length) throw broken();
+  return hash;
 }
 
 export function placesOf(gateway: string, { key, size, etag, hashes }: FinishedObject): HashedPlace[] {

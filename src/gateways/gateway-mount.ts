@@ -29,7 +29,7 @@ export function gatewayMount(config: GatewayConfig, map: PlaceMap, blocks: Adopt
 }
 
 /** All gateways in one, to read from: a block is looked up once, whatever gateways have it. */
-export function allGatewaysMount(blocks: AdoptedBlocks): Mount {
+export function allGatewaysMount(blocks: AdoptedBlocks, map: Pick<PlaceMap, 'knows'>): Mount {
   const nothing: ObjectStore = {
     get: () => Promise.resolve(null),
     head: () => Promise.resolve(null),
@@ -55,6 +55,8 @@ export function allGatewaysMount(blocks: AdoptedBlocks): Mount {
       trash: refuse,
       untrash: refuse,
     },
+    // Found in the map a moment ago, because no volume had it.
+    knows: (hash) => map.knows(hash),
     store: nothing,
     prefixLength: 0,
     raceWindowSeconds: 0,

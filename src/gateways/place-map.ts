@@ -22,7 +22,7 @@ export interface PlaceShardHandle {
 }
 
 /** How long an isolate goes by what it was told of a block. A place that fails is asked for again at once. */
-const KEPT_MS = 30_000;
+const KEPT_MS = 10_000;
 const MAX_KEPT = 5000;
 const MAX_KEPT_BYTES = 2 * 1024 * 1024;
 /** Shards that are asked at once. */
@@ -64,6 +64,8 @@ export function createPlaceMap(shard: (name: string) => PlaceShardHandle, now: (
       if (places.length > 0) kept.set(hash, places, now() + KEPT_MS);
       return places;
     },
+
+    knows: (hash) => kept.get(hash) !== undefined,
 
     add: (places) => eachShard(places, (one, group) => one.add(group)),
 

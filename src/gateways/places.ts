@@ -48,6 +48,8 @@ export interface PlaceTotals {
 export interface PlaceMap {
   /** Places to try, best first; those that failed lately come last. Empty for a block that no gateway has. */
   find(hash: string): Promise<FoundPlace[]>;
+  /** Whether `find` gave places a moment ago. Without asking. */
+  knows(hash: string): boolean;
   /** Adds places, or replaces what is known of them. Safe to repeat. */
   add(places: HashedPlace[]): Promise<void>;
   /** Notes what is wrong with a place, or with null that it is good again. */

@@ -15,6 +15,8 @@ export interface Mount {
   /** UUID of a nearer mount: what is read from here is kept there on the way. */
   near?: string;
   volume: BucketVolume;
+  /** Whether it certainly has the block, and the others were seen not to: it is asked before them then. Absent: not known. */
+  knows?: (hash: string) => boolean;
   store: ObjectStore;
   prefixLength: number;
   /** Seconds. */

@@ -25,9 +25,10 @@ const bindings = env as unknown as {
   S3_ACCESS_KEY_ID: string;
   S3_SECRET_ACCESS_KEY: string;
   CI: boolean;
+  GATEWAY_CHANGES: string;
 };
-/** In each bucket. */
-const CHANGES = 500;
+/** In each bucket: GATEWAY_CHANGES, 1000 for a run by hand. */
+const CHANGES = Number(bindings.GATEWAY_CHANGES);
 const OBJECTS = 8;
 const READERS = 4;
 const UUID = 'xedge-bi6l4-lake00000000000';
@@ -73,7 +74,7 @@ const s3: Subject = {
 };
 
 describe.each(bindings.S3_ENDPOINT !== '' || bindings.CI ? [r2, s3] : [r2])('in a bucket on $name', ({ open }) => {
-  test(`${CHANGES} changed objects never become a complete wrong answer`, { timeout: 240_000 }, async () => {
+  test(`${CHANGES} changed objects never become a complete wrong answer`, { timeout: 600_000 }, async () => {
     const { bucket, put, remove } = await open();
     const started = Date.now();
     const map = createPlaceMap(
@@ -93,7 +94,12 @@ describe.each(bindings.S3_ENDPOINT !== '' || bindings.CI ? [r2, s3] : [r2])('in 
     };
     const pending: Promise<unknown>[] = [];
     const adopted = createAdoptedBlocks({ map, gateways: [{ config, bucket }], later: (work) => pending.push(work) });
-    const source = { mounts: [], last: [allGatewaysMount(adopted)], cache: NO_CACHE, verifyReads: 'attested' } as const;
+    const source = {
+      mounts: [],
+      last: [allGatewaysMount(adopted, map)],
+      cache: NO_CACHE,
+      verifyReads: 'attested',
+    } as const;
     const objects = await Promise.all(
       Array.from({ length: OBJECTS }, async (_, i) => {
         const key = `changing/${i}`;
@@ -159,7 +165,7 @@ describe.each(bindings.S3_ENDPOINT !== '' || bindings.CI ? [r2, s3] : [r2])('in 
     await Promise.all([writer(), ...Array.from({ length: READERS }, reader)]);
     await Promise.allSettled(pending);
     expect(wrong).toEqual([]);
-    expect(seen.right).toBeGreaterThan(100);
+    expect(seen.right).toBeGreaterThan(50);
     expect(seen.refused).toBeGreaterThan(10);
     // Everything is back as it was.
     for (const { hash, body } of objects) {
