@@ -21,7 +21,20 @@ import { s3 } from './subjects/s3.ts';
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
  * Prints a table for each subject and writes bench/results.json. Run it on a quiet machine; ratios are least affected by noise.
  */
-const SUBJECTS: Subject[] = [blocks, files, ranges, downloads, archives, commits, cli, queues, records, balance, s3, gateways];
+const SUBJECTS: Subject[] = [
+  blocks,
+  files,
+  ranges,
+  downloads,
+  archives,
+  commits,
+  cli,
+  queues,
+  records,
+  balance,
+  s3,
+  gateways,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -15,7 +15,7 @@ const ROWS_PER_STATEMENT = 200_000;
 
 /**
  * POST /fill?store=objects|d1|r2&count=N puts N entries with evenly spread hashes. GET /find?store=...&count=N&times=M looks up M of
- * them, one after the other, and answers milliseconds for each as JSON.
+ * them, one after the other.
  */
 export default {
   async fetch(request: Request, env: Bindings): Promise<Response> {
@@ -27,15 +27,11 @@ export default {
       return new Response('done\n');
     }
     const times = Number(searchParams.get('times'));
-    const millis: number[] = [];
     for (let i = 0; i < times; i++) {
       const hash = hashOf(Math.floor(Math.random() * count), count);
-      const started = performance.now();
       if (!(await find(store, hash, count, env))) throw new Error(`${store} does not have ${hash}`);
-      // The clock only moves with input and output.
-      millis.push(performance.now() - started);
     }
-    return Response.json(millis);
+    return new Response('done\n');
   },
 };
 

@@ -143,10 +143,15 @@ async function lookUps({ say }: BenchContext): Promise<Row[]> {
       await request(`${places.url}/fill?store=${store}&count=${count}&part=${part}`, { method: 'POST' });
   };
   const measure = async (store: string, count: number) => {
-    const times = async () =>
-      JSON.parse((await request(`${places.url}/find?store=${store}&count=${count}&times=${LOOKUPS}`)).text) as number[];
-    await times();
-    return median(await times());
+    // From outside: a Worker's own clock has whole milliseconds. One request makes all look-ups, one after the other.
+    const once = async () => {
+      const started = performance.now();
+      const answer = await request(`${places.url}/find?store=${store}&count=${count}&times=${LOOKUPS}`);
+      if (answer.status !== 200) throw new Error(`look-ups in ${store}: ${answer.text}`);
+      return (performance.now() - started) / LOOKUPS;
+    };
+    await once();
+    return median([await once(), await once(), await once()]);
   };
   for (const count of ENTRIES) {
     const n = count.toLocaleString('en-US');

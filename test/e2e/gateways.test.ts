@@ -15,6 +15,7 @@ import {
   s3Gateway,
 } from '../support/gateways.ts';
 import { blockOf, md5, putBlock, request, sign } from '../support/keep.ts';
+import { answering, startKeepServer } from '../support/keep-server.ts';
 import { createS3Bucket, type S3Bucket, s3IsRequired, s3Secrets } from '../support/s3.ts';
 import { type S3Proxy, startS3Proxy } from '../support/s3-proxy.ts';
 import { startService, type TestService } from '../support/service.ts';
@@ -405,4 +406,25 @@ describe.runIf(s3IsRequired)('data that lies in other buckets', () => {
     proxy.fault = () => undefined;
     expect(md5((await file(uuid, 'x')).body)).toBe(md5(data));
   });
+});
+
+test('beside keepstores, without volumes, adopted blocks are read here and others there', async () => {
+  await using cluster = await startKeepServer(answering(404));
+  await using edge = await startService({
+    r2: ['LAKE'],
+    vars: {
+      API_HOST: cluster.url,
+      VOLUMES: {},
+      GATEWAYS: { [R2_GATEWAY]: { Name: 'lake', Driver: 'R2', DriverParameters: { Binding: 'LAKE', Bucket: 'lake' } } },
+    },
+  });
+  const block = blockOf('read through the proxy');
+  await edge.r2('LAKE').put('proxied/x', block.data);
+  expect(await adopted(edge, { source: 's3://lake/proxied' })).toMatchObject({ phase: 'done' });
+  const read = await request(`${edge.url}/${sign(`${block.locator}+K@${R2_GATEWAY}`)}`);
+  expect([read.status, read.text]).toEqual([200, 'read through the proxy']);
+  const head = await request(`${edge.url}/${sign(block.locator)}`, { method: 'HEAD' });
+  expect([head.status, head.headers.get('content-length')]).toEqual([200, String(block.data.length)]);
+  // Without a good signature it is the keepstores' to refuse.
+  expect((await request(`${edge.url}/${block.locator}`)).status).not.toBe(200);
 });
