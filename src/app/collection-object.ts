@@ -18,11 +18,14 @@ import { completeUpload } from '../collections/uploads/complete.ts';
 import { createPartRows, type StoredPart, type UploadPart } from '../collections/uploads/part-rows.ts';
 import type { CompletedUpload, CompleteRequest } from '../collections/uploads/upload.ts';
 import type { Env } from '../config/env.ts';
+import { count } from '../http/metrics.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
 
 /** Key of the number of changes. */
 const CHANGES = 'changes';
+/** Key of the time at which small blocks are looked for. */
+const REPACK_AT = 'repackAt';
 /** Edits that one batch takes at most: their answers wait for each other. */
 const MAX_BATCH = 256;
 /** Writers that wait at most: each request holds its edits in memory. */
@@ -155,22 +158,51 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   async sweepBackups(uuid: string): Promise<void> {
     const next = await this.#committer().sweepBackups(uuid);
-    if (next === null) return;
-    await this.ctx.storage.put('uuid', uuid);
-    await this.ctx.storage.setAlarm(Math.max(next, Date.now() + 1000));
+    if (next !== null) await this.#wakeAt(uuid, next);
   }
 
   override async alarm(): Promise<void> {
     const uuid = await this.ctx.storage.get<string>('uuid');
-    if (uuid !== undefined) await this.sweepBackups(uuid);
+    if (uuid === undefined) return;
+    await this.#repack(uuid);
+    await this.sweepBackups(uuid);
+  }
+
+  /** There is one alarm for all that is to be done: the first time counts. */
+  async #wakeAt(uuid: string, at: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    if (set !== null && set <= at) return;
+    await this.ctx.storage.put('uuid', uuid);
+    await this.ctx.storage.setAlarm(Math.max(at, Date.now() + 1000));
   }
 
   /** What a commit superseded can go when its signatures have expired. */
   async #sweepLater(uuid: string): Promise<void> {
     const { supersededMs } = this.#committer();
     if (supersededMs === null || (await this.ctx.storage.getAlarm()) !== null) return;
-    await this.ctx.storage.put('uuid', uuid);
-    await this.ctx.storage.setAlarm(Date.now() + supersededMs + 1000);
+    await this.#wakeAt(uuid, Date.now() + supersededMs);
+  }
+
+  /** Files that were written one by one are packed when their writers have left the collection alone for a while. */
+  async #repackLater(uuid: string, after: number): Promise<void> {
+    await this.ctx.storage.put(REPACK_AT, Date.now() + after);
+    await this.#wakeAt(uuid, Date.now() + after);
+  }
+
+  async #repack(uuid: string): Promise<void> {
+    const committer = this.#committer();
+    const at = await this.ctx.storage.get<number>(REPACK_AT);
+    if (at === undefined || committer.repackIdleMs === null) return;
+    if (at > Date.now()) return this.#wakeAt(uuid, at);
+    // Before it is tried: what fails is tried again after the next write, not for ever.
+    await this.ctx.storage.delete(REPACK_AT);
+    try {
+      const packing = await committer.pack(uuid);
+      if (packing === null) return;
+      if (await this.#inTurn(uuid, () => committer.commitPacking(uuid, packing))) await this.#repackLater(uuid, 1000);
+    } catch {
+      count('keep_edge_repack_failures_total');
+    }
   }
 
   /** The edits at the head of the queue, up to the next change of the whole. */
@@ -185,7 +217,11 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
       const requests = edits.map(({ request }) => request);
       const outcomes = await this.#edits(uuid, requests);
       const done = edits.filter((_, i) => outcomes[i]?.ok === true);
-      await this.#locks.follow(done.flatMap(({ request }) => request.edits));
+      const written = done.flatMap(({ request }) => request.edits);
+      await this.#locks.follow(written);
+      const { repackIdleMs } = this.#committer();
+      if (repackIdleMs !== null && written.some(({ kind }) => kind === 'put'))
+        await this.#repackLater(uuid, repackIdleMs);
       edits.forEach(({ done, failed }, i) => {
         const outcome = outcomes[i];
         if (outcome === undefined) failed(new Error('a request of the batch has no outcome'));

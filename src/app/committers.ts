@@ -1,6 +1,8 @@
 import { isValidToken } from '../accounts/d1-authority.ts';
 import { canManage, levelOf } from '../accounts/permissions.ts';
 import { mergeFileLog } from '../backups/file-log.ts';
+import { storeBody } from '../blocks/store-body.ts';
+import { writeBlock } from '../blocks/write-block.ts';
 import { type BackupSweepContext, sweepBackups } from '../collections/backup-sweep.ts';
 import { callCluster } from '../collections/cluster-calls.ts';
 import type { WholeChange } from '../collections/commits.ts';
@@ -8,6 +10,7 @@ import { commitAtCluster } from '../collections/edit/cluster-batch.ts';
 import { commitBatch, type EditOutcome } from '../collections/edit/commit-batch.ts';
 import type { EditRequest, Writer } from '../collections/edit/edits.ts';
 import type { Lock } from '../collections/edit/locks.ts';
+import { commitPacking, type Packing, packSmallBlocks, type RepackContext } from '../collections/edit/repack.ts';
 import { eraseCollection } from '../collections/erase.ts';
 import type { Env } from '../config/env.ts';
 import { KeepError } from '../keep/errors.ts';
@@ -23,12 +26,19 @@ export interface Committer {
   erase(uuid: string): Promise<boolean>;
   /** Deletes backups that are no longer needed. @returns when to come again, in Unix milliseconds; null for never */
   sweepBackups(uuid: string): Promise<number | null>;
+  /** Copies small blocks into a new one. Null when there is nothing to pack. */
+  pack(uuid: string): Promise<Packing | null>;
+  /** @returns whether the collection has it now */
+  commitPacking(uuid: string, packing: Packing): Promise<boolean>;
+  /** How long a collection must have been left alone to be packed, in milliseconds; null where nothing is. */
+  repackIdleMs: number | null;
   /** When the first backup that a commit supersedes can go, in milliseconds from then; null where there are none. */
   supersededMs: number | null;
 }
 
 /** On our own D1. */
-export function embeddedCommitter({ config, api }: Dependencies, { MANIFESTS: manifests }: Env): Committer {
+export function embeddedCommitter(deps: Dependencies, { MANIFESTS: manifests }: Env): Committer {
+  const { config, api } = deps;
   if (api?.mode !== 'embedded') throw new KeepError('not_configured');
   if (manifests === undefined) throw new Error('collections need the binding MANIFESTS');
   const { collections, db } = api;
@@ -66,6 +76,47 @@ export function embeddedCommitter({ config, api }: Dependencies, { MANIFESTS: ma
       return sweepBackups(uuid, sweeping);
     },
     supersededMs: config.blobSigningTtlSeconds * 1000,
+    repackIdleMs: config.repackIdleSeconds > 0 && deps.mounts.length > 0 ? config.repackIdleSeconds * 1000 : null,
+    pack: (uuid) => packSmallBlocks(uuid, repackContext(deps, db, manifests)),
+    commitPacking: (uuid, packing) => commitPacking(uuid, packing, repackContext(deps, db, manifests)),
+  };
+}
+
+function repackContext(
+  { config, mounts, downloads }: Dependencies,
+  db: D1Database,
+  manifests: R2Bucket,
+): RepackContext {
+  return {
+    db,
+    manifests,
+    now: Date.now,
+    versions: config.versions,
+    idleSeconds: config.repackIdleSeconds,
+    openBlock(hash, size, signal) {
+      if (downloads === null) throw new KeepError('not_configured');
+      const caller = { token: '', requestId: '', now: Date.now() / 1000, signal };
+      return downloads.openBlock({ hash, size, hints: '', number: 0 }, { offset: 0, length: size }, caller);
+    },
+    storeBody: (body, length, row) =>
+      storeBody(
+        body,
+        { length, isNative: true },
+        {
+          aside: mounts.find((mount) => mount.allowWrite)?.store,
+          async storeBlock({ hash, size, body: block }) {
+            await writeBlock(mounts, {
+              hash,
+              size,
+              body: block,
+              desired: Number(row.replication_desired ?? config.defaultReplication),
+              storageClasses: JSON.parse(String(row.storage_classes_desired)) as string[],
+              signal: new AbortController().signal,
+            });
+            return `${hash}+${size}`;
+          },
+        },
+      ),
   };
 }
 
@@ -88,6 +139,10 @@ export function clusterCommitter(apiUrl: string): Committer {
     erase: () => Promise.reject(new KeepError('not_configured')),
     sweepBackups: () => Promise.resolve(null),
     supersededMs: null,
+    // The cluster's keep-web packs its own.
+    repackIdleMs: null,
+    pack: () => Promise.resolve(null),
+    commitPacking: () => Promise.resolve(false),
   };
 }
 

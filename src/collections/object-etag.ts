@@ -1,4 +1,5 @@
 import { EMPTY_HASH, MAX_BLOCK_BYTES } from '../keep/limits.ts';
+import type { FileMetadata } from './edit/edits.ts';
 import { etagOfRanges, fileEtag } from './file-etag.ts';
 import { blockAt, blockHash, type FileTree, fileExtents, nodeSize } from './file-tree.ts';
 
@@ -31,6 +32,12 @@ export function objectEtagOfRanges(ranges: readonly { locator: string; offset: n
     etagOfRanges(ranges),
     filled.reduce((sum, { length }) => sum + length, 0),
   );
+}
+
+/** As effectiveEtag, for S3: a stored ETag goes before the derived one if it is for the same content. */
+export function effectiveObjectEtag(own: string, derived: string, metadata: FileMetadata | undefined): string {
+  const { etag, objectEtag: stored = etag, of = derived } = metadata ?? {};
+  return stored !== undefined && of === derived ? stored : own;
 }
 
 function dashed(etag: string, size: number): string {

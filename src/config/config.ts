@@ -52,6 +52,8 @@ export interface Config {
   defaultTrashLifetimeSeconds: number;
   /** How long a deleted collection can be restored from its backup. */
   backupLifetimeSeconds: number;
+  /** How long a collection has been left alone before its small blocks are packed; 0: never. */
+  repackIdleSeconds: number;
   /** Past versions of collections: collections/versions.ts. */
   versions: { automatic: boolean; idleSeconds: number; maxAgeSeconds: { kept: number; repacked: number } };
   /** How long logs, uploads and expired tokens are kept, in seconds; 0: for ever. */
@@ -226,6 +228,7 @@ const Vars = v.object({
   PRESERVE_VERSION_IF_IDLE: duration('10s', true),
   COLLECTION_VERSIONS_MAX_AGE: duration('8760h'),
   REPACKED_VERSIONS_MAX_AGE: duration('720h'),
+  REPACK_IDLE: duration('1h'),
   LOGS_MAX_AGE: duration('8760h'),
   AUDIT_MAX_AGE: duration('43800h'),
   UPLOADS_MAX_AGE: duration('8760h'),
@@ -321,6 +324,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     defaultTrashLifetimeSeconds: o.DEFAULT_TRASH_LIFETIME,
     usersSeeEachOther: o.ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS,
     backupLifetimeSeconds: o.BACKUP_LIFETIME,
+    repackIdleSeconds: o.REPACK_IDLE,
     versions: {
       automatic: o.COLLECTION_VERSIONING,
       idleSeconds: o.PRESERVE_VERSION_IF_IDLE,

@@ -23,9 +23,11 @@ export interface FileMetadata {
   modified?: number;
   /** Strong, with quotes; only where it cannot be derived from the content. */
   etag?: string;
+  /** S3's, where it is another than `etag`. */
+  objectEtag?: string;
   /** A checksum of the content that S3 was sent: the end of `x-amz-checksum-…`, base64, and of what it is. */
   checksum?: { name: string; value: string; type: string };
-  /** The derived ETag of the content that `etag` and `checksum` stand for: of other content it says nothing. Set by the commit. */
+  /** The derived ETag of the content that the ETags and `checksum` stand for: of other content they say nothing. Set by the commit. */
   of?: string;
   /** WebDAV properties that clients set, of files and directories: `{namespace}name`, and the XML of the value. */
   properties?: Record<string, string>;

@@ -9,7 +9,7 @@ import { fileEtag } from '../file-etag.ts';
 import { findNode, isDirectory } from '../file-tree.ts';
 import { buildFileTree } from '../file-tree-builder.ts';
 import { deleteManifest, readManifest, type StoredManifest } from '../manifest-store.ts';
-import { objectEtag } from '../object-etag.ts';
+import { effectiveObjectEtag, objectEtag } from '../object-etag.ts';
 import { segmentMap } from '../replace-segments.ts';
 import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
 import type { Texts } from './apply.ts';
@@ -41,8 +41,8 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
         const node = findNode(tree, path);
         if (node === null || isDirectory(tree, node)) continue;
         const derived = await fileEtag(tree, node);
-        const shown = effectiveEtag(derived, metadata.get(path));
-        etags.set(path, shown === derived ? [derived, await objectEtag(tree, node)] : [shown]);
+        const [known, own] = [metadata.get(path), await objectEtag(tree, node)];
+        etags.set(path, [effectiveEtag(derived, known), effectiveObjectEtag(own, derived, known)]);
       }
       return etags;
     },

@@ -1,7 +1,7 @@
 import type { FileMetadata } from '../../collections/edit/edits.ts';
 import { fileEtag } from '../../collections/file-etag.ts';
 import { type FileTree, findNode, isDirectory, nodeSize, ROOT_NODE } from '../../collections/file-tree.ts';
-import { objectEtag } from '../../collections/object-etag.ts';
+import { effectiveObjectEtag, objectEtag } from '../../collections/object-etag.ts';
 import type { OpenCollection } from '../../collections/source.ts';
 import { contentType } from '../../files/content-type.ts';
 import { openBucket, placeOf } from './bucket.ts';
@@ -61,9 +61,8 @@ export async function findObject(call: S3Call, key: string): Promise<FoundObject
 /** An object's ETag, the same wherever it is shown: the one that a client was given for this content, else a derived one. */
 export async function etagOf(tree: FileTree, node: number, metadata: FileMetadata | undefined): Promise<string> {
   if (isDirectory(tree, node)) return EMPTY_ETAG;
-  const { etag, of } = metadata ?? {};
-  if (etag !== undefined && (of === undefined || of === (await fileEtag(tree, node)))) return etag;
-  return objectEtag(tree, node);
+  const own = await objectEtag(tree, node);
+  return metadata?.etag === undefined ? own : effectiveObjectEtag(own, await fileEtag(tree, node), metadata);
 }
 
 /** The checksum that is kept, if it is of this content. */
