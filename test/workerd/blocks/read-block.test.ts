@@ -294,6 +294,27 @@ describe('the edge cache', () => {
     }
   });
 
+  test('comes to hold a block of which a quarter was read in ranges, and a small one at the first range', async () => {
+    for (const [size, ranges] of [
+      [900_000, 1],
+      [4 * 2 ** 20, 3],
+    ] as const) {
+      const at = testMount();
+      const block = await randomBlock(size);
+      await put(at, block);
+      const blocks = cached([at.mount]);
+      for (let i = 0; i < ranges; i++) {
+        const range = { offset: i * 400_000, length: 400_000 };
+        const part = await readBlockRange(blocks, block.hash, range, { size });
+        expect(await bytesOf(part.body)).toEqual(block.data.slice(range.offset, range.offset + range.length));
+      }
+      await (await settled(blocks, block))?.body.cancel();
+      at.calls.length = 0;
+      const again = await readBlockRange(blocks, block.hash, { offset: size - 10, length: 10 }, { size });
+      expect([again.from, await bytesOf(again.body), at.calls]).toEqual(['cache', block.data.slice(size - 10), []]);
+    }
+  });
+
   test('never keeps a corrupt block', async () => {
     const at = testMount();
     const block = await randomBlock(BIG);
