@@ -4,6 +4,7 @@ import { backup } from './commands/backup.ts';
 import { balance } from './commands/balance.ts';
 import { cat } from './commands/cat.ts';
 import { check } from './commands/check.ts';
+import { exportCommand, importCommand } from './commands/cluster-copy.ts';
 import { completionCommand } from './commands/completion.ts';
 import { cp, mv } from './commands/copy.ts';
 import { deployConfig } from './commands/deploy-config.ts';
@@ -53,6 +54,8 @@ export const COMMANDS: readonly Command[] = [
   backup,
   restore,
   check,
+  exportCommand,
+  importCommand,
   usage,
   versions,
   restoreVersion,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { api } from '../support/api.ts';
 import { type Cli, cliFor } from '../support/cli.ts';
-import { blockOf } from '../support/keep.ts';
+import { blockOf, request } from '../support/keep.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** What admins, and users for themselves, do from the command line. */
@@ -94,6 +94,30 @@ test('members of a group see what is shared with it, until they are removed', as
   await vi.waitFor(async () => expect((await ada.run('cat', `${uuid}/shared`)).stdout).toBe('shared'), 20_000);
   await admin.ok('group', 'remove', 'lab', 'ada');
   await vi.waitFor(async () => expect((await ada.run('cat', `${uuid}/shared`)).code).toBe(1), 20_000);
+});
+
+test('a cluster that is exported and imported elsewhere has its projects, collections and permissions, also when it is repeated', async () => {
+  const directory = join(admin.home, 'exported');
+  const { json } = await api(service, 'groups', {
+    token: ada.token,
+    body: { group: { name: 'study', group_class: 'project' } },
+  });
+  const file = join(ada.home, 'exported.txt');
+  await writeFile(file, 'exported');
+  await ada.ok('put', file, '--project-uuid', json.uuid, '--name', 'moved');
+  expect((await admin.run('export', directory)).code).toBe(0);
+  await using other = await startService({ vars: { CLUSTER_ID: 'other' } });
+  admin.env.ARVADOS_API_HOST = other.url;
+  const imported = await asRoot('import', directory, '--json');
+  const again = await asRoot('import', directory, '--json');
+  admin.env.ARVADOS_API_HOST = service.url;
+  expect([imported.code, imported.stderr]).toEqual([0, '']);
+  expect(JSON.parse(again.stdout)).toEqual({ users: 0, projects: 0, collections: 0, links: 0, failed: 0 });
+  const found = await api(other, 'collections', { query: { filters: [['name', '=', 'moved']] } });
+  const [collection] = found.json.items;
+  const project = await api(other, `groups/${collection.owner_uuid}`);
+  expect(project.json.name).toBe('study');
+  expect((await request(`${other.url}/c=${collection.uuid}/exported.txt`)).text).toBe('exported');
 });
 
 test('check finds a block that is gone and one that is wrong, says what it did not look at, and ends with 1', async () => {
