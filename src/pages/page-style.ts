@@ -32,7 +32,7 @@ details>div{padding:0 .9rem .9rem}details p{margin:.4rem 0;color:var(--soft);fon
 .line button{flex:none;margin-top:.2rem;font-size:.85rem;padding:.4rem .7rem}
 .open{width:4.2rem;text-align:right}td.open a{font-size:.85rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-.skip{position:absolute;left:-99rem;top:0;padding:.5rem .9rem;background:var(--back);z-index:9}.skip:focus{left:.5rem;top:.5rem}
+.markdown a,p>a:not(.button){text-decoration:underline}.skip{position:absolute;left:-99rem;top:0;padding:.5rem .9rem;background:var(--back);z-index:9}.skip:focus{left:.5rem;top:.5rem}
 .top{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;padding:.55rem 1rem;border-bottom:1px solid var(--line);background:var(--band)}
 .top form[role=search]{flex:1 1 14rem;max-width:34rem}.top nav{display:flex;gap:.9rem;align-items:center;margin-left:auto}.top nav>a:not(.button){color:var(--ink);padding:.4rem 0}
 .home{display:flex;gap:.45rem;align-items:center;font-weight:650;color:var(--ink);padding:.3rem 0}.logo{width:1.6rem;height:1.6rem;fill:none;stroke:var(--link);stroke-width:1.7;stroke-linejoin:round}
