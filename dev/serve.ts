@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, Response as RuntimeResponse } from 'miniflare';
 import { parse } from 'smol-toml';
 import { ASSETS, buildBrowser } from './build-browser.ts';
 import { sqlStatements } from './sql-statements.ts';
@@ -97,15 +97,8 @@ export async function serve(options: ServeOptions): Promise<Service> {
           compatibilityDate: toml.compatibility_date,
           compatibilityFlags: toml.compatibility_flags ?? [],
           bindings: vars,
-          ...(toml.assets === undefined
-            ? {}
-            : {
-                assets: {
-                  directory: ASSETS,
-                  binding: toml.assets.binding,
-                  routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
-                },
-              }),
+          // Not Miniflare's own assets: their router stands before the Worker and would fold dot segments in paths.
+          ...(toml.assets === undefined ? {} : { serviceBindings: { [toml.assets.binding]: asset } }),
           ...(options.tls === undefined ? { unsafeDirectSockets: [{ host: '127.0.0.1', port: options.port }] } : {}),
           r2Buckets: [...(toml.r2_buckets ?? []).map((bucket) => bucket.binding), ...(options.r2Buckets ?? [])],
           kvNamespaces: (toml.kv_namespaces ?? []).map((namespace) => namespace.binding),
@@ -172,6 +165,19 @@ export async function serve(options: ServeOptions): Promise<Service> {
     api,
     stop,
   };
+}
+
+const ASSET_TYPES: Record<string, string> = { js: 'text/javascript', svg: 'image/svg+xml' };
+
+/** The platform's static assets, as the Worker asks for them: one file by its name. */
+async function asset({ url }: { url: string }): Promise<RuntimeResponse> {
+  const name = new URL(url).pathname.slice(1);
+  const contents = await readFile(join(ASSETS, name)).catch(() => null);
+  if (contents === null) return new RuntimeResponse('Not Found', { status: 404 });
+  const type = ASSET_TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
+  return new RuntimeResponse(contents, {
+    headers: { 'Content-Type': type, 'Cache-Control': 'public, max-age=0, must-revalidate' },
+  });
 }
 
 async function bundle(main: string): Promise<string> {

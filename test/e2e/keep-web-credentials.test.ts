@@ -269,7 +269,7 @@ describe('someone without a token', () => {
         path: `/c=${made.uuid}/foo`,
         headers: { 'sec-fetch-mode': 'navigate', ...cookie(reader.token) },
       });
-      expect([page.status, text(page).includes('The token is valid')]).toEqual([404, true]);
+      expect([page.status, text(page).includes('may not read this')]).toEqual([404, true]);
       for (const [path, to] of [
         ['/', '/'],
         ['/foo', '/'],
