@@ -209,6 +209,14 @@ test('the command line prints the id of a file and of a directory', async () => 
   expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('is not there')]);
 });
 
+test('the page of a file shows its DRS address', async () => {
+  const { text } = await request(`${service.url}/by_id/${collection.uuid}/data/reads.bam?preview`, {
+    token: ann.token,
+    headers: { Accept: 'text/html' },
+  });
+  expect(text).toContain(`drs://127.0.0.1/${root}.data~2freads.bam`);
+});
+
 describe('htsget', () => {
   const id = () => `${root}.data~2freads.bam`;
 

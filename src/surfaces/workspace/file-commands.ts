@@ -1,3 +1,4 @@
+import { formatDrsId } from '../../keep/drs-id.ts';
 import { html, type Markup } from '../../pages/markup.ts';
 import type { FileView } from '../../pages/views.ts';
 
@@ -36,6 +37,15 @@ export function fileCommands(view: FileView, origin: string): Markup {
         ][])
       : []),
     ['python', 'Python', pythonLines(url, needsToken)],
+    ...(view.collection === null
+      ? []
+      : ([
+          [
+            'drs',
+            'DRS: names this very content, for programs that speak the GA4GH’s protocols',
+            drsUri(view.collection.portableDataHash, path, origin),
+          ],
+        ] as [string, string, string][])),
   ];
   const shown = lines.map(
     ([name, label, command]) =>
@@ -47,6 +57,10 @@ export function fileCommands(view: FileView, origin: string): Markup {
 function pythonLines(url: string, needsToken: boolean): string {
   const headers = needsToken ? `, headers={'Authorization': 'Bearer ' + os.environ['ARVADOS_API_TOKEN']}` : '';
   return `import os, urllib.request\nrequest = urllib.request.Request(${pythonText(url)}${headers})\ndata = urllib.request.urlopen(request).read()`;
+}
+
+function drsUri(portableDataHash: string, path: string, origin: string): string {
+  return `drs://${new URL(origin).hostname}/${formatDrsId({ portableDataHash, path, isDirectory: false })}`;
 }
 
 /** One word of a POSIX shell. */
