@@ -29,20 +29,23 @@ export function byteSource(body: ReadableStream<Uint8Array>, digest: Md5 | null 
   };
   return {
     take,
-    async fill(target) {
-      let filled = 0;
-      while (filled < target.byteLength) {
-        const chunk = await take(target.byteLength - filled);
-        if (chunk === null) break;
-        target.set(chunk, filled);
-        filled += chunk.byteLength;
-      }
-      return filled;
-    },
+    fill: (target) => fillFrom(take, target),
     async cancel(reason) {
       await chunks.cancel(reason).catch(() => undefined);
     },
   };
+}
+
+/** Fills memory by repeated takes. @returns bytes filled: fewer than there is room for at the end of the source */
+export async function fillFrom(take: ByteSource['take'], target: Uint8Array): Promise<number> {
+  let filled = 0;
+  while (filled < target.byteLength) {
+    const chunk = await take(target.byteLength - filled);
+    if (chunk === null) break;
+    target.set(chunk, filled);
+    filled += chunk.byteLength;
+  }
+  return filled;
 }
 
 /** Bytes as a stream whose length the runtime knows. */

@@ -1,5 +1,5 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { ByteSource } from '../../blocks/byte-source.ts';
+import { type ByteSource, fillFrom } from '../../blocks/byte-source.ts';
 import { equalInConstantTime } from '../../keep/constant-time.ts';
 import { CHUNK_BYTES } from '../../streams/chunks.ts';
 import { createDigest, type Digest } from '../../streams/digests.ts';
@@ -61,16 +61,7 @@ export function chunkedSource(
   };
   return {
     take,
-    async fill(target) {
-      let filled = 0;
-      while (filled < target.byteLength) {
-        const bytes = await take(target.byteLength - filled);
-        if (bytes === null) break;
-        target.set(bytes, filled);
-        filled += bytes.byteLength;
-      }
-      return filled;
-    },
+    fill: (target) => fillFrom(take, target),
     async cancel(reason) {
       await chain?.abort(reason);
       await raw.cancel(reason);
