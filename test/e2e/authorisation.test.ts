@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT } from '../../dev/serve.ts';
 import { api, createUser, type Json } from '../support/api.ts';
 import { stored } from '../support/collections.ts';
-import { blockOf, request } from '../support/keep.ts';
+import { blockOf, request, sign } from '../support/keep.ts';
 import { type KeyPair, s3Keys, s3Request } from '../support/s3-client.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 
@@ -24,6 +24,11 @@ afterAll(() => service.stop());
 const LEVELS = ['nothing', 'link', 'read', 'write', 'manage'] as const;
 type Level = (typeof LEVELS)[number];
 
+const SET =
+  '<d:propertyupdate xmlns:d="DAV:"><d:set><d:prop><z xmlns="urn:z">1</z></d:prop></d:set></d:propertyupdate>';
+const LOCKINFO =
+  '<d:lockinfo xmlns:d="DAV:"><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype></d:lockinfo>';
+
 /** The least level that a request needs; who has less learns nothing. */
 const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['link', 'GET', 'arvados/v1/collections/C'],
@@ -41,6 +46,9 @@ const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['read', 'GET', 'arvados/v1/groups/contents?uuid=P&include_old_versions=true&include_trash=true'],
   ['read', 'GET', 'arvados/v1/collections/D'],
   ['read', 'GET', 'c=H/file.txt'],
+  ['read', 'GET', 'arvados/v1/collections/V'],
+  ['read', 'GET', 'c=V/file.txt'],
+  ['read', 'PROPFIND', 'c=V/'],
   ['read', 'GET', 'ga4gh/drs/v1/objects/H'],
   ['read', 'GET', 'ga4gh/drs/v1/objects/H.file.txt'],
   ['read', 'GET', 'ga4gh/drs/v1/objects/H.file.txt/access/https'],
@@ -55,7 +63,15 @@ const REQUESTS: [needed: Level, method: string, path: string, body?: Json][] = [
   ['write', 'PUT', 'arvados/v1/groups/P', { group: { description: 'x' } }],
   ['write', 'PUT', 'c=C/new.txt', { new: 'file' }],
   ['write', 'MKCOL', 'c=C/directory'],
+  ['write', 'COPY', 'c=C/file.txt', '/c=C/copied.txt'],
+  ['write', 'MOVE', 'c=C/copied.txt', '/c=C/moved.txt'],
+  ['write', 'PROPPATCH', 'c=C/moved.txt', SET],
+  ['write', 'LOCK', 'c=C/moved.txt', LOCKINFO],
+  ['write', 'UNLOCK', 'c=C/moved.txt'],
   ['write', 'DELETE', 'c=C/new.txt'],
+  ['write', 'PATCH', 'arvados/v1/collections/C', { replace_files: { '/api.txt': 'current/file.txt' } }],
+  ['write', 'PATCH', 'arvados/v1/collections/C', { replace_segments: { 'G 0 1': 'G 0 1' } }],
+  ['write', 'POST', 'arvados/v1/collections/V/restore_version', {}],
   ['write', 'POST', 'arvados/v1/collections/C/restore_version', {}],
   ['write', 'DELETE', 'arvados/v1/collections/C'],
   ['write', 'POST', 'arvados/v1/collections/C/untrash', {}],
@@ -142,8 +158,13 @@ async function shared(): Promise<Record<string, string>> {
   };
   const project = await make('groups', { group: { group_class: 'project', name: SECRET } });
   const manifest = `. ${block.locator} 0:${block.data.length}:file.txt 0:${block.data.length}:reads.bam 0:0:only${serial++}\n`;
-  const record = { name: SECRET, owner_uuid: project.uuid, manifest_text: manifest };
+  const record = { name: SECRET, owner_uuid: project.uuid, manifest_text: manifest, preserve_version: true };
   const collection = (await api(service, 'collections', { body: { collection: record } })).json;
+  await api(service, `collections/${collection.uuid}`, {
+    method: 'PATCH',
+    body: { collection: { description: 'new' } },
+  });
+  const V = (await api(service, 'collections', { query: versionsOf(collection.uuid) })).json.items[0].uuid;
   const link = await make('links', {
     link: { link_class: 'permission', name: 'can_read', tail_uuid: eve.uuid, head_uuid: collection.uuid },
   });
@@ -153,6 +174,7 @@ async function shared(): Promise<Record<string, string>> {
   const secret = /t=([^/]+)/.exec(sharing.href)?.[1] ?? '';
   return {
     C: collection.uuid,
+    V,
     P: project.uuid,
     H,
     D,
@@ -166,6 +188,15 @@ async function shared(): Promise<Record<string, string>> {
   };
 }
 let serial = 0;
+
+/** Past versions alone. */
+function versionsOf(uuid: string): Json {
+  const filters = [
+    ['current_version_uuid', '=', uuid],
+    ['uuid', '!=', uuid],
+  ];
+  return { include_old_versions: true, filters };
+}
 
 const CREDENTIALS: { name: string; has: Level; make: (at: Record<string, string>) => Promise<string | null> }[] = [
   { name: 'no token', has: 'nothing', make: async () => null },
@@ -214,35 +245,45 @@ async function asPublic({ owner = '', C = '' }: Record<string, string>): Promise
   return anonymous();
 }
 
-function ask(token: string | null, method: string, path: string, body?: string) {
+/** COPY and MOVE have their destination where others have a body, UNLOCK the lock that was taken last. */
+function ask(token: string | null, method: string, path: string, text?: string, lock = '<opaquelocktoken:none>') {
+  const isTransfer = method === 'COPY' || method === 'MOVE';
+  const body = isTransfer || text === undefined ? {} : { body: text };
   return request(`${service.url}/${path}`, {
     method,
     token,
     headers: {
       ...(method === 'PROPFIND' ? { depth: '1' } : {}),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(method === 'UNLOCK' ? { 'lock-token': lock } : {}),
+      ...(isTransfer ? { destination: text ?? '' } : {}),
+      ...('body' in body ? { 'content-type': text?.startsWith('<') ? 'application/xml' : 'application/json' } : {}),
     },
-    ...(body === undefined ? {} : { body }),
+    ...body,
   });
 }
 
 test.each(CREDENTIALS)('$name gets what its level opens, and nothing else', async ({ name, has, make }) => {
   const at = await shared();
   const token = await make(at);
+  at.G = sign(block.locator, { token: token ?? 'none' });
   const fill = (text: string) =>
-    text.replace(/\b[CPHDLSEOT]\b/g, (letter) => at[letter] ?? letter).replace('"N"', `"made ${serial++}"`);
+    text.replace(/\b[CPHDLSEOTVG]\b/g, (letter) => at[letter] ?? letter).replace('"N"', `"made ${serial++}"`);
+  let lock: string | undefined;
   const isLink = name === 'a sharing link';
   const isPublic = name.startsWith('the public');
   for (const [needed, method, path, body] of REQUESTS) {
     // A link names its collection by UUID; the public has it by its hash, too.
     // It belongs to no account, and a link reads as its maker.
     if (token === ROOT_TOKEN && method === 'POST' && path.endsWith('sharing_links')) continue;
-    const byHash = isPublic && /\b[HD]\b/.test(path);
+    // So it has past versions.
+    const byHash = isPublic && needed === 'read' && /\b[HDV]\b/.test(path);
     const expected = byHash || LEVELS.indexOf(has) >= LEVELS.indexOf(needed);
-    const answer = await ask(token, method, fill(path), body === undefined ? undefined : fill(JSON.stringify(body)));
+    const sent = typeof body === 'string' ? body : JSON.stringify(body);
+    const answer = await ask(token, method, fill(path), sent === undefined ? undefined : fill(sent), lock);
+    lock = answer.headers.get('lock-token') ?? lock;
     const what = `${method} ${path} ${JSON.stringify(body ?? '')}: ${answer.status} ${answer.text.slice(0, 200)}`;
     // It is the current version: who may restore is told so.
-    if (expected && path.endsWith('restore_version')) expect([422], what).toContain(answer.status);
+    if (expected && path.endsWith('C/restore_version')) expect([422], what).toContain(answer.status);
     else if (expected) expect([200, 201, 204, 207], what).toContain(answer.status);
     else {
       expect([401, 403, 404, 422], what).toContain(answer.status);
@@ -250,12 +291,18 @@ test.each(CREDENTIALS)('$name gets what its level opens, and nothing else', asyn
     }
   }
   for (const list of LISTS) {
-    const answer = await api(service, list, { token, query: { include_trash: true, q: SECRET } });
+    const answer = await api(service, list, {
+      token,
+      query: { include_trash: true, include_old_versions: true, q: SECRET },
+    });
     if (list === 'search' && LEVELS.indexOf(has) >= LEVELS.indexOf('read'))
       expect(JSON.stringify(answer.json), list).toContain(SECRET);
     if (has === 'nothing' || isLink) expect(JSON.stringify(answer.json), list).not.toContain(SECRET);
     if (token === null || isLink) expect([401, 403], list).toContain(answer.status);
   }
+  const versions = await api(service, 'collections', { token, query: versionsOf(at.C ?? '') });
+  const mayRead = isPublic || LEVELS.indexOf(has) >= LEVELS.indexOf('read');
+  expect(JSON.stringify(versions.json).includes(at.V ?? ''), 'past versions').toBe(mayRead);
 });
 
 test.each(CREDENTIALS)(
