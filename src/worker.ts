@@ -14,6 +14,7 @@ export { CollectionObject } from './app/collection-object.ts';
 export { FigureShard } from './app/figures-object.ts';
 export { AdoptionObject, PlaceShard } from './app/gateway-objects.ts';
 export { PullQueue, RepairQueue, TrashQueue } from './app/queue-objects.ts';
+export { WebhookQueue } from './app/webhook-object.ts';
 
 export default {
   async fetch(request: Request, env: Env, execution: ExecutionContext): Promise<Response> {

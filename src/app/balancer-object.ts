@@ -19,6 +19,7 @@ import type { Env } from '../config/env.ts';
 import { describeError } from '../keep/redact.ts';
 import { createR2ObjectStore } from '../storage/r2-object-store.ts';
 import { dependenciesOf } from './composition.ts';
+import { lostEvents } from './tell-events.ts';
 
 /** An alarm works this long before it hands over to the next one; the platform allows 15 minutes. */
 const ALARM_MS = 25_000;
@@ -27,6 +28,8 @@ const FIRST_PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 600_000;
 const MAX_FAILURES = 12;
 const RUNS_SHOWN = 20;
+/** Key of the lost blocks, hash+size, that receivers of webhooks were told of. */
+const TOLD_LOST = 'toldLost';
 
 /** The balancer: one object, so one run at a time. Rows say where a run is; the alarm only wakes it. */
 export class Balancer extends DurableObject<Env> implements Balancing {
@@ -121,7 +124,19 @@ export class Balancer extends DurableObject<Env> implements Balancing {
     }
     const left = this.#rows.current();
     if (left !== null && left.phase !== 'waiting') await this.ctx.storage.setAlarm(Date.now() + pauseMs);
+    if (run.phase === 'done') await this.#tellLost(run);
     if (run.phase === 'done' || run.phase === 'waiting') log(run.phase === 'done' ? 'info' : 'warn', run);
+  }
+
+  /** A block that stays lost is told once. */
+  async #tellLost({ id }: Run): Promise<void> {
+    const built = dependenciesOf(this.env);
+    if (!built.ok || built.deps.api?.mode !== 'embedded') return;
+    const lost = lostBlocks(this.#rows, id);
+    const told = new Set((await this.ctx.storage.get<string[]>(TOLD_LOST)) ?? []);
+    built.deps.api.webhooks.tell(lostEvents(lost, told));
+    const names = lost.map(({ hash, size }) => `${hash}+${size}`);
+    await this.ctx.storage.put(TOLD_LOST, names);
   }
 
   /** @returns milliseconds until the next try */

@@ -21,6 +21,7 @@ import type { Env } from '../config/env.ts';
 import { count } from '../http/metrics.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
+import { tellingCommits } from './tell-commits.ts';
 
 /** Key of the number of changes. */
 const CHANGES = 'changes';
@@ -270,7 +271,9 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   #committer(): Committer {
     const built = dependenciesOf(this.env);
     if (!built.ok) throw new Error(built.problems.join('; '));
-    const { apiUrl } = built.deps.config;
-    return apiUrl === null ? embeddedCommitter(built.deps, this.env) : clusterCommitter(apiUrl);
+    const { api, config } = built.deps;
+    if (config.apiUrl !== null) return clusterCommitter(config.apiUrl);
+    const committer = embeddedCommitter(built.deps, this.env);
+    return api?.mode === 'embedded' ? tellingCommits(committer, api.webhooks) : committer;
   }
 }

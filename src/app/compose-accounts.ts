@@ -39,6 +39,8 @@ import { watchedDatabase } from '../records/watched-database.ts';
 import { createSearch } from '../search/search.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts';
+import { createWebhooks } from '../webhooks/webhooks.ts';
+import { tellingCreates } from './tell-events.ts';
 
 /** Accounts, permissions and collections. */
 export interface AccountDependencies extends ApiDependencies, WriterDependencies {
@@ -86,7 +88,16 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
       memberOf: () => Promise.resolve(null),
     };
   }
-  return embedded(config, { db, logsDb, searchDb: env.SEARCH, manifests, uploads, directory, commits: env.COLLECTION });
+  return embedded(config, {
+    db,
+    logsDb,
+    searchDb: env.SEARCH,
+    manifests,
+    uploads,
+    directory,
+    commits: env.COLLECTION,
+    webhookQueue: env.WEBHOOK_QUEUE,
+  });
 }
 
 function besideCluster(
@@ -130,6 +141,7 @@ function embedded(
     uploads,
     directory,
     commits,
+    webhookQueue,
   }: {
     db: D1Database;
     logsDb: D1Database;
@@ -138,6 +150,7 @@ function embedded(
     uploads: UploadLog;
     directory: ServiceDirectory;
     commits: DurableObjectNamespace | undefined;
+    webhookQueue: DurableObjectNamespace | undefined;
   },
 ): AccountDependencies {
   const { clusterId } = config;
@@ -154,7 +167,8 @@ function embedded(
     versions: config.versions,
     now: Date.now,
   };
-  const collections = createCollections(setup);
+  const webhooks = createWebhooks(webhookQueue, config.webhooks, waitUntil);
+  const collections = tellingCreates(createCollections(setup), webhooks);
   const committing = createCommits(commits);
   const near = createNearReads(db, config.tokenCacheTtlSeconds, Date.now);
   const search = createSearch(db, searchDb, Date.now, waitUntil);
@@ -184,6 +198,7 @@ function embedded(
       links: createLinkStore(db, clusterId, Date.now),
       sharingLinks: createSharingLinkStore(db, clusterId, Date.now),
       search,
+      webhooks,
       near,
       builtIns: once(() => ensureBuiltIns(db, clusterId, Date.now())),
       uploads,

@@ -8,6 +8,7 @@ const EMPTYING_MS = 600_000;
 /** What the cron trigger does, every time. A job that fails does not keep the others from running. */
 const JOBS: [name: string, run: (deps: Dependencies) => Promise<void>][] = [
   ['wake queues', wakeQueues],
+  ['wake webhooks', async ({ api }) => (api?.mode === 'embedded' ? api.webhooks.wake() : undefined)],
   ['wake the balancer', async ({ balancing }) => balancing?.().wake()],
   ['empty trash', emptyTrash],
   ['empty STAGING', async ({ staging }) => (staging === null ? undefined : clearUnnamed(staging, Date.now()))],

@@ -2,10 +2,12 @@ import * as v from 'valibot';
 import { type GatewayConfig, gatewayDevice } from '../gateways/gateway-config.ts';
 import { parseDuration } from '../keep/duration.ts';
 import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import type { Webhook } from '../webhooks/webhook.ts';
 import { hostList, origin, ownHosts } from './addresses.ts';
 import { parseGateways } from './gateways.ts';
 import { parseRemoteClusters, type RemoteCluster } from './remote-clusters.ts';
 import { parseVolumes } from './volumes.ts';
+import { parseWebhooks } from './webhooks.ts';
 
 /** Everything an operator can set, checked and frozen. Names follow the cluster's config.yml; times are seconds. */
 export interface Config {
@@ -64,6 +66,9 @@ export interface Config {
   /** Secret keys of S3 are derived from it; null: from the root token. */
   s3KeySecret: string | null;
   remoteClusters: Record<string, RemoteCluster>;
+  webhooks: Webhook[];
+  /** WEBHOOK_SECRET; null without webhooks. */
+  webhookSecret: string | null;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
   transferWindowSeconds: number;
   /** Where +K@xxxxx hints lead, a star for the cluster's id; null when they are not followed. */
@@ -235,6 +240,7 @@ const Vars = v.object({
   EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
   S3_ENDPOINT: origin,
   S3_KEY_SECRET: v.optional(secret),
+  WEBHOOK_SECRET: v.optional(secret),
   WEBDAV: ownHosts,
   BLOB_SIGNING_KEY_PREVIOUS: v.optional(v.string(), ''),
   WEBDAV_DOWNLOAD: origin,
@@ -286,6 +292,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const volumes = parseVolumes(table(env, 'VOLUMES', problems), env, problems);
   const gateways = parseGateways(table(env, 'GATEWAYS', problems), env, env.CLUSTER_ID, problems);
   const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
+  const webhooks = parseWebhooks(table(env, 'WEBHOOKS', problems), env, problems);
   problems.push(...conflicts(volumes, gateways, classes.success ? classes.output : {}));
   if (!vars.success || !classes.success || !permission.success || problems.length > 0) return { ok: false, problems };
   const o = vars.output;
@@ -355,6 +362,8 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     s3Endpoint: o.S3_ENDPOINT,
     s3KeySecret: o.S3_KEY_SECRET ?? null,
     remoteClusters,
+    webhooks,
+    webhookSecret: o.WEBHOOK_SECRET ?? null,
     transferWindowSeconds: o.TRANSFER_WINDOW,
     keepHintUrl: o.KEEP_HINT_URL,
     storageClasses: Object.fromEntries(

@@ -18,6 +18,8 @@ export interface Env {
   COLLECTION?: DurableObjectNamespace;
   /** Figures of all isolates; those of the one that answers where it is missing. */
   FIGURES?: DurableObjectNamespace;
+  /** Events on their way to WEBHOOKS. */
+  WEBHOOK_QUEUE?: DurableObjectNamespace;
   /** The map of gateways, in shards. */
   PLACES?: DurableObjectNamespace;
   ADOPTION?: DurableObjectNamespace;

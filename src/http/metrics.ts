@@ -85,6 +85,11 @@ const FAMILIES: Record<string, Family> = {
     type: 'counter',
     help: 'Runs that should have packed small blocks of a collection and failed',
   },
+  keep_edge_webhook_requests_total: { type: 'counter', help: 'Requests to receivers of webhooks, by how they ended.' },
+  keep_edge_webhook_dropped_total: {
+    type: 'counter',
+    help: 'Events that receivers of webhooks were not told: refused for a day, no room, no such receiver any more, or the queue did not answer.',
+  },
   keep_edge_download_log_dropped_total: {
     type: 'counter',
     help: 'Downloads that were not written to the log: the database failed for long, or the cluster refused them.',

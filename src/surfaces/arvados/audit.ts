@@ -15,3 +15,8 @@ export function logChange(
   const event = { event_type, object_uuid, properties, isAudit: true };
   context.waitUntil(recordEvent(logsDb, facts.clusterId, user.uuid, event, Date.now()));
 }
+
+/** Tells receivers of webhooks that a record was shared. */
+export function tellShare({ user }: ApiCall, { webhooks }: EmbeddedApi, uuid: string): void {
+  webhooks.tell([{ event: 'share', uuid, user: user.uuid }]);
+}

@@ -15,6 +15,7 @@ import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import type { Search } from '../../search/search.ts';
 import type { ServiceDirectory } from '../../services/service-directory.ts';
+import type { Webhooks } from '../../webhooks/webhooks.ts';
 import { requireKnownAttributes } from './known-attributes.ts';
 import type { Body, BodyReader } from './request-body.ts';
 
@@ -40,6 +41,7 @@ export interface EmbeddedApi {
   uploads: UploadLog;
   directory: ServiceDirectory;
   signing: Signing;
+  webhooks: Webhooks;
   facts: ClusterFacts;
 }
 

@@ -3,7 +3,7 @@ import { LINKS, type LinkAttributes } from '../../accounts/links.ts';
 import type { Row } from '../../records/columns.ts';
 import { jsonObject } from '../../records/json-object.ts';
 import { answer, listOf } from './answer.ts';
-import { logChange } from './audit.ts';
+import { logChange, tellShare } from './audit.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { parseRecord, present } from './record-body.ts';
 
@@ -69,5 +69,7 @@ function logLink(
   event: string,
   { link_class, head_uuid, tail_uuid, name }: Row,
 ): void {
-  if (link_class === 'permission') logChange(call, api, event, String(head_uuid), { tail_uuid, name });
+  if (link_class !== 'permission') return;
+  logChange(call, api, event, String(head_uuid), { tail_uuid, name });
+  if (event === 'share') tellShare(call, api, String(head_uuid));
 }

@@ -6,7 +6,7 @@ import { SHARING_LINKS } from '../../accounts/sharing-links.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { answer, listOf } from './answer.ts';
-import { logChange } from './audit.ts';
+import { logChange, tellShare } from './audit.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
 import { parseRecord } from './record-body.ts';
 
@@ -21,6 +21,7 @@ export async function createSharingLink(call: ApiCall, api: EmbeddedApi): Promis
   const { record } = await readBody(call);
   const { api_token, ...link } = await api.sharingLinks.create(parseRecord(SharingLinkBody, record), call.account);
   logChange(call, api, 'share', String(link.collection_uuid), { sharing_link_uuid: link.uuid });
+  tellShare(call, api, String(link.collection_uuid));
   const base = api.facts.downloadUrl ?? call.context.url.origin;
   return answer({ ...link, href: `${base}/c=${link.collection_uuid}/t=${api_token}/` });
 }
