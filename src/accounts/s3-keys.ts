@@ -1,6 +1,7 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { createBoundedMap } from '../keep/bounded-map.ts';
 import { equalInConstantTime } from '../keep/constant-time.ts';
 import { parseToken } from '../keep/token.ts';
 import { INFIX, isUuid } from '../records/ids.ts';
@@ -60,13 +61,18 @@ export function createDerivedKeys(serviceSecret: string): S3Keys & { isSession(t
   const secretOf = (uuid: string) => derive('S3 secret key', uuid).slice(0, SECRET_CHARS);
   // Never leaves the service, so that a secret key opens nothing but S3.
   const sessionOf = (uuid: string) => `v2/${uuid}/${derive('S3 session', uuid)}`;
+  // Two HMACs in JavaScript, each time the same.
+  const derived = createBoundedMap<S3Credential>({ maxEntries: 1000, maxBytes: 1024 * 1024, sizeOf: () => 400 });
+  const derivedOf = (uuid: string): S3Credential => {
+    const known = derived.get(uuid);
+    if (known !== undefined) return known;
+    const credential = { secret: secretOf(uuid), token: sessionOf(uuid), carriesToken: false };
+    derived.set(uuid, credential);
+    return credential;
+  };
   return {
     credential: (accessKey) =>
-      Promise.resolve(
-        isUuid(accessKey, INFIX.token)
-          ? { secret: secretOf(accessKey), token: sessionOf(accessKey), carriesToken: false }
-          : tokenCredential(accessKey),
-      ),
+      Promise.resolve(isUuid(accessKey, INFIX.token) ? derivedOf(accessKey) : tokenCredential(accessKey)),
     pairOf: (uuid) => (isUuid(uuid, INFIX.token) ? { accessKey: uuid, secretKey: secretOf(uuid) } : null),
     isSession(token) {
       const { uuid } = parseToken(token);

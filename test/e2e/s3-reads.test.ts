@@ -201,13 +201,24 @@ describe('an object', () => {
     expect((await s3('/objects/dir/hello.txt?partNumber=2')).status).toBe(416);
   });
 
-  test('answers conditions: 304 and 412, the latter as XML', async () => {
-    const etag = `"${md5('hello, keep')}"`;
-    const asked = (headers: Record<string, string>) => s3('/objects/dir/hello.txt', { headers });
-    expect((await asked({ 'if-none-match': etag })).status).toBe(304);
-    expect((await asked({ 'if-match': etag })).status).toBe(200);
-    const failed = await asked({ 'if-match': '"other"' });
-    expect([failed.status, failed.code]).toEqual([412, 'PreconditionFailed']);
+  test('answers conditions, ETags with quotes and without: 304 and 412, the latter as XML', async () => {
+    const digest = md5('hello, keep');
+    const asked = (headers: Record<string, string>, method = 'GET') =>
+      s3('/objects/dir/hello.txt', { headers, method });
+    for (const etag of [`"${digest}"`, digest, `other, ${digest}`, `"other","${digest}"`]) {
+      for (const method of ['GET', 'HEAD']) {
+        const statuses = [await asked({ 'if-none-match': etag }, method), await asked({ 'if-match': etag }, method)];
+        expect([etag, method, ...statuses.map(({ status }) => status)]).toEqual([etag, method, 304, 200]);
+      }
+    }
+    for (const other of ['"other"', 'other', md5('')]) {
+      const failed = await asked({ 'if-match': other });
+      expect([failed.status, failed.code]).toEqual([412, 'PreconditionFailed']);
+      expect((await asked({ 'if-none-match': other })).status).toBe(200);
+    }
+    const range = { range: 'bytes=0-4' };
+    expect((await asked({ ...range, 'if-range': digest })).status).toBe(206);
+    expect((await asked({ ...range, 'if-range': 'other' })).status).toBe(200);
   });
 
   test('that is missing, a directory or a prefix is NoSuchKey, a bucket that is missing NoSuchBucket', async () => {

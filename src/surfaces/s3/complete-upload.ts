@@ -4,17 +4,18 @@ import { bucketName, objectKey, type S3Call } from './call.ts';
 import { CHECKSUMS } from './checksums.ts';
 import { S3Error } from './errors.ts';
 import { uploadId } from './multipart.ts';
-import { children, childText, requestXml, type XmlNode } from './request-xml.ts';
+import { requestXml } from './request-xml.ts';
 import { noDirectory, quotedEtag, writeConditions, writeTarget } from './write-place.ts';
 import { uploadsOf } from './writer.ts';
 import { s3Document, textElement, xmlResponse } from './xml.ts';
+import { children, childText, type XmlNode } from './xml-document.ts';
 
 /** CompleteMultipartUpload: the parts become the segments of one file. May be asked again when the answer was lost. */
 export async function completeUpload(call: S3Call): Promise<Response> {
   const { headers, url } = call.context.request;
   const target = await writeTarget(call);
   const { writer, uuid, path } = target;
-  const parts = partsOf(await requestXml(call, 'CompleteMultipartUpload', { hasOwnChecksum: false }));
+  const parts = partsToComplete(await requestXml(call, 'CompleteMultipartUpload', { hasOwnChecksum: false }));
   const size = headers.get('x-amz-mp-object-size');
   if (size !== null && !/^\d{1,15}$/.test(size))
     throw new S3Error('InvalidRequest', 'x-amz-mp-object-size is not a number');
@@ -55,7 +56,7 @@ function wholeChecksum(headers: Headers): CompleteRequest['checksum'] {
 }
 
 /** @throws S3Error MalformedXML, InvalidPartOrder */
-function partsOf(document: XmlNode): CompleteRequest['parts'] {
+export function partsToComplete(document: XmlNode): CompleteRequest['parts'] {
   const parts = children(document, 'Part').map((part) => {
     const number = childText(part, 'PartNumber')?.trim() ?? '';
     const etag = childText(part, 'ETag');

@@ -2,9 +2,10 @@ import type { Condition, Edit } from '../../collections/edit/edits.ts';
 import { type Bucket, openBucket } from './bucket.ts';
 import { checkKey, objectKey, type S3Call } from './call.ts';
 import { S3Error, s3FailureOf } from './errors.ts';
-import { children, childText, requestXml } from './request-xml.ts';
+import { requestXml } from './request-xml.ts';
 import { matchConditions, type WriteTarget, writeConditions, writeTarget } from './write-place.ts';
 import { element, s3Document, textElement, xmlResponse } from './xml.ts';
+import { children, childText, type XmlNode } from './xml-document.ts';
 
 const MAX_KEYS = 1000;
 
@@ -37,15 +38,8 @@ function requireCurrent(versionId: string | undefined): void {
 export async function deleteObjects(call: S3Call): Promise<Response> {
   const bucket = await openBucket(call);
   const document = await requestXml(call, 'Delete');
-  const objects = children(document, 'Object');
-  if (objects.length === 0 || objects.length > MAX_KEYS) throw new S3Error('MalformedXML');
   const isQuiet = childText(document, 'Quiet') === 'true';
-  const keys = objects.map((object) => {
-    const key = childText(object, 'Key');
-    if (key === undefined || key === '') throw new S3Error('MalformedXML');
-    const isOther = childText(object, 'LastModifiedTime') ?? childText(object, 'Size');
-    return { key, versionId: childText(object, 'VersionId'), etag: childText(object, 'ETag'), isOther };
-  });
+  const keys = keysToDelete(document);
   const failures = new Map<string, unknown>();
   const byCollection = new Map<string, { target: WriteTarget; keys: string[]; edits: Edit[] }>();
   const finder = targetFinder(call, bucket);
@@ -81,6 +75,18 @@ export async function deleteObjects(call: S3Call): Promise<Response> {
     return element('Error', textElement('Key', key) + textElement('Code', code) + textElement('Message', message));
   });
   return xmlResponse(s3Document('DeleteResult', results.join('')));
+}
+
+/** @throws S3Error MalformedXML */
+export function keysToDelete(document: XmlNode) {
+  const objects = children(document, 'Object');
+  if (objects.length === 0 || objects.length > MAX_KEYS) throw new S3Error('MalformedXML');
+  return objects.map((object) => {
+    const key = childText(object, 'Key');
+    if (key === undefined || key === '') throw new S3Error('MalformedXML');
+    const isOther = childText(object, 'LastModifiedTime') ?? childText(object, 'Size');
+    return { key, versionId: childText(object, 'VersionId'), etag: childText(object, 'ETag'), isOther };
+  });
 }
 
 /** Null for a key that nothing can have. */

@@ -38,6 +38,7 @@ export async function getObject(call: S3Call): Promise<Response> {
   });
   if (response.status === 412) throw new S3Error('PreconditionFailed');
   if (response.status === 416) throw unsatisfiable(object.size);
+  if (response.status === 304) return withoutChecksum(response);
   if (done === null) return response;
   logDownload(context, deps, { collection, token: client.token }, { path: object.path, files: 1, done, ...answered });
   return asStored(response);
@@ -62,6 +63,13 @@ function checksumOf({ headers }: Request, { checksum }: FoundObject): Record<str
   const isWanted = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && !headers.has('Range');
   if (!isWanted || !checksum) return {};
   return { [`x-amz-checksum-${checksum.name}`]: checksum.value, 'x-amz-checksum-type': checksum.type };
+}
+
+/** boto3 takes an answer with a checksum for content, and fails where there is none. */
+function withoutChecksum(response: Response): Response {
+  for (const name of [...response.headers.keys()])
+    if (name.startsWith('x-amz-checksum-')) response.headers.delete(name);
+  return response;
 }
 
 /** Pages of users must not act with the cookies of other surfaces, which may be good on every host but S3's own. */
@@ -116,13 +124,22 @@ function rangeOf({ context, query }: S3Call, { size }: FoundObject): string | nu
   return header.trim();
 }
 
+/** ETags of S3 have no spaces, commas or quotes inside; times, which If-Range may have, do. */
+function quotedTags(condition: string): string {
+  return condition.replace(/(^|,)[ \t]*([0-9A-Za-z+/=._-]+)[ \t]*(?=,|$)/g, '$1"$2"');
+}
+
 function unsatisfiable(size: number, message?: string): S3Error {
   return new S3Error('InvalidRange', message, { headers: { 'Content-Range': `bytes */${size}` } });
 }
 
-/** The request as far as conditions and ranges go. */
+/** The request as far as conditions and ranges go. Clients of S3 send ETags with quotes and without. */
 function withRange({ method, headers: sent }: Request, range: string | null): Pick<Request, 'method' | 'headers'> {
   const headers = new Headers(sent);
+  for (const name of ['If-Match', 'If-None-Match', 'If-Range']) {
+    const condition = headers.get(name);
+    if (condition !== null) headers.set(name, quotedTags(condition));
+  }
   headers.delete('Range');
   if (range !== null) headers.set('Range', range);
   return { method, headers };

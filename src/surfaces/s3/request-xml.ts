@@ -1,7 +1,6 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { XMLParser } from 'fast-xml-parser';
 import { bodyOf } from '../../blocks/block-request.ts';
 import { byteSource } from '../../blocks/byte-source.ts';
 import { createDigest } from '../../streams/digests.ts';
@@ -9,13 +8,10 @@ import type { S3Call } from './call.ts';
 import { announcedChecksum, CHECKSUMS, toBase64 } from './checksums.ts';
 import { S3Error } from './errors.ts';
 import { contentMd5 } from './receive-object.ts';
+import { parseXml, type XmlNode } from './xml-document.ts';
 
 /** 1,000 keys of 1,024 bytes, each of which may take six in XML; 10,000 parts. */
 const MAX_XML_BYTES = 8 * 1024 * 1024;
-const MAX_DEPTH = 8;
-
-/** A node of a document: text, or child elements by name, each a list. */
-export type XmlNode = string | { [name: string]: XmlNode[] };
 
 /**
  * The XML document in a request's body, once its digests have proved right. Namespaces and their prefixes do not count.
@@ -23,68 +19,7 @@ export type XmlNode = string | { [name: string]: XmlNode[] };
  * @throws S3Error MalformedXML, BadDigest, XAmzContentSHA256Mismatch
  */
 export async function requestXml(call: S3Call, root: string, { hasOwnChecksum = true } = {}): Promise<XmlNode> {
-  const bytes = await checkedBytes(call, hasOwnChecksum);
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
-  } catch {
-    throw new S3Error('MalformedXML');
-  }
-  // Entities of a document's own could grow without bound, and depth costs the parser its stack.
-  if (/<!(DOCTYPE|ENTITY)/i.test(text) || depthOf(text) > MAX_DEPTH) throw new S3Error('MalformedXML');
-  try {
-    const found = (parser.parse(text, true) as { [name: string]: XmlNode[] })[root]?.[0];
-    if (found !== undefined) return found;
-  } catch {
-    // Not well-formed.
-  }
-  throw new S3Error('MalformedXML');
-}
-
-const parser = new XMLParser({
-  parseTagValue: false,
-  trimValues: false,
-  ignoreDeclaration: true,
-  ignoreAttributes: true,
-  removeNSPrefix: true,
-  processEntities: false,
-  isArray: () => true,
-});
-
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (const [tag] of text.matchAll(/<[/!?]?[^>]*>/g)) {
-    if (tag.startsWith('</')) depth--;
-    else if (!tag.startsWith('<!') && !tag.startsWith('<?') && !tag.endsWith('/>')) depth++;
-    deepest = Math.max(deepest, depth);
-  }
-  return deepest;
-}
-
-/** The only text of a child element; undefined where there is none. @throws S3Error MalformedXML for two, or more than text */
-export function childText(node: XmlNode, name: string): string | undefined {
-  const found = typeof node === 'string' ? undefined : node[name];
-  if (found === undefined) return undefined;
-  const [only] = found;
-  if (found.length !== 1 || typeof only !== 'string') throw new S3Error('MalformedXML');
-  return withoutEntities(only);
-}
-
-const ENTITIES: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
-
-/** XML's own five, and characters by their numbers. */
-function withoutEntities(text: string): string {
-  return text.replace(/&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(\w+));/g, (whole, hex, decimal, name) => {
-    if (name !== undefined) return ENTITIES[name] ?? whole;
-    const code = Number.parseInt(hex ?? decimal, hex === undefined ? 10 : 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
-}
-
-/** Child elements of this name. */
-export function children(node: XmlNode, name: string): XmlNode[] {
-  return typeof node === 'string' ? [] : (node[name] ?? []);
+  return parseXml(await checkedBytes(call, hasOwnChecksum), root);
 }
 
 async function checkedBytes({ context, signed }: S3Call, hasOwnChecksum: boolean): Promise<Uint8Array> {

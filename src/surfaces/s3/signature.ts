@@ -2,6 +2,7 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { httpDate } from '../../files/http-date.ts';
+import { createBoundedMap } from '../../keep/bounded-map.ts';
 import { equalInConstantTime } from '../../keep/constant-time.ts';
 import { canonicalRequestHash } from './canonical.ts';
 import { S3Error } from './errors.ts';
@@ -33,6 +34,13 @@ export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 /** AWS allows a client's clock to be this far off. */
 const MAX_SKEW_MS = 15 * 60 * 1000;
 const MAX_EXPIRES_SECONDS = 7 * 24 * 3600;
+/** Of a secret and a scope whose key is kept; what is longer was made up. */
+const MAX_NAME_CHARS = 300;
+/**
+ * Keys that good signatures were made with, by secret and scope. They follow from these two alone: whether the token is
+ * still good is asked apart.
+ */
+const signingKeys = createBoundedMap<Uint8Array>({ maxEntries: 1000, maxBytes: 1024 * 1024, sizeOf: () => 200 });
 const PAYLOAD =
   /^([0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(-TRAILER)?)$/;
 export const NO_V2 =
@@ -61,10 +69,13 @@ export function claimedSignature(request: Request, now: number): ClaimedSignatur
  * @throws S3Error SignatureDoesNotMatch
  */
 export function verifySignature(request: Request, claimed: ClaimedSignature, secret: string): VerifiedSignature {
-  const signingKey = signingKeyOf(secret, claimed.scope);
+  const name = `${secret} ${claimed.scope}`;
+  const known = name.length <= MAX_NAME_CHARS ? signingKeys.get(name) : undefined;
+  const signingKey = known ?? signingKeyOf(secret, claimed.scope);
   const hash = canonicalRequestHash(request, claimed.signedHeaders, claimed.payloadHash);
   const expected = signText(signingKey, `${ALGORITHM}\n${claimed.amzDate}\n${claimed.scope}\n${hash}`);
   if (!equalInConstantTime(claimed.signature, expected)) throw new S3Error('SignatureDoesNotMatch');
+  if (known === undefined && name.length <= MAX_NAME_CHARS) signingKeys.set(name, signingKey);
   return { ...claimed, signingKey };
 }
 

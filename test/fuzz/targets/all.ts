@@ -3,6 +3,7 @@ import { bodies, config, filters, forms, times, workLists } from './api.ts';
 import { binIndexes, crais, drsIds, genomicHeaders } from './genomes.ts';
 import { address, conditions, names, propfind, range, s3Listing } from './http.ts';
 import { fileTree, manifestToRead, manifestToStore, zipSelection } from './manifests.ts';
+import { awsChunked, s3Bodies, s3Signatures } from './s3.ts';
 import { davBodies, ifHeaders } from './webdav.ts';
 import { authorization, duration, locator, signature } from './words-of-keep.ts';
 
@@ -34,4 +35,7 @@ export const TARGETS: Target[] = [
   crais,
   genomicHeaders,
   drsIds,
+  s3Signatures,
+  s3Bodies,
+  awsChunked,
 ];
