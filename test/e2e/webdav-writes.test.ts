@@ -327,6 +327,19 @@ describe('locks', () => {
     expect(await status(put('f', 'x', { if: `(<${token}>)` }))).toBe(423);
     expect(await status(dav('UNLOCK', 'f', { headers: { 'lock-token': `<${token}>` } }))).toBe(204);
     expect(await status(put('f', 'x'))).toBe(204);
+    const member = async (name: string) => {
+      const user = await createUser(service, `${name.replace('_', '-')}-${Date.now() % 100_000}`);
+      const link = { link_class: 'permission', name, tail_uuid: user.uuid, head_uuid: uuid };
+      expect((await api(service, 'links', { token: owner.token, body: { link } })).status).toBe(200);
+      return user.token;
+    };
+    const again = await lockAt('f', {}, owner.token);
+    const headers = { 'lock-token': `<${again.token}>` };
+    const [writing, managing] = [await member('can_write'), await member('can_manage')];
+    expect(await status(dav('UNLOCK', 'f', { headers, token: writing }))).toBe(403);
+    expect(await status(dav('PUT', 'f', { body: 'x', token: managing }))).toBe(423);
+    expect(await status(dav('UNLOCK', 'f', { headers, token: managing }))).toBe(204);
+    expect(await status(dav('PUT', 'f', { body: 'x', token: managing }))).toBe(204);
   });
 
   test('of a directory bind all below it', async () => {
@@ -565,9 +578,23 @@ test('what file managers leave behind is dropped or refused when the operator sa
     status(request(`${dropping.url}/c=${made.uuid}/${name}`, { method: 'PUT', body: 'x', token }));
   expect(await send('._photo.jpg')).toBe(201);
   expect(await send('real.jpg')).toBe(201);
+  // Windows and macOS also lock what they write, and Windows sets properties of it.
+  const ask = (method: string, extra: { headers?: Headers; body?: string }) =>
+    request(`${dropping.url}/c=${made.uuid}/desktop.ini`, { method, ...extra });
+  const locked = await ask('LOCK', { body: LOCKINFO });
+  expect(locked.status).toBe(201);
+  const lockToken = locked.headers.get('lock-token') ?? '';
+  expect(lockToken).toMatch(/^<opaquelocktoken:.+>$/);
+  expect(await status(ask('PUT', { body: 'x', headers: { if: `(${lockToken})` } }))).toBe(201);
+  expect((await ask('PROPPATCH', { body: SET })).text).toContain('200 OK');
+  expect(await status(ask('UNLOCK', { headers: { 'lock-token': lockToken } }))).toBe(204);
   const { json } = await api(dropping, `collections/${made.uuid}`);
   expect(json.file_count).toBe(1);
   const user = await createUser(dropping, 'no-uploads');
+  // Who may not write is told so, also about litter.
+  expect(
+    await status(request(`${dropping.url}/c=${made.uuid}/._x`, { method: 'LOCK', body: LOCKINFO, token: user.token })),
+  ).toBe(404);
   const own = await createCollection(dropping, '', { owner_uuid: user.uuid });
   expect(
     await status(request(`${dropping.url}/c=${own.uuid}/x`, { method: 'PUT', body: 'x', token: user.token })),

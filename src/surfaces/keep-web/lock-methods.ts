@@ -1,7 +1,8 @@
 import { type Lock, MAX_LOCK_SECONDS, MAX_OWNER_CHARS } from '../../collections/edit/locks.ts';
-import { KeepError } from '../../keep/errors.ts';
+import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { encodePath, stepsTo } from './address.ts';
 import { limitedText } from './limited-text.ts';
+import { isDropped } from './litter.ts';
 import { lockDiscovery } from './lock-xml.ts';
 import { demandsOf } from './write-conditions.ts';
 import { parentIsDirectory, type Write, writerOf } from './write-request.ts';
@@ -29,22 +30,29 @@ export async function lock(asked: Write): Promise<Response> {
   const { isShared, owner } = lockInfo(body);
   const depth = (request.headers.get('Depth') ?? 'infinity').trim().toLowerCase();
   if (depth !== '0' && depth !== 'infinity') throw new KeepError('bad_request', { message: 'Depth: 0 or infinity' });
-  const { lock: taken, created } = await writing.commits.lock(uuid, {
-    writer,
-    path,
-    isDeep: depth === 'infinity',
-    isShared,
-    owner,
-    seconds,
-    conditions: path === '' ? demands.conditions : [...demands.conditions, parentIsDirectory(path)],
-  });
+  const wanted = { path, isDeep: depth === 'infinity', isShared, owner };
+  const { lock: taken, created } = (await isDropped(asked))
+    ? { lock: notKept(wanted, writer.user.uuid, seconds), created: true }
+    : await writing.commits.lock(uuid, {
+        ...wanted,
+        writer,
+        seconds,
+        conditions: path === '' ? demands.conditions : [...demands.conditions, parentIsDirectory(path)],
+      });
   const response = answer(created ? 201 : 200, taken, asked);
   response.headers.set('Lock-Token', `<${taken.token}>`);
   return response;
 }
 
+/** A lock of what is not stored binds no one. */
+function notKept(wanted: Omit<Lock, 'token' | 'userUuid' | 'expiresAt'>, userUuid: string, seconds: number): Lock {
+  const expiresAt = Date.now() + Math.min(Math.max(seconds, 1), MAX_LOCK_SECONDS) * 1000;
+  return { ...wanted, token: `opaquelocktoken:${crypto.randomUUID()}`, userUuid, expiresAt };
+}
+
 /** UNLOCK (RFC 4918 9.11). */
-export async function unlock({ context, writing, client, target }: Write): Promise<Response> {
+export async function unlock(asked: Write): Promise<Response> {
+  const { context, writing, client, target } = asked;
   // The npm client `webdav` sends the token without its brackets.
   const token = /^<([^<>\s]+)>$|^(opaquelocktoken:[^<>\s]+)$/
     .exec(context.request.headers.get('Lock-Token')?.trim() ?? '')
@@ -53,7 +61,11 @@ export async function unlock({ context, writing, client, target }: Write): Promi
   if (token === undefined)
     throw new KeepError('bad_request', { message: 'Lock-Token: <the token that LOCK answered with>' });
   await writing.requireWritable(target.uuid, writerOf(client));
-  await writing.commits.unlock(target.uuid, { path: target.path, token, writer: writerOf(client) });
+  try {
+    await writing.commits.unlock(target.uuid, { path: target.path, token, writer: writerOf(client) });
+  } catch (error) {
+    if (!isKeepError(error, 'conflict') || !(await isDropped(asked))) throw error;
+  }
   return new Response(null, { status: 204 });
 }
 

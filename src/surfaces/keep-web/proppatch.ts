@@ -2,6 +2,7 @@ import { escapeXml } from '../../http/xml.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { encodePath } from './address.ts';
 import { limitedText } from './limited-text.ts';
+import { isDropped } from './litter.ts';
 import { element, propertyKey } from './propfind.ts';
 import { commit, missing, type Write } from './write-request.ts';
 import { childElements, innerXml, malformed, parseDocument } from './xml-elements.ts';
@@ -40,6 +41,7 @@ export async function proppatch(asked: Write): Promise<Response> {
       exists,
     ]);
   } catch (error) {
+    if (isKeepError(error, 'not_found') && (await isDropped(asked))) return statuses(asked, () => '200 OK', changes);
     if (!isKeepError(error, 'full')) throw error;
     return statuses(asked, () => '507 Insufficient Storage', changes);
   }

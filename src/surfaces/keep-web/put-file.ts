@@ -4,10 +4,8 @@ import type { BlockRange } from '../../collections/edit/edits.ts';
 import { etagOfRanges } from '../../collections/file-etag.ts';
 import { logUpload } from '../../files/upload-log.ts';
 import { KeepError } from '../../keep/errors.ts';
+import { isDropped } from './litter.ts';
 import { commit, parentIsDirectory, type Write, writerOf } from './write-request.ts';
-
-/** Names that file managers leave behind: `._*` and `.DS_Store` of macOS, `Thumbs.db` and `desktop.ini` of Windows. */
-const LITTER = /^(\._.*|\.DS_Store|Thumbs\.db|desktop\.ini)$/i;
 
 /** PUT: a body becomes a file, of any length and also without one. What is wrong with the request is said before the body is read. */
 export async function putFile(asked: Write): Promise<Response> {
@@ -20,12 +18,10 @@ export async function putFile(asked: Write): Promise<Response> {
     throw new KeepError(path === '' ? 'method_not_allowed' : 'conflict', {
       message: 'a directory is made with MKCOL: this address ends with a slash',
     });
-  const { mayUpload, litter } = writing;
+  const { mayUpload } = writing;
   if (!(client.user.isAdmin ? mayUpload.admin : mayUpload.user))
     throw new KeepError('forbidden', { message: 'Not permitted' });
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  if (litter !== 'keep' && LITTER.test(name)) {
-    if (litter === 'refuse') throw new KeepError('forbidden', { message: `this service takes no ${name}` });
+  if (await isDropped(asked)) {
     await request.body?.cancel();
     return new Response(null, { status: 201 });
   }
