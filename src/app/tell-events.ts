@@ -26,8 +26,7 @@ export function lostEvents(lost: readonly LostBlock[], known: ReadonlySet<string
   for (const { hash, size, collections } of lost) {
     const block = `${hash}+${size}`;
     if (known.has(block)) continue;
-    // A collection that names it in several revisions is there several times.
-    for (const uuid of new Set(collections)) byCollection.set(uuid, [...(byCollection.get(uuid) ?? []), block]);
+    for (const uuid of collections) byCollection.set(uuid, [...(byCollection.get(uuid) ?? []), block]);
   }
   return [...byCollection]
     .slice(0, MAX_LOST_COLLECTIONS)

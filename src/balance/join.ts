@@ -102,7 +102,9 @@ export async function joinSlice(run: Run, context: JoinContext): Promise<Run> {
       const uuids = [...collections.subarray(0, LOST_COLLECTIONS_NAMED)].flatMap(
         (number) => rows.members(run.id, number, 1)[0]?.uuid ?? [],
       );
-      rows.addProblem(run.id, 'lost', `${hash}+${size}`, { collections: uuids, count: collections.length });
+      // A collection is a member once more for each revision that a backup keeps.
+      const named = [...new Set(uuids)];
+      rows.addProblem(run.id, 'lost', `${hash}+${size}`, { collections: named, count: collections.length });
     }
   });
   return next;

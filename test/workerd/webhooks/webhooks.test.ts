@@ -132,6 +132,8 @@ test('there is room for a bounded number, and what a receiver that is gone shoul
     expect(rows.addEvents([commit(DEEP), commit(OTHER), commit(DEEP), commit(OTHER)])).toBe(1);
     await deliver([receiver(URL_A), receiver(URL_B)]);
     expect(rows.waiting()).toBe(3);
+    expect(await deliver([receiver(URL_B)])).toBe(now + 10_000);
+    expect(rows.waiting()).toBe(1);
     expect(await deliver([])).toBeNull();
     expect(rows.waiting()).toBe(0);
   }, 3);
