@@ -557,7 +557,7 @@ test('in a project, MKCOL makes a collection, PUT goes into it, MOVE renames it 
 });
 
 test('pages of other sites may upload with a token of their own: preflights allow the methods and headers', async () => {
-  for (const method of ['PUT', 'MKCOL', 'MOVE', 'COPY', 'DELETE']) {
+  for (const method of ['PUT', 'MKCOL', 'MOVE', 'COPY', 'DELETE', 'LOCK', 'UNLOCK', 'PROPPATCH', 'PROPFIND']) {
     const answer = await request(`${service.url}/c=${uuid}/f`, {
       method: 'OPTIONS',
       token: null,
@@ -567,6 +567,10 @@ test('pages of other sites may upload with a token of their own: preflights allo
     expect(answer.headers.get('access-control-allow-methods')).toContain(method);
     expect(answer.headers.get('access-control-allow-headers')).toContain('Destination');
   }
+  await fresh();
+  const uploaded = await put('from-workbench', 'x', { origin: 'https://workbench.example' });
+  expect([uploaded.status, uploaded.headers.get('access-control-allow-origin')]).toEqual([201, '*']);
+  expect(uploaded.headers.get('access-control-expose-headers')).toContain('ETag');
 });
 
 test('what file managers leave behind is dropped or refused when the operator says so', async () => {
