@@ -71,6 +71,7 @@ export function createClusterSource(apiUrl: string): CollectionSource {
       return {
         uuid: isUuid(id) ? id : null,
         portableDataHash: record.portable_data_hash ?? id,
+        ownerUuid: null,
         name: record.name ?? '',
         modifiedAt: record.modified_at ?? '',
         createdAt: record.created_at ?? null,

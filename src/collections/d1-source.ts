@@ -173,6 +173,7 @@ export function createD1Source(
     return {
       uuid: isUuid(id) ? String(record.uuid) : null,
       portableDataHash: String(record.portable_data_hash),
+      ownerUuid: String(record.owner_uuid),
       name: String(record.name),
       modifiedAt: String(record.modified_at),
       createdAt: typeof record.created_at === 'string' ? record.created_at : null,

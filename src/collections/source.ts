@@ -5,6 +5,8 @@ export interface OpenCollection {
   /** Null when it was found by its portable data hash. */
   uuid: string | null;
   portableDataHash: string;
+  /** Null where the source does not tell. */
+  ownerUuid: string | null;
   name: string;
   /** RFC 3339. */
   modifiedAt: string;

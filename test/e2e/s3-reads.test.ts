@@ -146,6 +146,30 @@ describe('buckets', () => {
     expect((await s3('/empty-one', { method: 'HEAD' })).status).toBe(404);
   });
 
+  test('are what their names stand for now: renamed, moved, trashed and made anew', async () => {
+    const change = (of: string, collection: object) =>
+      api(service, `collections/${of}`, { method: 'PATCH', token: ann.token, body: { collection } });
+    const statusOf = async (bucket: string) => (await s3(`/${bucket}`, { method: 'HEAD' })).status;
+    const first = await createCollection(service, '', { owner_uuid: ann.uuid, name: 'turns' });
+    for (const _ of [1, 2]) expect(await statusOf('turns')).toBe(200);
+    await change(first.uuid, { name: 'turned' });
+    expect([await statusOf('turns'), await statusOf('turned')]).toEqual([404, 200]);
+    const second = await createCollection(service, '', { owner_uuid: ann.uuid, name: 'turns' });
+    await put('turns', 'second', 'x');
+    expect((await s3('/turns/second')).text).toBe('x');
+    const project = await api(service, 'groups', {
+      method: 'POST',
+      token: ann.token,
+      body: { group: { group_class: 'project', name: 'away' } },
+    });
+    await change(second.uuid, { owner_uuid: project.json.uuid });
+    expect(await statusOf('turns')).toBe(404);
+    await change(first.uuid, { name: 'turns' });
+    expect([await statusOf('turns'), (await s3('/turns/second')).status]).toEqual([200, 404]);
+    await api(service, `collections/${first.uuid}`, { method: 'DELETE', token: ann.token });
+    expect(await statusOf('turns')).toBe(404);
+  });
+
   test('of another user are not there', async () => {
     const bob = await createUser(service, 'bob');
     const hers = { keys: await s3Keys(service, bob.token) };

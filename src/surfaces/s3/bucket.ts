@@ -1,6 +1,7 @@
 import type { Entry, OpenCollection } from '../../collections/source.ts';
 import { openerOf } from '../../files/open-cache.ts';
 import { childOf } from '../../files/project-names.ts';
+import { createBoundedMap } from '../../keep/bounded-map.ts';
 import { parseSiteId } from '../../keep/collection-ids.ts';
 import { isKeepError } from '../../keep/errors.ts';
 import { bucketName, type S3Call } from './call.ts';
@@ -37,9 +38,32 @@ export async function openBucket(call: S3Call, text: string = bucketName(call)):
     const project = await readable(call, () => deps.collections.project(id, client.token, context.signal));
     return { kind: 'project', uuid: project.uuid };
   }
-  const uuid = id ?? (await namedCollection(call, text))?.uuid ?? null;
-  if (uuid === null) throw new S3Error('NoSuchBucket');
-  return { kind: 'collection', collection: await openCollection(call, uuid) };
+  return { kind: 'collection', collection: await (id === null ? openNamed(call, text) : openCollection(call, id)) };
+}
+
+/**
+ * What names in homes stood for lately, by user and name. What is opened must still have the name, in that home: the same
+ * statement that each request needs says so.
+ */
+const named = createBoundedMap<string>({ maxEntries: 1000, maxBytes: 512 * 1024, sizeOf: (uuid) => 2 * uuid.length });
+
+/** @throws S3Error NoSuchBucket */
+async function openNamed(call: S3Call, name: string): Promise<OpenCollection> {
+  const { deps, client, context } = call;
+  const home = client.user?.uuid ?? '';
+  const key = `${home} ${name}`;
+  // A token of narrower scopes may open a collection, and yet not look for names.
+  const known = client.account.scopes.includes('all') && isBucketName(name) ? named.get(key) : undefined;
+  if (known !== undefined) {
+    const opened = await openerOf(deps).open(known, client.token, false, context.signal);
+    if (opened?.name === name && opened.ownerUuid === home) return opened;
+    named.delete(key);
+  }
+  const found = await namedCollection(call, name);
+  if (found === null) throw new S3Error('NoSuchBucket');
+  const collection = await openCollection(call, found.uuid);
+  if (collection.ownerUuid === home) named.set(key, found.uuid);
+  return collection;
 }
 
 /** The collection in the caller's home that has this name; null where there is none. */

@@ -41,6 +41,7 @@ describe('what was opened', () => {
       return {
         uuid: id,
         portableDataHash: hash,
+        ownerUuid: null,
         name: '',
         modifiedAt: '',
         createdAt: null,
