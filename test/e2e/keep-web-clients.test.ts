@@ -18,7 +18,8 @@ let service: TestService;
 let directory: string;
 
 beforeAll(async () => {
-  service = await startService();
+  // Reads of the store are counted below.
+  service = await startService({ vars: { EDGE_CACHE: 'off' } });
   directory = await mkdtemp(join(tmpdir(), 'keep-edge-clients-'));
 });
 afterAll(async () => {

@@ -39,7 +39,13 @@ export async function importCluster({ api, keep, facts }: Session, directory: st
     made.set(`${cluster}-${tail}`, `${clusterId}-${tail}`);
   const records = (list: (typeof LISTS)[number]) => readLines(join(directory, `${list}.jsonl`));
 
-  for (const row of records('users')) await once(row, 'users', () => userFor(row));
+  const [uploaders, users] = partition(records('users'), ({ username }) => typeof username !== 'string');
+  for (const row of users) await once(row, 'users', () => userFor(row));
+  // What an account that may only upload has stored becomes its owner's.
+  for (const { uuid, owner_uuid } of uploaders) {
+    const owner = made.get(String(owner_uuid));
+    if (owner !== undefined) made.set(String(uuid), owner);
+  }
   // A project after the one that it is in.
   let waiting = records('groups');
   for (let before = -1; waiting.length > 0 && waiting.length !== before; ) {
@@ -103,7 +109,6 @@ export async function importCluster({ api, keep, facts }: Session, directory: st
     is_admin,
     is_active,
   }: Row): Promise<string> {
-    if (typeof username !== 'string') throw new Error('an account without a user name: make it by hand');
     const known = await api('arvados/v1/users', { query: { filters: [['username', '=', username]], limit: 1 } });
     const [found] = (known.items ?? []) as Row[];
     if (found !== undefined) return String(found.uuid);
@@ -135,6 +140,10 @@ export async function importCluster({ api, keep, facts }: Session, directory: st
     const { name, description = '', properties = {} } = row;
     return create('collections', 'collection', { name, description, properties, owner_uuid, manifest_text });
   }
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
 }
 
 function readLines(file: string): Row[] {
