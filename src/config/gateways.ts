@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { GatewayConfig } from '../gateways/gateway-config.ts';
-import { S3_ENDPOINT, secretOf } from './volumes.ts';
+import { isTable, reporter, S3_ENDPOINT, secretOf } from './volumes.ts';
 
 const Prefix = v.optional(
   v.pipe(v.string(), v.regex(/^(?!\/)/, 'write the beginning of the keys, which have no slash at their start')),
@@ -48,7 +48,7 @@ export function parseGateways(
   clusterId: unknown,
   problems: string[],
 ): GatewayConfig[] {
-  if (typeof table !== 'object' || table === null || Array.isArray(table)) {
+  if (!isTable(table)) {
     problems.push('GATEWAYS: write one TOML table per gateway, named by the UUID of its service');
     return [];
   }
@@ -70,15 +70,10 @@ function parseGateway(
   env: Record<string, unknown>,
   problems: string[],
 ): GatewayConfig | null {
-  const report = (issues: readonly v.BaseIssue<unknown>[], prefix = '') => {
-    for (const issue of issues)
-      problems.push(`GATEWAYS.${uuid}.${prefix}${v.getDotPath(issue) ?? ''}: ${issue.message}`);
-    return null;
-  };
+  const report = reporter(`GATEWAYS.${uuid}`, problems);
   if (!/^[a-z0-9]{5}-bi6l4-[a-z0-9]{15}$/.test(uuid))
     problems.push(`GATEWAYS.${uuid}: the name is not the UUID of a Keep service (ccccc-bi6l4-…)`);
-  const isTable = typeof entry === 'object' && entry !== null && !Array.isArray(entry);
-  const gateway = v.safeParse(Gateway, isTable ? { Name: undefined, Driver: undefined, ...entry } : entry);
+  const gateway = v.safeParse(Gateway, isTable(entry) ? { Name: undefined, Driver: undefined, ...entry } : entry);
   if (!gateway.success) return report(gateway.issues);
   const g = gateway.output;
   const common = {

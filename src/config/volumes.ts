@@ -58,7 +58,7 @@ const Volume = v.strictObject({
 
 /** Reads the VOLUMES table; what is wrong goes into `problems`. Volumes come in UUID order. */
 export function parseVolumes(table: unknown, env: Record<string, unknown>, problems: string[]): VolumeConfig[] {
-  if (typeof table !== 'object' || table === null || Array.isArray(table)) {
+  if (!isTable(table)) {
     problems.push('VOLUMES: write one TOML table per volume, named by its UUID');
     return [];
   }
@@ -67,7 +67,15 @@ export function parseVolumes(table: unknown, env: Record<string, unknown>, probl
     .flatMap(([uuid, entry]) => parseVolume(uuid, entry, env, problems) ?? []);
 }
 
-function isTable(entry: unknown): entry is Record<string, unknown> {
+/** What is wrong with one entry of a table, as problems that name it. @param entry such as `VOLUMES.xxxxx-nyw5e-…` */
+export function reporter(entry: string, problems: string[]) {
+  return (issues: readonly v.BaseIssue<unknown>[], prefix = '') => {
+    for (const issue of issues) problems.push(`${entry}.${prefix}${v.getDotPath(issue) ?? ''}: ${issue.message}`);
+    return null;
+  };
+}
+
+export function isTable(entry: unknown): entry is Record<string, unknown> {
   return typeof entry === 'object' && entry !== null && !Array.isArray(entry);
 }
 
@@ -77,11 +85,7 @@ function parseVolume(
   env: Record<string, unknown>,
   problems: string[],
 ): VolumeConfig | null {
-  const report = (issues: readonly v.BaseIssue<unknown>[], prefix = '') => {
-    for (const issue of issues)
-      problems.push(`VOLUMES.${uuid}.${prefix}${v.getDotPath(issue) ?? ''}: ${issue.message}`);
-    return null;
-  };
+  const report = reporter(`VOLUMES.${uuid}`, problems);
   if (!/^[a-z0-9]{5}-nyw5e-[a-z0-9]{15}$/.test(uuid))
     problems.push(`VOLUMES.${uuid}: the name is not a volume UUID (ccccc-nyw5e-…)`);
   // A key that is there without a value is told its own advice; one that is absent would only be "invalid".

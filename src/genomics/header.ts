@@ -1,4 +1,4 @@
-import { BGZF_EOF, blockSizeAt, deflateBlock, inflateBlock, MAX_BLOCK_BYTES } from './bgzf.ts';
+import { blockSizeAt, deflateBlock, inflateBlock, MAX_BLOCK_BYTES } from './bgzf.ts';
 import { readCramHeader } from './cram.ts';
 import { BadGenomicFile, type RangedFile, readUpTo } from './ranged-file.ts';
 
@@ -178,6 +178,3 @@ function contigs(text: string): string[] {
   }
   return Array.from(names, (name) => name ?? '');
 }
-
-/** What ends a file of this format; CRAM has its own at the end of the file. */
-export const END_OF: Record<Exclude<Format, 'CRAM'>, Uint8Array> = { BAM: BGZF_EOF, VCF: BGZF_EOF, BCF: BGZF_EOF };

@@ -1,13 +1,12 @@
 import type { RequestContext } from '../../http/context.ts';
+import { clientScheme } from '../../http/session-cookie.ts';
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import type { Opened } from './open-file.ts';
 
 /** Where this service was asked, as its clients see it: `https://host`. */
 export function originOf({ request, url }: RequestContext): string {
-  const forwarded = request.headers.get('X-Forwarded-Proto');
-  const scheme = forwarded === 'https' || forwarded === 'http' ? `${forwarded}:` : url.protocol;
-  return `${scheme}//${url.host}`;
+  return `${clientScheme(request, url)}://${url.host}`;
 }
 
 /**

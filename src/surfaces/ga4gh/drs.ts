@@ -8,7 +8,7 @@ import { isUuid } from '../../records/ids.ts';
 import { accessUrl, originOf } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { drsObject, HTTPS } from './drs-objects.ts';
-import { fileAt, mayDownload, type Opened, openCollection } from './open-file.ts';
+import { fileAt, type Opened, openCollection, requireDownload } from './open-file.ts';
 
 /** Ids in one bulk request. */
 export const MAX_BULK = 1000;
@@ -53,7 +53,7 @@ async function accessTo(
 ): Promise<string> {
   if (accessId !== HTTPS || fileAt(opened, path) === null)
     throw new KeepError('not_found', { message: 'no such object, or it has no such access_id' });
-  if (!(await mayDownload(deps, opened))) throw new KeepError('forbidden', { message: 'downloads are not permitted' });
+  await requireDownload(deps, opened);
   return accessUrl(context, deps, opened, path);
 }
 

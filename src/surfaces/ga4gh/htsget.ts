@@ -3,13 +3,12 @@ import type { Format } from '../../genomics/header.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { encodeBase64 } from '../../keep/base64url.ts';
 import { parseDrsId } from '../../keep/drs-id.ts';
-import { KeepError } from '../../keep/errors.ts';
 import { accessUrl } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { findIndex, formatOf, genomeIndex, withExtensions } from './genome-files.ts';
 import { HtsgetError } from './htsget-error.ts';
 import { type Datatype, FORMATS, readHtsgetQuery } from './htsget-query.ts';
-import { fileAt, mayDownload, type Opened, openCollection, rangedFile } from './open-file.ts';
+import { fileAt, type Opened, openCollection, rangedFile, requireDownload } from './open-file.ts';
 import { type TicketPart, ticketParts } from './ticket-plan.ts';
 
 const TYPE = 'application/vnd.ga4gh.htsget.v1.3.0+json; charset=utf-8';
@@ -25,7 +24,7 @@ export async function htsgetTicket(
   const query = await readHtsgetQuery(context.request, context.url, datatype);
   const place = placeOf(id);
   const opened = await openCollection(context, deps, place.collection);
-  if (!(await mayDownload(deps, opened))) throw new KeepError('forbidden', { message: 'downloads are not permitted' });
+  await requireDownload(deps, opened);
   const { path, node, format } = chooseFile(opened, place.path, datatype, query.format);
   const file = rangedFile(context, deps, opened, node);
   const index = findIndex(opened, path, format);

@@ -1,6 +1,7 @@
 import { type FileTree, findNode, isDirectory, nodeSize } from '../../collections/file-tree.ts';
 import type { OpenCollection } from '../../collections/source.ts';
 import { blockOpener } from '../../files/block-opener.ts';
+import { mayDownload } from '../../files/download-permission.ts';
 import { fileParts } from '../../files/file-parts.ts';
 import { openerOf } from '../../files/open-cache.ts';
 import type { RangedFile } from '../../genomics/ranged-file.ts';
@@ -51,12 +52,10 @@ export function fileAt({ tree }: Opened, path: string): number | null {
   return node === null || isDirectory(tree, node) ? null : node;
 }
 
-/** Whether WEBDAV_PERMISSION lets the reader have the content of files. */
-export async function mayDownload(deps: Ga4ghDependencies, { token }: Opened): Promise<boolean> {
-  const { user, admin } = deps.downloads.mayDownload;
-  if (user && admin) return true;
-  const downloader = await deps.downloader(token);
-  return downloader?.isAdmin && !downloader.isScoped ? admin : user;
+/** @throws KeepError forbidden where WEBDAV_PERMISSION keeps content from the reader */
+export async function requireDownload(deps: Ga4ghDependencies, { token }: Opened): Promise<void> {
+  if (await mayDownload(deps, () => deps.downloader(token))) return;
+  throw new KeepError('forbidden', { message: 'downloads are not permitted' });
 }
 
 /** A file of an open collection, to be read in ranges by this service itself. */

@@ -6,6 +6,7 @@ import { blockOpener } from '../../files/block-opener.ts';
 import { contentDisposition } from '../../files/content-disposition.ts';
 import { type Content, contentResponse } from '../../files/content-response.ts';
 import { logDownload } from '../../files/download-log.ts';
+import { mayDownload } from '../../files/download-permission.ts';
 import { fileParts } from '../../files/file-parts.ts';
 import { openerOf } from '../../files/open-cache.ts';
 import { asStored, shownType, storedHeaders } from '../../files/stored-headers.ts';
@@ -135,13 +136,10 @@ async function answer(asked: Asked, target: Target): Promise<Response> {
 
 /** WEBDAV_PERMISSION can forbid users, or admins, to download content. Names and sizes stay visible. */
 async function isBarred({ context, deps, policy, fields }: Asked, target: Target): Promise<boolean> {
-  const { user, admin } = deps.downloads.mayDownload;
-  if ((user && admin) || target.kind === 'virtual') return false;
+  if (target.kind === 'virtual') return false;
   const isContent = ['GET', 'POST'].includes(context.method) && !isDirectory(target.tree, target.node);
   if (!isContent && !wantsArchive(context.request.headers, fields, policy.attachment)) return false;
-  const downloader = await deps.downloader(target.token);
-  // A sharing link's token is for the people it is given to: it counts as a user even if an admin made it.
-  return downloader?.isAdmin && !downloader.isScoped ? !admin : !user;
+  return !(await mayDownload(deps, () => deps.downloader(target.token)));
 }
 
 async function listing(asked: Asked, target: Target): Promise<Response> {

@@ -1,6 +1,7 @@
 import { blockOpener } from '../../files/block-opener.ts';
 import { contentResponse } from '../../files/content-response.ts';
 import { logDownload } from '../../files/download-log.ts';
+import { mayDownload } from '../../files/download-permission.ts';
 import { fileParts } from '../../files/file-parts.ts';
 import { asStored } from '../../files/stored-headers.ts';
 import type { S3Call } from './call.ts';
@@ -25,7 +26,7 @@ export async function getObject(call: S3Call): Promise<Response> {
   const { type, headers: replaced } = replacedHeaders(call);
   requireCurrent(query);
   const object = await findObject(call, address.key ?? '');
-  if (context.method === 'GET' && isBarred(call)) throw new S3Error('AccessDenied', 'Not permitted');
+  if (context.method === 'GET' && !(await isAllowed(call))) throw new S3Error('AccessDenied', 'Not permitted');
   const { tree, node, collection } = object;
   const open = blockOpener(context, deps, { token: client.token, collection, tree });
   const range = rangeOf(call, object);
@@ -146,9 +147,7 @@ function withRange({ method, headers: sent }: Request, range: string | null): Pi
 }
 
 /** WEBDAV_PERMISSION can forbid users, or admins, to download content. Names and sizes stay visible. */
-function isBarred({ deps, client }: S3Call): boolean {
-  const { user, admin } = deps.downloads.mayDownload;
-  if (user && admin) return false;
-  const isAdmin = client.user?.isAdmin === true && client.account.scopes.includes('all');
-  return isAdmin ? !admin : !user;
+function isAllowed({ deps, client: { user, account } }: S3Call): Promise<boolean> {
+  const who = user && { isAdmin: user.isAdmin, isScoped: !account.scopes.includes('all') };
+  return mayDownload(deps, () => Promise.resolve(who));
 }
