@@ -1,6 +1,5 @@
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
-import { parseOidc } from '../config/oidc.ts';
 import { createContext } from '../http/context.ts';
 import { arvadosApi } from '../surfaces/arvados/api.ts';
 import type { CallApi, WorkspaceDependencies } from '../surfaces/workspace/dependencies.ts';
@@ -9,7 +8,6 @@ import type { AccountDependencies } from './compose-accounts.ts';
 /** The dependencies of the pages for people. */
 export function composeWorkspace(config: Config, env: Env, accounts: AccountDependencies): WorkspaceDependencies {
   const { downloads } = config;
-  const { oidc, problem } = parseOidc(env);
   return {
     api: accounts.api === null ? null : apiCaller(accounts),
     assets: env.ASSETS,
@@ -25,8 +23,8 @@ export function composeWorkspace(config: Config, env: Env, accounts: AccountDepe
       rootToken: config.systemRootToken,
       besideCluster: config.apiUrl !== null,
       managementToken: config.managementToken || null,
-      oidc,
-      remarks: [...(problem === null ? [] : [problem]), ...remarksOf(config, env)],
+      oidc: config.oidc,
+      remarks: remarksOf(config, env),
     },
   };
 }

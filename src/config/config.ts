@@ -1,11 +1,12 @@
 import * as v from 'valibot';
-import { type GatewayConfig, gatewayDevice } from '../gateways/gateway-config.ts';
-import { parseDuration } from '../keep/duration.ts';
-import { deviceId, type VolumeConfig } from '../storage/volume-config.ts';
+import type { GatewayConfig } from '../gateways/gateway-config.ts';
+import type { VolumeConfig } from '../storage/volume-config.ts';
 import type { Webhook } from '../webhooks/webhook.ts';
-import { hostList, origin, ownHosts } from './addresses.ts';
+import { conflicts } from './conflicts.ts';
 import { parseGateways } from './gateways.ts';
+import { type OidcSettings, parseOidc } from './oidc.ts';
 import { parseRemoteClusters, type RemoteCluster } from './remote-clusters.ts';
+import { StorageClasses, Vars, WebdavPermission } from './settings.ts';
 import { parseVolumes } from './volumes.ts';
 import { parseWebhooks } from './webhooks.ts';
 
@@ -69,6 +70,8 @@ export interface Config {
   webhooks: Webhook[];
   /** WEBHOOK_SECRET; null without webhooks. */
   webhookSecret: string | null;
+  /** The OpenID provider that people sign in with; null when there is none. */
+  oidc: OidcSettings | null;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
   transferWindowSeconds: number;
   /** Where +K@xxxxx hints lead, a star for the cluster's id; null when they are not followed. */
@@ -111,172 +114,6 @@ export interface BalanceConfig {
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: string[] };
 
-const TOKEN_MIN_LENGTH = 32;
-const duration = (fallback: string, mayBeNegative = false) =>
-  v.optional(
-    v.pipe(
-      v.string(),
-      v.rawTransform(({ dataset, addIssue, NEVER }) => {
-        try {
-          const seconds = parseDuration(dataset.value);
-          if (seconds >= 0 || mayBeNegative) return seconds;
-        } catch {
-          // reported below
-        }
-        addIssue({ message: 'write a duration such as "336h", "90m" or "15s"' });
-        return NEVER;
-      }),
-    ),
-    fallback,
-  );
-/** `.dev.vars` and secrets only hold text: accept it where a number or a switch is meant. */
-const flag = (fallback: boolean) =>
-  v.optional(
-    v.pipe(
-      v.union([v.boolean(), v.picklist(['true', 'false'])], 'write true or false'),
-      v.transform((value) => String(value) === 'true'),
-    ),
-    fallback,
-  );
-const count = (fallback: number) =>
-  v.optional(
-    v.pipe(
-      v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))]),
-      v.integer(),
-      v.minValue(0),
-    ),
-    fallback,
-  );
-const share = (fallback: number) =>
-  v.optional(
-    v.pipe(
-      v.union(
-        [v.number(), v.pipe(v.string(), v.regex(/^(0(\.\d+)?|1(\.0+)?)$/), v.transform(Number))],
-        'write a share from 0 to 1',
-      ),
-      v.minValue(0, 'write a share from 0 to 1'),
-      v.maxValue(1, 'write a share from 0 to 1'),
-    ),
-    fallback,
-  );
-const secret = v.pipe(
-  v.string('missing: set it with `wrangler secret put`, or in .dev.vars for local runs'),
-  v.regex(/^[A-Za-z0-9]+$/, 'only letters and digits'),
-  v.minLength(TOKEN_MIN_LENGTH, `at least ${TOKEN_MIN_LENGTH} characters`),
-);
-
-const Vars = v.object({
-  CLUSTER_ID: v.pipe(
-    v.string('missing: five letters or digits'),
-    v.regex(/^[a-z0-9]{5}$/, 'five lowercase letters or digits'),
-  ),
-  SYSTEM_ROOT_TOKEN: secret,
-  MANAGEMENT_TOKEN: v.optional(secret),
-  BLOB_SIGNING: flag(true),
-  // No length rule: the key must be the cluster's own, whatever it is.
-  BLOB_SIGNING_KEY: v.pipe(
-    v.string(
-      "missing: set it with `wrangler secret put`; beside a cluster it is the cluster's own Collections.BlobSigningKey",
-    ),
-    v.minLength(1, 'must not be empty'),
-  ),
-  BLOB_SIGNING_TTL: duration('336h'),
-  BLOB_TRASH: flag(true),
-  BLOB_TRASH_LIFETIME: duration('336h'),
-  BLOB_TRASH_CHECK_INTERVAL: duration('24h'),
-  BLOB_TRASH_CONCURRENCY: count(4),
-  BLOB_DELETE_CONCURRENCY: count(4),
-  BLOB_REPLICATE_CONCURRENCY: count(6),
-  PULL_HOSTS: hostList,
-  VERIFY_READS: v.optional(
-    v.picklist(['attested', 'ranges', 'always'], 'write "attested", "ranges" or "always"'),
-    'attested',
-  ),
-  // true and false are what earlier versions knew.
-  EDGE_CACHE: v.optional(
-    v.pipe(
-      v.union(
-        [v.boolean(), v.picklist(['true', 'false', 'tiered', 'local', 'off'])],
-        'write "tiered", "local" or "off"',
-      ),
-      v.transform((value) => {
-        if (value === 'tiered' || value === 'local' || value === 'off') return value;
-        return String(value) === 'true' ? ('local' as const) : ('off' as const);
-      }),
-    ),
-    'local',
-  ),
-  HEDGED_READS: flag(true),
-  DEFAULT_REPLICATION: count(2),
-  BLOB_MISSING_REPORT: v.optional(v.string(), ''),
-  BALANCE_PERIOD: duration('0s'),
-  BALANCE_COLLECTION_BATCH: count(500),
-  BALANCE_TRASH_LIMIT: count(100_000),
-  BALANCE_PULL_LIMIT: count(100_000),
-  BALANCE_MAX_TRASH_SHARE: share(0.2),
-  API_HOST: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^((https?:\/\/)?[A-Za-z0-9.[\]:-]+\/?)?$/, "write host or host:port of the cluster's API server"),
-      v.transform((host) =>
-        host === '' ? null : `${host.includes('://') ? '' : 'https://'}${host.replace(/\/$/, '')}`,
-      ),
-    ),
-    '',
-  ),
-  API_FORWARD: flag(true),
-  TOKEN_CACHE_TTL: duration('1m'),
-  DEFAULT_TRASH_LIFETIME: duration('336h'),
-  ACTIVATED_USERS_ARE_VISIBLE_TO_OTHERS: flag(true),
-  BACKUP_LIFETIME: duration('720h'),
-  COLLECTION_VERSIONING: flag(false),
-  PRESERVE_VERSION_IF_IDLE: duration('10s', true),
-  COLLECTION_VERSIONS_MAX_AGE: duration('8760h'),
-  REPACKED_VERSIONS_MAX_AGE: duration('720h'),
-  REPACK_IDLE: duration('1h'),
-  LOGS_MAX_AGE: duration('8760h'),
-  AUDIT_MAX_AGE: duration('43800h'),
-  UPLOADS_MAX_AGE: duration('8760h'),
-  EXPIRED_TOKENS_MAX_AGE: duration('8760h'),
-  S3_ENDPOINT: origin,
-  S3_KEY_SECRET: v.optional(secret),
-  WEBHOOK_SECRET: v.optional(secret),
-  WEBDAV: ownHosts,
-  BLOB_SIGNING_KEY_PREVIOUS: v.optional(v.string(), ''),
-  WEBDAV_DOWNLOAD: origin,
-  WORKBENCH2: origin,
-  TRUST_ALL_CONTENT: flag(false),
-  ANONYMOUS_USER_TOKEN: v.optional(v.string(), ''),
-  WEBDAV_CACHE_TTL: duration('5s'),
-  READ_STALENESS: duration('0s'),
-  WEBDAV_LOG_EVENTS: flag(true),
-  WEBDAV_LOG_DOWNLOAD_INTERVAL: duration('30s'),
-  DRS_URL_TTL: duration('12h'),
-  WEBDAV_LITTER: v.optional(v.picklist(['keep', 'drop', 'refuse'], 'write keep, drop or refuse'), 'keep'),
-  FORWARD_SLASH_NAME_SUBSTITUTION: v.optional(v.string(), ''),
-  TRANSFER_WINDOW: duration('64s'),
-  KEEP_HINT_URL: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(
-        /^https?:\/\/[^/@\s]+$|^$/,
-        'write scheme and host, a star for the cluster id, or "" to follow no such hints',
-      ),
-      v.transform((url) => url || null),
-    ),
-    'https://keep.*.arvadosapi.com',
-  ),
-});
-
-const StorageClasses = v.record(
-  v.string(),
-  v.object({ Priority: v.optional(v.number(), 0), Default: v.optional(v.boolean(), false) }),
-);
-
-const Allowed = v.optional(v.boolean(), true);
-const MayTransfer = v.optional(v.object({ Download: Allowed, Upload: Allowed }), {});
-const WebdavPermission = v.object({ User: MayTransfer, Admin: MayTransfer });
-
 /** A key that is there without a value is told its own advice; one that is absent would only be "invalid". */
 const ABSENT = Object.fromEntries(Object.keys(Vars.entries).map((name) => [name, undefined]));
 
@@ -293,6 +130,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const gateways = parseGateways(table(env, 'GATEWAYS', problems), env, env.CLUSTER_ID, problems);
   const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
   const webhooks = parseWebhooks(table(env, 'WEBHOOKS', problems), env, problems);
+  const oidc = parseOidc(env, problems);
   problems.push(...conflicts(volumes, gateways, classes.success ? classes.output : {}));
   if (!vars.success || !classes.success || !permission.success || problems.length > 0) return { ok: false, problems };
   const o = vars.output;
@@ -363,6 +201,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     s3KeySecret: o.S3_KEY_SECRET ?? null,
     remoteClusters,
     webhooks,
+    oidc,
     webhookSecret: o.WEBHOOK_SECRET ?? null,
     transferWindowSeconds: o.TRANSFER_WINDOW,
     keepHintUrl: o.KEEP_HINT_URL,
@@ -390,46 +229,4 @@ function table(env: Record<string, unknown>, name: string, problems: string[]): 
     problems.push(`${name}: write a TOML table under [vars] in wrangler.toml, or JSON in .dev.vars`);
     return {};
   }
-}
-
-/** One bucket is one volume, or its copies would be counted twice; classes that are named must exist. */
-function conflicts(volumes: VolumeConfig[], gateways: GatewayConfig[], classes: Record<string, unknown>): string[] {
-  const problems: string[] = [];
-  const owner = new Map<string, string>();
-  for (const volume of volumes) {
-    const { driver } = volume;
-    const backends = driver.kind === 'R2' ? [`binding ${driver.binding}`, deviceId(volume)] : [deviceId(volume)];
-    const taken = backends.find((id) => owner.has(id));
-    if (taken !== undefined)
-      problems.push(`VOLUMES.${volume.uuid}: ${taken} is already volume ${owner.get(taken)}; one bucket is one volume`);
-    for (const id of backends) owner.set(id, volume.uuid);
-    if (volume.near !== null) {
-      const near = volumes.find(({ uuid }) => uuid === volume.near);
-      const problem =
-        near === undefined || near === volume
-          ? 'name another volume of this service'
-          : near.readOnly
-            ? 'that volume is read-only: nothing can be kept there'
-            : near.near === null
-              ? null
-              : 'that volume names a nearer one itself';
-      if (problem !== null) problems.push(`VOLUMES.${volume.uuid}.Near: ${problem}`);
-    }
-    for (const name of Object.keys(volume.storageClasses)) {
-      if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, name))
-        problems.push(`VOLUMES.${volume.uuid}.StorageClasses.${name}: STORAGE_CLASSES has no such class`);
-    }
-  }
-  for (const gateway of gateways) {
-    const { uuid, storageClass, name } = gateway;
-    // keep-balance stops when one device has two UUIDs.
-    const device = gatewayDevice(gateway);
-    if (Object.keys(classes).length > 0 && !Object.hasOwn(classes, storageClass))
-      problems.push(`GATEWAYS.${uuid}.StorageClass: STORAGE_CLASSES has no class ${storageClass}`);
-    if (gateways.some((other) => other.uuid < uuid && gatewayDevice(other) === device))
-      problems.push(`GATEWAYS.${uuid}: another gateway reads this bucket and prefix already`);
-    if (gateways.some((other) => other.uuid < uuid && other.name === name))
-      problems.push(`GATEWAYS.${uuid}.Name: another gateway has the name ${name} already`);
-  }
-  return problems;
 }

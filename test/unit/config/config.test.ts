@@ -60,6 +60,21 @@ describe('a sound configuration', () => {
     expect(volumes[1]?.driver).toMatchObject({ accessKeyId: 'AKID', secretAccessKey: 'SK', region: 'us-east-1' });
   });
 
+  test('has an OpenID provider, whole or not at all', () => {
+    const OIDC = { OIDC_ISSUER: 'https://login.example.org/', OIDC_CLIENT_ID: 'keep', OIDC_CLIENT_SECRET: 'secret' };
+    expect(accepted(sound()).oidc).toBe(null);
+    expect(accepted({ ...sound(), ...OIDC }).oidc).toEqual({
+      issuer: 'https://login.example.org',
+      clientId: 'keep',
+      clientSecret: 'secret',
+    });
+    expect(problems({ ...sound(), OIDC_ISSUER: OIDC.OIDC_ISSUER })).toEqual([
+      expect.stringMatching(/^OIDC_CLIENT_ID: /),
+      expect.stringMatching(/^OIDC_CLIENT_SECRET: /),
+    ]);
+    expect(problems({ ...sound(), ...OIDC, OIDC_ISSUER: 'login' })).toEqual([expect.stringMatching(/^OIDC_ISSUER: /)]);
+  });
+
   test('cannot be changed afterwards', () => {
     expect(Object.isFrozen(accepted(sound()))).toBe(true);
   });
