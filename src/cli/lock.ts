@@ -5,7 +5,6 @@ import {
   linkSync,
   openSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -35,6 +34,7 @@ export interface LockTimes {
 
 const TIMES: LockTimes = { beatMs: 2_000, patienceMs: 20_000 };
 const LOOK_EVERY_MS = 250;
+const RETRY_MS = 10;
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /**
@@ -51,9 +51,12 @@ export async function takeLock(
   let first: Found | null = null;
   let since = 0;
   for (;;) {
-    const { lock, found } = tryOnce(file, times);
+    const { lock, found, now } = tryOnce(file, times);
     if (lock !== null) return lock;
-    if (found === null) continue;
+    if (found === null) {
+      await setTimeout(RETRY_MS);
+      continue;
+    }
     if (found.liveness === 'alive') throw heldBy(found, shown, doing);
     if (first === null || first.text !== found.text || first.inode !== found.inode) {
       if (first === null)
@@ -63,7 +66,7 @@ export async function takeLock(
       first = found;
       since = performance.now();
     } else if (found.touched !== first.touched) throw heldBy(found, shown, doing);
-    else if (performance.now() - since > times.patienceMs) removeStale(file, found);
+    else if (performance.now() - since > times.patienceMs) removeStale(file, found, now, times);
     await setTimeout(LOOK_EVERY_MS);
   }
 }
@@ -86,17 +89,17 @@ interface Found {
   owner: ProcessIdentity | null;
 }
 
-/** Both null: what was in the way is gone, try again. */
-function tryOnce(file: string, times: LockTimes): { lock: Lock | null; found: Found | null } {
+/** Both null: what was in the way is gone, try again. `now` is the time by the clock of the file system. */
+function tryOnce(file: string, times: LockTimes): { lock: Lock | null; found: Found | null; now: number } {
   const text = `${JSON.stringify({ ...ownIdentity(), id: randomBytes(12).toString('hex') })}\n`;
   const { made, now } = create(file, text);
-  if (made) return { lock: hold(file, text, times), found: null };
+  if (made) return { lock: hold(file, text, times), found: null, now };
   const found = look(file);
-  if (found === null) return { lock: null, found: null };
+  if (found === null) return { lock: null, found: null, now };
   const isOld = now - found.touched > times.patienceMs;
-  if (found.liveness === 'alive' || (found.liveness === 'unknown' && !isOld)) return { lock: null, found };
-  removeStale(file, found);
-  return { lock: null, found: null };
+  if (found.liveness === 'alive' || (found.liveness === 'unknown' && !isOld)) return { lock: null, found, now };
+  removeStale(file, found, now, times);
+  return { lock: null, found: null, now };
 }
 
 /** The file appears with its contents, or not at all. `now` is the time by the clock of the file system. */
@@ -157,21 +160,28 @@ function ownerIn(text: string): Pick<Found, 'liveness' | 'owner'> {
   }
 }
 
-/** Removes a lock that was found stale. If a new one has come in its place meanwhile, that one is put back. */
-function removeStale(file: string, found: Found): void {
-  const aside = `${file}.${randomBytes(6).toString('hex')}`;
-  try {
-    renameSync(file, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+/**
+ * Removes a lock that was found stale, unless it is another one by now. One process at a time does so: of two, the
+ * slower would remove the lock that the faster has just taken. Does nothing while another process is at it.
+ */
+function removeStale(file: string, found: Found, now: number, { patienceMs }: LockTimes): void {
+  const guard = `${file}.removing`;
+  if (!createUnlinked(guard, '')) {
+    removeOldGuard(guard, now - patienceMs);
+    return;
   }
   try {
-    const moved = look(aside);
-    if (moved !== null && (moved.inode !== found.inode || moved.text !== found.text)) create(file, moved.text);
+    const now = look(file);
+    if (now !== null && now.inode === found.inode && now.text === found.text) rmSync(file, { force: true });
   } finally {
-    rmSync(aside, { force: true });
+    rmSync(guard, { force: true });
   }
+}
+
+/** A process that was killed in removeStale leaves its guard behind. */
+function removeOldGuard(guard: string, before: number): void {
+  const touched = statSync(guard, { throwIfNoEntry: false })?.mtimeMs;
+  if (touched !== undefined && touched < before) rmSync(guard, { force: true });
 }
 
 function hold(file: string, text: string, { beatMs }: LockTimes): Lock {

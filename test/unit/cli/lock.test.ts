@@ -134,6 +134,16 @@ test('of several processes that find a dead lock, one gets it', async () => {
   expect(lines.filter((line) => line.startsWith('refused'))).toHaveLength(5);
 });
 
+test('a process that was killed while it removed a dead lock keeps others waiting for a while only', async () => {
+  writeFileSync(file, String(2 ** 22 + 1));
+  writeFileSync(`${file}.removing`, '');
+  expect(tryLock(file, TIMES)).toBeNull();
+  const lock = await take();
+  lock.check();
+  expect(existsSync(`${file}.removing`)).toBe(false);
+  lock.release();
+});
+
 test('an owner whose lock was taken over is told, and does not take it away from the new one', async () => {
   const lock = await take();
   const text = JSON.stringify({ ...ownIdentity(), boot: 'another' });
