@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createToken, createUser, type TestUser } from '../support/api.ts';
+import { cliFor } from '../support/cli.ts';
+import { operator, R2_GATEWAY } from '../support/gateways.ts';
 import { blockOf, request } from '../support/keep.ts';
 import { type KeepServer, startKeepServer } from '../support/keep-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
@@ -9,16 +11,35 @@ import { startService, type TestService } from '../support/service.ts';
 let cluster: TestService;
 let edge: TestService;
 let user: TestUser;
+/** A role of the cluster whose members may adopt what the gateway here reads. */
+let adopters: string;
 beforeAll(async () => {
   cluster = await startService({ vars: { TOKEN_CACHE_TTL: '0s' } });
   const EDGE_ROOT = 'anotherroottokenanotherroottokenanother';
-  edge = await startService({ vars: { API_HOST: cluster.url, TOKEN_CACHE_TTL: '1s', SYSTEM_ROOT_TOKEN: EDGE_ROOT } });
+  adopters = await createRole('adopters');
+  const DriverParameters = { Binding: 'LAKE', Bucket: 'lake' };
+  edge = await startService({
+    r2: ['LAKE'],
+    vars: {
+      API_HOST: cluster.url,
+      TOKEN_CACHE_TTL: '1s',
+      SYSTEM_ROOT_TOKEN: EDGE_ROOT,
+      GATEWAYS: { [R2_GATEWAY]: { Name: 'lake', Driver: 'R2', AdoptableBy: [adopters], DriverParameters } },
+    },
+  });
   user = await createUser(cluster, 'member');
 });
 afterAll(async () => {
   await edge.stop();
   await cluster.stop();
 });
+
+const createRole = async (name: string): Promise<string> =>
+  (await api(cluster, 'groups', { body: { group: { name, group_class: 'role' } } })).json.uuid;
+const permission = async (tail_uuid: string, head_uuid: string, name = 'can_write'): Promise<string> => {
+  const link = { link_class: 'permission', name, tail_uuid, head_uuid };
+  return (await api(cluster, 'links', { body: { link } })).json.uuid;
+};
 
 const put = (token: string, data = 'beside') => {
   const { hash, data: body } = blockOf(data);
@@ -130,6 +151,36 @@ describe('beside a cluster', () => {
     expect((await file('f', stranger.token)).status).toBe(404);
     const scopes = [`GET /arvados/v1/collections/${made.json.uuid}`, `GET /arvados/v1/collections/${made.json.uuid}/`];
     expect((await file('f', await createToken(cluster, user.uuid, { scopes }))).text).toBe('file content');
+  });
+
+  test('admins of the cluster and members of the role in AdoptableBy may adopt, as the cluster knows them now', async () => {
+    await edge.r2('LAKE').put('run/x', new TextEncoder().encode('lies in the lake'));
+    const [adopter, colleague] = [await createUser(cluster, 'adopter'), await createUser(cluster, 'colleague')];
+    const begin = (token: string) =>
+      operator(edge, 'adoptions', { method: 'POST', body: { source: 's3://lake/run' }, token });
+    const refused = async (token: string) => {
+      const answer = await begin(token);
+      expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('you may not adopt')]);
+      expect((await operator(edge, 'gateways', { token })).json).toEqual({ items: [] });
+    };
+    await permission(adopter.uuid, await createRole('others'));
+    await refused(adopter.token);
+    const membership = await permission(adopter.uuid, adopters);
+    await using cli = await cliFor(cluster, 'unused');
+    Object.assign(cli.env, { ARVADOS_API_HOST: edge.url, ARVADOS_API_TOKEN: adopter.token });
+    const uuid = await cli.ok('adopt', 's3://lake/run', '--into', adopter.uuid);
+    expect((await api(cluster, `collections/${uuid}`)).json.owner_uuid).toBe(adopter.uuid);
+    const file = (token: string) => request(`${edge.url}/c=${uuid}/x`, { token });
+    expect((await file(adopter.token)).text).toBe('lies in the lake');
+    expect((await file(colleague.token)).status).toBe(404);
+    await permission(colleague.uuid, uuid, 'can_read');
+    expect((await file(colleague.token)).text).toBe('lies in the lake');
+    await refused(colleague.token);
+    await api(cluster, `links/${membership}`, { method: 'DELETE' });
+    await refused(adopter.token);
+    await api(cluster, `users/${colleague.uuid}`, { method: 'PUT', body: { user: { is_admin: true } } });
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect((await begin(colleague.token)).status).toBe(200);
   });
 
   describe('writing by WebDAV', () => {

@@ -12,8 +12,21 @@ export type ServiceCall =
   | { verb: 'r2Get'; binding: string; key: string }
   | { verb: 'r2Put'; binding: string; key: string; body: Uint8Array }
   | { verb: 'r2PutInParts'; binding: string; key: string; parts: Uint8Array[] }
+  | { verb: 'r2StartParts'; binding: string; key: string }
+  | { verb: 'r2PutPart'; binding: string; key: string; uploadId: string; number: number; body: Uint8Array }
+  | { verb: 'r2FinishParts'; binding: string; key: string; uploadId: string; parts: UploadedPart[] }
   | { verb: 'r2Delete'; binding: string; key: string }
   | { verb: 'r2List'; binding: string; prefix: string };
+
+export interface UploadedPart {
+  partNumber: number;
+  etag: string;
+}
+
+export interface ObjectVersion {
+  key: string;
+  version: string;
+}
 
 const log = createWriteStream('', { fd: 3 });
 let service: Awaited<ReturnType<typeof serve>> | undefined;
@@ -55,17 +68,27 @@ async function answer(call: ServiceCall): Promise<unknown> {
       await upload.complete(parts);
       return;
     }
+    case 'r2StartParts':
+      return (await bucket.createMultipartUpload(call.key)).uploadId;
+    case 'r2PutPart': {
+      const upload = bucket.resumeMultipartUpload(call.key, call.uploadId);
+      const { partNumber, etag } = await upload.uploadPart(call.number, call.body);
+      return { partNumber, etag };
+    }
+    case 'r2FinishParts':
+      await bucket.resumeMultipartUpload(call.key, call.uploadId).complete(call.parts);
+      return;
     case 'r2Delete':
       return bucket.delete(call.key);
     case 'r2List': {
-      const keys: string[] = [];
+      const versions: ObjectVersion[] = [];
       let cursor: string | undefined;
       do {
         const page = await bucket.list({ prefix: call.prefix, ...(cursor === undefined ? {} : { cursor }) });
-        keys.push(...page.objects.map((object) => object.key));
+        versions.push(...page.objects.map(({ key, version }) => ({ key, version })));
         cursor = page.truncated ? page.cursor : undefined;
       } while (cursor !== undefined);
-      return keys;
+      return versions;
     }
   }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
-import type { ServiceCall } from './service-process.ts';
+import type { ObjectVersion, ServiceCall, UploadedPart } from './service-process.ts';
 
 export interface ServiceOptions {
   /** Laid over wrangler.toml's [vars]; a table such as VOLUMES replaces the file's. Secrets have test values unless given. */
@@ -37,8 +37,12 @@ export interface HandBucket {
   put(key: string, body: Uint8Array): Promise<void>;
   /** A multipart upload: the store then knows no MD5. Every part but the last has the same size, at least 5 MiB. */
   putInParts(key: string, body: Uint8Array, partBytes?: number): Promise<void>;
+  /** A multipart upload of parts that are made as they are sent: for what is larger than memory. */
+  putGenerated(key: string, parts: Iterable<Uint8Array>): Promise<void>;
   delete(key: string): Promise<void>;
   list(prefix?: string): Promise<string[]>;
+  /** Each write gives an object another version. */
+  versions(): Promise<ObjectVersion[]>;
 }
 
 export interface TestService {
@@ -146,8 +150,19 @@ function handBucket(call: (call: ServiceCall) => Promise<unknown>, binding: stri
       for (let at = 0; at < body.length; at += partBytes) parts.push(body.subarray(at, at + partBytes));
       await call({ verb: 'r2PutInParts', binding, key, parts });
     },
+    putGenerated: async (key, parts) => {
+      const uploadId = (await call({ verb: 'r2StartParts', binding, key })) as string;
+      const put: UploadedPart[] = [];
+      for (const body of parts)
+        put.push(
+          (await call({ verb: 'r2PutPart', binding, key, uploadId, number: put.length + 1, body })) as UploadedPart,
+        );
+      await call({ verb: 'r2FinishParts', binding, key, uploadId, parts: put });
+    },
     delete: async (key) => void (await call({ verb: 'r2Delete', binding, key })),
-    list: async (prefix = '') => (await call({ verb: 'r2List', binding, prefix })) as string[],
+    list: async (prefix = '') =>
+      ((await call({ verb: 'r2List', binding, prefix })) as ObjectVersion[]).map(({ key }) => key),
+    versions: async () => (await call({ verb: 'r2List', binding, prefix: '' })) as ObjectVersion[],
   };
 }
 
