@@ -33,6 +33,7 @@ import type { WorkspaceDependencies } from '../surfaces/workspace/dependencies.t
 import { peoplePages } from '../surfaces/workspace/people-pages.ts';
 import { type AccountDependencies, composeAccounts } from './compose-accounts.ts';
 import { createBlockWriting } from './compose-block-writing.ts';
+import { composeDeployment } from './compose-deployment.ts';
 import { composeGateways, type Gateways } from './compose-gateways.ts';
 import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
 import { type BlockFill, composeReads } from './compose-reads.ts';
@@ -128,6 +129,7 @@ function build(env: Env): CompositionResult {
     balancing,
     db: accounts.api?.mode === 'embedded' ? accounts.api.db : env.DB,
     figures: gatheredFigures(env),
+    deployment: composeDeployment(config, env, mounts, queues),
     gauges: async () => [
       ...(queues === null ? [] : await queueGauges(queues)),
       ...(balancing === null ? [] : await balanceGauges(balancing).catch(() => [])),

@@ -38,6 +38,8 @@ export interface QueueStatus {
   lastErrors: (Omit<Problem, 'at'> & { at: string })[];
   /** Since the queue came to be. */
   totals: Tally[];
+  /** When the cron last looked at the queue. */
+  wokenAt: string | null;
 }
 
 /** Staged in one statement: one call into SQLite, where a string may hold 2 MB (a character takes up to 3 bytes). */
@@ -51,6 +53,8 @@ const MAX_ADDED = 1000;
 const MAX_FAILURES_LOGGED = 20;
 /** Of a locator in logs and tables; a list may hold any text in its place. */
 const MAX_LOCATOR_CHARS = 200;
+/** When `wake` was called last, in Unix milliseconds: the only trace of a cron that has nothing to do. */
+const WOKEN_AT = 'woken at';
 /** An entry begun this often without an end is given up: it probably takes the process down with it. */
 const MAX_STARTS = 5;
 
@@ -123,11 +127,13 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
       ratePerSecond: lastSettledAt === null ? 0 : Math.round((settled / Math.max(seconds, 0.001)) * 10) / 10,
       lastErrors: this.#rows.problems().map(({ at, ...problem }) => ({ at: new Date(at).toISOString(), ...problem })),
       totals: this.#rows.tallies('total'),
+      wokenAt: timeOf(this.ctx.storage.kv.get<number>(WOKEN_AT) ?? null),
     };
   }
 
   /** Called by the cron: a queue with work and no alarm ahead gets one. An alarm in the past may never run. */
   async wake(): Promise<void> {
+    this.ctx.storage.kv.put(WOKEN_AT, Date.now());
     if (this.#isAwake || !this.#hasWork()) return;
     const alarm = await this.ctx.storage.getAlarm();
     if (alarm === null || alarm <= Date.now()) await this.#arm();

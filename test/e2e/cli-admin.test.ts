@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -10,11 +11,19 @@ import { startService, type TestService } from '../support/service.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
+/** As good as random ones: doctor judges them. */
+const SECRETS = Object.fromEntries(
+  ['SYSTEM_ROOT_TOKEN', 'MANAGEMENT_TOKEN', 'BLOB_SIGNING_KEY'].map((name) => [
+    name,
+    createHash('sha256').update(name).digest('hex'),
+  ]),
+);
+
 let service: TestService;
 let admin: Cli;
 let ada: Cli;
 beforeAll(async () => {
-  service = await startService({ vars: { TOKEN_CACHE_TTL: '1s' } });
+  service = await startService({ vars: { TOKEN_CACHE_TTL: '1s', ...SECRETS } });
   admin = await cliFor(service, 'boss');
   ada = await cliFor(service, 'ada');
   const boss = JSON.parse((await asRoot('user', 'admin', 'boss', '--json')).stdout);
@@ -49,6 +58,40 @@ test('an admin adds, lists and deactivates users, as lines of fields in a pipe',
   expect(await admin.ok('user', 'deactivate', 'grace')).toContain('\tdeactivated\t');
   expect((await api(service, 'users/current', { token })).status).toBe(403);
   expect((await ada.run('user', 'add', 'mallory')).code).toBe(1);
+});
+
+test('doctor looks at the deployment for an admin, tries each volume, and finds all well once the cron was there', async () => {
+  await service.scheduled();
+  const { code, stdout } = await admin.run('doctor', '--mib', '1');
+  expect([code, stdout]).toEqual([0, expect.stringContaining('All is well.')]);
+  for (const line of [
+    'ok   bindings: DB, SEARCH, MANIFESTS',
+    'ok   database DB: all migrations are applied',
+    'ok   secrets: SYSTEM_ROOT_TOKEN, MANAGEMENT_TOKEN, BLOB_SIGNING_KEY are set',
+    'ok   volume xedge-nyw5e-000000000000000 (r2://xedge-nyw5e-000000000000000): takes an object and deletes it',
+    'ok   cron: last seen',
+    'ok   backups: the last snapshot of accounts is from',
+    '?    balancing: no run has ended yet',
+  ])
+    expect(stdout).toContain(line);
+  expect(await service.r2('BLOCKS').list('unnamed/')).toEqual([]);
+  const lines = (await admin.ok('doctor', '--no-write', '--json')).split('\n').map((line) => JSON.parse(line));
+  expect(lines).toContainEqual({
+    state: 'good',
+    what: expect.stringMatching(/^volume \S+ \(\S+\): answers, in \d+ ms$/),
+  });
+  expect(await ada.ok('doctor', '--no-write')).toContain("?    deployment: not looked at, because only an admin's");
+});
+
+test('the deployment is told to admins and the management token, without a value of a secret', async () => {
+  const ask = (token: string, method = 'GET') => request(`${service.url}/keep-edge/v1/deployment`, { token, method });
+  const told = await ask(service.managementToken);
+  expect([told.status, told.text]).toEqual([200, expect.stringContaining('"MANAGEMENT_TOKEN"')]);
+  for (const value of Object.values(SECRETS)) expect(told.text).not.toContain(value);
+  expect((await ask(admin.token)).status).toBe(200);
+  expect((await ask(ada.token)).status).toBe(403);
+  expect((await ask(service.managementToken, 'POST')).status).toBe(401);
+  expect((await ask('x'.repeat(40))).status).toBe(401);
 });
 
 test('a token for one collection reads that one and no other, and ends when it is revoked', async () => {
@@ -106,7 +149,7 @@ test('a cluster that is exported and imported elsewhere has its projects, collec
   await writeFile(file, 'exported');
   await ada.ok('put', file, '--project-uuid', json.uuid, '--name', 'moved');
   expect((await admin.run('export', directory)).code).toBe(0);
-  await using other = await startService({ vars: { CLUSTER_ID: 'other' } });
+  await using other = await startService({ vars: { CLUSTER_ID: 'other', ...SECRETS } });
   admin.env.ARVADOS_API_HOST = other.url;
   const imported = await asRoot('import', directory, '--json');
   const again = await asRoot('import', directory, '--json');
@@ -117,7 +160,8 @@ test('a cluster that is exported and imported elsewhere has its projects, collec
   const [collection] = found.json.items;
   const project = await api(other, `groups/${collection.owner_uuid}`);
   expect(project.json.name).toBe('study');
-  expect((await request(`${other.url}/c=${collection.uuid}/exported.txt`)).text).toBe('exported');
+  const { text } = await request(`${other.url}/c=${collection.uuid}/exported.txt`, { token: other.rootToken });
+  expect(text).toBe('exported');
 });
 
 test('check finds a block that is gone and one that is wrong, says what it did not look at, and ends with 1', async () => {

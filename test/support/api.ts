@@ -1,5 +1,5 @@
 import { request } from './keep.ts';
-import { ROOT_TOKEN, type TestService } from './service.ts';
+import type { TestService } from './service.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: records of all kinds, looked into by tests
 export type Json = any;
@@ -24,7 +24,7 @@ export interface ApiOptions {
 export async function api(service: TestService, path: string, options: ApiOptions = {}): Promise<ApiAnswer> {
   const {
     method = options.body === undefined ? 'GET' : 'POST',
-    token = ROOT_TOKEN,
+    token = service.rootToken,
     body,
     query = {},
     headers = {},

@@ -19,7 +19,7 @@ export interface Finding {
 export const ONE_TRY = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
 
 const MAX_SKEW_SECONDS = 60;
-const CLOCK_TIMEOUT_MS = 20_000;
+const ASK_TIMEOUT_MS = 20_000;
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -37,7 +37,7 @@ export function checkCache(): Finding {
   }
 }
 
-export async function checkApi(session: Session): Promise<Finding> {
+export async function checkApi(session: Session, transport: Transport): Promise<Finding> {
   const before = performance.now();
   try {
     const { clusterId, replication, signatureTtlSeconds } = await session.facts();
@@ -45,7 +45,13 @@ export async function checkApi(session: Session): Promise<Finding> {
     const facts = `cluster ${clusterId}, ${plural(replication, 'copy', 'copies')}, signatures for ${signatureTtlSeconds / 3600} h`;
     return { state: 'good', what: `API server: answers in ${ms} ms, ${facts}` };
   } catch (error) {
-    return { state: 'bad', what: `API server: ${messageOf(error)}` };
+    const finding: Finding = { state: 'bad', what: `API server: ${messageOf(error)}` };
+    if (!(error instanceof ApiError && error.status === 503)) return finding;
+    const answer = await ask(`${session.settings.apiUrl}/_health/ping`, transport).catch(() => null);
+    if (!(await answer?.text())?.includes('not configured')) return finding;
+    const advice =
+      'Its configuration is wrong: npx wrangler tail shows a line for this request that lists every setting with what to write.';
+    return { ...finding, advice };
   }
 }
 
@@ -60,15 +66,20 @@ export async function checkClock({ apiUrl }: Settings, transport: Transport): Pr
 
 /** Milliseconds since 1970; NaN without a Date header. */
 async function serverTime(apiUrl: string, transport: Transport): Promise<number> {
-  const { headers, body } = await transport.send({
-    method: 'GET',
-    url: `${apiUrl}/discovery/v1/apis/arvados/v1/rest`,
-    headers: {},
-    connectTimeoutMs: CLOCK_TIMEOUT_MS,
-    signal: AbortSignal.timeout(CLOCK_TIMEOUT_MS),
-  });
+  const { headers, body } = await ask(`${apiUrl}/discovery/v1/apis/arvados/v1/rest`, transport);
   await body?.cancel();
   return Date.parse(headers.get('Date') ?? '');
+}
+
+/** One GET without a token. */
+export function ask(url: string, transport: Transport): Promise<Response> {
+  return transport.send({
+    method: 'GET',
+    url,
+    headers: {},
+    connectTimeoutMs: ASK_TIMEOUT_MS,
+    signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+  });
 }
 
 /** Whose token it is, and whether that user may read blocks. */

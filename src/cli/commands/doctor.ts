@@ -1,10 +1,10 @@
 import { isGateway } from '../../services/keep-service.ts';
-import { CliError } from '../cli-error.ts';
+import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { createNodePlatform } from '../node-platform.ts';
 import { openSession } from '../session.ts';
 import { readSettings, type Settings } from '../settings.ts';
-import { print } from '../terminal.ts';
+import { plain, print, printJson } from '../terminal.ts';
 import {
   checkApi,
   checkCache,
@@ -15,6 +15,7 @@ import {
   messageOf,
   ONE_TRY,
 } from './doctor-checks.ts';
+import { checkDeployment } from './doctor-deployment.ts';
 import { checkGateways } from './doctor-gateways.ts';
 import { checkService } from './doctor-service.ts';
 
@@ -27,31 +28,49 @@ export const doctor: Command = {
   summary: 'check settings, credentials, clock, services and speed, and say what to do',
   usage: '[options]',
   options: {
-    'no-write': { value: null, help: 'store no test block' },
+    'no-write': { value: null, help: 'store no test block, and nothing in volumes' },
     mib: { value: 'N', help: `size of the test block in MiB (${DEFAULT_TEST_MIB}, at most ${MAX_TEST_MIB})` },
+    wrangler: {
+      value: 'FILE',
+      help: 'the deployed wrangler.toml (that of this directory, if there is one)',
+      files: true,
+    },
+    json: { value: null, help: 'findings as JSON, one a line' },
   },
   help: `
 Stores one block of random data at each service and reads it back; no collection refers to it, so the cluster's garbage
-collection removes it. Volumes are shown only if ARVADOS_API_TOKEN is the system root token.
+collection removes it. With an admin's token it looks at the deployment, too: bindings, migrations, secrets (never their
+values), cron, queues, balancing, backups, the edge cache, and each volume, to which it writes a byte and deletes it.
+"BAD" is a problem and comes with what to do; "?" is worth a look, or could not be looked at.
 
 Exit code 1 when there is a problem.`,
   run: runDoctor,
 };
 
 const MARKS = { good: 'ok  ', bad: 'BAD ', unknown: '?   ' } as const;
+const COLOURS = { good: 32, bad: 31, unknown: 33 } as const;
 
 async function runDoctor(given: Given): Promise<number> {
   let attention = 0;
-  const tell = ({ state, what, advice }: Finding): boolean => {
-    print(`${MARKS[state]} ${what}`);
-    if (advice !== undefined) print(`     ${advice}`);
+  const asJson = given.has('json');
+  const colours = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  const tell = (finding: Finding): boolean => {
+    const { state, what, advice } = finding;
+    if (asJson) printJson(finding);
+    else {
+      const mark = colours ? `\x1b[${COLOURS[state]}m${MARKS[state]}\x1b[0m` : MARKS[state];
+      process.stdout.write(`${mark} ${plain(what)}\n`);
+      if (advice !== undefined) print(`     ${advice}`);
+    }
     if (state === 'bad') attention++;
     return state !== 'bad';
   };
+  if (given.arguments.length > 0) throw usageError('doctor takes no arguments.');
   const bytes = Math.min(given.count('mib') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB;
   const settings = settingsFor(tell);
-  if (settings !== null) await examine(settings, given.has('no-write') ? 0 : bytes, tell);
-  print(attention === 0 ? 'All is well.' : `${attention} to look at.`);
+  const how = { testBytes: given.has('no-write') ? 0 : bytes, configFile: given.text('wrangler') ?? null };
+  if (settings !== null) await examine(settings, how, tell);
+  if (!asJson) print(attention === 0 ? 'All is well.' : `${attention} to look at.`);
   return attention === 0 ? 0 : 1;
 }
 
@@ -70,17 +89,23 @@ function settingsFor(tell: (finding: Finding) => boolean): Settings | null {
   }
 }
 
-/** @param testBytes size of the test block; 0 for none */
-async function examine(settings: Settings, testBytes: number, tell: (finding: Finding) => boolean): Promise<void> {
+/** @param how.testBytes size of the test block; 0 for none, and nothing is written to volumes */
+async function examine(
+  settings: Settings,
+  { testBytes, configFile }: { testBytes: number; configFile: string | null },
+  tell: (finding: Finding) => boolean,
+): Promise<void> {
   const session = openSession({ settings, retry: ONE_TRY });
   const platform = createNodePlatform({ insecure: settings.insecure });
   try {
     tell(checkCache());
-    if (!tell(await checkApi(session))) return;
+    if (!tell(await checkApi(session, platform.transport))) return;
     tell(await checkClock(settings, platform.transport));
     const { finding, mayRead } = await checkToken(session.api);
     // Every service refuses a token that the API server refuses.
     if (!tell(finding)) return;
+    const deployment = { apiUrl: settings.apiUrl, write: testBytes > 0, transport: platform.transport, configFile };
+    for (const each of await checkDeployment(session.api, deployment)) tell(each);
     const found = await session.services.list().catch((error: unknown) => {
       tell({ state: 'bad', what: `Keep services: ${messageOf(error)}` });
       return null;

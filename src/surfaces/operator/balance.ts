@@ -99,7 +99,7 @@ function handle({ balancing, config }: BalanceDependencies): Balancing {
   return balancing();
 }
 
-function runRecord({ id, isDry, phase, startedAt, finishedAt, counts, message }: Run) {
+export function runRecord({ id, isDry, phase, startedAt, finishedAt, counts, message }: Run) {
   const timeOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
   return {
     id,

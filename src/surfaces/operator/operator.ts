@@ -4,14 +4,17 @@ import type { Backups } from '../../backups/backups.ts';
 import type { RequestContext } from '../../http/context.ts';
 import type { GatheredFigures } from '../../http/gathered-figures.ts';
 import { KeepError } from '../../keep/errors.ts';
+import { isToken } from '../../keep/token.ts';
 import type { Search } from '../../search/search.ts';
 import { type AdoptionDependencies, adoptions, gatewayList } from './adoptions.ts';
 import { backup, restore } from './backups.ts';
 import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
+import { type DeploymentDependencies, deploymentFacts } from './deployment.ts';
 import { searchAction, searchState } from './search.ts';
 import { putQuota, usage } from './usage.ts';
 
-export interface OperatorDependencies extends BalanceDependencies, AdoptionDependencies {
+export interface OperatorDependencies extends BalanceDependencies, AdoptionDependencies, DeploymentDependencies {
+  config: BalanceDependencies['config'] & { managementToken: string | null };
   authority: Authority;
   db: D1Database | undefined;
   /** Null: FIGURES is not bound. */
@@ -28,11 +31,19 @@ const NO_STORE = { 'Cache-Control': 'private, no-store' };
 
 /** `/keep-edge/v1/...`: what admins, and the command line, ask of a running service. JSON; admins only, but for adoptions. */
 export async function operator(context: RequestContext, deps: OperatorDependencies): Promise<Response> {
-  const user = await requireUser(deps.authority, context);
   const [, , , subject = '', ...rest] = context.path.split('/');
-  const response = await dispatch(context, user, { subject, rest }, deps);
+  const response = isMonitor(context, subject, deps)
+    ? await deploymentFacts(false, deps)
+    : await dispatch(context, await requireUser(deps.authority, context), { subject, rest }, deps);
   for (const [name, value] of Object.entries(NO_STORE)) response.headers.set(name, value);
   return response;
+}
+
+/** The management token may look at the deployment, and change nothing. */
+function isMonitor({ tokens, method }: RequestContext, subject: string, { config }: OperatorDependencies): boolean {
+  const { managementToken } = config;
+  const isAsked = subject === 'deployment' && method === 'GET';
+  return isAsked && managementToken !== null && isToken(tokens[0] ?? '', managementToken);
 }
 
 function dispatch(
@@ -52,6 +63,7 @@ function dispatch(
   if (subject === 'balance' && context.method === 'POST' && first !== '') return balanceAction(first, deps);
   if (subject === 'search' && isGet && first === '') return searchState(deps.search);
   if (subject === 'search' && context.method === 'POST') return searchAction(first, deps.search);
+  if (subject === 'deployment' && (isGet || context.method === 'POST')) return deploymentFacts(!isGet, deps);
   if (subject === 'figures' && isGet) return figuresOf(deps);
   if (subject === 'backup' && (isGet || context.method === 'POST')) return backup(context.method, deps.backups);
   if (subject === 'restore' && context.method === 'POST') return restore(first, deps.backups);

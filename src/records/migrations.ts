@@ -1,0 +1,27 @@
+/** The migrations that this version's tables come from, by the binding of their database. A unit test holds it to the folders. */
+export const MIGRATIONS = {
+  DB: [
+    '0001_accounts.sql',
+    '0002_collections.sql',
+    '0003_logs.sql',
+    '0004_times.sql',
+    '0005_sharing.sql',
+    '0006_file_metadata.sql',
+    '0008_retention.sql',
+    '0010_balance.sql',
+    '0011_quotas.sql',
+    '0011_sharing_links.sql',
+    '0012_lists.sql',
+    '0013_file_names.sql',
+    '0014_search.sql',
+    '0015_collection_versions.sql',
+    '0016_orders.sql',
+    '0017_permission_epoch.sql',
+    '0018_audit.sql',
+    '0019_backups.sql',
+    '0020_multipart_uploads.sql',
+    '0021_unnamed_files.sql',
+  ],
+  SEARCH: ['0001_search.sql'],
+  LOGS_DB: ['0001_logs.sql', '0002_audit.sql'],
+} as const;
