@@ -1,4 +1,5 @@
 import type { FileMetadata } from '../collections/edit/edits.ts';
+import { encodeWords } from '../http/encoded-words.ts';
 import { contentType } from './content-type.ts';
 
 /** Types that say nothing: clients send them when they know none. */
@@ -10,13 +11,13 @@ export function shownType(metadata: FileMetadata | undefined, name: string): str
   return stored === undefined || UNKNOWN.test(stored) ? contentType(name) : stored;
 }
 
-/** What was stored beside a file, as far as every reader may have it: how it is encoded, and `x-amz-meta-*`. */
+/** What was stored beside a file, as far as every reader may have it: how it is encoded, and `x-amz-meta-*`, in encoded words (RFC 2047) where it is not ASCII. */
 export function storedHeaders(metadata: FileMetadata | undefined): Record<string, string> {
   const { headers = {}, values = {} } = metadata ?? {};
   const kept = [
     ['Content-Encoding', headers['content-encoding']],
     ['Content-Language', headers['content-language']],
-    ...Object.entries(values).map(([name, value]) => [`X-Amz-Meta-${name}`, value]),
+    ...Object.entries(values).map(([name, value]) => [`X-Amz-Meta-${name}`, encodeWords(value)]),
   ];
   return Object.fromEntries(kept.filter(([, value]) => value !== undefined));
 }

@@ -49,6 +49,19 @@ describe('an object that is put', () => {
     expect((await s3('?list-type=2&prefix=a/')).text).toContain(`<ETag>${etag.replaceAll('"', '&#34;')}</ETag>`);
   });
 
+  test('keeps metadata that is not ASCII: answered in encoded words, but to programs in Go as they send it', async () => {
+    await put('/words', 'x', { 'x-amz-meta-note': '=?utf-8?q?Gr=C3=BC=C3=9Fe?=', 'x-amz-meta-plain': 'a =? b' });
+    const got = await s3('/words', { method: 'HEAD' });
+    expect([got.headers.get('x-amz-meta-note'), got.headers.get('x-amz-meta-plain')]).toEqual([
+      '=?UTF-8?B?R3LDvMOfZQ==?=',
+      'a =? b',
+    ]);
+    const raw = await s3('/words', { headers: { 'user-agent': 'rclone/v1.75.2' } });
+    expect(Buffer.from(raw.headers.get('x-amz-meta-note') ?? '', 'latin1').toString()).toBe('Grüße');
+    const webDav = await request(`${service.url}/c=${uuid}/words`, { token: ann.token });
+    expect(webDav.headers.get('x-amz-meta-note')).toBe('=?UTF-8?B?R3LDvMOfZQ==?=');
+  });
+
   test.each([
     ['crc32', 'NhCmhg=='],
     ['crc32c', 'mnG7TA=='],

@@ -1,6 +1,7 @@
 """boto3: what most Python programs use."""
 import io
 import urllib.request
+from email.header import Header, decode_header, make_header
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
@@ -24,6 +25,15 @@ class Boto3(S3Case):
         part = self.s3.get_object(Bucket=self.bucket, Key=ODD_NAME, Range="bytes=10-19")
         self.assertEqual(part["Body"].read(), random_bytes(1000, 1)[10:20])
         self.assertEqual(sorted(self.keys()), sorted(["empty", "small", ODD_NAME]))
+
+    def test_metadata_that_is_not_ascii(self):
+        note = "Grüße, 中文 & 😀 " * 9
+        words = Header(note, "utf-8").encode(linesep="")
+        self.s3.put_object(Bucket=self.bucket, Key="noted", Body=b"x", Metadata={"note": words, "plain": "a =? b"})
+        self.s3.copy_object(Bucket=self.bucket, Key="copy", CopySource={"Bucket": self.bucket, "Key": "noted"})
+        for key in ("noted", "copy"):
+            kept = self.s3.head_object(Bucket=self.bucket, Key=key)["Metadata"]
+            self.assertEqual((str(make_header(decode_header(kept["note"]))), kept["plain"]), (note, "a =? b"))
 
     def test_multipart_upload_and_parallel_download(self):
         data = random_bytes(LARGE, 2)

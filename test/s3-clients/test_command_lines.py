@@ -1,7 +1,9 @@
 """Command line tools: aws, rclone, s3cmd, s5cmd."""
+import json
 import os
 import shutil
 import unittest
+from email.header import decode_header, make_header
 
 from support import CERTIFICATE, ENDPOINT, HOST, HTTPS, KEY, LARGE, ODD_NAME, REGION, SECRET, S3Case, contents, tool
 
@@ -76,6 +78,16 @@ class Rclone(S3Case):
         self.assertEqual(self.read("t/one"), expected["one"])
         self.rclone("purge", remote)
         self.assertEqual(self.keys(), ["m/l.bin"])
+
+
+    def test_metadata_that_is_not_ascii(self):
+        note = "Grüße, 中文 & 😀"
+        at = f":s3:{self.bucket}/noted"
+        self.rclone("copyto", "-M", "--metadata-set", f"note={note}", self.write("noted", b"x"), at)
+        self.assertEqual(json.loads(self.rclone("lsjson", "-M", at))[0]["Metadata"]["note"], note)
+        # Programs that read headers as Latin-1 get it as AWS would send it.
+        shown = self.s3.head_object(Bucket=self.bucket, Key="noted")["Metadata"]["note"]
+        self.assertEqual(str(make_header(decode_header(shown))), note)
 
 
 @unittest.skipUnless(os.path.exists("/usr/bin/rclone"), "Debian's rclone is not installed")

@@ -4,6 +4,7 @@ import { logDownload } from '../../files/download-log.ts';
 import { mayDownload } from '../../files/download-permission.ts';
 import { fileParts } from '../../files/file-parts.ts';
 import { asStored } from '../../files/stored-headers.ts';
+import { encodeWords } from '../../http/encoded-words.ts';
 import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { type FoundObject, findObject } from './object.ts';
@@ -48,7 +49,8 @@ export async function getObject(call: S3Call): Promise<Response> {
 /** What is known of an object beside its content: `x-amz-meta-*`, and headers that its writer wanted back. */
 export function objectHeaders({ context, deps }: S3Call, object: FoundObject): Record<string, string> {
   const { metadata } = object;
-  const values = Object.entries(metadata?.values ?? {}).map(([name, value]) => [`x-amz-meta-${name}`, value]);
+  const shown = readsUtf8(context.request) ? (text: string) => text : encodeWords;
+  const values = Object.entries(metadata?.values ?? {}).map(([name, value]) => [`x-amz-meta-${name}`, shown(value)]);
   return {
     'Cache-Control': 'private, no-cache, no-transform',
     'X-Content-Type-Options': 'nosniff',
@@ -57,6 +59,14 @@ export function objectHeaders({ context, deps }: S3Call, object: FoundObject): R
     ...Object.fromEntries(values),
     ...checksumOf(context.request, object),
   };
+}
+
+/**
+ * Programs in Go send metadata as UTF-8 and take it as that, and know no encoded words. Others would take the bytes for
+ * Latin-1, or refuse the answer.
+ */
+function readsUtf8({ headers }: Request): boolean {
+  return /\b(rclone|aws-sdk-go(-v2)?|minio-go|Go-http-client)\b/i.test(headers.get('User-Agent') ?? '');
 }
 
 /** For clients that ask for it; of a range there is none. */

@@ -26,7 +26,7 @@ export async function postObject(context: RequestContext, deps: S3Dependencies, 
   const call: S3Call = { context, deps, address: { bucket, key }, query: new URLSearchParams(), client, signed: null };
   const target = await writeTarget(call, key);
   if (target.isMarker) throw new S3Error('InvalidArgument', 'a form puts files: its key does not end with a slash');
-  const metadata = objectMetadata(headersOf(form), context.now * 1000);
+  const metadata = objectMetadata(fieldsOf(form), context.now * 1000);
   const storing = storeBody(
     streamOfChunks(within(form.content, policy)),
     { length: null, isNative: false },
@@ -82,13 +82,10 @@ async function* within(content: Form['content'], { minBytes, maxBytes }: Policy)
 }
 
 /** Fields are what headers are in PUT. */
-function headersOf({ fields, fileType }: Form): Headers {
-  const headers = new Headers();
-  for (const [name, value] of fields) {
-    if (/^[\w-]+$/.test(name) && /^[\t\x20-\x7e]*$/.test(value)) headers.set(name, value);
-  }
-  if (!headers.has('content-type') && fileType !== '') headers.set('content-type', fileType);
-  return headers;
+function fieldsOf({ fields, fileType }: Form): Map<string, string> {
+  const named = new Map([...fields].filter(([name]) => /^[\w-]+$/.test(name)));
+  if (!named.has('content-type') && fileType !== '') named.set('content-type', fileType);
+  return named;
 }
 
 function done(

@@ -74,7 +74,7 @@ export function verifySignature(request: Request, claimed: ClaimedSignature, sec
   const signingKey = known ?? signingKeyOf(secret, claimed.scope);
   const hash = canonicalRequestHash(request, claimed.signedHeaders, claimed.payloadHash);
   const expected = signText(signingKey, `${ALGORITHM}\n${claimed.amzDate}\n${claimed.scope}\n${hash}`);
-  if (!equalInConstantTime(claimed.signature, expected)) throw new S3Error('SignatureDoesNotMatch');
+  if (!equalInConstantTime(claimed.signature, expected)) throw mismatch(request, claimed);
   if (known === undefined && name.length <= MAX_NAME_CHARS) signingKeys.set(name, signingKey);
   return { ...claimed, signingKey };
 }
@@ -186,6 +186,15 @@ function dateOf(headers: Headers): string | null {
 export function timeOf(amzDate: string): number {
   const [, year, month, day, hours, minutes, seconds] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(amzDate) ?? [];
   return Date.parse(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
+}
+
+/** The platform has replaced what was no UTF-8: as Latin-1 a header can never match. */
+function mismatch({ headers }: Request, { signedHeaders }: ClaimedSignature): S3Error {
+  const odd = signedHeaders.find((name) => headers.get(name)?.includes('\ufffd') === true);
+  return new S3Error(
+    'SignatureDoesNotMatch',
+    odd && `the header ${odd} is not UTF-8: send it as UTF-8, or in encoded words (RFC 2047)`,
+  );
 }
 
 function skewed(amzDate: string, now: number): S3Error {
