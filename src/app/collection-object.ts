@@ -14,11 +14,14 @@ import type { EditRequest } from '../collections/edit/edits.ts';
 import { createLockTable } from '../collections/edit/lock-table.ts';
 import { type LockingContext, refreshLock, takeLock, unlock } from '../collections/edit/locking.ts';
 import type { Lock, LockRequest } from '../collections/edit/locks.ts';
-import { completeUpload } from '../collections/uploads/complete.ts';
+import { type CompleteContext, completeUpload } from '../collections/uploads/complete.ts';
 import { createPartRows, type StoredPart, type UploadPart } from '../collections/uploads/part-rows.ts';
-import type { CompletedUpload, CompleteRequest } from '../collections/uploads/upload.ts';
+import type { CompletedUpload, CompleteRequest, FoundUpload, Upload } from '../collections/uploads/upload.ts';
+import { findUpload } from '../collections/uploads/upload-rows.ts';
+import { createUploadTable } from '../collections/uploads/upload-table.ts';
 import type { Env } from '../config/env.ts';
 import { count } from '../http/metrics.ts';
+import { KeepError } from '../keep/errors.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
 import { tellingCommits } from './tell-commits.ts';
@@ -44,6 +47,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   readonly #waiting: Waiting[] = [];
   readonly #locks = createLockTable(this.ctx.storage, Date.now);
   readonly #parts = createPartRows(this.ctx.storage);
+  readonly #uploads = createUploadTable(this.ctx.storage);
   #isWorking = false;
 
   edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
@@ -102,6 +106,30 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
     return this.#inTurn(uuid, () => this.#count());
   }
 
+  async insertUpload(upload: Omit<Upload, 'createdAt'>): Promise<void> {
+    this.#uploads.insert(upload, Date.now());
+    await this.#sweepUploads(upload.collectionUuid);
+  }
+
+  async findUpload(uuid: string, id: string): Promise<FoundUpload | null> {
+    return this.#uploads.find(uuid, id);
+  }
+
+  async listUploads(uuid: string, after: { path: string; id: string; limit: number }): Promise<Upload[]> {
+    return this.#uploads.list(uuid, after);
+  }
+
+  async deleteUpload(id: string): Promise<boolean> {
+    return this.#uploads.delete(id);
+  }
+
+  /** What is older than it may get ends; what is not wakes this object when it is. */
+  async #sweepUploads(uuid: string): Promise<void> {
+    this.#parts.drop(this.#uploads.sweep(Date.now()));
+    const next = this.#uploads.nextEnd();
+    if (next !== null) await this.#wakeAt(uuid, next);
+  }
+
   async addPart(upload: string, part: StoredPart): Promise<void> {
     this.#parts.put(upload, part);
   }
@@ -117,13 +145,26 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   completeUpload(uuid: string, request: CompleteRequest): Promise<Told<CompletedUpload>> {
     return this.#inTurn(uuid, () =>
       told(() =>
-        completeUpload(uuid, request, this.#parts, {
-          db: this.env.DB,
+        completeUpload(request, this.#parts, {
+          ...this.#registry(uuid),
           now: Date.now,
           edit: async (edit) => (await this.#edits(uuid, [edit]))[0],
         }),
       ),
     );
+  }
+
+  /** Where it is written which uploads there are: our database, or here beside a cluster. */
+  #registry(uuid: string): Pick<CompleteContext, 'find' | 'keepsMetadata' | 'completed'> {
+    const { DB: db } = this.env;
+    if (!this.#committer().keepsMetadata)
+      return {
+        find: (id) => this.findUpload(uuid, id),
+        keepsMetadata: false,
+        completed: (id, result) => this.#uploads.complete(id, result),
+      };
+    if (db === undefined) throw new KeepError('not_configured');
+    return { find: (id) => findUpload(db, uuid, id), keepsMetadata: true };
   }
 
   dropParts(uuid: string, uploads: string[]): Promise<void> {
@@ -167,6 +208,7 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
     if (uuid === undefined) return;
     await this.#repack(uuid);
     await this.sweepBackups(uuid);
+    await this.#sweepUploads(uuid);
   }
 
   /** There is one alarm for all that is to be done: the first time counts. */

@@ -32,6 +32,8 @@ export interface Committer {
   commitPacking(uuid: string, packing: Packing): Promise<boolean>;
   /** How long a collection must have been left alone to be packed, in milliseconds; null where nothing is. */
   repackIdleMs: number | null;
+  /** Whether what is kept of a file beside its content is committed with it. */
+  keepsMetadata: boolean;
   /** When the first backup that a commit supersedes can go, in milliseconds from then; null where there are none. */
   supersededMs: number | null;
 }
@@ -75,6 +77,7 @@ export function embeddedCommitter(deps: Dependencies, { MANIFESTS: manifests }: 
       await mergeFileLog(manifests, uuid);
       return sweepBackups(uuid, sweeping);
     },
+    keepsMetadata: true,
     supersededMs: config.blobSigningTtlSeconds * 1000,
     repackIdleMs: config.repackIdleSeconds > 0 && deps.mounts.length > 0 ? config.repackIdleSeconds * 1000 : null,
     pack: (uuid) => packSmallBlocks(uuid, repackContext(deps, db, manifests)),
@@ -138,6 +141,7 @@ export function clusterCommitter(apiUrl: string): Committer {
     },
     erase: () => Promise.reject(new KeepError('not_configured')),
     sweepBackups: () => Promise.resolve(null),
+    keepsMetadata: false,
     supersededMs: null,
     // The cluster's keep-web packs its own.
     repackIdleMs: null,

@@ -2,7 +2,8 @@ import { requireLevel } from '../accounts/permissions.ts';
 import { callCluster } from '../collections/cluster-calls.ts';
 import type { Commits } from '../collections/commits.ts';
 import { propertiesBelow } from '../collections/edit/metadata-rows.ts';
-import { createUploads } from '../collections/uploads/uploads.ts';
+import { signedRanges } from '../collections/signed-ranges.ts';
+import { createUploads, uploadRows } from '../collections/uploads/uploads.ts';
 import type { Config } from '../config/config.ts';
 import type { WritePlace, Writing } from '../files/writing.ts';
 import { KeepError } from '../keep/errors.ts';
@@ -45,7 +46,8 @@ function embedded(config: Config, common: Common, { db, collections, commits }: 
         () => false,
       ),
     commits,
-    uploads: createUploads(db, commits, Date.now),
+    citable: (_, ranges) => Promise.resolve(ranges),
+    uploads: createUploads(uploadRows(db, Date.now), commits, { isOwnersOnly: false }),
     propertiesOf: (uuid, path, depth) => propertiesBelow(db, uuid, path, depth),
     projects: {
       async createCollection(project, name, { user }) {
@@ -72,7 +74,8 @@ function besideCluster(config: Config, common: Common, apiUrl: string, commits: 
     },
     isPastVersion: (uuid, { token }) => recordOf(uuid, token).then(isPast, () => false),
     commits,
-    uploads: null,
+    citable: signedRanges,
+    uploads: createUploads(commits.uploads, commits, { isOwnersOnly: true }),
     propertiesOf: () => Promise.resolve(new Map()),
     projects: {
       async createCollection(project, name, { token }) {

@@ -5,7 +5,7 @@ import type { Edited, EditRequest, Writer } from './edit/edits.ts';
 import type { Lock, LockRequest } from './edit/locks.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 import type { StoredPart, UploadPart } from './uploads/part-rows.ts';
-import type { CompletedUpload, CompleteRequest } from './uploads/upload.ts';
+import type { CompletedUpload, CompleteRequest, FoundUpload, Upload, UploadRegistry } from './uploads/upload.ts';
 
 /** A change of a collection as a whole: attributes, its text, or the trash. */
 export interface WholeChange {
@@ -59,6 +59,10 @@ export interface CollectionHandle {
   changes(): Promise<number>;
   changed(uuid: string): Promise<void>;
   erase(uuid: string): Promise<boolean>;
+  insertUpload(upload: Omit<Upload, 'createdAt'>): Promise<void>;
+  findUpload(uuid: string, id: string): Promise<FoundUpload | null>;
+  listUploads(uuid: string, after: { path: string; id: string; limit: number }): Promise<Upload[]>;
+  deleteUpload(id: string): Promise<boolean>;
   addPart(upload: string, part: StoredPart): Promise<void>;
   parts(upload: string, after: number, limit: number): Promise<UploadPart[]>;
   storedParts(upload: string, after: number, limit: number): Promise<StoredPart[]>;
@@ -100,6 +104,8 @@ export interface Commits {
   changed(uuid: string): Promise<void>;
   /** Removes a collection at once and for ever, with its backups. @returns whether there was anything */
   erase(uuid: string): Promise<boolean>;
+  /** Which uploads there are, where only the Durable Objects of collections say so: beside a cluster. */
+  uploads: UploadRegistry;
   /** Keeps a part of an upload, in place of one with the same number. */
   addPart(uuid: string, upload: string, part: StoredPart): Promise<void>;
   /** Parts whose numbers are above `after`, in their order. */
@@ -146,6 +152,12 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     changes: (uuid) => handleOf(uuid).changes(),
     changed: (uuid) => handleOf(uuid).changed(uuid),
     erase: (uuid) => handleOf(uuid).erase(uuid),
+    uploads: {
+      insert: (upload) => ask(upload.collectionUuid, (handle) => handle.insertUpload(upload)),
+      find: (uuid, id) => ask(uuid, (handle) => handle.findUpload(uuid, id)),
+      list: (uuid, after) => ask(uuid, (handle) => handle.listUploads(uuid, after)),
+      delete: (uuid, id) => ask(uuid, (handle) => handle.deleteUpload(id)),
+    },
     addPart: (uuid, upload, part) => ask(uuid, (handle) => handle.addPart(upload, part)),
     parts: (uuid, upload, after, limit) => ask(uuid, (handle) => handle.parts(upload, after, limit)),
     storedParts: (uuid, upload, after, limit) => ask(uuid, (handle) => handle.storedParts(upload, after, limit)),

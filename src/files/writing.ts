@@ -1,7 +1,8 @@
 import type { Account, User } from '../accounts/account.ts';
 import type { BodyDestination } from '../blocks/body-blocks.ts';
 import type { Commits } from '../collections/commits.ts';
-import type { Writer } from '../collections/edit/edits.ts';
+import type { BlockRange, Writer } from '../collections/edit/edits.ts';
+import type { OpenCollection } from '../collections/source.ts';
 import type { Uploads } from '../collections/uploads/uploads.ts';
 import type { RequestContext } from '../http/context.ts';
 
@@ -23,8 +24,10 @@ export interface Writing {
   /** Whether a UUID that takes no commit is a past version that the writer may read. */
   isPastVersion(uuid: string, writer: Writer): Promise<boolean>;
   commits: Pick<Commits, 'edit' | 'lock' | 'refreshLock' | 'unlock' | 'locks'>;
-  /** Files that arrive in parts; null beside a cluster, which has no place for what is not committed. */
-  uploads: Uploads | null;
+  /** Files that arrive in parts. */
+  uploads: Uploads;
+  /** Ranges of a collection that another file is to consist of, with what a commit wants to see of them. */
+  citable(collection: OpenCollection, ranges: BlockRange[]): Promise<BlockRange[]>;
   /** Where the blocks of a body go. */
   destination(context: RequestContext, client: { token: string; user: User }, place: WritePlace): BodyDestination;
   /**

@@ -5,6 +5,7 @@ import { operator, R2_GATEWAY } from '../support/gateways.ts';
 import { blockOf, request } from '../support/keep.ts';
 import { type KeepServer, startKeepServer } from '../support/keep-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
+import { type S3Request, s3Request } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** The cluster is another of our services in embedded mode: it speaks the same API. */
@@ -295,6 +296,125 @@ describe('beside a cluster', () => {
       expect((await dav('GET', `${project}/renamed/f`)).text).toBe('x');
       expect((await dav('DELETE', `${project}/renamed`)).status).toBe(204);
       expect((await dav('GET', `${project}/renamed/f`)).status).toBe(404);
+    });
+  });
+
+  describe('by S3', () => {
+    const keys = () => {
+      const whole = user.token.replaceAll('/', '_');
+      return { accessKeyId: whole, secretAccessKey: whole };
+    };
+    const s3 = (path: string, options: S3Request = {}) => s3Request(edge, path, { keys: keys(), ...options });
+    const put = (path: string, body: string | Uint8Array, headers: Record<string, string> = {}) =>
+      s3(path, { method: 'PUT', body, headers });
+    const tag = (xml: string, name: string) => new RegExp(`<${name}>(.*?)</${name}>`).exec(xml)?.[1] ?? '';
+    const keysIn = async (path: string) =>
+      [...(await s3(path)).text.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key);
+
+    test('a bucket is made in the home at the cluster, listed, filled, read and emptied', async () => {
+      expect((await s3('/lab-results', { method: 'PUT' })).status).toBe(200);
+      expect((await s3('/')).text).toContain('<Name>lab-results</Name>');
+      const stored = await put('/lab-results/a/b.txt', 'content', { 'content-md5': 'mgNkuembtIDdJeHwKEyFVQ==' });
+      expect([stored.status, stored.headers.get('etag')]).toEqual([200, '"9a0364b9e99bb480dd25e1f0284c8555"']);
+      const [got, head] = [await s3('/lab-results/a/b.txt'), await s3('/lab-results/a/b.txt', { method: 'HEAD' })];
+      expect([got.text, got.headers.get('etag'), head.headers.get('content-length')]).toEqual([
+        'content',
+        stored.headers.get('etag'),
+        '7',
+      ]);
+      const part = await s3('/lab-results/a/b.txt', { headers: { range: 'bytes=3-5' } });
+      expect([part.status, part.text]).toEqual([206, 'ten']);
+      await put('/lab-results/a-c', 'x');
+      expect(await keysIn('/lab-results?list-type=2')).toEqual(['a-c', 'a/b.txt']);
+      expect(tag((await s3('/lab-results?list-type=2&delimiter=/&prefix=')).text, 'CommonPrefixes')).toContain('a/');
+      const copy = { 'x-amz-copy-source': 'lab-results/a/b.txt' };
+      expect((await s3('/lab-results/copied', { method: 'PUT', headers: copy })).status).toBe(200);
+      expect((await s3('/lab-results/copied')).text).toBe('content');
+      expect((await put('/lab-results/copied', 'other', { 'if-none-match': '*' })).code).toBe('PreconditionFailed');
+      expect((await put('/lab-results/copied', 'other', { 'content-md5': 'mgNkuembtIDdJeHwKEyFVQ==' })).code).toBe(
+        'BadDigest',
+      );
+      expect((await s3('/lab-results/copied')).text).toBe('content');
+      const gone = ['a/b.txt', 'a-c', 'copied', 'never'].map((key) => `<Object><Key>${key}</Key></Object>`).join('');
+      const deleted = await s3('/lab-results?delete', { method: 'POST', body: `<Delete>${gone}</Delete>` });
+      expect(deleted.text.match(/<Deleted>/g)).toHaveLength(4);
+      expect((await s3('/lab-results/copied')).code).toBe('NoSuchKey');
+      expect((await put('/lab-results/made/', '')).status).toBe(200);
+      expect(await keysIn('/lab-results')).toEqual(['made/']);
+      expect((await s3('/lab-results/made/', { method: 'DELETE' })).status).toBe(204);
+      expect(await keysIn('/lab-results')).toEqual([]);
+      expect((await s3('/lab-results', { method: 'DELETE' })).status).toBe(204);
+      expect((await s3('/lab-results?list-type=2')).code).toBe('NoSuchBucket');
+    });
+
+    test('an upload in parts becomes one file of the cluster’s collection, may be completed again, and survives a restart', async () => {
+      await s3('/parts', { method: 'PUT' });
+      await put('/parts/whole', 'old');
+      const id = tag((await s3('/parts/whole?uploads', { method: 'POST' })).text, 'UploadId');
+      const at = `/parts/whole?uploadId=${id}`;
+      const data = [3_000_000, 1, 70_000].map((size) => new Uint8Array(size).fill(size % 251));
+      const etags = new Map<number, string>();
+      await Promise.all(
+        [3, 1, 2].map(async (number) => {
+          const answer = await put(`${at}&partNumber=${number}`, data[number - 1] ?? '');
+          expect(answer.status).toBe(200);
+          etags.set(number, answer.headers.get('etag') ?? '');
+        }),
+      );
+      expect((await s3(at)).text.match(/<Part>/g)).toHaveLength(3);
+      expect((await s3('/parts?uploads')).text).toContain(id);
+      expect((await s3('/parts/whole')).text).toBe('old');
+      await edge.restart();
+      const parts = (numbers: number[]) =>
+        numbers.map((n) => `<Part><PartNumber>${n}</PartNumber><ETag>${etags.get(n)}</ETag></Part>`).join('');
+      const complete = (numbers: number[]) =>
+        s3(at, { method: 'POST', body: `<CompleteMultipartUpload>${parts(numbers)}</CompleteMultipartUpload>` });
+      const done = await complete([1, 2, 3]);
+      expect(done.status).toBe(200);
+      expect(tag((await complete([1, 2, 3])).text, 'ETag')).toBe(tag(done.text, 'ETag'));
+      expect((await complete([1, 2])).code).toBe('NoSuchUpload');
+      const got = await s3('/parts/whole');
+      expect(Buffer.compare(got.body, Buffer.concat(data))).toBe(0);
+      expect(tag(done.text, 'ETag').replaceAll('&#34;', '"')).toBe(got.headers.get('etag'));
+      expect((await s3('/parts?uploads')).text).not.toContain(id);
+      expect((await put(`${at}&partNumber=4`, 'late')).code).toBe('NoSuchUpload');
+
+      const copied = tag((await s3('/parts/copied?uploads', { method: 'POST' })).text, 'UploadId');
+      const source = { 'x-amz-copy-source': 'parts/whole', 'x-amz-copy-source-range': 'bytes=2999999-3000001' };
+      const one = await s3(`/parts/copied?uploadId=${copied}&partNumber=1`, { method: 'PUT', headers: source });
+      const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${tag(one.text, 'ETag').replaceAll('&#34;', '')}</ETag></Part></CompleteMultipartUpload>`;
+      expect((await s3(`/parts/copied?uploadId=${copied}`, { method: 'POST', body })).status).toBe(200);
+      expect([...(await s3('/parts/copied')).body]).toEqual([3_000_000 % 251, 1, 70_000 % 251]);
+
+      const aborted = tag((await s3('/parts/whole?uploads', { method: 'POST' })).text, 'UploadId');
+      await put(`/parts/whole?uploadId=${aborted}&partNumber=1`, 'x');
+      expect((await s3(`/parts/whole?uploadId=${aborted}`, { method: 'DELETE' })).status).toBe(204);
+      expect((await s3(`/parts/whole?uploadId=${aborted}`)).code).toBe('NoSuchUpload');
+      expect((await s3('/parts/whole', { method: 'HEAD' })).headers.get('etag')).toBe(got.headers.get('etag'));
+    });
+
+    test('an upload belongs to who began it, and who may not write at the cluster completes none', async () => {
+      const made = await api(cluster, 'collections', { token: user.token, body: { collection: { name: 'guarded' } } });
+      const uuid = made.json.uuid;
+      const id = tag((await s3(`/${uuid}/x?uploads`, { method: 'POST' })).text, 'UploadId');
+      const reader = await createUser(cluster, 'reads-s3');
+      await api(cluster, 'links', {
+        body: { link: { link_class: 'permission', name: 'can_read', tail_uuid: reader.uuid, head_uuid: uuid } },
+      });
+      const whole = reader.token.replaceAll('/', '_');
+      const as = { keys: { accessKeyId: whole, secretAccessKey: whole } };
+      const codes = [
+        await s3(`/${uuid}/x?uploadId=${id}&partNumber=1`, { method: 'PUT', body: 'x', ...as }),
+        await s3(`/${uuid}/x?uploadId=${id}`, as),
+        await s3(`/${uuid}/x?uploadId=${id}`, { method: 'DELETE', ...as }),
+      ].map(({ code }) => code);
+      expect(codes).toEqual(['AccessDenied', 'AccessDenied', 'AccessDenied']);
+      expect((await s3(`/${uuid}/x?uploadId=${id}`)).status).toBe(200);
+      const own = tag((await s3(`/${uuid}/x?uploads`, { method: 'POST', ...as })).text, 'UploadId');
+      const { headers } = await s3(`/${uuid}/x?uploadId=${own}&partNumber=1`, { method: 'PUT', body: 'x', ...as });
+      const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headers.get('etag')}</ETag></Part></CompleteMultipartUpload>`;
+      expect((await s3(`/${uuid}/x?uploadId=${own}`, { method: 'POST', body, ...as })).code).toBe('AccessDenied');
+      expect((await api(cluster, `collections/${uuid}`)).json.file_count).toBe(0);
     });
   });
 

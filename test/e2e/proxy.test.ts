@@ -11,6 +11,7 @@ import {
   storing,
 } from '../support/keep-server.ts';
 import { brokenUpload, rawRequest } from '../support/raw-http.ts';
+import { type S3Request, s3Request } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 const NO_VOLUMES = { VOLUMES: {} };
@@ -81,6 +82,30 @@ describe('A proxy before a cluster of ours', () => {
       expect(await proxy.r2('STAGING').list()).toEqual([]);
       const { json } = await api(cluster, `collections/${uuid}`);
       expect([json.file_count, json.file_size_total]).toEqual([4, 12_000_011]);
+    });
+
+    test('by S3, in one request or in parts, they go to the keepstores too', async () => {
+      const uuid = await created();
+      const whole = user.token.replaceAll('/', '_');
+      const s3 = (path: string, options: S3Request = {}) =>
+        s3Request(proxy, `/${uuid}/${path}`, {
+          keys: { accessKeyId: whole, secretAccessKey: whole },
+          ...options,
+        });
+      expect((await s3('one', { method: 'PUT', body: 'one request' })).status).toBe(200);
+      const id = /<UploadId>(.*)<\/UploadId>/.exec((await s3('two?uploads', { method: 'POST' })).text)?.[1];
+      const data = [randomBlock(2_000_000).data, randomBlock(5).data];
+      const etags = await Promise.all(
+        data.map(async (body, i) =>
+          (await s3(`two?uploadId=${id}&partNumber=${i + 1}`, { method: 'PUT', body })).headers.get('etag'),
+        ),
+      );
+      const parts = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`);
+      const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
+      expect((await s3(`two?uploadId=${id}`, { method: 'POST', body })).status).toBe(200);
+      expect((await s3('one')).text).toBe('one request');
+      expect(Buffer.compare((await s3('two')).body, Buffer.concat(data))).toBe(0);
+      expect(await proxy.r2('STAGING').list()).toEqual([]);
     });
 
     test('without STAGING, a body over a megabyte needs its MD5: 411 says so; smaller ones need nothing', async () => {

@@ -8,6 +8,7 @@ import { buildFileTree } from '../file-tree-builder.ts';
 import { objectEtag } from '../object-etag.ts';
 import { planEdits, type Texts } from './apply.ts';
 import { clusterUpdate } from './cluster-edits.ts';
+import { withPruned } from './cluster-prune.ts';
 import { type EditOutcome, refusal } from './commit-batch.ts';
 import type { EditRequest } from './edits.ts';
 import { independentGroups } from './independent-groups.ts';
@@ -71,7 +72,9 @@ async function tryGroup(
   let portableDataHash = String(before.portable_data_hash);
   const unkept = group.map((request) => request.edits.some(({ kind }) => kind === 'properties'));
   const kept = group.filter((_, i) => unkept[i] === false);
-  const { judged, edits } = await planEdits(textsOf(apiUrl, path, portableDataHash, token), kept, locks);
+  const texts = textsOf(apiUrl, path, portableDataHash, token);
+  const { judged, edits: planned } = await planEdits(texts, kept, locks);
+  const edits = await withPruned(planned, texts.current);
   if (edits.length > 0) {
     const { replace_files, manifest_text } = clusterUpdate(edits);
     const collection = manifest_text === '' ? {} : { collection: { manifest_text } };
@@ -112,7 +115,7 @@ function textsOf(apiUrl: string, path: string, portableDataHash: string, token: 
       }
       return etags;
     },
-    // The cluster keeps directories: nothing is pruned.
+    // What is pruned is added to the edits.
     marked: (directories) => Promise.resolve(new Set(directories)),
     source(source) {
       if ('staged' in source) throw new KeepError('internal');

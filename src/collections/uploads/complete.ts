@@ -1,13 +1,17 @@
 import { KeepError } from '../../keep/errors.ts';
 import type { EditOutcome } from '../edit/commit-batch.ts';
 import type { EditRequest } from '../edit/edits.ts';
+import { objectEtagOfRanges } from '../object-etag.ts';
 import { assemble } from './assemble.ts';
 import type { PartRows } from './part-rows.ts';
-import type { CompletedUpload, CompleteRequest } from './upload.ts';
-import { findUpload } from './upload-rows.ts';
+import type { CompletedUpload, CompleteRequest, FoundUpload } from './upload.ts';
 
 export interface CompleteContext {
-  db: D1Database | undefined;
+  find(id: string): Promise<FoundUpload | null>;
+  /** Whether what is kept of a file beside its content, its ETag above all, is committed with it. */
+  keepsMetadata: boolean;
+  /** Writes down what the upload came to, where the commit itself does not. */
+  completed?(id: string, result: string): void;
   /** Unix milliseconds. */
   now: () => number;
   /** Commits one request, now. */
@@ -16,18 +20,17 @@ export interface CompleteContext {
 
 /**
  * Makes the parts of an upload one file, in the collection's turn. That it is complete is written with the same
- * transaction as the file: who asks again because the answer was lost gets it then.
+ * transaction as the file: who asks again because the answer was lost gets it then. Beside a cluster it is written after
+ * the file: at worst the same file is put once more.
  * @throws KeepError not_found, invalid_list, body_mismatch, too_large; what a condition says; forbidden
  */
 export async function completeUpload(
-  uuid: string,
   request: CompleteRequest,
   rows: PartRows,
-  { db, now, edit }: CompleteContext,
+  { find, keepsMetadata, completed, now, edit }: CompleteContext,
 ): Promise<CompletedUpload> {
   const { id, path, writer, conditions } = request;
-  if (db === undefined) throw new KeepError('not_configured');
-  const found = await findUpload(db, uuid, id);
+  const found = await find(id);
   if (found === null || found.upload.path !== path)
     throw new KeepError('not_found', { message: 'The specified upload does not exist' });
   const named = JSON.stringify(request.parts.map(({ number, etag }) => [number, etag]));
@@ -37,17 +40,20 @@ export async function completeUpload(
     throw new KeepError('not_found', { message: 'The upload is complete already, with other parts' });
   }
   const { metadata, checksum } = found.upload;
-  const { ranges, ...result } = await assemble(request, rows, checksum);
+  const { ranges, ...assembled } = await assemble(request, rows, checksum);
+  const result = keepsMetadata ? assembled : { ...assembled, etag: objectEtagOfRanges(ranges) };
+  const outcomeText = JSON.stringify({ ...result, parts: await digestOf(named) });
   const kept = result.checksum === null ? {} : { checksum: result.checksum };
   const outcome = await edit({
     writer,
     edits: [{ kind: 'put', path, ranges, metadata: { ...metadata, ...kept, modified: now(), etag: result.etag } }],
     conditions,
     lockTokens: [],
-    completes: { upload: id, result: JSON.stringify({ ...result, parts: await digestOf(named) }) },
+    completes: { upload: id, result: outcomeText },
   });
   if (outcome === undefined) throw new KeepError('internal');
   if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
+  completed?.(id, outcomeText);
   rows.drop([id]);
   return result;
 }

@@ -1,9 +1,7 @@
 import type { Row } from '../../records/columns.ts';
 import { formatTime } from '../../records/times.ts';
-import type { CompletedUpload, Upload, UploadFacts } from './upload.ts';
+import { type FoundUpload, UPLOAD_LIFETIME_SECONDS, type Upload, type UploadFacts } from './upload.ts';
 
-/** How long an upload may take; and how long its outcome is known, for clients that did not get the answer. Seconds. */
-const LIFETIME_SECONDS = 7 * 24 * 3600;
 /** Uploads that one run of the cron ends. */
 const SWEPT_AT_ONCE = 500;
 const COLUMNS = 'id, collection_uuid, path, user_uuid, facts, created_at';
@@ -17,12 +15,8 @@ export async function insertUpload(db: D1Database, upload: Omit<Upload, 'created
     .run();
 }
 
-/** An upload of a collection; `completed` says what it came to, and of which parts. */
-export async function findUpload(
-  db: D1Database,
-  uuid: string,
-  id: string,
-): Promise<{ upload: Upload; completed: (CompletedUpload & { parts: string }) | null } | null> {
+/** An upload of a collection. */
+export async function findUpload(db: D1Database, uuid: string, id: string): Promise<FoundUpload | null> {
   const row = await db
     .prepare(`SELECT ${COLUMNS}, completed FROM multipart_uploads WHERE id = ? AND collection_uuid = ?`)
     .bind(id, uuid)
@@ -82,7 +76,7 @@ export async function sweepUploads(
 ): Promise<void> {
   const { results } = await db
     .prepare('SELECT id, collection_uuid FROM multipart_uploads WHERE created_at < ? ORDER BY created_at LIMIT ?')
-    .bind(formatTime(now - LIFETIME_SECONDS * 1000), SWEPT_AT_ONCE)
+    .bind(formatTime(now - UPLOAD_LIFETIME_SECONDS * 1000), SWEPT_AT_ONCE)
     .all<{ id: string; collection_uuid: string }>();
   const byCollection = new Map<string, string[]>();
   for (const { id, collection_uuid } of results)

@@ -2,6 +2,8 @@ import type { Condition, FileMetadata, Writer } from '../edit/edits.ts';
 
 /** Parts that one upload may have, as in S3. */
 export const MAX_PARTS = 10_000;
+/** How long an upload may take; and how long its outcome is known, for clients that did not get the answer. */
+export const UPLOAD_LIFETIME_SECONDS = 7 * 24 * 3600;
 
 /** A checksum of S3 that an upload's parts have: the end of `x-amz-checksum-…`. */
 export interface UploadChecksum {
@@ -31,6 +33,22 @@ export interface CompletedUpload {
   size: number;
   /** Base64, with `-N` behind it when it is composite; null where none was asked for. */
   checksum: (UploadChecksum & { value: string }) | null;
+}
+
+/** An upload that is open, or what it came to, and of which parts. */
+export interface FoundUpload {
+  upload: Upload;
+  completed: (CompletedUpload & { parts: string }) | null;
+}
+
+/** Which uploads there are. */
+export interface UploadRegistry {
+  insert(upload: Omit<Upload, 'createdAt'>): Promise<void>;
+  find(uuid: string, id: string): Promise<FoundUpload | null>;
+  /** Open ones by path, then id. */
+  list(uuid: string, after: { path: string; id: string; limit: number }): Promise<Upload[]>;
+  /** @returns whether it was there and open */
+  delete(uuid: string, id: string): Promise<boolean>;
 }
 
 export interface CompleteRequest {

@@ -1,11 +1,23 @@
 import { KeepError } from '../../keep/errors.ts';
 import type { Commits } from '../commits.ts';
 import type { StoredPart, UploadPart } from './part-rows.ts';
-import type { CompletedUpload, CompleteRequest, Upload } from './upload.ts';
+import type { CompletedUpload, CompleteRequest, Upload, UploadRegistry } from './upload.ts';
 import { deleteUpload, findUpload, insertUpload, listUploads } from './upload-rows.ts';
+
+/** In our own database. */
+export function uploadRows(db: D1Database, now: () => number): UploadRegistry {
+  return {
+    insert: (upload) => insertUpload(db, upload, now()),
+    find: (uuid, id) => findUpload(db, uuid, id),
+    list: (uuid, after) => listUploads(db, uuid, after),
+    delete: (uuid, id) => deleteUpload(db, uuid, id),
+  };
+}
 
 /** Multipart uploads: files that arrive in parts. */
 export interface Uploads {
+  /** Only who began an upload adds to it or ends it: beside a cluster it is not known here who else may write. */
+  isOwnersOnly: boolean;
   create(upload: Omit<Upload, 'id' | 'createdAt'>): Promise<string>;
   /** @throws KeepError not_found where the collection has no such upload of that path that is open */
   find(uuid: string, id: string, path: string): Promise<Upload>;
@@ -21,27 +33,28 @@ export interface Uploads {
 }
 
 export function createUploads(
-  db: D1Database,
+  registry: UploadRegistry,
   commits: Pick<Commits, 'addPart' | 'parts' | 'completeUpload' | 'dropParts'>,
-  now: () => number,
+  { isOwnersOnly }: Pick<Uploads, 'isOwnersOnly'>,
 ): Uploads {
   const find = async (uuid: string, id: string, path: string): Promise<Upload> => {
-    const found = await findUpload(db, uuid, id);
+    const found = await registry.find(uuid, id);
     if (found === null || found.completed !== null || found.upload.path !== path) throw noUpload();
     return found.upload;
   };
   return {
+    isOwnersOnly,
     async create(upload) {
       const id = crypto.randomUUID();
-      await insertUpload(db, { id, ...upload }, now());
+      await registry.insert({ id, ...upload });
       return id;
     },
     find,
-    list: (uuid, after) => listUploads(db, uuid, after),
+    list: registry.list,
     async addPart(uuid, id, path, part) {
       await commits.addPart(uuid, id, part);
       // Parts of an upload that has no row would stay for ever.
-      if ((await findUpload(db, uuid, id)) !== null) return void (await find(uuid, id, path));
+      if ((await registry.find(uuid, id)) !== null) return void (await find(uuid, id, path));
       await commits.dropParts(uuid, [id]);
       throw noUpload();
     },
@@ -49,7 +62,7 @@ export function createUploads(
     complete: (uuid, request) => commits.completeUpload(uuid, request),
     async abort(uuid, id, path) {
       await find(uuid, id, path);
-      if (!(await deleteUpload(db, uuid, id))) throw noUpload();
+      if (!(await registry.delete(uuid, id))) throw noUpload();
       await commits.dropParts(uuid, [id]);
     },
   };

@@ -2,6 +2,7 @@ import type { BlockRange, Edit, FileMetadata } from '../../collections/edit/edit
 import { blockHash, blockHints, fileSegments, isDirectory } from '../../collections/file-tree.ts';
 import { objectEtagOfRanges } from '../../collections/object-etag.ts';
 import { httpDate } from '../../files/http-date.ts';
+import type { Writing } from '../../files/writing.ts';
 import { decodeUriName } from '../../keep/manifest/uri-names.ts';
 import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
@@ -33,7 +34,7 @@ export async function copyObject(call: S3Call): Promise<Response> {
       'a directory is copied to a key that ends with a slash, a file to one that does not',
     );
   const now = Date.now();
-  const ranges = rangesOf(source, { offset: 0, length: source.size });
+  const ranges = await rangesOf(source, { offset: 0, length: source.size }, writing);
   const kept = directive === 'REPLACE' ? objectMetadata(headers, now) : { ...copied(source.metadata), modified: now };
   const metadata = source.etag === objectEtagOfRanges(ranges) || isMarker ? kept : { ...kept, etag: source.etag };
   const sum = !source.checksum ? {} : { checksum: source.checksum };
@@ -106,7 +107,11 @@ function judgeSource(headers: Headers, { etag, modified }: FoundObject): void {
 }
 
 /** The blocks behind a range of an object. @throws S3Error InvalidRequest for one in very many ranges */
-export function rangesOf({ tree, node }: FoundObject, range: { offset: number; length: number }): BlockRange[] {
+export async function rangesOf(
+  { tree, node, collection }: FoundObject,
+  range: { offset: number; length: number },
+  writing: Pick<Writing, 'citable'>,
+): Promise<BlockRange[]> {
   const ranges: BlockRange[] = [];
   if (isDirectory(tree, node)) return ranges;
   for (const { block, blockSize, offset, length } of fileSegments(tree, node, range)) {
@@ -117,5 +122,5 @@ export function rangesOf({ tree, node }: FoundObject, range: { offset: number; l
       );
     ranges.push({ locator: `${blockHash(tree, block)}+${blockSize}${blockHints(tree, block)}`, offset, length });
   }
-  return ranges;
+  return ranges.length === 0 ? ranges : writing.citable(collection, ranges);
 }

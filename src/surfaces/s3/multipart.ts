@@ -62,13 +62,15 @@ function uploadChecksum(headers: Headers): UploadChecksum | null {
   return { name, type: chosen };
 }
 
-/** The upload that a call names. @throws S3Error NoSuchUpload */
-export async function uploadOf(call: S3Call, { uuid, path }: WriteTarget): Promise<Upload> {
-  try {
-    return await uploadsOf(call).find(uuid, uploadId(call), path);
-  } catch (error) {
+/** The upload that a call names. @throws S3Error NoSuchUpload, AccessDenied */
+export async function uploadOf(call: S3Call, { uuid, path, writer: { user } }: WriteTarget): Promise<Upload> {
+  const uploads = uploadsOf(call);
+  const found = await uploads.find(uuid, uploadId(call), path).catch((error: unknown) => {
     throw isKeepError(error, 'not_found') ? new S3Error('NoSuchUpload') : error;
-  }
+  });
+  if (uploads.isOwnersOnly && found.userUuid !== user.uuid && !user.isAdmin)
+    throw new S3Error('AccessDenied', 'only who began an upload goes on with it');
+  return found;
 }
 
 export function uploadId({ query }: S3Call): string {
@@ -115,7 +117,7 @@ export async function uploadPartCopy(call: S3Call): Promise<Response> {
     );
   const source = await copySource(call);
   const range = parseByteRange(call.context.request.headers.get('x-amz-copy-source-range'), source.size);
-  const ranges = rangesOf(source, range);
+  const ranges = await rangesOf(source, range, target.writing);
   const modified = Date.now();
   const etag = objectEtagOfRanges(ranges);
   await addPart(call, target, upload, { number, etag, size: range.length, checksum: null, modified, ranges });

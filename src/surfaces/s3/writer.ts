@@ -12,11 +12,9 @@ export function writingOf({ deps }: S3Call): Writing {
   throw new S3Error('NotImplemented', 'files are changed through the cluster that keeps the collections');
 }
 
-/** Uploads in parts; refused where they are not kept. */
+/** Uploads in parts. */
 export function uploadsOf(call: S3Call): Uploads {
-  const { uploads } = writingOf(call);
-  if (uploads !== null) return uploads;
-  throw new S3Error('NotImplemented', 'beside a cluster objects are put in one request: raise the multipart threshold');
+  return writingOf(call).uploads;
 }
 
 /** Who changes files: a user, never the public. */

@@ -1,3 +1,5 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test } from 'vitest';
 import {
   deleteUpload,
@@ -6,6 +8,7 @@ import {
   listUploads,
   sweepUploads,
 } from '../../../src/collections/uploads/upload-rows.ts';
+import { createUploadTable } from '../../../src/collections/uploads/upload-table.ts';
 import { database } from '../support/database.ts';
 
 const UUID = 'xtest-4zz18-000000000000000';
@@ -51,4 +54,26 @@ test('open uploads are listed by key, then upload, page by page, and none twice'
     at = { path: last.path, id: last.id };
   }
   expect(listed).toEqual(['j u2', 'k u1', 'k u3', 'l u4']);
+});
+
+test('beside a cluster the object of a collection keeps its uploads: listed in order, once complete not open, ended when old', () => {
+  const { COLLECTION } = env as unknown as { COLLECTION: DurableObjectNamespace };
+  return runInDurableObject(COLLECTION.getByName(UUID), (_, { storage }) => {
+    const table = createUploadTable(storage);
+    const add = (id: string, path: string, at: number) =>
+      table.insert({ id, collectionUuid: UUID, path, userUuid: 'u', metadata: {}, checksum: null }, at);
+    expect(table.nextEnd()).toBeNull();
+    add('u2', 'k', NOW);
+    add('u1', 'k', NOW);
+    add('u3', 'j', NOW - 8 * DAY_MS);
+    add('u4', 'l', NOW - 6 * DAY_MS);
+    const page = (path: string, id: string) => table.list(UUID, { path, id, limit: 2 }).map((upload) => upload.id);
+    expect([page('', ''), page('k', 'u1'), page('l', 'u4')]).toEqual([['u3', 'u1'], ['u2', 'u4'], []]);
+    table.complete('u1', JSON.stringify({ etag: '"e"', size: 1, checksum: null, parts: 'p' }));
+    expect(table.find(UUID, 'u1')?.completed).toEqual({ etag: '"e"', size: 1, checksum: null, parts: 'p' });
+    expect([table.delete('u1'), table.delete('u2'), table.delete('u2')]).toEqual([false, true, false]);
+    expect(table.sweep(NOW)).toEqual(['u3']);
+    expect([page('', ''), table.nextEnd()]).toEqual([['u4'], NOW + DAY_MS]);
+    expect(table.find(UUID, 'u3')).toBeNull();
+  });
 });
