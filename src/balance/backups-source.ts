@@ -57,7 +57,10 @@ export function backupsSource({ db, manifests, batch, defaultReplication }: Back
           },
         });
       }
-      const owners = await rootOwners(db, [...new Set(texts.map(({ owner }) => owner))]);
+      const owners = await rootOwners(
+        db,
+        texts.map(({ owner }) => owner),
+      );
       for (const text of texts) text.owner = owners.get(text.owner) ?? text.owner;
       return {
         texts,

@@ -8,11 +8,8 @@ const MAX_PAGE_ROWS = 500;
 /** How often a text is looked up again when it was replaced between its row and its bytes. */
 const READ_ATTEMPTS = 4;
 
-interface Row {
+interface Row extends OwnedRow {
   uuid: string;
-  owner_uuid: string;
-  replication_desired: number | null;
-  storage_classes_desired: string;
   manifest_bytes: number;
   text: string | null;
 }
@@ -41,14 +38,14 @@ export function collectionsSource(options: CollectionsSourceOptions): NamedSourc
         )
         .bind(cursor, limit)
         .all<Row>();
-      const owners = await rootOwners(db, [...new Set(results.map(({ owner_uuid }) => owner_uuid))]);
+      const owners = await rootOwners(
+        db,
+        results.map(({ owner_uuid }) => owner_uuid),
+      );
       const texts = results.map(
         (row): NamedText => ({
           uuid: row.uuid,
-          project: row.owner_uuid,
-          owner: owners.get(row.owner_uuid) ?? row.owner_uuid,
-          copies: row.replication_desired || defaultReplication,
-          classes: JSON.parse(row.storage_classes_desired) as string[],
+          ...wantedOf(row, owners, defaultReplication),
           bytes: null,
           open: async () =>
             row.text === null ? await readText(db, manifests, row.uuid) : [new TextEncoder().encode(row.text)],
@@ -77,6 +74,26 @@ async function readText(db: D1Database, manifests: R2Bucket, uuid: string): Prom
   throw new Error('its manifest is not in the bucket MANIFESTS');
 }
 
+export interface OwnedRow {
+  owner_uuid: string;
+  replication_desired: number | null;
+  storage_classes_desired: string;
+}
+
+/** Whose the blocks of a collection are, and how many copies of them are wanted where. */
+export function wantedOf(
+  row: OwnedRow,
+  owners: Map<string, string>,
+  defaultReplication: number,
+): Pick<NamedText, 'project' | 'owner' | 'copies' | 'classes'> {
+  return {
+    project: row.owner_uuid,
+    owner: owners.get(row.owner_uuid) ?? row.owner_uuid,
+    copies: row.replication_desired || defaultReplication,
+    classes: JSON.parse(row.storage_classes_desired) as string[],
+  };
+}
+
 /** The user at the root of each owner. */
 export async function rootOwners(db: D1Database, owners: string[]): Promise<Map<string, string>> {
   const { results } = await db
@@ -86,7 +103,7 @@ export async function rootOwners(db: D1Database, owners: string[]): Promise<Map<
          UNION SELECT up.start, groups.owner_uuid FROM up JOIN groups ON groups.uuid = up.uuid)
        SELECT start, uuid FROM up WHERE uuid NOT IN (SELECT uuid FROM groups)`,
     )
-    .bind(JSON.stringify(owners))
+    .bind(JSON.stringify([...new Set(owners)]))
     .all<{ start: string; uuid: string }>();
   return new Map(results.map(({ start, uuid }) => [start, uuid]));
 }

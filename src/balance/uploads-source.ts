@@ -1,6 +1,6 @@
 import type { Commits } from '../collections/commits.ts';
 import type { NamedSource, NamedText } from './collect.ts';
-import { rootOwners } from './collections-source.ts';
+import { type OwnedRow, rootOwners, wantedOf } from './collections-source.ts';
 
 export interface UploadsSourceOptions {
   db: D1Database;
@@ -9,12 +9,9 @@ export interface UploadsSourceOptions {
   defaultReplication: number;
 }
 
-interface Row {
+interface Row extends OwnedRow {
   id: string;
   collection_uuid: string;
-  owner_uuid: string;
-  replication_desired: number | null;
-  storage_classes_desired: string;
 }
 
 const MAX_PAGE_ROWS = 500;
@@ -38,14 +35,14 @@ export function uploadsSource({ db, commits, batch, defaultReplication }: Upload
         )
         .bind(cursor, limit)
         .all<Row>();
-      const owners = await rootOwners(db, [...new Set(results.map(({ owner_uuid }) => owner_uuid))]);
+      const owners = await rootOwners(
+        db,
+        results.map(({ owner_uuid }) => owner_uuid),
+      );
       const texts = results.map(
         (row): NamedText => ({
           uuid: row.collection_uuid,
-          project: row.owner_uuid,
-          owner: owners.get(row.owner_uuid) ?? row.owner_uuid,
-          copies: row.replication_desired || defaultReplication,
-          classes: JSON.parse(row.storage_classes_desired) as string[],
+          ...wantedOf(row, owners, defaultReplication),
           bytes: null,
           open: () => Promise.resolve(partsText(commits, row.collection_uuid, row.id)),
         }),

@@ -342,7 +342,7 @@ export const DEFENCES: Defence[] = [
   },
   {
     against: 'one source in thousands of places',
-    file: 'src/collections/edit/apply.ts',
+    file: 'src/collections/edit/new-text.ts',
     remove: 'if (bytes > MAX_TEXT_BYTES)',
     put: 'if (bytes < 0)',
     ...HOSTILE,

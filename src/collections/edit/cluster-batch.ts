@@ -6,11 +6,11 @@ import { fileEtag } from '../file-etag.ts';
 import { findNode, isDirectory } from '../file-tree.ts';
 import { buildFileTree } from '../file-tree-builder.ts';
 import { objectEtag } from '../object-etag.ts';
-import { planEdits, type Texts } from './apply.ts';
+import { planEdits } from './apply.ts';
 import { clusterUpdate } from './cluster-edits.ts';
 import { withPruned } from './cluster-prune.ts';
 import { type EditOutcome, refusal } from './commit-batch.ts';
-import type { EditRequest } from './edits.ts';
+import type { EditRequest, Texts } from './edits.ts';
 import { independentGroups } from './independent-groups.ts';
 import type { Lock } from './locks.ts';
 

@@ -1,6 +1,6 @@
 import { EMPTY_LOCATOR } from '../../keep/limits.ts';
-import { lineOf } from './apply.ts';
 import type { Edit } from './edits.ts';
+import { lineOf } from './new-text.ts';
 
 /** One `replace_files` update of the Arvados API: docs/protocol/collections.md#replace-files. */
 export interface ClusterUpdate {

@@ -1,4 +1,5 @@
 import type { User } from '../../accounts/account.ts';
+import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import type { Row } from '../../records/columns.ts';
 import type { StagedManifest } from '../stage-manifest.ts';
 
@@ -131,4 +132,17 @@ export interface Edited {
   portableDataHash: string;
   /** What was at each path that the request wrote to, before it. */
   before: Record<string, NodeKind>;
+}
+
+/** What edits work on. */
+export interface Texts {
+  /** The collection's text before the edits; read up to four times. */
+  current(): Promise<Chunks>;
+  portableDataHash: string;
+  /** ETags of files as readers of each kind see them, by path; asked for only with conditions on ETags. */
+  etags(paths: string[]): Promise<Map<string, string[]>>;
+  /** Which of these directories have metadata; asked for only with edits that prune. */
+  marked(directories: string[]): Promise<Set<string>>;
+  /** @throws KeepError not_found */
+  source(source: TextSource): Promise<Chunks>;
 }

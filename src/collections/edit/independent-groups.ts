@@ -1,5 +1,9 @@
-import { areIndependent } from './apply.ts';
-import type { EditRequest } from './edits.ts';
+import { pathsOfCondition, writtenBy } from './edit-paths.ts';
+import type { Condition, EditRequest, NodeKind } from './edits.ts';
+import { isWithin } from './path-map.ts';
+
+/** Requests with more paths have a revision of their own: comparing them with others would take long. */
+const MAX_SHARED_PATHS = 100;
 
 /**
  * Requests in their order, as few groups as possible: neighbours that don't touch each other share one.
@@ -19,4 +23,29 @@ export function independentGroups(
     current.push(request);
   }
   return current.length === 0 ? groups : [...groups, current];
+}
+
+/** Whether two requests may be judged against the same state: neither writes near what the other reads or writes. */
+export function areIndependent(a: EditRequest, b: EditRequest): boolean {
+  const hasPdh = ({ conditions }: EditRequest) => conditions.some((condition) => 'portableDataHash' in condition);
+  if (hasPdh(a) || hasPdh(b) || a.attributes !== undefined || b.attributes !== undefined) return false;
+  if (a.segments !== undefined || b.segments !== undefined) return false;
+  if (a.edits.length > MAX_SHARED_PATHS || b.edits.length > MAX_SHARED_PATHS) return false;
+  const writes = (request: EditRequest) => request.edits.flatMap(writtenBy);
+  const touches = (request: EditRequest) => [
+    ...writes(request),
+    ...request.edits.flatMap((edit) => ('from' in edit && edit.kind !== 'graft' ? edit.from : [])),
+    ...request.conditions.filter((condition) => !isParent(condition)).flatMap(pathsOfCondition),
+  ];
+  const meet = (left: string[], right: string[]) =>
+    left.some((x) => right.some((y) => isWithin(x, y) || isWithin(y, x)));
+  // What is written below a directory leaves it one; a request that is refused for want of it comes first in any order.
+  const takesParent = (reader: EditRequest, writer: EditRequest) =>
+    reader.conditions.filter(isParent).some(({ path }) => writes(writer).some((written) => isWithin(path, written)));
+  if (takesParent(a, b) || takesParent(b, a)) return false;
+  return !meet(writes(a), touches(b)) && !meet(touches(a), writes(b));
+}
+
+function isParent(condition: Condition): condition is Extract<Condition, { is: NodeKind[] }> {
+  return 'is' in condition && condition.is.length === 1 && condition.is[0] === 'directory';
 }

@@ -76,3 +76,51 @@ export class BlockStarts {
     return low;
   }
 }
+
+/** The blocks of a line that stay when others go, and by how many bytes positions in them move. */
+export class KeptBlocks {
+  readonly #bounds: number[];
+  /** For each range of kept blocks: its first block, and the bytes dropped before it. */
+  readonly #firsts: number[] = [];
+  readonly #shifts: number[] = [];
+  /** Bytes of the kept blocks. */
+  readonly end: number;
+
+  constructor(kept: Intervals, starts: BlockStarts) {
+    this.#bounds = kept.sorted();
+    let dropped = 0;
+    let next = 0;
+    for (let i = 0; i < this.#bounds.length; i += 2) {
+      const [first = 0, last = 0] = [this.#bounds[i], this.#bounds[i + 1]];
+      dropped += starts.startOf(first) - starts.startOf(next);
+      this.#firsts.push(first);
+      this.#shifts.push(dropped);
+      next = last + 1;
+    }
+    this.end = starts.startOf(next) - dropped;
+  }
+
+  get isEmpty(): boolean {
+    return this.#bounds.length === 0;
+  }
+
+  /** Numbers of the blocks, ascending. */
+  *numbers(): Generator<number> {
+    for (let i = 0; i < this.#bounds.length; i += 2) {
+      const [first = 0, last = 0] = [this.#bounds[i], this.#bounds[i + 1]];
+      for (let block = first; block <= last; block++) yield block;
+    }
+  }
+
+  /** What is to be taken from positions in a kept block. */
+  shiftAt(block: number): number {
+    let low = 0;
+    let high = this.#firsts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#firsts[middle] ?? 0) <= block) low = middle;
+      else high = middle - 1;
+    }
+    return this.#shifts[low] ?? 0;
+  }
+}

@@ -1,11 +1,12 @@
 import { KeepError } from '../../keep/errors.ts';
 import { EMPTY_LOCATOR } from '../../keep/limits.ts';
-import { type Chunks, NEWLINE } from '../../keep/manifest/line-tokens.ts';
+import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import { escapeName } from '../../keep/manifest/names.ts';
 import { ManifestParser } from '../../keep/manifest/parse.ts';
 import { READ_RULES } from '../../keep/manifest/rules.ts';
-import { BlockStarts, Intervals } from './intervals.ts';
+import { BlockStarts, Intervals, KeptBlocks } from './intervals.ts';
 import type { PathMap } from './path-map.ts';
+import { type LineWriter, rewriteLines } from './rewrite-lines.ts';
 import { parseInTurns } from './survey.ts';
 
 /** Lines that change: for each directory that they end up in, the blocks that files there use. */
@@ -79,27 +80,11 @@ export async function* rewriteText(
   changed: ChangedLines,
   keepsRest: boolean,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let line = 0;
-  let current: LineWriter | null = startLine(changed, line, map);
-  for await (const chunk of text) {
-    for (let from = 0; from < chunk.byteLength; ) {
-      const newline = chunk.indexOf(NEWLINE, from);
-      const end = newline < 0 ? chunk.byteLength : newline + 1;
-      if (current !== null) {
-        current.push(chunk.subarray(from, end));
-        yield* current.take();
-      } else if (keepsRest) yield chunk.subarray(from, end);
-      from = end;
-      if (newline < 0) break;
-      if (current !== null) yield* current.end();
-      current = startLine(changed, ++line, map);
-    }
-  }
-}
-
-function startLine(changed: ChangedLines, line: number, map: PathMap): LineWriter | null {
-  const groups = changed.get(line);
-  return groups === undefined ? null : new LineWriter(groups, map);
+  const writerOf = (line: number) => {
+    const groups = changed.get(line);
+    return groups === undefined ? null : new GroupedLine(groups, map);
+  };
+  yield* rewriteLines(text, writerOf, keepsRest);
 }
 
 /** The least that a file takes besides its name: ` 0:0:`. */
@@ -115,7 +100,7 @@ const FLUSH_CHARS = 65_536;
 const encoder = new TextEncoder();
 
 /** Writes one line anew: a line for each directory that its files are in afterwards, with the blocks they use. */
-class LineWriter {
+class GroupedLine implements LineWriter {
   readonly #groups: Map<string, Group>;
   readonly #parser: ManifestParser;
   readonly #starts = new BlockStarts();
@@ -177,9 +162,7 @@ class LineWriter {
 class Group {
   readonly #directory: string;
   readonly #blocks: Intervals;
-  /** For each range of blocks: its first block, and by how much positions in it move. */
-  readonly #firsts: number[] = [];
-  readonly #shifts: number[] = [];
+  #kept: KeptBlocks | null = null;
   #parts: string[] = [];
   pendingChars = 0;
 
@@ -190,22 +173,13 @@ class Group {
 
   begin(locators: readonly string[], starts: BlockStarts): void {
     this.#append(streamName(this.#directory));
-    const bounds = this.#blocks.sorted();
-    let dropped = 0;
-    let next = 0;
-    for (let i = 0; i < bounds.length; i += 2) {
-      const [first = 0, last = 0] = [bounds[i], bounds[i + 1]];
-      dropped += starts.startOf(first) - starts.startOf(next);
-      this.#firsts.push(first);
-      this.#shifts.push(dropped);
-      for (let block = first; block <= last; block++) this.#append(` ${locators[block]}`);
-      next = last + 1;
-    }
-    if (bounds.length === 0) this.#append(` ${EMPTY_LOCATOR}`);
+    this.#kept = new KeptBlocks(this.#blocks, starts);
+    for (const block of this.#kept.numbers()) this.#append(` ${locators[block]}`);
+    if (this.#kept.isEmpty) this.#append(` ${EMPTY_LOCATOR}`);
   }
 
   add(name: string, position: number, length: number, starts: BlockStarts): void {
-    const moved = length === 0 ? 0 : position - this.#shiftAt(starts.at(position));
+    const moved = length === 0 ? 0 : position - (this.#kept?.shiftAt(starts.at(position)) ?? 0);
     this.#append(` ${moved}:${length}:${name === '.' ? '\\056' : escapeName(name)}`);
   }
 
@@ -214,17 +188,6 @@ class Group {
     this.#parts = [];
     this.pendingChars = 0;
     return text;
-  }
-
-  #shiftAt(block: number): number {
-    let low = 0;
-    let high = this.#firsts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if ((this.#firsts[middle] ?? 0) <= block) low = middle;
-      else high = middle - 1;
-    }
-    return this.#shifts[low] ?? 0;
   }
 
   #append(part: string): void {

@@ -1,14 +1,15 @@
 import { KeepError } from '../../keep/errors.ts';
 import { EMPTY_LOCATOR } from '../../keep/limits.ts';
 import { bareLocator } from '../../keep/locator.ts';
-import { type Chunks, NEWLINE } from '../../keep/manifest/line-tokens.ts';
+import type { Chunks } from '../../keep/manifest/line-tokens.ts';
 import { escapeName } from '../../keep/manifest/names.ts';
 import { ManifestParser } from '../../keep/manifest/parse.ts';
 import { type FilePath, type Place, placeText } from '../../keep/manifest/places.ts';
 import { READ_RULES } from '../../keep/manifest/rules.ts';
 import type { NewPlace } from './edits.ts';
-import { BlockStarts, Intervals } from './intervals.ts';
+import { BlockStarts, Intervals, KeptBlocks } from './intervals.ts';
 import { streamName } from './rewrite.ts';
+import { type LineWriter, rewriteLines } from './rewrite-lines.ts';
 import { parseInTurns } from './survey.ts';
 
 /** Says for ranges of blocks where they are afterwards. Locators are bare: `hash+size`. */
@@ -76,28 +77,11 @@ export async function* rewriteSegments(
   map: SegmentMap,
   changed: ChangedSegments,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let number = 0;
-  const start = () => {
+  const writerOf = (number: number) => {
     const line = changed.get(number);
     return line === undefined ? null : new SegmentLine(line, map);
   };
-  let current = start();
-  for await (const chunk of text) {
-    for (let from = 0; from < chunk.byteLength; ) {
-      const newline = chunk.indexOf(NEWLINE, from);
-      const end = newline < 0 ? chunk.byteLength : newline + 1;
-      if (current === null) yield chunk.subarray(from, end);
-      else {
-        current.push(chunk.subarray(from, end));
-        yield* current.take(FLUSH_CHARS);
-      }
-      from = end;
-      if (newline < 0) break;
-      if (current !== null) yield* current.end();
-      number++;
-      current = start();
-    }
-  }
+  yield* rewriteLines(text, writerOf, true);
 }
 
 const FLUSH_CHARS = 65_536;
@@ -174,14 +158,12 @@ class LineBlocks {
 }
 
 /** Writes one line anew. */
-class SegmentLine {
+class SegmentLine implements LineWriter {
   readonly #line: ChangedLine;
   readonly #blocks: LineBlocks;
   readonly #parser: ManifestParser;
   readonly #added = new Map<string, number>();
-  /** For each range of kept blocks: its first block, and by how much positions in it move. */
-  readonly #firsts: number[] = [];
-  readonly #shifts: number[] = [];
+  #kept: KeptBlocks | null = null;
   #directory: Place | null = null;
   #isBegun = false;
   #parts: string[] = [];
@@ -210,8 +192,11 @@ class SegmentLine {
     this.#parser.push(bytes);
   }
 
-  *take(atLeast: number): Generator<Uint8Array> {
-    if (this.#chars < atLeast || this.#chars === 0) return;
+  *take(): Generator<Uint8Array> {
+    if (this.#chars >= FLUSH_CHARS) yield* this.#flush();
+  }
+
+  *#flush(): Generator<Uint8Array> {
     yield encoder.encode(this.#parts.join(''));
     this.#parts = [];
     this.#chars = 0;
@@ -221,7 +206,7 @@ class SegmentLine {
     this.#parser.end();
     this.#begin();
     this.#append('\n');
-    yield* this.take(0);
+    yield* this.#flush();
   }
 
   #segment(directory: Place, name: string, position: number, length: number): void {
@@ -249,17 +234,7 @@ class SegmentLine {
 
   /** Blocks that are no longer needed may lie between ranges of kept ones, but never within what stays. */
   #addKept(from: number, to: number, add: (from: number, size: number) => void): void {
-    add(from - this.#shiftAt(this.#blocks.starts.at(from)), to - from);
-  }
-
-  #shiftAt(block: number): number {
-    let [low, high] = [0, this.#firsts.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if ((this.#firsts[middle] ?? 0) <= block) low = middle;
-      else high = middle - 1;
-    }
-    return this.#shifts[low] ?? 0;
+    add(from - (this.#kept?.shiftAt(this.#blocks.starts.at(from)) ?? 0), to - from);
   }
 
   /** All blocks of the line are known once its first file comes. */
@@ -268,25 +243,15 @@ class SegmentLine {
     this.#isBegun = true;
     const { starts, locators } = this.#blocks;
     this.#append(streamName(this.#directory === null ? '' : placeText(this.#directory)));
-    const bounds = this.#line.kept.sorted();
-    let dropped = 0;
-    let next = 0;
-    let end = 0;
-    for (let i = 0; i < bounds.length; i += 2) {
-      const [first = 0, last = 0] = [bounds[i], bounds[i + 1]];
-      dropped += starts.startOf(first) - starts.startOf(next);
-      this.#firsts.push(first);
-      this.#shifts.push(dropped);
-      for (let block = first; block <= last; block++) this.#append(` ${locators[block]}`);
-      next = last + 1;
-      end = starts.startOf(next) - dropped;
-    }
+    this.#kept = new KeptBlocks(this.#line.kept, starts);
+    for (const block of this.#kept.numbers()) this.#append(` ${locators[block]}`);
+    let { end } = this.#kept;
     for (const locator of this.#line.added) {
       this.#added.set(locator, end);
       end += Number(locator.split('+')[1]);
       this.#append(` ${locator}`);
     }
-    if (bounds.length === 0 && this.#line.added.size === 0) this.#append(` ${EMPTY_LOCATOR}`);
+    if (this.#kept.isEmpty && this.#line.added.size === 0) this.#append(` ${EMPTY_LOCATOR}`);
   }
 
   #append(part: string): void {

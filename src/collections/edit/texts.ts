@@ -12,8 +12,7 @@ import { deleteManifest, readManifest, type StoredManifest } from '../manifest-s
 import { effectiveObjectEtag, objectEtag } from '../object-etag.ts';
 import { segmentMap } from '../replace-segments.ts';
 import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
-import type { Texts } from './apply.ts';
-import type { SegmentReplacement, TextSource } from './edits.ts';
+import type { SegmentReplacement, TextSource, Texts } from './edits.ts';
 import { BlockStarts } from './intervals.ts';
 import { effectiveEtag, pathsWithMetadata, readMetadata } from './metadata-rows.ts';
 import { planSegments, rewriteSegments } from './segments.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { areIndependent, planEdits, type Texts } from '../../../src/collections/edit/apply.ts';
-import type { Condition, Edit, EditRequest } from '../../../src/collections/edit/edits.ts';
+import { planEdits } from '../../../src/collections/edit/apply.ts';
+import type { Condition, Edit, EditRequest, Texts } from '../../../src/collections/edit/edits.ts';
+import { areIndependent } from '../../../src/collections/edit/independent-groups.ts';
 import { isKeepError } from '../../../src/keep/errors.ts';
 import { normalise, readTree } from '../../../src/keep/manifest/normalise.ts';
 import type { ManifestDirectory, ManifestFile } from '../../../src/keep/manifest/tree.ts';
