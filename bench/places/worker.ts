@@ -14,7 +14,7 @@ const ETAG = '0123456789abcdef0123456789abcdef-42';
 const ROWS_PER_STATEMENT = 200_000;
 
 /**
- * POST /fill?store=objects|d1|r2&count=N puts N entries with evenly spread hashes. GET /find?store=...&count=N&times=M looks up M of
+ * POST /fill?store=objects|d1|r2&count=N&part=P puts N entries with evenly spread hashes, part by part; what is there already is left. GET /find?store=...&count=N&times=M looks up M of
  * them, one after the other.
  */
 export default {
@@ -69,10 +69,12 @@ async function fill(store: string, count: number, part: number, env: Bindings): 
   } else if (store === 'd1') {
     if (part === 0)
       await env.DB.prepare(
-        `CREATE TABLE places${count} (hash BLOB NOT NULL, gateway INTEGER NOT NULL, key TEXT NOT NULL, start INTEGER NOT NULL,
+        `CREATE TABLE IF NOT EXISTS places${count} (hash BLOB NOT NULL, gateway INTEGER NOT NULL, key TEXT NOT NULL, start INTEGER NOT NULL,
            length INTEGER NOT NULL, etag TEXT NOT NULL, object_size INTEGER NOT NULL, PRIMARY KEY (hash, gateway, key, start)) WITHOUT ROWID`,
       ).run();
     const until = Math.min(count, (part + 1) * ROWS_PER_STATEMENT);
+    // A part is one statement: it is there as a whole, or not at all.
+    if (await find('d1', hashOf(until - 1, count), count, env)) return;
     await env.DB.prepare(
       `INSERT INTO places${count} ${rowsSql(count)}`.replace('$columns', '1, ?, 0, 67108864, ?, 67108864'),
     )
@@ -105,14 +107,10 @@ export class Shard extends DurableObject {
     const { sql } = this.ctx.storage;
     sql.exec('INSERT OR IGNORE INTO gateways (id, uuid, places, bytes) VALUES (1, ?, 0, 0)', GATEWAY);
     for (let at = from; at < until; at += ROWS_PER_STATEMENT) {
+      const last = Math.min(until, at + ROWS_PER_STATEMENT);
+      if (this.#rows.find(hashOf(last - 1, count)).length > 0) continue;
       const columns = '1, ?, 0, 67108864, ?, 67108864, 0, NULL, NULL';
-      sql.exec(
-        `INSERT INTO places ${rowsSql(count).replace('$columns', columns)}`,
-        at,
-        Math.min(until, at + ROWS_PER_STATEMENT),
-        KEY,
-        ETAG,
-      );
+      sql.exec(`INSERT INTO places ${rowsSql(count).replace('$columns', columns)}`, at, last, KEY, ETAG);
       await scheduler.wait(0);
     }
   }

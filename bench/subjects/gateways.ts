@@ -5,6 +5,7 @@ import { ROOT_TOKEN, startService, type TestService } from '../../test/support/s
 import { download, upload } from '../clients.ts';
 import type { BenchContext, Subject } from '../context.ts';
 import { cpuPer, cpuSeconds, inTurn, median } from '../measure.ts';
+import { lookUps } from '../places/look-ups.ts';
 import type { Row } from '../report.ts';
 
 const MIB = 2 ** 20;
@@ -13,11 +14,6 @@ const RANGE_BYTES = MIB;
 /** Hashed in blocks of 64 MiB: too large for its ETag to name a block. */
 const LARGE_BYTES = 128 * MIB;
 const LARGE_OBJECTS = 8;
-/** BENCH_ENTRIES=10000000 takes some minutes and 3 GB of disk. */
-const ENTRIES = [1000, Number(process.env.BENCH_ENTRIES ?? '1000000')];
-const LOOKUPS = 400;
-const SHARDS = 64;
-const D1_ROWS_PER_PART = 200_000;
 const token = bearer(ROOT_TOKEN);
 
 /** Data that lies in another bucket: read through a gateway against a bare ranged read, adopted against MD5 alone, and looked up. */
@@ -51,6 +47,7 @@ async function readsAndAdoption(context: BenchContext): Promise<Row[]> {
     body: JSON.stringify({ collection: { manifest_text: manifest } }),
   });
   const file = `${edge.url}/c=${JSON.parse(made.text).uuid}/block`;
+  const storedFile = await putFile(edge);
   const per = (service: TestService, url: () => string, bytes: number, headers: () => Record<string, string>) => () =>
     cpuPer(service.workerdPid, READS_PER_ROUND, () => download(url(), bytes, headers()));
 
@@ -77,21 +74,22 @@ async function readsAndAdoption(context: BenchContext): Promise<Row[]> {
     for (let i = 0; i < 10 * READS_PER_ROUND; i++) await download(url(), RANGE_BYTES, headers());
     return (performance.now() - started) / (10 * READS_PER_ROUND);
   };
-  const ranges = await inTurn(rounds, {
-    floor: () =>
-      seconds(
-        () => `${floor.url}/${hash}?offset=${offset()}&length=${RANGE_BYTES}`,
-        () => ({}),
-      ),
-    edge: () =>
-      seconds(
-        () => file,
-        () => {
-          const from = offset();
-          return { ...token, range: `bytes=${from}-${from + RANGE_BYTES - 1}` };
-        },
-      ),
-  });
+  const bareRange = () =>
+    seconds(
+      () => `${floor.url}/${hash}?offset=${offset()}&length=${RANGE_BYTES}`,
+      () => ({}),
+    );
+  const rangeOf = (address: string) => () =>
+    seconds(
+      () => address,
+      () => {
+        const from = offset();
+        return { ...token, range: `bytes=${from}-${from + RANGE_BYTES - 1}` };
+      },
+    );
+  const ranges = await inTurn(rounds, { floor: bareRange, edge: rangeOf(file) });
+  // What a file costs besides its bytes (who asks, whether the collection may still be read, which block) is the same for both.
+  const besideStored = await inTurn(rounds, { floor: rangeOf(storedFile), edge: rangeOf(file) });
 
   say('adoption of 1 GiB that has to be hashed');
   for (let i = 0; i < LARGE_OBJECTS; i++) {
@@ -112,6 +110,7 @@ async function readsAndAdoption(context: BenchContext): Promise<Row[]> {
   return [
     { what: 'GET of an adopted 64 MiB / bare ranged GET', ...inMs(whole), unit: 'ms CPU', target: { atMost: 1.15 } },
     { what: '1 MiB of an adopted file / bare ranged GET', ...ranges, unit: 'ms', target: { atMost: 1.15 } },
+    { what: '1 MiB of an adopted file / of a stored one', ...besideStored, unit: 'ms', target: { atMost: 1.15 } },
     {
       what: 'adoption of 1 GiB / MD5 alone',
       edge: adoption,
@@ -130,45 +129,20 @@ async function readsAndAdoption(context: BenchContext): Promise<Row[]> {
   ];
 }
 
-async function manifestOf(edge: TestService, id: string): Promise<string> {
-  return (await operator(edge, `adoptions/${id}/manifest`)).json.manifest_text;
+/** A file of one block that is stored in Keep. @returns its address */
+async function putFile(edge: TestService): Promise<string> {
+  const body = randomFillSync(new Uint8Array(BLOCK_BYTES));
+  const stored = await request(`${edge.url}/`, { method: 'POST', body });
+  const made = await request(`${edge.url}/arvados/v1/collections`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ collection: { manifest_text: `. ${stored.text.trim()} 0:${BLOCK_BYTES}:block\n` } }),
+  });
+  return `${edge.url}/c=${JSON.parse(made.text).uuid}/block`;
 }
 
-/** The map kept in Durable Objects, as it is, and how D1 and objects in R2 would do. */
-async function lookUps({ say }: BenchContext): Promise<Row[]> {
-  await using places = await startService({ configFile: 'bench/places/wrangler.toml' });
-  const rows: Row[] = [];
-  const fill = async (store: string, count: number, parts: number) => {
-    for (let part = 0; part < parts; part++)
-      await request(`${places.url}/fill?store=${store}&count=${count}&part=${part}`, { method: 'POST' });
-  };
-  const measure = async (store: string, count: number) => {
-    // From outside: a Worker's own clock has whole milliseconds. One request makes all look-ups, one after the other.
-    const once = async () => {
-      const started = performance.now();
-      const answer = await request(`${places.url}/find?store=${store}&count=${count}&times=${LOOKUPS}`);
-      if (answer.status !== 200) throw new Error(`look-ups in ${store}: ${answer.text}`);
-      return (performance.now() - started) / LOOKUPS;
-    };
-    await once();
-    return median([await once(), await once(), await once()]);
-  };
-  for (const count of ENTRIES) {
-    const n = count.toLocaleString('en-US');
-    say(`look-ups among ${n} entries`);
-    await fill('objects', count, SHARDS);
-    rows.push({ what: `look-up among ${n}, Durable Objects`, edge: await measure('objects', count), unit: 'ms' });
-    await fill('d1', count, Math.ceil(count / D1_ROWS_PER_PART));
-    rows.push({ what: `look-up among ${n}, D1`, edge: await measure('d1', count), unit: 'ms' });
-  }
-  const [few = 0] = ENTRIES;
-  await fill('r2', few, 1);
-  rows.push({
-    what: `look-up among ${few.toLocaleString('en-US')}, objects in R2`,
-    edge: await measure('r2', few),
-    unit: 'ms',
-  });
-  return rows;
+async function manifestOf(edge: TestService, id: string): Promise<string> {
+  return (await operator(edge, `adoptions/${id}/manifest`)).json.manifest_text;
 }
 
 function inMs({ edge, floor, ratio }: { edge: number; floor: number; ratio: number }) {

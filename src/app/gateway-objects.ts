@@ -13,11 +13,19 @@ import {
 import { copyingSlice, startCopying } from '../gateways/adoption-copy.ts';
 import { adoptionManifest } from '../gateways/adoption-manifest.ts';
 import { type AdoptionRows, createAdoptionRows, type FinishedObject } from '../gateways/adoption-rows.ts';
-import { type Budget, forgetGone, hashSlice, listSlice, problemText, register } from '../gateways/adoption-work.ts';
+import {
+  type Budget,
+  forgetGone,
+  hashSlice,
+  isLasting,
+  listSlice,
+  problemText,
+  register,
+} from '../gateways/adoption-work.ts';
 import type { PlaceShardHandle } from '../gateways/place-map.ts';
 import { createPlaceRows, type PlaceRows } from '../gateways/place-rows.ts';
 import type { FoundPlace, HashedPlace, MapEntry, Mark, PlaceMap, PlaceTotals } from '../gateways/places.ts';
-import { isKeepError, KeepError } from '../keep/errors.ts';
+import { KeepError } from '../keep/errors.ts';
 import { streamOfChunks } from '../streams/chunk-stream.ts';
 import { dependenciesOf } from './composition.ts';
 
@@ -207,7 +215,7 @@ export class AdoptionObject extends DurableObject<Env> implements AdoptionHandle
     await this.ctx.storage.put('failures', failures);
     const message = problemText(error);
     const current = this.#rows.load();
-    const isFinal = failures >= MAX_FAILURES || (isKeepError(error) && error.code !== 'unavailable');
+    const isFinal = failures >= MAX_FAILURES || isLasting(error);
     if (current !== null && current.phase !== 'cancelled') {
       if (isFinal) this.#rows.save({ ...current, phase: 'failed', finishedAt: Date.now(), message });
       else this.#rows.save({ ...current, message });

@@ -6,7 +6,7 @@ import type { Caller } from '../services/federation.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
 import type { Pipeable } from '../streams/part.ts';
 import { movedBy, pipeChunks } from '../streams/pipe-chunks.ts';
-import type { BlockRead, BlockSource, ReadOptions } from './block-source.ts';
+import type { BlockRead, BlockSource } from './block-source.ts';
 import { readBlockRange } from './read-block.ts';
 import {
   cachedRemoteRange,
@@ -61,22 +61,25 @@ export async function readRange(
   const hinted = await readHintedBlock(remote, signed, caller, () => undefined);
   if (hinted !== null) return cut(hinted, range, size);
   if (blocks.mounts.length > 0) return native(await readBlockRange(blocks, hash, range, { size, signal }));
-  const adopted = await readAdoptedRange(blocks, hash, range, { size, signal });
-  if (adopted !== null) return native(adopted);
-  return cut(await readHomeBlock(remote, signed, caller), range, size);
+  const home = async () => cut(await readHomeBlock(remote, signed, caller), range, size);
+  if (blocks.last === undefined || blocks.last.length === 0) return home();
+  return adoptedOr(async () => native(await readBlockRange(blocks, hash, range, { size, signal })), home);
 }
 
-/** Beside keepstores, from a bucket that is read through a gateway; null when none has it. */
-async function readAdoptedRange(
-  blocks: BlockSource,
-  hash: string,
-  range: ByteRange,
-  options: ReadOptions,
-): Promise<BlockRead | null> {
-  if (blocks.last === undefined || blocks.last.length === 0) return null;
-  return readBlockRange(blocks, hash, range, options).catch((error: unknown) => {
-    if (isKeepError(error, 'not_found')) return null;
-    throw error;
+/**
+ * Beside keepstores: a block from the bucket of a gateway here, else from them. They may have a copy of what has changed in the
+ * bucket; without one the gateway's error tells more.
+ */
+export async function adoptedOr<Result>(adopted: () => Promise<Result>, home: () => Promise<Result>): Promise<Result> {
+  let failure: unknown;
+  try {
+    return await adopted();
+  } catch (error) {
+    if (!isKeepError(error) || error.code === 'client_gone') throw error;
+    failure = error;
+  }
+  return home().catch((error: unknown) => {
+    throw isKeepError(failure, 'not_found') ? error : failure;
   });
 }
 

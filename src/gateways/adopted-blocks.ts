@@ -51,7 +51,11 @@ export function createAdoptedBlocks(
     const failures: Failed[] = [];
     for (const place of places) {
       const gateway = byUuid.get(place.gateway);
-      if (gateway === undefined) continue;
+      if (gateway === undefined) {
+        const problem = 'this gateway is no longer configured';
+        failures.push({ gateway: place.gateway, problem, details: problem, mayPass: false });
+        continue;
+      }
       const outcome = await attempt(gateway, place).catch((error: unknown) => {
         if (!isKeepError(error, 'unavailable')) throw error;
         return failed(gateway, place, 'its bucket cannot be read at the moment', true);

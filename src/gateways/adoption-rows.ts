@@ -2,7 +2,7 @@ import { MAX_BLOCK_BYTES } from '../keep/limits.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import { type Adoption, type AdoptionProblem, NO_ADOPTION_COUNTS, type WantedObject } from './adoption.ts';
 import type { ListedObject } from './bucket.ts';
-import { pathOfKey, relativeKey } from './object-path.ts';
+import { pathOfKey, type Scope } from './object-path.ts';
 
 /**
  * `etag`, `size` and `hashes` are what was adopted; `listed_*` is what the last listing saw. `partial` are those of
@@ -73,7 +73,7 @@ export function createAdoptionRows(storage: DurableObjectStorage) {
     },
 
     /** Takes a page of a listing. @returns what its objects are, in their order */
-    list(objects: ListedObject[], prefix: string, generation: number): ('unchanged' | 'changed' | 'fresh')[] {
+    list(objects: ListedObject[], scope: Scope, generation: number): ('unchanged' | 'changed' | 'fresh')[] {
       return objects.map(({ key, size, etag }) => {
         const [known] = sql
           .exec<{ etag: string | null; size: number | null; seen: number }>(
@@ -82,7 +82,7 @@ export function createAdoptionRows(storage: DurableObjectStorage) {
           )
           .toArray();
         const isSame = known !== undefined && known.etag === etag && known.size === size;
-        const { directory, name } = pathOfKey(relativeKey(key, prefix), size);
+        const { directory, name } = pathOfKey(scope.relative(key), size);
         // There is nothing to hash in an empty object.
         const isEmpty = size === 0;
         sql.exec(

@@ -1,10 +1,12 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
 import { MAX_BLOCK_BYTES } from '../keep/limits.ts';
 import { redactText } from '../keep/redact.ts';
+import { S3Failure } from '../storage/s3-client.ts';
 import { digestOfStream } from '../streams/md5-stream.ts';
 import type { Gateway } from './adopted-blocks.ts';
 import type { Adoption, AdoptionCounts } from './adoption.ts';
 import type { AdoptionRows, FinishedObject, PendingObject } from './adoption-rows.ts';
+import { scopeOf } from './object-path.ts';
 import type { HashedPlace, PlaceMap } from './places.ts';
 
 /** What one alarm may do, so that it ends long before the platform's limits on time, processor and requests. */
@@ -37,20 +39,22 @@ const MAP_REQUESTS = 64;
 
 /** Lists the bucket, page by page. What a page brought is recorded with the place where the next one begins. */
 export async function listSlice(adoption: Adoption, { rows, gateway, budget }: WorkContext): Promise<Adoption> {
+  const scope = scopeOf(adoption.prefix);
   let at = adoption;
   while (budget.requests > 0 && budget.now() < budget.until) {
-    const page = await gateway.bucket.list(at.prefix, at.cursor);
+    const page = await gateway.bucket.list(scope.listed, at.cursor);
+    const objects = page.objects.filter(({ key }) => scope.includes(key));
     budget.requests--;
     const isOver = page.next === null;
     const counts = { ...at.counts, lists: at.counts.lists + 1 };
-    if (counts.objects + page.objects.length > MAX_OBJECTS)
+    if (counts.objects + objects.length > MAX_OBJECTS)
       throw new KeepError('invalid_record', {
         message: `more than ${MAX_OBJECTS} objects lie below this prefix: adopt parts of it, each by its own prefix`,
       });
     const next: Adoption = { ...at, counts, cursor: page.next, phase: isOver ? phaseAfterListing(at) : 'listing' };
     rows.save(next, () => {
-      const states = rows.list(page.objects, at.prefix, at.generation);
-      for (const [i, object] of page.objects.entries()) countListed(counts, object, states[i] ?? 'fresh', gateway);
+      const states = rows.list(objects, scope, at.generation);
+      for (const [i, object] of objects.entries()) countListed(counts, object, states[i] ?? 'fresh', gateway);
       if (isOver) counts.gone = rows.gone(at.generation, 0).count;
       // Counted inside, so that they are recorded together with the rows.
       next.counts = counts;
@@ -226,7 +230,30 @@ export function placesOf(gateway: string, { key, size, etag, hashes }: FinishedO
   });
 }
 
-/** As a person may read it. */
+/** Refused by the bucket's server: the next try would end so as well. Null for what may pass. */
+function refusalIn(error: unknown): S3Failure | null {
+  const cause = isKeepError(error) ? error.cause : null;
+  if (!(cause instanceof S3Failure) || cause.status >= 500) return null;
+  return cause.status === 408 || cause.status === 429 ? null : cause;
+}
+
+/** Whether to try again is of no use. */
+export function isLasting(error: unknown): boolean {
+  return isKeepError(error) && (error.code !== 'unavailable' || refusalIn(error) !== null);
+}
+
+/** As those who may adopt read it. */
 export function problemText(error: unknown): string {
-  return redactText(error instanceof Error ? error.message : String(error));
+  const refusal = refusalIn(error);
+  if (refusal !== null) return `the bucket cannot be read: ${refusal.message}. ${adviceFor(refusal)}`;
+  const cause = isKeepError(error, 'unavailable') && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return redactText(`${error instanceof Error ? error.message : String(error)}${cause}`);
+}
+
+function adviceFor({ status, s3Code }: S3Failure): string {
+  if (status === 404) return 'Check Bucket and Endpoint of the gateway: there is no such bucket';
+  if (status === 403)
+    return "Check the gateway's secrets and the bucket's policy: it has to allow s3:ListBucket and s3:GetObject";
+  if (status < 400 || s3Code === 'AuthorizationHeaderMalformed') return 'Check Region and Endpoint of the gateway';
+  return 'Check DriverParameters of the gateway';
 }

@@ -7,7 +7,7 @@ const R2_BAD_RANGE = '(10039)';
 export function createR2GatewayBucket(bucket: R2Bucket): GatewayBucket {
   return {
     async list(prefix, cursor) {
-      const page = await bucket.list({ prefix, ...(cursor === null ? {} : { cursor }) });
+      const page = await bucket.list({ prefix, ...(cursor === null ? {} : { cursor }) }).catch(unavailable);
       const objects = page.objects.map(({ key, size, etag }) => ({ key, size, etag }));
       return { objects, next: page.truncated ? page.cursor : null };
     },
@@ -15,7 +15,7 @@ export function createR2GatewayBucket(bucket: R2Bucket): GatewayBucket {
     obstacle: () => null,
 
     async stat(key) {
-      const found = await bucket.head(key);
+      const found = await bucket.head(key).catch(unavailable);
       if (found === null) return null;
       return { size: found.size, etag: found.etag, md5: found.checksums.toJSON().md5 ?? null };
     },
@@ -25,7 +25,7 @@ export function createR2GatewayBucket(bucket: R2Bucket): GatewayBucket {
       const found = await bucket.get(key, options).catch((error: unknown) => {
         // A shorter object took its place.
         if (error instanceof Error && error.message.includes(R2_BAD_RANGE)) return 'changed' as const;
-        throw error;
+        return unavailable(error);
       });
       if (found === null) return { state: 'gone' };
       if (found === 'changed' || !('body' in found)) return { state: 'changed' };
@@ -36,4 +36,8 @@ export function createR2GatewayBucket(bucket: R2Bucket): GatewayBucket {
       return { state: 'open', body: found.body };
     },
   };
+}
+
+function unavailable(cause: unknown): never {
+  throw new KeepError('unavailable', { cause });
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { api, createUser, type TestUser } from '../support/api.ts';
+import { adopted } from '../support/gateways.ts';
 import { bearer, blockOf, md5, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import {
   answering,
@@ -15,6 +16,7 @@ import { type S3Request, s3Request } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 const NO_VOLUMES = { VOLUMES: {} };
+const GATEWAY = 'xclus-bi6l4-lake00000000000';
 
 describe('A proxy before a cluster of ours', () => {
   let cluster: TestService;
@@ -28,8 +30,14 @@ describe('A proxy before a cluster of ours', () => {
   beforeAll(async () => {
     cluster = await startService({ vars: { CLUSTER_ID: 'xclus' } });
     proxy = await startService({
-      vars: { CLUSTER_ID: 'xclus', API_HOST: cluster.url, DEFAULT_REPLICATION: 1, ...NO_VOLUMES },
-      r2: ['STAGING'],
+      vars: {
+        CLUSTER_ID: 'xclus',
+        API_HOST: cluster.url,
+        DEFAULT_REPLICATION: 1,
+        ...NO_VOLUMES,
+        GATEWAYS: { [GATEWAY]: { Name: 'lake', Driver: 'R2', DriverParameters: { Binding: 'LAKE', Bucket: 'lake' } } },
+      },
+      r2: ['STAGING', 'LAKE'],
     });
     user = await createUser(cluster, 'proxied');
   });
@@ -48,6 +56,27 @@ describe('A proxy before a cluster of ours', () => {
     expect(read.headers.get('via')).toBe('HTTP/1.1 keepproxy');
     const head = await get(stored.text, { method: 'HEAD' });
     expect([head.status, head.headers.get('content-length')]).toEqual([200, String(size)]);
+  });
+
+  test('what a gateway here no longer has is read from the keepstores, when they have it', async () => {
+    const [copied, lost] = ['adopted and copied', 'adopted and lost'].map(blockOf) as [TestBlock, TestBlock];
+    for (const block of [copied, lost]) await proxy.r2('LAKE').put(`run/${block.hash}`, block.data);
+    expect(await adopted(proxy, { source: 's3://lake/run' })).toMatchObject({ phase: 'done', problems: [] });
+    await request(`${cluster.url}/${copied.hash}`, { method: 'PUT', body: copied.data });
+    for (const block of [copied, lost]) await proxy.r2('LAKE').put(`run/${block.hash}`, new Uint8Array(5));
+    const made = await api(cluster, 'collections', {
+      token: user.token,
+      body: {
+        collection: {
+          manifest_text: `. ${[copied, lost].map(({ locator }) => sign(locator, { token: user.token })).join(' ')} 0:18:copied 18:16:lost\n`,
+        },
+      },
+    });
+    const file = (name: string) => request(`${proxy.url}/c=${made.json.uuid}/${name}`, { token: user.token });
+    for (const answer of [await get(sign(copied.locator, { token: user.token })), await file('copied')])
+      expect([answer.status, answer.text]).toEqual([200, 'adopted and copied']);
+    for (const answer of [await get(sign(lost.locator, { token: user.token })), await file('lost')])
+      expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('was overwritten')]);
   });
 
   test.each([100, 3_000_000])('finds the name of a POSTed block of %i bytes', async (size) => {

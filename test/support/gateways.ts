@@ -15,7 +15,7 @@ export function s3Gateway(
   bucket: S3Bucket,
   name: string,
   fields: Record<string, unknown> = {},
-  { isPublic = false, ...parameters }: { isPublic?: boolean; Prefix?: string } = {},
+  { isPublic = false, ...parameters }: { isPublic?: boolean; [parameter: string]: unknown } = {},
 ): Record<string, unknown> {
   return {
     Name: name,

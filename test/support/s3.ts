@@ -49,11 +49,13 @@ export interface S3Bucket {
 
 const PART_BYTES = 5 << 20;
 
-/** A fresh bucket with a random name. The server is thrown away after the run, so it is never removed. */
-export async function createS3Bucket(server: S3Server | null = s3Server()): Promise<S3Bucket> {
+/** A bucket, with a random name unless told. The server is thrown away after the run, so it is never removed. */
+export async function createS3Bucket(
+  server: S3Server | null = s3Server(),
+  name = `keep-${randomBytes(6).toString('hex')}`,
+): Promise<S3Bucket> {
   if (server === null) throw new Error('S3_ENDPOINT is not set: run under test/support/s3/with-s3');
   const client = new AwsClient({ ...server, service: 's3', retries: 2 });
-  const name = `keep-${randomBytes(6).toString('hex')}`;
   const call = async (method: string, key: string, query = '', body?: Uint8Array | string) => {
     const path = key.split('/').map(encodeURIComponent).join('/');
     const url = `${server.endpoint}/${name}${key === '' ? '' : `/${path}`}${query}`;

@@ -99,6 +99,10 @@ async function save(session: Session, job: JobRecord, given: Given, into: string
   if (job.phase !== 'done') throw new CliError(`${job.source}: ${job.phase}: ${job.message}`);
   tellProblems(job);
   const c = job.counts;
+  if (c.objects === 0 && job.collections[into] === undefined)
+    throw new CliError(
+      `There are no objects below ${job.source}. (A name is whole unless it ends in a star: run42, run4*.)`,
+    );
   const isCopied = job.mode === 'copy';
   const saved = await saveAdopted(session, job, { into, name: given.text('name') ?? null, withHints: !isCopied });
   if (given.has('json')) printJson({ ...job, collection: saved.uuid, portable_data_hash: saved.portableDataHash });

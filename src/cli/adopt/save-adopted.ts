@@ -32,7 +32,7 @@ export async function saveAdopted(
   const wanted = withHints
     ? { storage_classes_desired: [job.storage_class], replication_desired: job.replication }
     : { replication_desired: null };
-  const known = await knownCollection(api, job.collections[into]);
+  const known = await knownCollection(api, job.collections[into], into);
   if (known === null) {
     const made = await api('arvados/v1/collections', {
       method: 'POST',
@@ -60,15 +60,17 @@ export async function saveAdopted(
   return { uuid, portableDataHash: hash, state: withHints ? 'New version' : "Moved into Keep's volumes" };
 }
 
-/** Null when it is not there any more, or is in the trash: a new one is made then. */
-async function knownCollection(api: Session['api'], uuid: string | undefined): Promise<Row | null> {
+/** Null when it is no longer in this project: a new one is made then. */
+async function knownCollection(api: Session['api'], uuid: string | undefined, into: string): Promise<Row | null> {
   if (uuid === undefined) return null;
-  return api(`arvados/v1/collections/${uuid}`, {
-    query: { select: ['uuid', 'name', 'portable_data_hash'] },
-  }).catch((error: unknown) => {
+  try {
+    const query = { select: ['uuid', 'owner_uuid', 'name', 'portable_data_hash'] };
+    const known = await api(`arvados/v1/collections/${uuid}`, { query });
+    return known.owner_uuid === into ? known : null;
+  } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null;
     throw error;
-  });
+  }
 }
 
 /** The last name of the prefix, or the gateway's: a bucket's name is not for every reader of the collection. */

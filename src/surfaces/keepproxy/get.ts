@@ -3,8 +3,9 @@ import type { Authority } from '../../accounts/account.ts';
 import { blockHeaders, bodyAnswer, callerOf } from '../../blocks/block-response.ts';
 import type { BlockSource } from '../../blocks/block-source.ts';
 import { readBlock, vouchForBlock } from '../../blocks/read-block.ts';
+import { adoptedOr } from '../../blocks/read-range.ts';
 import type { RequestContext } from '../../http/context.ts';
-import { type ErrorCode, isKeepError, KeepError } from '../../keep/errors.ts';
+import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { EMPTY_HASH } from '../../keep/limits.ts';
 import { formatLocator, type Locator, parseLocator, remoteHint } from '../../keep/locator.ts';
 import { type SigningKey, verifySignature } from '../../keep/signature.ts';
@@ -31,42 +32,32 @@ export async function proxyGet(
   const { tokens, signal } = context;
   await permitted(requireAccount(authority, { tokens, method: 'GET', path: READER_SCOPE, signal }));
   const caller = callerOf(context);
-  const adopted = await adoptedAnswer(context, locator, blocks, signing);
-  if (adopted !== null) return adopted;
+  const fromKeepstores = () =>
+    answer(context, locator, proxy, caller).catch((error: unknown) => {
+      throw error instanceof ServicesError ? proxyError(error) : error;
+    });
+  if (!mayBeAdopted(context, locator, blocks, signing)) return fromKeepstores();
+  return adoptedOr(() => adoptedAnswer(context, locator, blocks), fromKeepstores);
+}
+
+/** Keepstores know nothing of what a gateway has, so its signature is checked here; one that is not good is theirs to refuse. */
+function mayBeAdopted(context: RequestContext, locator: Locator, blocks: BlockSource, signing: SigningKey): boolean {
+  if (blocks.last === undefined || blocks.last.length === 0 || locator.hash === EMPTY_HASH) return false;
   try {
-    return await answer(context, locator, proxy, caller);
+    verifySignature(formatLocator(locator), context.tokens[0] ?? '', context.now, signing);
+    return true;
   } catch (error) {
-    throw error instanceof ServicesError ? proxyError(error) : error;
+    if (isKeepError(error)) return false;
+    throw error;
   }
 }
 
-/**
- * A block that a gateway of this service has; null when none has it. Keepstores know nothing of it, so its signature is
- * checked here; one that is not good is theirs to refuse.
- */
-async function adoptedAnswer(
-  context: RequestContext,
-  locator: Locator,
-  blocks: BlockSource,
-  signing: SigningKey,
-): Promise<Response | null> {
-  if (blocks.last === undefined || blocks.last.length === 0 || locator.hash === EMPTY_HASH) return null;
-  const { hash, size } = locator;
+/** @throws KeepError not_found when no gateway has it */
+async function adoptedAnswer(context: RequestContext, { hash, size }: Locator, blocks: BlockSource): Promise<Response> {
   const options = { size, signal: context.signal };
-  try {
-    verifySignature(formatLocator(locator), context.tokens[0] ?? '', context.now, signing);
-    if (context.method === 'HEAD')
-      return new Response(null, { headers: blockHeaders(context, await vouchForBlock(blocks, hash, options)) });
-    return bodyAnswer(context, await readBlock(blocks, hash, options), viaHeader(context));
-  } catch (error) {
-    if (
-      ['not_found', 'invalid_signature', 'expired_signature', 'no_token'].some((code) =>
-        isKeepError(error, code as ErrorCode),
-      )
-    )
-      return null;
-    throw error;
-  }
+  if (context.method === 'HEAD')
+    return new Response(null, { headers: blockHeaders(context, await vouchForBlock(blocks, hash, options)) });
+  return bodyAnswer(context, await readBlock(blocks, hash, options), viaHeader(context));
 }
 
 async function answer(context: RequestContext, locator: Locator, proxy: KeepProxy, caller: Caller): Promise<Response> {

@@ -139,15 +139,23 @@ async function gatewayOf(
 ): Promise<{ gateway: Gateway; prefix: string }> {
   const [, bucket = '', prefix = ''] = /^(?:s3|r2):\/\/([^/]+)(?:\/(.*))?$/s.exec(source) ?? [];
   if (bucket === '') throw new KeepError('invalid_record', { message: 'source is s3://BUCKET or s3://BUCKET/PREFIX' });
-  const found: Gateway[] = [];
+  const found: { gateway: Gateway; prefix: string }[] = [];
+  const outside: string[] = [];
   for (const gateway of deps.gateways?.gateways ?? []) {
     const { config } = gateway;
     const isNamed = named === undefined || named === config.uuid || named === config.name;
-    if (!isNamed || bucketName(config) !== bucket || !prefix.startsWith(config.prefix)) continue;
-    if (await mayAdopt(context, user, config.adoptableBy, deps)) found.push(gateway);
+    if (!isNamed || bucketName(config) !== bucket) continue;
+    if (!(await mayAdopt(context, user, config.adoptableBy, deps))) continue;
+    if (prefix.startsWith(config.prefix)) found.push({ gateway, prefix });
+    else if (`${prefix}/` === config.prefix) found.push({ gateway, prefix: config.prefix });
+    else outside.push(`s3://${bucket}/${config.prefix}`);
   }
-  const [gateway, other] = found;
-  if (gateway === undefined) {
+  const [first, other] = found;
+  if (first === undefined && outside.length > 0)
+    throw new KeepError('forbidden', {
+      message: `Forbidden: only what is below ${outside.join(' or ')} can be adopted`,
+    });
+  if (first === undefined) {
     throw new KeepError('forbidden', {
       message: user.isAdmin
         ? `no gateway reads ${source}: add one to GATEWAYS in wrangler.toml (docs/gateways.md)`
@@ -156,9 +164,9 @@ async function gatewayOf(
   }
   if (other !== undefined)
     throw new KeepError('invalid_record', {
-      message: `several gateways read ${source}: name one of ${found.map(({ config }) => config.name).join(', ')}`,
+      message: `several gateways read ${source}: name one of ${found.map(({ gateway }) => gateway.config.name).join(', ')}`,
     });
-  return { gateway, prefix };
+  return first;
 }
 
 async function opened(context: RequestContext, user: User, id: string, deps: AdoptionDependencies) {

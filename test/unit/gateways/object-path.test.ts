@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pathOfKey, relativeKey } from '../../../src/gateways/object-path.ts';
+import { pathOfKey, scopeOf } from '../../../src/gateways/object-path.ts';
 
 const pathText = (key: string, size = 1) => {
   const { directory, name } = pathOfKey(key, size);
@@ -17,6 +17,7 @@ describe('the path of an object', () => {
     ['a/./b', 'a/%2E/b'],
     ['../..', '%2E%2E/%2E%2E'],
     ['line\nbreak', 'line\nbreak'],
+    ['a\0b/c\0', 'a%00b/c%00'],
   ])('%j becomes %j', (key, path) => {
     expect(pathText(key)).toBe(path);
   });
@@ -35,15 +36,29 @@ describe('the path of an object', () => {
   });
 });
 
-describe('what a prefix leaves of a key', () => {
+describe('what a source takes, and leaves of keys', () => {
   test.each([
     ['run/a', '', 'run/a'],
+    ['/a', '', '/a'],
     ['run/a', 'run', 'a'],
     ['run/a', 'run/', 'a'],
-    ['run/a', 'ru', 'run/a'],
-    ['x/run1/a', 'x/run', 'run1/a'],
+    ['run//a', 'run', '/a'],
     ['x/run', 'x/run', 'run'],
-  ])('%j below %j is %j', (key, prefix, rest) => {
-    expect(relativeKey(key, prefix)).toBe(rest);
+    ['run/a', 'ru*', 'run/a'],
+    ['x/run1/a', 'x/run*', 'run1/a'],
+    ['x/run/a', 'x/run*', 'run/a'],
+    ['x/run', 'x/run*', 'run'],
+    ['a*', 'a**', 'a*'],
+  ])('%j is in %j, as %j', (key, source, rest) => {
+    const scope = scopeOf(source);
+    expect([key.startsWith(scope.listed), scope.includes(key), scope.relative(key)]).toEqual([true, true, rest]);
+  });
+
+  test.each([
+    ['run10/a', 'run1'],
+    ['run.txt', 'run'],
+    ['data/run10', 'data/run1'],
+  ])('%j is not in %j', (key, source) => {
+    expect(scopeOf(source).includes(key)).toBe(false);
   });
 });
