@@ -22,6 +22,8 @@ export interface ServeOptions {
   devVars?: boolean;
   /** R2 bindings beyond the file's. */
   r2Buckets?: string[];
+  /** Rate limiters laid over the file's: requests in a window of 10 or 60 seconds. */
+  limiters?: Record<string, { limit: number; period: 10 | 60 }>;
   /** Serve https with this key and certificate (PEM). */
   tls?: { key: string; cert: string };
   /** Opens the runtime's inspector on a free port: tests of memory look at heaps. */
@@ -62,6 +64,7 @@ interface WranglerFile {
   d1_databases?: { binding: string; migrations_dir?: string }[];
   assets?: { directory: string; binding: string };
   durable_objects?: { bindings: { name: string; class_name: string }[] };
+  ratelimits?: { name: string; simple: { limit: number; period: 10 | 60 } }[];
 }
 
 /** Runs the Worker of this checkout on workerd, with local R2, KV, D1 and Durable Objects. Listens on loopback only. */
@@ -103,6 +106,12 @@ export async function serve(options: ServeOptions): Promise<Service> {
           r2Buckets: [...(toml.r2_buckets ?? []).map((bucket) => bucket.binding), ...(options.r2Buckets ?? [])],
           kvNamespaces: (toml.kv_namespaces ?? []).map((namespace) => namespace.binding),
           d1Databases: (toml.d1_databases ?? []).map((database) => database.binding),
+          ratelimits: Object.fromEntries(
+            Object.entries({
+              ...Object.fromEntries((toml.ratelimits ?? []).map(({ name, simple }) => [name, simple])),
+              ...options.limiters,
+            }).map(([name, simple]) => [name, { namespace_id: name, simple }]),
+          ),
           durableObjects: Object.fromEntries(
             (toml.durable_objects?.bindings ?? []).map(({ name, class_name }) => [
               name,

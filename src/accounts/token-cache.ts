@@ -8,6 +8,8 @@ const MAX_BYTES = 4 * 1024 * 1024;
 export interface CachingAuthority extends Authority {
   /** Empties the cache of this isolate, after a token or an account was changed here. Others follow within the TTL. */
   forget(): void;
+  /** Whether a token's account is cached; asks no one. */
+  knows(token: string): Promise<boolean>;
 }
 
 /**
@@ -42,6 +44,9 @@ export function withTokenCache(next: Authority, ttlSeconds: number, now: () => n
       if (account === null || ttlSeconds === 0 || changes !== before) return account;
       accounts.set(key, account, Math.min(asked + ttlSeconds * 1000, account.expiresAt ?? Number.POSITIVE_INFINITY));
       return account;
+    },
+    async knows(token) {
+      return boundedToken(token) !== '' && accounts.get(await keyOf(token)) !== undefined;
     },
     forget() {
       changes++;

@@ -55,6 +55,8 @@ export interface AccountDependencies extends ApiDependencies, WriterDependencies
   backups: Backups | null;
   /** The cron handler's work on accounts and collections. */
   sweepCollections: () => Promise<void>;
+  /** Whether a token was accepted within TOKEN_CACHE_TTL, in this isolate. */
+  knowsToken(token: string): Promise<boolean>;
   /** Of these groups, the first that the user is a member of now; null for none. */
   memberOf(context: RequestContext, user: User, groups: readonly string[]): Promise<string | null>;
 }
@@ -85,6 +87,7 @@ export function composeAccounts(config: Config, env: Env, directory: ServiceDire
       collectionSource: null,
       backups: null,
       sweepCollections: async () => {},
+      knowsToken: () => Promise.resolve(false),
       memberOf: () => Promise.resolve(null),
     };
   }
@@ -122,6 +125,7 @@ function besideCluster(
       commits: COLLECTION === undefined ? null : createCommits(COLLECTION),
     },
     collectionSource: createClusterSource(apiUrl),
+    knowsToken: cached.knows,
     memberOf: ({ tokens, signal }, user, groups) => memberOfClusterGroup(apiUrl, tokens[0] ?? '', user, groups, signal),
     backups: null,
     sweepCollections: async () => {
@@ -189,7 +193,7 @@ function embedded(
       mode: 'embedded',
       db,
       logsDb,
-      authority: { ...guarded.authority, forget: cached.forget },
+      authority: { ...guarded.authority, forget: cached.forget, knows: cached.knows },
       users: createUserStore(db, clusterId, Date.now),
       tokens: createTokenStore(db, clusterId, Date.now),
       collections,
@@ -210,6 +214,7 @@ function embedded(
       facts: { ...facts, anonymousToken: publicToken },
     },
     collectionSource: createD1Source(setup, collections, guarded.authority, near),
+    knowsToken: cached.knows,
     memberOf: async (_, user, groups) => {
       const roles = await rolesOf(db, user.uuid);
       return groups.find((group) => roles.some(({ uuid }) => uuid === group)) ?? null;

@@ -10,6 +10,7 @@ import type { PeoplePages } from '../pages/views.ts';
 import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
+import type { LimitDependencies } from './compose-limits.ts';
 import { composeWriting } from './compose-writing.ts';
 
 /** The dependencies of downloads: collections, their files, and blocks. Null without a source of collections. */
@@ -18,11 +19,21 @@ export function composeKeepWeb(
   env: Env,
   accounts: AccountDependencies,
   ranges: RangeSource,
-  destination: Writing['destination'],
-  pages: PeoplePages,
+  {
+    destination,
+    pages,
+    egress,
+    isPublicToken,
+  }: {
+    destination: Writing['destination'];
+    pages: PeoplePages;
+  } & Pick<LimitDependencies, 'egress' | 'isPublicToken'>,
 ): KeepWebDependencies | null {
   const { authority, collectionSource, api, anonymousToken } = accounts;
   if (collectionSource === null) return null;
+  const spend = async (token: string, bytes: number) => {
+    if (egress !== null && isPublicToken(token)) await egress.spend(bytes);
+  };
   const logsDb = env.LOGS_DB ?? env.DB;
   const events =
     logsDb === undefined ? null : createEventLog(logsDb, config.clusterId, countDropped, (ms) => scheduler.wait(ms));
@@ -33,8 +44,11 @@ export function composeKeepWeb(
     pages,
     collections: collectionSource,
     trees: createFileTrees(config.edgeCache !== 'off'),
-    openBlock: ({ hash, size, hints }, range, caller) =>
-      readRange(ranges, { hash, size, hints: hints.split('+').slice(1) }, range, caller),
+    requireEgress: (token) => spend(token, 0),
+    async openBlock({ hash, size, hints }, range, caller) {
+      await spend(caller.token, range.length);
+      return readRange(ranges, { hash, size, hints: hints.split('+').slice(1) }, range, caller);
+    },
     async isAccepted(token) {
       try {
         const account = await authority.identify(token);

@@ -4,6 +4,7 @@ import { type BlockCache, createEdgeCache, NO_CACHE } from '../blocks/edge-cache
 import { type Config, parseConfig } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import { signingOf } from '../config/signing.ts';
+import { egressGauges } from '../http/anonymous-egress.ts';
 import { createGatheredFigures, type FigureShardHandle, type GatheredFigures } from '../http/gathered-figures.ts';
 import { count } from '../http/metrics.ts';
 import { createQueues } from '../queues/queue-handles.ts';
@@ -36,6 +37,7 @@ import { createBlockWriting } from './compose-block-writing.ts';
 import { composeDeployment } from './compose-deployment.ts';
 import { composeGateways, type Gateways } from './compose-gateways.ts';
 import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
+import { composeLimits, type LimitDependencies } from './compose-limits.ts';
 import { type BlockFill, composeReads } from './compose-reads.ts';
 import { composeS3 } from './compose-s3.ts';
 import { composeWorkspace } from './compose-workspace.ts';
@@ -48,7 +50,8 @@ export interface Dependencies
     OperationsDependencies,
     QueueListDependencies,
     AccountDependencies,
-    OperatorDependencies {
+    OperatorDependencies,
+    LimitDependencies {
   config: Config;
   mounts: Mount[];
   /** Null: none is configured. */
@@ -96,6 +99,7 @@ function build(env: Env): CompositionResult {
   const queues = createQueues(env);
   const balancing = config.apiUrl === null ? createBalancing(env.BALANCER) : null;
   const accounts = composeAccounts(config, env, directory);
+  const limits = composeLimits(config, env, accounts);
   const remote = { mounts, cache, federation };
   const staging = env.STAGING === undefined ? null : createR2ObjectStore(env.STAGING);
   const proxy =
@@ -103,7 +107,13 @@ function build(env: Env): CompositionResult {
   const blockWriting = createBlockWriting(config, mounts, proxy, staging, accounts.recordUpload);
   const workspace = composeWorkspace(config, env, accounts);
   const pages = peoplePages(workspace);
-  const downloads = composeKeepWeb(config, env, accounts, { blocks, remote, signing }, blockWriting, pages);
+  const downloads = composeKeepWeb(
+    config,
+    env,
+    accounts,
+    { blocks, remote, signing },
+    { destination: blockWriting, pages, ...limits },
+  );
   const deps: Dependencies = {
     config,
     staging,
@@ -119,6 +129,7 @@ function build(env: Env): CompositionResult {
     readSigning: config.blobSigning ? signing : null,
     manifestSigning: { key: signing, required: config.blobSigning },
     ...accounts,
+    ...limits,
     search: accounts.api?.mode === 'embedded' ? accounts.api.search : null,
     eraseCollection: accounts.api?.mode === 'embedded' ? accounts.api.commits.erase : null,
     downloads,
@@ -133,6 +144,7 @@ function build(env: Env): CompositionResult {
     gauges: async () => [
       ...(queues === null ? [] : await queueGauges(queues)),
       ...(balancing === null ? [] : await balanceGauges(balancing).catch(() => [])),
+      ...(limits.egress === null ? [] : await egressGauges(limits.egress).catch(() => [])),
     ],
   };
   return { ok: true, deps };

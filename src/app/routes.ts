@@ -1,5 +1,5 @@
 import { noteOwnHost } from '../blocks/cache-keys.ts';
-import { createContext, type RequestContext } from '../http/context.ts';
+import { createContext, type RequestContext, requireAdmitted } from '../http/context.ts';
 import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
 import { createRouteTable, type Route } from '../http/route-table.ts';
@@ -24,7 +24,7 @@ import { s3 } from '../surfaces/s3/handler.ts';
 import { s3KeyPair } from '../surfaces/s3/key-pair.ts';
 import type { CallService } from '../surfaces/workspace/dependencies.ts';
 import { isHome } from '../surfaces/workspace/hosts.ts';
-import { asset, workspace } from '../surfaces/workspace/workspace.ts';
+import { asset, errorPage, workspace } from '../surfaces/workspace/workspace.ts';
 import type { Dependencies } from './composition.ts';
 
 type ProxyDependencies = Dependencies & { proxy: KeepProxy };
@@ -58,7 +58,7 @@ const ROUTES: Route<[RequestContext, Dependencies]>[] = [
   ['ALL', /^\/+(c=[^/]*|by_id|users|collections)(\/.*)?$/s, downloads],
 
   // keepstore's routes (docs/protocol/blocks.md#routes) and keepproxy's POST.
-  ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(volumesOr(proxyGet, vary(getBlock)))],
+  ['GET HEAD', new RegExp(`^//?${HASH}.*$`, 's'), block(counted(volumesOr(proxyGet, vary(getBlock))))],
   ['PUT', new RegExp(`^/${HASH}.*$`, 's'), block(volumesOr(proxyPut, putBlock))],
   ['POST', /^\/$/, block(volumesOr(proxyPost, postBlock))],
   ['POST', new RegExp(`^/${HASH}.*$`, 's'), block(override('TOUCH', touch))],
@@ -86,6 +86,20 @@ const dispatch = createRouteTable(ROUTES);
 
 /** Answers a request. Errors become answers here: nothing is thrown. */
 export async function route(context: RequestContext, deps: Dependencies): Promise<Response> {
+  const { limits } = deps;
+  if (limits === null) return routeAdmitted(context, deps);
+  try {
+    context.admission = await limits.admit(context);
+  } catch (error) {
+    context.refusal = error;
+  }
+  const response = await routeAdmitted(context, deps);
+  if (context.hadWrongToken || isKeepError(context.error, 'unauthorized'))
+    context.waitUntil(limits.noteWrongToken(context));
+  return response;
+}
+
+async function routeAdmitted(context: RequestContext, deps: Dependencies): Promise<Response> {
   // Ahead of all others: a portable data hash as a bucket looks like a block.
   if (deps.s3 !== null && isS3(context, deps.s3.s3)) return s3(context, deps.s3);
   // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
@@ -126,7 +140,7 @@ function serviceOf(context: RequestContext, deps: Dependencies): CallService {
   return (token, path) => {
     const headers = { Authorization: `Bearer ${token}`, 'X-Request-Id': context.requestId, Host: context.url.host };
     const request = new Request(new URL(path, context.url), { headers });
-    return route(createContext(request, context.waitUntil), deps);
+    return routeAdmitted(createContext(request, context.waitUntil), deps);
   };
 }
 
@@ -157,7 +171,39 @@ function plain(handler: Handler): Handler {
 
 /** A block service's route: errors as text, CORS headers on every answer. */
 function block(handler: Handler): Handler {
-  return async (context, deps) => withHeaders(await attempt(handler, context, deps), BLOCK_CORS);
+  return async (context, deps) => withHeaders(await attempt(handler, context, deps, forKeepClients), BLOCK_CORS);
+}
+
+/** Keep's clients ask again after a 503, and give up at a 429. */
+function forKeepClients(error: unknown): Response {
+  if (!isKeepError(error, 'too_many_requests')) return textError(error);
+  return textError(new KeepError('slow_down', { message: error.message, headers: error.headers }));
+}
+
+/** A block for a reader without an account is part of what may go out in a day. */
+function counted(handler: Handler): Handler {
+  return async (context, deps) => {
+    const { egress } = deps;
+    if (egress === null || context.method !== 'GET' || !(await isAnonymous(context, deps)))
+      return handler(context, deps);
+    await egress.spend(0);
+    const response = await handler(context, deps);
+    if (response.status !== 200) return response;
+    try {
+      await egress.spend(Number(response.headers.get('Content-Length') ?? 0));
+      return response;
+    } catch (error) {
+      await response.body?.cancel();
+      throw error;
+    }
+  };
+}
+
+/** Signatures are made for one token, so that a wrong one opens nothing unless they are off. */
+async function isAnonymous({ tokens, signal }: RequestContext, deps: Dependencies): Promise<boolean> {
+  const [token = ''] = tokens;
+  if (token === '' || deps.isPublicToken(token)) return true;
+  return !deps.config.blobSigning && (await deps.authority.identify(token, signal).catch(() => null)) === null;
 }
 
 /** A download address: errors as text, readable by scripts of any site that brings its own token. */
@@ -167,11 +213,20 @@ async function downloads(context: RequestContext, deps: Dependencies): Promise<R
     if (deps.downloads === null) throw new KeepError('not_configured');
     return download(context, deps.downloads);
   };
-  const response = withHeaders(await attempt(handle, context, deps), DOWNLOAD_CORS);
+  const response = withHeaders(await attempt(handle, context, deps, forReader(context, deps)), DOWNLOAD_CORS);
   // An address may hold a token, which no other site is told.
   if (!response.headers.has('Referrer-Policy')) response.headers.set('Referrer-Policy', 'no-referrer');
   if (isOwnPagesOnly(context)) response.headers.set('Cross-Origin-Resource-Policy', 'same-origin');
   return response;
+}
+
+/** Who is held back while they look around in a browser gets a page. */
+function forReader(context: RequestContext, deps: Dependencies): (error: unknown) => Response | Promise<Response> {
+  const { headers } = context.request;
+  const isPage = context.method === 'GET' && (headers.get('Accept') ?? '').includes('text/html');
+  if (!isPage || !isHome(headers.get('Host') ?? '', deps.workspace.settings)) return textError;
+  return (error) =>
+    isKeepError(error, 'too_many_requests') ? errorPage(context, deps.workspace, error) : textError(error);
 }
 
 /**
@@ -206,7 +261,8 @@ function volumesOr(
 
 /** On errors too, as in keepstore. */
 function vary(handler: Handler): Handler {
-  return async (context, deps) => withHeaders(await attempt(handler, context, deps), { Vary: 'X-Keep-Signature' });
+  return async (context, deps) =>
+    withHeaders(await attempt(handler, context, deps, forKeepClients), { Vary: 'X-Keep-Signature' });
 }
 
 /** A method that the runtime refuses, asked for through POST. */
@@ -217,12 +273,18 @@ function override(method: string, handler: Handler): Handler {
   };
 }
 
-async function attempt(handler: Handler, context: RequestContext, deps: Dependencies): Promise<Response> {
+async function attempt(
+  handler: Handler,
+  context: RequestContext,
+  deps: Dependencies,
+  answerOf: (error: unknown) => Response | Promise<Response> = textError,
+): Promise<Response> {
   try {
+    requireAdmitted(context);
     return await handler(context, deps);
   } catch (error) {
     context.error = error;
-    return textError(await shownTo(context, deps, error));
+    return answerOf(await shownTo(context, deps, error));
   }
 }
 

@@ -4,6 +4,7 @@ import type { VolumeConfig } from '../storage/volume-config.ts';
 import type { Webhook } from '../webhooks/webhook.ts';
 import { conflicts } from './conflicts.ts';
 import { parseGateways } from './gateways.ts';
+import { unboundLimits } from './limits.ts';
 import { type OidcSettings, parseOidc } from './oidc.ts';
 import { parseRemoteClusters, type RemoteCluster } from './remote-clusters.ts';
 import { StorageClasses, Vars, WebdavPermission } from './settings.ts';
@@ -70,6 +71,8 @@ export interface Config {
   webhooks: Webhook[];
   /** WEBHOOK_SECRET; null without webhooks. */
   webhookSecret: string | null;
+  /** ANONYMOUS_EGRESS_PER_DAY: bytes of files and blocks for readers without an account; null: no cap. */
+  anonymousEgressPerDay: number | null;
   /** The OpenID provider that people sign in with; null when there is none. */
   oidc: OidcSettings | null;
   /** A transfer from or to another Keep service that stays below 32,768 bytes/s this long is broken off. */
@@ -131,6 +134,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
   const remoteClusters = parseRemoteClusters(table(env, 'REMOTE_CLUSTERS', problems), problems);
   const webhooks = parseWebhooks(table(env, 'WEBHOOKS', problems), env, problems);
   const oidc = parseOidc(env, problems);
+  problems.push(...unboundLimits(env));
   problems.push(...conflicts(volumes, gateways, classes.success ? classes.output : {}));
   if (!vars.success || !classes.success || !permission.success || problems.length > 0) return { ok: false, problems };
   const o = vars.output;
@@ -202,6 +206,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     remoteClusters,
     webhooks,
     oidc,
+    anonymousEgressPerDay: o.ANONYMOUS_EGRESS_PER_DAY,
     webhookSecret: o.WEBHOOK_SECRET ?? null,
     transferWindowSeconds: o.TRANSFER_WINDOW,
     keepHintUrl: o.KEEP_HINT_URL,

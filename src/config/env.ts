@@ -18,6 +18,11 @@ export interface Env {
   COLLECTION?: DurableObjectNamespace;
   /** Figures of all isolates; those of the one that answers where it is missing. */
   FIGURES?: DurableObjectNamespace;
+  /** Requests of one token, of one address, without a token of one address, and with wrong tokens of one address. */
+  LIMIT_TOKENS?: RateLimit;
+  LIMIT_ADDRESSES?: RateLimit;
+  LIMIT_ANONYMOUS?: RateLimit;
+  LIMIT_WRONG_TOKENS?: RateLimit;
   /** Events on their way to WEBHOOKS. */
   WEBHOOK_QUEUE?: DurableObjectNamespace;
   /** The map of gateways, in shards. */

@@ -38,6 +38,21 @@ export const count = (fallback: number) =>
     ),
     fallback,
   );
+const UNITS: Record<string, number> = { '': 1, K: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15 };
+/** Bytes, `500G` or `1TB`; null when it is not set. */
+export const byteCount = v.optional(
+  v.pipe(
+    v.union(
+      [v.number(), v.pipe(v.string(), v.regex(/^(?:\d+(?:\.\d+)?\s*[KMGTP]?B?)?$/i))],
+      'write bytes such as "500GB" or "2T"',
+    ),
+    v.transform((value) => {
+      const [, number = '', unit = ''] = /^([\d.]+)\s*([KMGTP]?)/i.exec(String(value)) ?? [];
+      return number === '' ? null : Math.round(Number(number) * (UNITS[unit.toUpperCase()] ?? 1));
+    }),
+  ),
+  '',
+);
 export const share = (fallback: number) =>
   v.optional(
     v.pipe(

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { hostList, origin, ownHosts } from './addresses.ts';
-import { count, duration, flag, secret, share } from './kinds.ts';
+import { byteCount, count, duration, flag, secret, share } from './kinds.ts';
 
 /** Vars and secrets that are a line of text each; tables are read by files of their own. */
 export const Vars = v.object({
@@ -84,6 +84,7 @@ export const Vars = v.object({
   WEBDAV_DOWNLOAD: origin,
   WORKBENCH2: origin,
   TRUST_ALL_CONTENT: flag(false),
+  ANONYMOUS_EGRESS_PER_DAY: byteCount,
   ANONYMOUS_USER_TOKEN: v.optional(v.string(), ''),
   WEBDAV_CACHE_TTL: duration('5s'),
   READ_STALENESS: duration('0s'),

@@ -94,6 +94,7 @@ async function openFirst(part: LazyPart, signal: AbortSignal): Promise<OpenPart>
     return await part.open(signal);
   } catch (cause) {
     if (!isKeepError(cause) || cause.status >= 500 || cause.code === 'client_gone') throw cause;
+    if (cause.code === 'too_many_requests') throw cause;
     throw new KeepError('bad_gateway', { message: 'the data of this file cannot be read', cause });
   }
 }

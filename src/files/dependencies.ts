@@ -56,9 +56,14 @@ export interface FileDependencies {
   /**
    * A range of a block, verified or vouched for. The caller's token has been proved to open a collection that
    * the block is in.
-   * @throws KeepError not_found, corrupt, unavailable, bad_gateway
+   * @throws KeepError not_found, corrupt, unavailable, bad_gateway; too_many_requests as requireEgress
    */
   openBlock(block: WantedBlock, range: ByteRange, caller: Caller): Promise<Pipeable>;
+  /**
+   * For answers that begin with something else than a block: what openBlock would refuse later breaks them off.
+   * @throws KeepError too_many_requests when no more may go out today to readers without an account, and the token is theirs
+   */
+  requireEgress(token: string): Promise<void>;
   /** False when the token has been revoked or its user deactivated. True when that cannot be found out now. */
   isAccepted(token: string): Promise<boolean>;
   /** As in OpenerDependencies: how many changes of a collection were made through this service. */

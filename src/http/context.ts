@@ -1,6 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { decodeUriName } from '../keep/manifest/uri-names.ts';
 import { requestTokens } from '../keep/token.ts';
+import type { Admission } from './admission.ts';
 
 /** Arvados' own have 24; ids of proxies and tracing systems stay below this. */
 const MAX_REQUEST_ID_CHARS = 256;
@@ -26,10 +27,21 @@ export interface RequestContext {
   log: Record<string, string | number | boolean>;
   /** What went wrong, for the log only. */
   error?: unknown;
+  /** Why the request is not admitted: its surface throws it, and so gives it the shape of its errors. */
+  refusal?: unknown;
+  /** Where requests are limited: what may still refuse this one. */
+  admission?: Admission;
+  /** A token was tried that no authority knows. */
+  hadWrongToken?: boolean;
   /** Settles when all of the response's body is on its way, for bodies that are pumped rather than handed to the runtime. */
   bodyDone?: Promise<unknown>;
   /** Work that may outlive the response. */
   waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** Each surface begins with it. @throws what the request is refused for */
+export function requireAdmitted({ refusal }: RequestContext): void {
+  if (refusal !== undefined) throw refusal;
 }
 
 /** @throws KeepError bad_request when the path holds a malformed percent escape */

@@ -81,6 +81,10 @@ const FAMILIES: Record<string, Family> = {
     type: 'histogram',
     help: 'Time from the arrival of a request to the end of its answer, by what was asked and how it ended.',
   },
+  keep_edge_refused_requests_total: {
+    type: 'counter',
+    help: 'Requests that were refused because there were too many, by the limit they met.',
+  },
   keep_edge_repack_failures_total: {
     type: 'counter',
     help: 'Runs that should have packed small blocks of a collection and failed',

@@ -33,6 +33,7 @@ export const ERRORS = {
   range_not_satisfiable: { status: 416, message: 'range not satisfiable', expected: true },
   invalid_record: { status: 422, message: 'the record is not valid', expected: true },
   locked: { status: 423, message: 'locked', expected: true },
+  too_many_requests: { status: 429, message: 'too many requests', expected: true },
   client_gone: { status: 499, message: '', expected: true },
   internal: { status: 500, message: 'internal error', expected: false },
   unreadable_manifest: { status: 500, message: 'the manifest of this collection cannot be read', expected: false },
@@ -40,6 +41,8 @@ export const ERRORS = {
   corrupt: { status: 502, message: 'checksum mismatch in stored data', expected: false },
   bad_gateway: { status: 502, message: 'the upstream service failed', expected: false },
   unavailable: { status: 503, message: 'volume unavailable', expected: false },
+  /** Too many requests of a client that gives up at a 429, as Keep's do: docs/protocol/blocks.md#error-statuses. */
+  slow_down: { status: 503, message: 'too many requests', expected: true },
   not_configured: {
     status: 503,
     message: 'this service is not configured; its log says what is missing',

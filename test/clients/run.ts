@@ -42,7 +42,10 @@ const service = await serve({
   onLog: (line) => log.write(`${line}\n`),
 });
 await fillLake();
+/** Holds back clients that are fast: test_limits.py. */
+const limited = await startLimited();
 const code = await runTests();
+await limited.service.stop();
 await service.stop();
 if (code === 0) await rm(work, { recursive: true });
 else console.log(`The service's log is ${join(work, 'service.log')}`);
@@ -65,6 +68,22 @@ async function fillLake(): Promise<void> {
       await upload.complete(parts);
     }
   }
+}
+
+async function startLimited() {
+  const place = join(work, 'limited');
+  await mkdir(place);
+  const limitedService = await serve({
+    port: 0,
+    state: place,
+    devVars: false,
+    vars: { SYSTEM_ROOT_TOKEN: 'q'.repeat(40), BLOB_SIGNING_KEY: 's'.repeat(40), MANAGEMENT_TOKEN: 'n'.repeat(40) },
+    limiters: { LIMIT_TOKENS: { limit: 8, period: 10 } },
+    tls: await localCertificate(state),
+    onLog: (line) => log.write(`${line}\n`),
+  });
+  const { token } = await createFirstAdmin(place, limitedService.api);
+  return { service: limitedService, token: token ?? '' };
 }
 
 async function runTests(): Promise<number> {
@@ -91,6 +110,7 @@ async function runTests(): Promise<number> {
       NODE_EXTRA_CA_CERTS: join(state, 'https-cert.pem'),
       KEEP_EDGE_LAKE: JSON.stringify({ gateway: GATEWAY, objects: OBJECTS }),
       KEEP_EDGE_ADMIN_TOKEN: admin.token ?? '',
+      KEEP_EDGE_LIMITED: JSON.stringify({ url: limited.service.url, token: limited.token, management: 'n'.repeat(40) }),
     },
   });
   const [exit] = (await once(child, 'exit')) as [number | null];

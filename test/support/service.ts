@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
+import type { ServeOptions } from '../../dev/serve.ts';
 import type { ObjectVersion, ServiceCall, UploadedPart } from './service-process.ts';
 
 export interface ServiceOptions {
@@ -24,6 +25,8 @@ export interface ServiceOptions {
   configFile?: string;
   /** Serve https with this key and certificate (PEM). */
   tls?: { key: string; cert: string };
+  /** Rate limiters, as in dev/serve.ts. */
+  limiters?: ServeOptions['limiters'];
   /** Open the runtime's inspector. */
   inspect?: boolean;
 }
@@ -176,7 +179,7 @@ interface ServiceProcess {
 }
 
 async function startProcess(
-  { vars, port, state, env, configFile, r2, tls, inspect }: ServiceOptions & { state: string; port: number },
+  { vars, port, state, env, configFile, r2, tls, limiters, inspect }: ServiceOptions & { state: string; port: number },
   onLog: (line: LogLine) => void,
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'service-process.ts')], {
@@ -208,6 +211,7 @@ async function startProcess(
         ...(r2 === undefined ? {} : { r2Buckets: r2 }),
         ...(configFile === undefined ? {} : { configFile }),
         ...(tls === undefined ? {} : { tls }),
+        ...(limiters === undefined ? {} : { limiters }),
         ...(inspect === undefined ? {} : { inspect }),
       },
     })) as { url: string; workerdPid: number; inspectorUrl: string | null };

@@ -1,6 +1,6 @@
 import { requireAccount, requireUser } from '../../accounts/access.ts';
 import { lockedByClient } from '../../collections/commits.ts';
-import type { RequestContext } from '../../http/context.ts';
+import { type RequestContext, requireAdmitted } from '../../http/context.ts';
 import { requestText } from '../../http/request-chunks.ts';
 import { createRouteTable } from '../../http/route-table.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
@@ -170,6 +170,7 @@ export async function arvadosApi(context: RequestContext, { api }: ApiDependenci
 
 async function attempt(context: RequestContext, api: ApiDependencies['api']): Promise<Response> {
   try {
+    requireAdmitted(context);
     if (api === null)
       throw new KeepError('not_found', {
         message: 'Path not found: this service has neither a database (DB, MANIFESTS) nor an API_HOST',

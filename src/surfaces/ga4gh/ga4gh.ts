@@ -1,4 +1,4 @@
-import type { RequestContext } from '../../http/context.ts';
+import { type RequestContext, requireAdmitted } from '../../http/context.ts';
 import { createRouteTable, type PathParameters, type Route } from '../../http/route-table.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { VERSION } from '../../keep/version.ts';
@@ -93,6 +93,7 @@ async function attempt(
   onError: (error: unknown) => Response,
 ): Promise<Response> {
   try {
+    requireAdmitted(args[0]);
     return await handler(...args);
   } catch (error) {
     args[0].error = error;

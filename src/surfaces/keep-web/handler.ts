@@ -107,6 +107,7 @@ async function firstTarget({ context, deps, address }: Asked, tokens: string[], 
       else if (found !== null) return { ...search, target: found };
     } catch (error) {
       if (!isKeepError(error, 'unauthorized') && !isKeepError(error, 'no_token')) throw error;
+      if (token !== '') context.hadWrongToken = true;
     }
   }
   return search;
@@ -241,6 +242,7 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
     },
     slice: (range) => fileParts(tree, node, range, blockOpener(asked.context, asked.deps, target)),
   };
+  if (context.request.headers.get('Range')?.includes(',')) await asked.deps.requireEgress(target.token);
   const { response, done, range } = await contentResponse(context.request, context.signal, content);
   if (done !== null) logDownload(context, asked.deps, target, { path: place, files: 1, range, done });
   return asStored(response);
@@ -249,6 +251,7 @@ async function file(asked: Asked, target: TreeTarget): Promise<Response> {
 async function archive(asked: Asked, target: TreeTarget): Promise<Response> {
   const { context, deps, fields } = asked;
   const { tree, node, collection } = target;
+  await deps.requireEgress(target.token);
   const request = readArchiveRequest(fields);
   const files = await chooseFiles(tree, node, request.files);
   const book = await checksumBook(tree, collection.portableDataHash, deps.downloads.edgeCache);

@@ -1,8 +1,10 @@
 import { requireUser } from '../../accounts/access.ts';
 import type { Authority, User } from '../../accounts/account.ts';
 import type { Backups } from '../../backups/backups.ts';
+import type { AnonymousEgress } from '../../http/anonymous-egress.ts';
 import type { RequestContext } from '../../http/context.ts';
 import type { GatheredFigures } from '../../http/gathered-figures.ts';
+import type { RateLimits } from '../../http/rate-limits.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { isToken } from '../../keep/token.ts';
 import type { Search } from '../../search/search.ts';
@@ -19,6 +21,10 @@ export interface OperatorDependencies extends BalanceDependencies, AdoptionDepen
   db: D1Database | undefined;
   /** Null: FIGURES is not bound. */
   figures: GatheredFigures | null;
+  /** Null: no limiter is bound. */
+  limits: RateLimits | null;
+  /** Null: ANONYMOUS_EGRESS_PER_DAY is not set. */
+  egress: AnonymousEgress | null;
   /** Null: accounts and collections are not kept here. */
   backups: Backups | null;
   /** Null: collections are not kept here. */
@@ -65,6 +71,7 @@ function dispatch(
   if (subject === 'search' && context.method === 'POST') return searchAction(first, deps.search);
   if (subject === 'deployment' && (isGet || context.method === 'POST')) return deploymentFacts(!isGet, deps);
   if (subject === 'figures' && isGet) return figuresOf(deps);
+  if (subject === 'limits' && isGet) return limitsOf(deps);
   if (subject === 'backup' && (isGet || context.method === 'POST')) return backup(context.method, deps.backups);
   if (subject === 'restore' && context.method === 'POST') return restore(first, deps.backups);
   if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
@@ -89,4 +96,9 @@ async function figuresOf({ figures }: OperatorDependencies): Promise<Response> {
       message: 'figures are gathered by the Durable Object FIGURES: bind it in wrangler.toml',
     });
   return Response.json({ series: Object.fromEntries(await figures.read()) });
+}
+
+/** `GET limits`: which limits there are, and what went out today to readers without an account. */
+async function limitsOf({ limits, egress }: OperatorDependencies): Promise<Response> {
+  return Response.json({ limits: limits?.bound ?? [], anonymous_egress: egress === null ? null : await egress.read() });
 }

@@ -14,7 +14,7 @@ export async function authenticate(
 ): Promise<{ client: S3Client; signed: VerifiedSignature | null }> {
   const claimed = claimedSignature(context.request, context.now * 1000);
   if (claimed === null) return { client: await publicClient(context, deps), signed: null };
-  return clientOf(deps, claimed, (secret) => verifySignature(context.request, claimed, secret), context.signal);
+  return clientOf(context, deps, claimed, (secret) => verifySignature(context.request, claimed, secret));
 }
 
 /**
@@ -22,11 +22,12 @@ export async function authenticate(
  * @throws S3Error InvalidAccessKeyId, AccessDenied; what `verify` throws
  */
 export async function clientOf<Verified>(
+  context: RequestContext,
   deps: S3Dependencies,
   { kind, accessKey }: Pick<ClaimedSignature, 'kind' | 'accessKey'>,
   verify: (secret: string) => Verified,
-  signal: AbortSignal,
 ): Promise<{ client: S3Client; signed: Verified }> {
+  const { signal, admission } = context;
   const credential = await deps.keys.credential(accessKey, signal);
   if (credential === null) throw new S3Error('InvalidAccessKeyId');
   if (kind === 'query' && credential.carriesToken)
@@ -36,9 +37,12 @@ export async function clientOf<Verified>(
     );
   const { token } = credential;
   const attempt = attempted(() => verify(credential.secret));
+  await admission?.beforeLookUp(token);
   const account = await deps.authority.identify(token, signal);
+  context.hadWrongToken = account === null || !attempt.ok;
   if (account === null) throw new S3Error('InvalidAccessKeyId');
   if (!attempt.ok) throw attempt.error;
+  await admission?.countToken(token);
   if (account.user?.isActive === false)
     throw new S3Error('AccessDenied', 'the account of this access key is not active');
   return { client: { token, account, user: account.user }, signed: attempt.value };

@@ -122,6 +122,7 @@ export const S3_ERRORS = {
     message: 'The request signature does not match: check the secret key, and that no proxy changes the request',
     failure: 'forbidden',
   },
+  SlowDown: { status: 503, message: 'Please reduce your request rate.', failure: 'slow_down' },
   XAmzContentSHA256Mismatch: {
     status: 400,
     message: 'The body does not have the SHA-256 in x-amz-content-sha256',
@@ -158,6 +159,8 @@ const CODES: Partial<Record<ErrorCode, S3Code>> = {
   invalid_record: 'InvalidRequest',
   locked: 'OperationAborted',
   unavailable: 'ServiceUnavailable',
+  too_many_requests: 'SlowDown',
+  slow_down: 'SlowDown',
 };
 
 /** Code, status and message of anything thrown. */

@@ -1,4 +1,4 @@
-import { type RequestContext, rawPath } from '../../http/context.ts';
+import { type RequestContext, rawPath, requireAdmitted } from '../../http/context.ts';
 import { S3_CORS, s3Preflight } from '../../http/cors.ts';
 import { isFormBody, s3AddressOf } from './address.ts';
 import { authenticate } from './authenticate.ts';
@@ -30,6 +30,7 @@ async function attempt(context: RequestContext, deps: S3Dependencies): Promise<R
 }
 
 async function answer(context: RequestContext, deps: S3Dependencies): Promise<Response> {
+  requireAdmitted(context);
   const { request } = context;
   if (request.method === 'OPTIONS')
     return new Response(null, { headers: s3Preflight(request.headers.get('Access-Control-Request-Headers')) });

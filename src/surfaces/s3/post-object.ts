@@ -55,15 +55,10 @@ async function signerOf(context: RequestContext, deps: S3Dependencies, { fields 
     );
   const malformed = (why: string) => new S3Error('InvalidArgument', `the form ${why}`);
   const { accessKey, scope } = splitCredential(credential, amzDate, malformed);
-  const { client } = await clientOf(
-    deps,
-    { kind: 'query', accessKey },
-    (secret) => {
-      if (!equalInConstantTime(signature, signText(signingKeyOf(secret, scope), text)))
-        throw new S3Error('SignatureDoesNotMatch');
-    },
-    context.signal,
-  );
+  const { client } = await clientOf(context, deps, { kind: 'query', accessKey }, (secret) => {
+    if (!equalInConstantTime(signature, signText(signingKeyOf(secret, scope), text)))
+      throw new S3Error('SignatureDoesNotMatch');
+  });
   const policy = judgePolicy(text, new Map([...fields, ['bucket', bucket]]), context.now * 1000);
   if (client.user !== null) context.log.userUUID = client.user.uuid;
   return { client, policy };

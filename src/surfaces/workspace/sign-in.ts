@@ -60,8 +60,13 @@ export async function takeToken(context: RequestContext, deps: WorkspaceDependen
   const next = ownPath(form.get('next'));
   const account = token === '' ? null : await deps.identify(token, context.signal);
   if (account === null || account.user?.isActive === false || account.scopes.includes(ENTER_SCOPE))
-    return signInPage(context, deps, 'invalid', { next });
+    return invalid(context, deps, next);
   return signedIn(context, token, next, false);
+}
+
+function invalid(context: RequestContext, deps: WorkspaceDependencies, next: string): Response {
+  context.hadWrongToken = true;
+  return signInPage(context, deps, 'invalid', { next });
 }
 
 /** `POST /workspace/sign-out`: the cookie goes, and the token with it when a sign-in here made it. */
@@ -131,6 +136,7 @@ export function signedIn(context: RequestContext, token: string, next: string, m
 }
 
 function spent(context: RequestContext, deps: WorkspaceDependencies): Response {
+  context.hadWrongToken = true;
   const body = html`<h1>Sign in</h1>${problem('This link was used already, or has expired. Ask for a new one: npm start prints one, and an admin can make one.')}${signInForm(context, deps, '/')}`;
   return workspacePage(context, null, {
     title: 'Sign in',

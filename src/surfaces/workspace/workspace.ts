@@ -1,7 +1,7 @@
-import type { RequestContext } from '../../http/context.ts';
+import { type RequestContext, requireAdmitted } from '../../http/context.ts';
 import { failureOf } from '../../http/error-response.ts';
 import { createRouteTable } from '../../http/route-table.ts';
-import { KeepError } from '../../keep/errors.ts';
+import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { ASSETS_PATH } from '../../pages/html-page.ts';
 import { html } from '../../pages/markup.ts';
 import { ApiProblem } from './api.ts';
@@ -83,6 +83,7 @@ export async function workspace(
   service: CallService,
 ): Promise<Response> {
   try {
+    requireAdmitted(context);
     const response = await routes(context.method, context.path, context, deps, service);
     return (
       response ??
@@ -103,16 +104,19 @@ export async function errorPage(
 ): Promise<Response> {
   const { status, message } = error instanceof ApiProblem ? error : failureOf(error);
   if (status === 401) return signInPage(context, deps, null, { next: context.method === 'GET' ? null : '/' });
-  const visitor = await visitorOf(context, deps).catch(() => null);
+  // Who is held back is not looked up.
+  const visitor = status === 429 ? null : await visitorOf(context, deps).catch(() => null);
   const title = TITLES[status] ?? 'That did not work';
   const body = html`<h1>${title}</h1>${problem(message)}<p class="soft">Request ${context.requestId}</p><p><a href="/">To the start page</a></p>`;
-  return workspacePage(context, visitor, { title, body, status });
+  const headers = isKeepError(error) ? error.headers : {};
+  return workspacePage(context, visitor, { title, body, status, headers });
 }
 
 const TITLES: Record<number, string> = {
   403: 'Not permitted',
   404: 'Nothing here',
   409: 'It was changed meanwhile',
+  429: 'Too many requests',
   503: 'Not available now',
 };
 
