@@ -30,7 +30,7 @@ export function* fileParts(tree: FileTree, file: number, range: ByteRange, open:
     yield {
       length,
       open: (signal) => source.open(block, { offset, length }, signal),
-      segment: { source, block, offset },
+      segment: { source, block, offset, length },
     };
   }
 }

@@ -15,24 +15,31 @@ export interface RowQueueOptions<T> {
   /** Called for each row that is dropped. */
   onDropped?: () => void;
   sleep: (milliseconds: number) => Promise<void>;
+  /** Default: Unix milliseconds. */
+  now?: () => number;
 }
 
 /** Rows within this time share one statement. */
 const FLUSH_DELAY_MS = 200;
+/** A request that has not begun to write by then was cut off. */
+const CUT_OFF_MS = 1000;
 const POLL_MS = 20;
 const MAX_WAIT_MS = 5000;
 const RETRY_DELAYS_MS = [0, 500, 2000, 8000];
 
 /**
- * Each request that adds a row stays alive (`waitUntil`) until a flush after it is done, so an isolate that shuts down
- * in order has written everything; one that is killed loses what was added in the last fifth of a second, or since the
- * database has failed. A failed write puts its rows back.
+ * The first request that adds a row stays alive (`waitUntil`) until that is written, with all that others added
+ * meanwhile: a timer and a context for each of them would cost more than the rows. So an isolate that shuts down in order
+ * has written everything; one that is killed loses what was added in the last fifth of a second, or since the database
+ * has failed. If the one request is cut off, the next one that adds a row writes for it. A failed write puts its rows back.
  */
 export function createRowQueue<T>(options: RowQueueOptions<T>): RowQueue<T> {
-  const { write, rowsPerWrite, maxWaiting = Number.POSITIVE_INFINITY, onDropped, sleep } = options;
+  const { write, rowsPerWrite, maxWaiting = Number.POSITIVE_INFINITY, onDropped, sleep, now = Date.now } = options;
   let waiting: T[] = [];
   /** Statements under way, those of other requests included: a promise of another request cannot be awaited here. */
   let writing = 0;
+  /** Until then a request waits to write what is added. */
+  let awaitedUntil = 0;
 
   async function flush(): Promise<void> {
     await writeAll();
@@ -57,6 +64,7 @@ export function createRowQueue<T>(options: RowQueueOptions<T>): RowQueue<T> {
 
   async function flushSoon(): Promise<void> {
     await sleep(FLUSH_DELAY_MS);
+    awaitedUntil = 0;
     for (const [attempt, delay] of RETRY_DELAYS_MS.entries()) {
       await sleep(delay);
       try {
@@ -71,7 +79,9 @@ export function createRowQueue<T>(options: RowQueueOptions<T>): RowQueue<T> {
     add(row, waitUntil) {
       if (waiting.length < maxWaiting) waiting.push(row);
       else onDropped?.();
+      if (now() < awaitedUntil) return;
       // Also when it was dropped: the database may work again.
+      awaitedUntil = now() + CUT_OFF_MS;
       waitUntil(flushSoon());
     },
     flush,

@@ -18,8 +18,10 @@ export interface Segment {
   source: SegmentSource;
   /** The source's number for the block. */
   block: number;
-  /** In the block; the part has the length. */
+  /** In the block. */
   offset: number;
+  /** In the block: the part itself may be longer. */
+  length: number;
   /** What `open` does with the range: called instead of it with bytes that were read along with others. */
   through?: (bytes: OpenPart) => OpenPart | Promise<OpenPart>;
 }

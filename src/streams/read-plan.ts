@@ -47,7 +47,7 @@ export function newColumns(): SegmentColumns {
   return { source: null, blocks: [], offsets: [], lengths: [] };
 }
 
-export function addSegment(columns: SegmentColumns, { source, block, offset }: Segment, length: number): void {
+export function addSegment(columns: SegmentColumns, { source, block, offset, length }: Segment): void {
   columns.source = source;
   columns.blocks.push(block);
   columns.offsets.push(offset);

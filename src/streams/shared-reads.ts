@@ -46,8 +46,8 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
       const wait = turn();
       if (wait !== undefined) await wait;
       if (next.value instanceof Uint8Array || next.value.segment === undefined) continue;
-      addSegment(columns, next.value.segment, next.value.length);
-      bytes += next.value.length;
+      addSegment(columns, next.value.segment);
+      bytes += next.value.segment.length;
     }
     const used = [...reads].reduce((sum, read) => sum + read.heldBytes, 0);
     plan = planReads(columns, held.available() - used);
@@ -61,8 +61,8 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
     if (number >= planned + plan.count) await planNext();
     const read = shared[plan.readOf[number - planned] ?? -1];
     if (read === undefined || part.segment === undefined) return part.open(signal);
-    const { offset, through } = part.segment;
-    const bytes = await read.slice(offset, part.length, signal);
+    const { offset, length, through } = part.segment;
+    const bytes = await read.slice(offset, length, signal);
     if (read.isSpent()) reads.delete(read);
     return through === undefined ? bytes : through(bytes);
   }

@@ -1,16 +1,16 @@
 import type { ByteRange } from '../byte-range.ts';
-import { joinBytes } from '../join-bytes.ts';
-import type { Part } from '../part.ts';
+import type { LazyPart, OpenPart, Part, Segment } from '../part.ts';
 import {
-  descriptor,
   descriptorLength,
-  directoryHeader,
   directoryHeaderLength,
   type EntrySize,
   end,
   endLength,
-  localHeader,
   localHeaderLength,
+  putDescriptor,
+  putDirectoryHeader,
+  putLocalHeader,
+  recordWriter,
   sizeOfEntry,
   type ZipEntry,
 } from './format.ts';
@@ -29,8 +29,20 @@ export interface ZipFiles {
   slice(entry: number, range: ByteRange): Iterable<Part>;
   /** CRC-32 of the whole file: asked when its data has been sent, or was left out because a reader resumes. */
   checksum(entry: number, signal: AbortSignal): Promise<number>;
-  /** Called before the checksums of all files from this one on are asked for, one after another. */
-  prepare?(entry: number, signal: AbortSignal): Promise<void>;
+  /** CRC-32s of the files from `first` to before `end`, whether or not they have been sent. */
+  checksums(first: number, end: number, signal: AbortSignal): Promise<Uint32Array>;
+  /** Files from `first` on, at most `most`, whose data lies one behind the other; null where it does not. */
+  row?(first: number, most: number): FileRow | null;
+}
+
+/** Small files that are read, checked and sent together. */
+export interface FileRow {
+  /** How many files: two or more. */
+  count: number;
+  /** Where the data of all of them lies. */
+  segment: Segment;
+  /** The data of all of them, out of the opened segment, and the CRC-32 of each. */
+  read(opened: OpenPart): Promise<{ data: Uint8Array; crcs: Uint32Array }>;
 }
 
 export interface ZipArchive {
@@ -42,11 +54,19 @@ export interface ZipArchive {
 
 /** Entries whose places are computed, and whose records of the central directory are made, together. */
 const BATCH = 128;
+/** Bytes of the archive that files in a row make together: one write and one wait for hundreds of small files. */
+const ROW_BYTES = 64 * 1024;
 
 /** One range of the archive that is made in one go. */
 interface Section {
   length: number;
   parts(range: ByteRange): Iterable<Part>;
+}
+
+/** A section and the place where it starts. */
+interface PlacedSection {
+  start: number;
+  section: Section;
 }
 
 /** Lays out an archive of `entries` in their order. @param comment plain text, at most 65,535 bytes in UTF-8 */
@@ -78,37 +98,102 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
 
   function* entrySections(i: number, size: number): Iterable<Section> {
     const nameless = { nameBytes: sizeOf(i).nameBytes, size };
-    yield fixed(localHeaderLength(nameless), async () => localHeader(entryAt(i)));
+    const headerLength = localHeaderLength(nameless);
+    yield fixed(headerLength, async () => {
+      const w = recordWriter(headerLength);
+      putLocalHeader(w, entryAt(i));
+      return w.done();
+    });
     yield { length: size, parts: (range) => files.slice(i, range) };
-    yield fixed(descriptorLength(nameless), async (signal) => descriptor({ size }, await files.checksum(i, signal)));
+    const length = descriptorLength(nameless);
+    yield fixed(length, async (signal) => {
+      const w = recordWriter(length);
+      putDescriptor(w, nameless, await files.checksum(i, signal));
+      return w.done();
+    });
+  }
+  function* entriesFrom(first: number, endEntry: number, begin: number): Iterable<PlacedSection> {
+    let start = begin;
+    for (let i = first; i < endEntry; i++) {
+      for (const section of entrySections(i, sizeOf(i).size)) {
+        yield { start, section };
+        start += section.length;
+      }
+    }
+  }
+  /** How many entries from `first` on fit into ROW_BYTES. */
+  function countOfSmall(first: number): number {
+    let i = first;
+    for (let bytes = 0; i < entries.length; i++) {
+      bytes += dataLength(sizeOf(i));
+      if (bytes > ROW_BYTES) break;
+    }
+    return i - first;
+  }
+  /** Entries whose data is read at once; asked for in part, each is made by itself. */
+  function rowSection(first: number, row: FileRow): Section {
+    let length = 0;
+    for (let i = first; i < first + row.count; i++) length += dataLength(sizeOf(i));
+    const make = async (opened: OpenPart) => {
+      const { data, crcs } = await row.read(opened);
+      const w = recordWriter(length);
+      for (let i = 0, at = 0; i < row.count; i++) {
+        const entry = entryAt(first + i);
+        putLocalHeader(w, entry);
+        w.bytes(data.subarray(at, at + entry.size));
+        putDescriptor(w, entry, crcs[i] ?? 0);
+        at += entry.size;
+      }
+      return w.done();
+    };
+    const { segment, count } = row;
+    const part: LazyPart = {
+      length,
+      open: async (signal) => make(await segment.source.open(segment.block, segment, signal)),
+      segment: { ...segment, through: make },
+    };
+    return {
+      length,
+      parts: (range) => (range.length === length ? [part] : clipped(entriesFrom(first, first + count, 0), range)),
+    };
   }
   function batchSection(batch: number): Section {
     const length = (recordStarts[batch + 1] ?? 0) - (recordStarts[batch] ?? 0);
     return fixed(length, async (signal) => {
-      const records: Uint8Array[] = [];
+      const [first, endEntry] = [batch * BATCH, Math.min(entries.length, (batch + 1) * BATCH)];
+      const crcs = await files.checksums(first, endEntry, signal);
+      const w = recordWriter(length);
       let start = dataStarts[batch] ?? 0;
-      for (let i = batch * BATCH; i < Math.min(entries.length, (batch + 1) * BATCH); i++) {
-        await files.prepare?.(i, signal);
+      for (let i = first; i < endEntry; i++) {
         const entry = entryAt(i);
-        records.push(directoryHeader(entry, start, await files.checksum(i, signal)));
+        putDirectoryHeader(w, entry, start, crcs[i - first] ?? 0);
         start += dataLength(sizeOfEntry(entry));
       }
-      return joinBytes(records, length);
+      return w.done();
     });
   }
-  /** All sections from the one that holds `offset` on, each with the place where it starts. */
-  function* sectionsFrom(offset: number): Iterable<{ start: number; section: Section }> {
+  /** All sections from the one that holds `offset` on. */
+  function* sectionsFrom(offset: number): Iterable<PlacedSection> {
     const batch = lastNotAfter(dataStarts, offset);
     let start = dataStarts[batch] ?? 0;
-    for (let i = batch * BATCH; i < entries.length; i++) {
-      const size = sizeOf(i);
-      if (start + dataLength(size) <= offset) {
-        start += dataLength(size);
+    for (let i = batch * BATCH; i < entries.length; ) {
+      const length = dataLength(sizeOf(i));
+      if (start + length <= offset) {
+        start += length;
+        i++;
         continue;
       }
-      for (const section of entrySections(i, size.size)) {
+      const small = files.row === undefined || length > ROW_BYTES ? 0 : countOfSmall(i);
+      const row = small > 1 ? files.row?.(i, small) : null;
+      if (row) {
+        const section = rowSection(i, row);
         yield { start, section };
         start += section.length;
+        i += row.count;
+      } else {
+        yield* entriesFrom(i, i + 1, start);
+        start += length;
+        i++;
       }
     }
     for (let b = lastNotAfter(recordStarts, offset - directory.start); b < batches; b++)
@@ -117,16 +202,19 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
     const endSection = fixed(endLength(directory, commentBytes), async () => end(directory, commentBytes));
     yield { start: endStart, section: endSection };
   }
-  function* slice({ offset, length }: ByteRange): Iterable<Part> {
-    const stop = offset + length;
-    for (const { start, section } of sectionsFrom(offset)) {
-      if (start >= stop) return;
-      const from = Math.max(offset - start, 0);
-      const to = Math.min(stop - start, section.length);
-      if (to > from) yield* section.parts({ offset: from, length: to - from });
-    }
-  }
+  const slice = (range: ByteRange) => clipped(sectionsFrom(range.offset), range);
   return { length: directory.start + directory.length + endLength(directory, commentBytes), slice };
+}
+
+/** The parts of the sections within a range. */
+function* clipped(sections: Iterable<PlacedSection>, { offset, length }: ByteRange): Iterable<Part> {
+  const stop = offset + length;
+  for (const { start, section } of sections) {
+    if (start >= stop) return;
+    const from = Math.max(offset - start, 0);
+    const to = Math.min(stop - start, section.length);
+    if (to > from) yield* section.parts({ offset: from, length: to - from });
+  }
 }
 
 /** A section whose bytes are made when its turn comes. */

@@ -54,9 +54,8 @@ export function localHeaderLength(entry: EntrySize): number {
   return LOCAL_HEADER + entry.nameBytes + (isLarge(entry) ? LOCAL_ZIP64_EXTRA : 0);
 }
 
-export function localHeader(entry: ZipEntry): Uint8Array {
+export function putLocalHeader(w: RecordWriter, entry: ZipEntry): void {
   const large = isLarge(entry);
-  const w = writer(localHeaderLength(sizeOfEntry(entry)));
   w.u32(0x04034b50);
   w.u16(large ? VERSION_ZIP64 : VERSION_STORED);
   w.u16(flagsOf(entry));
@@ -75,21 +74,18 @@ export function localHeader(entry: ZipEntry): Uint8Array {
     w.u64(entry.size);
     w.u64(entry.size);
   }
-  return w.done();
 }
 
 export function descriptorLength(entry: { size: number }): number {
   return isLarge(entry) ? 24 : 16;
 }
 
-export function descriptor(entry: { size: number }, crc: number): Uint8Array {
-  const w = writer(descriptorLength(entry));
+export function putDescriptor(w: RecordWriter, entry: { size: number }, crc: number): void {
   w.u32(0x08074b50);
   w.u32(crc);
   const size = isLarge(entry) ? w.u64 : w.u32;
   size(entry.size);
   size(entry.size);
-  return w.done();
 }
 
 /** @param start where the entry's local header begins in the archive */
@@ -102,11 +98,10 @@ function directoryExtraLength(entry: { size: number }, start: number): number {
   return length === 0 ? 0 : 4 + length;
 }
 
-export function directoryHeader(entry: ZipEntry, start: number, crc: number): Uint8Array {
+export function putDirectoryHeader(w: RecordWriter, entry: ZipEntry, start: number, crc: number): void {
   const large = isLarge(entry);
   const far = start >= MAX_32;
   const extra = directoryExtraLength(entry, start);
-  const w = writer(directoryHeaderLength(sizeOfEntry(entry), start));
   w.u32(0x02014b50);
   w.u16(MADE_BY);
   w.u16(large || far ? VERSION_ZIP64 : VERSION_STORED);
@@ -134,7 +129,6 @@ export function directoryHeader(entry: ZipEntry, start: number, crc: number): Ui
     }
     if (far) w.u64(start);
   }
-  return w.done();
 }
 
 /** Where the central directory lies: what the end of an archive says. */
@@ -154,7 +148,7 @@ export function endLength(directory: Directory, comment: Uint8Array): number {
 /** @param comment at most 65,535 bytes */
 export function end(directory: Directory, comment: Uint8Array): Uint8Array {
   const { entries, start, length } = directory;
-  const w = writer(endLength(directory, comment));
+  const w = recordWriter(endLength(directory, comment));
   if (needsZip64End(directory)) {
     w.u32(0x06064b50);
     w.u64(44);
@@ -183,8 +177,17 @@ export function end(directory: Directory, comment: Uint8Array): Uint8Array {
   return w.done();
 }
 
-/** Little-endian, front to back. */
-function writer(length: number) {
+/** Writes records little-endian, front to back. */
+export interface RecordWriter {
+  u16(value: number): void;
+  u32(value: number): void;
+  u64(value: number): void;
+  bytes(value: Uint8Array): void;
+  done(): Uint8Array;
+}
+
+/** @param length of all that will be written, in bytes */
+export function recordWriter(length: number): RecordWriter {
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
   let at = 0;

@@ -1,9 +1,10 @@
-import { type FileTree, fileSegments, nodeSize } from '../../collections/file-tree.ts';
+import { type BlockSegment, type FileTree, fileSegments, nodeSize, onlySegment } from '../../collections/file-tree.ts';
 import { blockSource, type OpenBlock } from '../../files/file-parts.ts';
 import type { ByteRange } from '../../streams/byte-range.ts';
 import type { LazyPart, OpenPart, Pipeable } from '../../streams/part.ts';
-import type { ZipFiles } from '../../streams/zip/archive.ts';
-import { combineCrc32 } from '../../streams/zip/crc32.ts';
+import { segmentReader } from '../../streams/segment-reader.ts';
+import type { FileRow, ZipFiles } from '../../streams/zip/archive.ts';
+import { combineCrc32, crc32 } from '../../streams/zip/crc32.ts';
 import { crc32OfBytes, tapCrc32 } from '../../streams/zip/crc32-stream.ts';
 import type { ChecksumBook } from './checksum-book.ts';
 import { computeChecksums } from './file-checksums.ts';
@@ -63,7 +64,7 @@ export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: Ope
       yield {
         length,
         open: async (signal) => through(await source.open(block, { offset, length }, signal)),
-        segment: { source, block, offset, through },
+        segment: { source, block, offset, length, through },
       };
     }
   }
@@ -79,8 +80,7 @@ export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: Ope
   }
 
   /** Many files at once, so that a block that they share is read once. */
-  async function prepare(first: number, signal: AbortSignal): Promise<void> {
-    if (book.file(nodeOf(first)) !== null || nodeSize(tree, nodeOf(first)) === 0) return;
+  async function computeFrom(first: number, signal: AbortSignal): Promise<void> {
     const missing: number[] = [];
     for (let entry = first, extents = 0; entry < nodes.length && extents < MAX_EXTENTS; entry++) {
       const node = nodeOf(entry);
@@ -91,7 +91,56 @@ export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: Ope
     await computeChecksums(tree, missing, source, book, signal);
   }
 
-  return { slice, checksum, prepare };
+  async function checksums(first: number, end: number, signal: AbortSignal): Promise<Uint32Array> {
+    const crcs = new Uint32Array(end - first);
+    for (let entry = first; entry < end; entry++) {
+      const node = nodeOf(entry);
+      if (nodeSize(tree, node) === 0) continue;
+      if (book.file(node) === null) await computeFrom(entry, signal);
+      crcs[entry - first] = book.file(node) ?? 0;
+    }
+    return crcs;
+  }
+
+  function row(first: number, most: number): FileRow | null {
+    let place: BlockSegment | null = null;
+    let count = 0;
+    for (; count < most; count++) {
+      const node = nodeOf(first + count);
+      if (nodeSize(tree, node) === 0) continue;
+      const next = onlySegment(tree, node);
+      if (next === null) break;
+      if (place === null) place = next;
+      else if (next.block === place.block && next.offset === place.offset + place.length) place.length += next.length;
+      else break;
+    }
+    if (place === null || count < 2) return null;
+    const { block, offset, length } = place;
+    return {
+      count,
+      segment: { source, block, offset, length },
+      async read(opened) {
+        const data = opened instanceof Uint8Array ? opened : await segmentReader(opened, length).take(length);
+        return { data, crcs: checksumsOfRow(first, count, data) };
+      },
+    };
+  }
+
+  function checksumsOfRow(first: number, count: number, data: Uint8Array): Uint32Array {
+    const crcs = new Uint32Array(count);
+    for (let i = 0, at = 0; i < count; i++) {
+      const node = nodeOf(first + i);
+      const size = nodeSize(tree, node);
+      if (size === 0) continue;
+      const crc = book.file(node) ?? crc32(data.subarray(at, at + size));
+      book.noteFile(node, crc);
+      crcs[i] = crc;
+      at += size;
+    }
+    return crcs;
+  }
+
+  return { slice, checksum, checksums, row };
 }
 
 /** A body that notes its checksum, known or computed as it flows, once it has been sent. */

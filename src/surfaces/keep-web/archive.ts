@@ -84,6 +84,10 @@ function withFirst(bytes: Uint8Array, files: ZipFiles): ZipFiles {
     slice: (entry, range) =>
       entry === 0 ? [bytes.subarray(range.offset, range.offset + range.length)] : files.slice(entry - 1, range),
     checksum: async (entry, signal) => (entry === 0 ? crc32(bytes) : files.checksum(entry - 1, signal)),
-    prepare: async (entry, signal) => (entry === 0 ? undefined : files.prepare?.(entry - 1, signal)),
+    async checksums(first, end, signal) {
+      if (first > 0) return files.checksums(first - 1, end - 1, signal);
+      return Uint32Array.of(crc32(bytes), ...(await files.checksums(0, end - 1, signal)));
+    },
+    row: (first, most) => (first === 0 ? null : (files.row?.(first - 1, most) ?? null)),
   };
 }

@@ -40,7 +40,7 @@ function partsOf(source: SegmentSource, segments: (Segment | string)[]): () => I
       }
       const [block, offset, length] = segment;
       const open = (signal: AbortSignal) => source.open(block, { offset, length }, signal);
-      yield { length, open, segment: { source, block, offset } };
+      yield { length, open, segment: { source, block, offset, length } };
     }
   };
 }

@@ -22,6 +22,7 @@ function archiveOf(contents: [string, Uint8Array][], comment = '') {
   const files: ZipFiles = {
     slice: (i, { offset, length }) => [contents[i]![1].subarray(offset, offset + length)],
     checksum: async (i) => crc32(contents[i]![1]),
+    checksums: async (first, end) => Uint32Array.from(contents.slice(first, end), ([, bytes]) => crc32(bytes)),
   };
   return zipArchive(
     contents.map(([name, bytes]) => ({ name: utf8(name), size: bytes.byteLength })),
@@ -113,6 +114,10 @@ describe('an archive', () => {
         asked.push(`checksum ${i}`);
         return 0;
       },
+      checksums: async (first, end) => {
+        asked.push(`checksums ${first}-${end}`);
+        return new Uint32Array(end - first);
+      },
     };
     const archive = zipArchive(
       [1, 2, 3].map((i) => ({ name: utf8(`f${i}`), size: 100 })),
@@ -130,6 +135,7 @@ describe('an archive beyond the 32-bit forms', () => {
   const planOnly: ZipFiles = {
     slice: (_, range) => [{ length: range.length, open: () => Promise.reject(new Error('not read')) }],
     checksum: async () => 0x12345678,
+    checksums: async (first, end) => new Uint32Array(end - first).fill(0x12345678),
   };
   const read = async (archive: ReturnType<typeof zipArchive>, offset: number, length: number) =>
     collect(archive.slice({ offset, length }));

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type FileTree, findNode } from '../../../../src/collections/file-tree.ts';
+import { type FileTree, findNode, nodeName, nodeSize } from '../../../../src/collections/file-tree.ts';
 import { buildFileTree } from '../../../../src/collections/file-tree-builder.ts';
 import type { OpenBlock } from '../../../../src/files/file-parts.ts';
 import { md5Hex } from '../../../../src/keep/md5.ts';
 import { concatenate } from '../../../../src/streams/concat.ts';
+import { shareReads } from '../../../../src/streams/shared-reads.ts';
 import { zipArchive } from '../../../../src/streams/zip/archive.ts';
 import { crc32 } from '../../../../src/streams/zip/crc32.ts';
 import { archiveFiles } from '../../../../src/surfaces/keep-web/archive-files.ts';
@@ -66,6 +67,70 @@ describe('the files of an archive', () => {
     resumed.reads.length = 0;
     expect(await resumed.read(offset)).toEqual(whole.slice(offset));
     expect(resumed.reads).toEqual(['1:5+5', '2:13+3', '2:17+3']);
+  });
+
+  test('that lie one behind the other in a block are sent by one read, and any range of them is the same', async () => {
+    const text = Array.from({ length: 300 }, (_, i) => `content of file ${i}`).join('');
+    const files = Array.from({ length: 300 }, (_, i) => ({
+      name: `f${String(i).padStart(3, '0')}`,
+      text: `content of file ${i}`,
+    }));
+    let at = 0;
+    const segments = files.map(({ name, text: own }) => {
+      at += own.length;
+      return `${at - own.length}:${own.length}:${name}`;
+    });
+    const { tree } = await buildFileTree([
+      utf8(
+        `. ${md5Hex(text)}+${text.length} ${segments.slice(0, 100).join(' ')} 0:0:f100a ${segments.slice(100).join(' ')}\n`,
+      ),
+    ]);
+    const reads: string[] = [];
+    const open: OpenBlock = async (_block, { offset, length }) => {
+      reads.push(`${offset}+${length}`);
+      return new Response(text.slice(offset, offset + length)).body as ReadableStream<Uint8Array>;
+    };
+    const nodes = [...files.map(({ name }) => name), 'f100a'].sort().map((name) => findNode(tree, name) ?? -1);
+    const entries = nodes.map((node) => ({ name: utf8(nodeName(tree, node)), size: nodeSize(tree, node) }));
+    const archive = zipArchive(
+      entries,
+      '',
+      archiveFiles(
+        tree,
+        nodes,
+        open,
+        createBook(tree, null, async () => {}),
+      ),
+    );
+    const read = async (offset: number, length: number) => {
+      const parts = shareReads(() => archive.slice({ offset, length })).parts;
+      return new Uint8Array(await new Response(concatenate(parts, length, never).body).arrayBuffer());
+    };
+    const parts = [...archive.slice({ offset: 0, length: archive.length })];
+    // One part for all files; the directory's are for 128 files each.
+    expect(parts.length).toBe(1 + 3 + 1);
+    const whole = await read(0, archive.length);
+    expect(reads).toEqual([`0+${text.length}`]);
+    const alone = zipArchive(entries, '', {
+      ...archiveFiles(
+        tree,
+        nodes,
+        open,
+        createBook(tree, null, async () => {}),
+      ),
+      row: () => null,
+    });
+    const plain = await new Response(
+      concatenate(alone.slice({ offset: 0, length: archive.length }), archive.length, never).body,
+    ).arrayBuffer();
+    expect(whole).toEqual(new Uint8Array(plain));
+    for (const [offset, length] of [
+      [1, 100],
+      [5000, 9000],
+      [29, archive.length - 29],
+      [0, 12_345],
+    ] as const)
+      expect(await read(offset, length)).toEqual(whole.slice(offset, offset + length));
   });
 
   test('keep their checksums for other isolates', async () => {
