@@ -1,8 +1,10 @@
+import { createHash, createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createUser, type TestUser } from '../support/api.ts';
 import { cliFor } from '../support/cli.ts';
 import { createCollection } from '../support/collections.ts';
 import { md5, request } from '../support/keep.ts';
+import { rawRequest } from '../support/raw-http.ts';
 import { type KeyPair, type S3Answer, type S3Request, s3Keys, s3Request, signS3 } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
@@ -14,7 +16,7 @@ let keys: KeyPair;
 let uuid: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ vars: { S3_ENDPOINT: 'http://s3.localhost' } });
   ann = await createUser(service, 'ann');
   keys = await s3Keys(service, ann.token);
   ({ uuid } = await createCollection(service, '', { owner_uuid: ann.uuid, name: 'lab-data' }));
@@ -114,6 +116,114 @@ describe('a signature', () => {
   });
 });
 
+describe('a request without a body', () => {
+  test.each([
+    ['GET', ''],
+    ['HEAD', ''],
+    ['DELETE', '/never'],
+    ['PUT', '/lab-data'],
+  ])('%s%s with the SHA-256 of one is refused, as on AWS', async (method, key) => {
+    const at = method === 'PUT' ? key : `/${uuid}${key}`;
+    const hash = (of: string) => ({ 'x-amz-content-sha256': createHash('sha256').update(of).digest('hex') });
+    expect((await s3(at, { method, headers: hash('') })).status).toBeLessThan(300);
+    const wrong = await s3(at, { method, headers: hash('body') });
+    expect([wrong.status, wrong.code]).toEqual([400, method === 'HEAD' ? '' : 'XAmzContentSHA256Mismatch']);
+  });
+});
+
+describe('a host of S3_ENDPOINT', () => {
+  /** Over a socket: clients of the runtime would set the Host header themselves. */
+  async function at(
+    host: string,
+    path: string,
+    { method = 'GET', body, ...options }: S3Request = {},
+  ): Promise<{ status: number; text: string; headers: Record<string, string> }> {
+    const signed = await signS3(`http://${host}${path}`, {
+      keys,
+      method,
+      ...(body === undefined ? {} : { body }),
+      ...options,
+    });
+    const { pathname, search } = new URL(signed.url);
+    const answer = await rawRequest(service.url, {
+      method,
+      path: `${pathname}${search}`,
+      headers: { ...signed.headers, host },
+      ...(body === undefined ? {} : { body: Buffer.from(body) }),
+    });
+    return { status: answer.status, text: answer.body.toString(), headers: answer.headers };
+  }
+
+  test.each([
+    ['a name in the home', () => 'lab-data'],
+    ['a UUID', () => uuid],
+  ])('is a bucket under %s: put, read, listed and deleted, signed in the header and in the query', async (_, name) => {
+    const host = `${name()}.s3.localhost`;
+    expect((await at(host, '/dir/k%20%2B.txt', { method: 'PUT', body: 'by host' })).status).toBe(200);
+    expect((await at(host, '/dir/k%20%2B.txt')).text).toBe('by host');
+    expect((await at(host, '/dir/k%20%2B.txt', { presign: true })).text).toBe('by host');
+    expect((await at('s3.localhost', `/${name()}/dir/k%20%2B.txt`)).text).toBe('by host');
+    expect((await at(host, '/?list-type=2')).text).toContain('<Key>dir/k +.txt</Key>');
+    expect((await at(host, '/', { method: 'HEAD' })).headers['x-amz-bucket-region']).toBe('xedge');
+    const other = await at(host, '/dir/k%20%2B.txt', { keys: { ...keys, secretAccessKey: 'wrong' } });
+    expect(other.text).toContain('SignatureDoesNotMatch');
+    expect((await at(host, '/dir/k%20%2B.txt', { method: 'DELETE' })).status).toBe(204);
+    expect((await at(host, '/dir/k%20%2B.txt')).text).toContain('NoSuchKey');
+  });
+
+  test('lists buckets without one, opens a portable data hash, and asks who does not sign to do so', async () => {
+    expect((await at('s3.localhost', '/')).text).toContain('<Name>lab-data</Name>');
+    const { json } = await api(service, `collections/${uuid}`);
+    expect((await at(`${json.portable_data_hash.replace('+', '-')}.s3.localhost`, '/?location')).status).toBe(200);
+    for (const path of ['/', '/file', '/_health/ping'])
+      expect((await at('lab-data.s3.localhost', path, { keys: null })).text).toContain('AccessDenied');
+    expect((await at('lab-data.s3.localhost', '/x', { keys: null, method: 'PUT', body: 'x' })).status).toBe(403);
+    expect((await at('evils3.localhost', '/lab-data/file', { keys: null })).text).not.toContain('<Error>');
+  });
+
+  test('takes forms whose policy is signed, metadata in any letters included', async () => {
+    const date = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+    const scope = `${date.slice(0, 8)}/us-east-1/s3/aws4_request`;
+    const fields: Record<string, string> = {
+      key: `forms/$${'{filename}'}`,
+      'x-amz-algorithm': 'AWS4-HMAC-SHA256',
+      'x-amz-credential': `${keys.accessKeyId}/${scope}`,
+      'x-amz-date': date,
+      'x-amz-meta-note': 'Grüße',
+    };
+    const conditions = [
+      { bucket: 'lab-data' },
+      ['starts-with', '$key', 'forms/'],
+      ...Object.entries(fields).flatMap(([name, value]) => (name === 'key' ? [] : [{ [name]: value }])),
+    ];
+    const expiration = new Date(Date.now() + 600_000).toISOString();
+    const policy = Buffer.from(JSON.stringify({ expiration, conditions })).toString('base64');
+    const signingKey = scope
+      .split('/')
+      .reduce<string | Buffer>(
+        (k, part) => createHmac('sha256', k).update(part).digest(),
+        `AWS4${keys.secretAccessKey}`,
+      );
+    const signature = createHmac('sha256', signingKey).update(policy).digest('hex');
+    const parts = Object.entries({ ...fields, policy, 'x-amz-signature': signature }).map(
+      ([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+    );
+    const file = '--b\r\nContent-Disposition: form-data; name="file"; filename="f.txt"\r\n\r\nby a form\r\n--b--\r\n';
+    const post = (host: string) =>
+      rawRequest(service.url, {
+        method: 'POST',
+        path: '/',
+        headers: { host, 'content-type': 'multipart/form-data; boundary=b' },
+        body: Buffer.from(parts.join('') + file),
+      });
+    expect((await post('lab-data.s3.localhost')).status).toBe(204);
+    const got = await at('lab-data.s3.localhost', '/forms/f.txt');
+    expect([got.text, got.headers['x-amz-meta-note']]).toEqual(['by a form', '=?UTF-8?B?R3LDvMOfZQ==?=']);
+    expect((await post(`${uuid}.s3.localhost`)).status).toBe(403);
+    await at('lab-data.s3.localhost', '/forms/f.txt', { method: 'DELETE' });
+  });
+});
+
 describe('buckets', () => {
   test('are listed by name where they are in the home, else by UUID, over pages that lose none', async () => {
     const shared = await createCollection(service, '', { owner_uuid: ann.uuid, name: 'Not A Bucket Name' });
@@ -128,6 +238,14 @@ describe('buckets', () => {
       token = /<ContinuationToken>(.*?)</.exec(page.text)?.[1];
     }
     expect(paged).toEqual(names);
+    const named = async (prefix: string) =>
+      [...(await s3(`/?prefix=${prefix}`)).text.matchAll(/<Name>(.*?)<\/Name>/g)].map(([, name]) => name);
+    expect([await named('lab'), await named(shared.uuid), await named('xedge-4zz18-~')]).toEqual([
+      ['lab-data'],
+      [shared.uuid],
+      [],
+    ]);
+    expect(await named('xedge-4')).toContain(shared.uuid);
     expect((await s3('/', { keys: null })).status).not.toBe(200);
   });
 
@@ -137,7 +255,8 @@ describe('buckets', () => {
     await put('fresh-one', 'file', 'x');
     expect((await s3('/fresh-one', { method: 'DELETE' })).code).toBe('BucketNotEmpty');
     expect((await s3('/lab-data', { method: 'PUT' })).status).toBe(200);
-    expect((await s3('/Bad_Name', { method: 'PUT' })).code).toBe('InvalidBucketName');
+    for (const name of ['Bad_Name', '192.168.5.4', 'a..b', 'a.-b', 'a-.b', 'xn--a', 'ab', 'a--x-s3', 'a'.repeat(64)])
+      expect([name, (await s3(`/${name}`, { method: 'PUT' })).code]).toEqual([name, 'InvalidBucketName']);
     expect((await s3('/public', { method: 'PUT', headers: { 'x-amz-acl': 'public-read' } })).code).toBe(
       'NotImplemented',
     );

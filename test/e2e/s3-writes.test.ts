@@ -223,6 +223,9 @@ describe('an aws-chunked body', () => {
     const plain = await put('/kept', '5\r\nhello\r\n0\r\n\r\n', { 'content-encoding': 'aws-chunked' });
     expect(plain.code).toBe('InvalidRequest');
     expect(await textOf('/kept')).toBe('old');
+    const hashed = { 'x-amz-content-sha256': createHash('sha256').update('whole').digest('hex') };
+    expect((await put('/named', 'whole', { ...hashed, 'content-encoding': 'gzip, aws-chunked' })).status).toBe(200);
+    expect((await s3('/named', { method: 'HEAD' })).headers.get('content-encoding')).toBe('gzip');
   });
 });
 
@@ -262,6 +265,37 @@ describe('deleting', () => {
     expect((await s3('?delete', { method: 'POST', body: guarded(md5('/bulk3')) })).text).toContain('<Deleted>');
     expect((await s3('/bulk3')).code).toBe('NoSuchKey');
   });
+
+  test('only of the size or time that the client knows takes no other object', async () => {
+    await put('/sized', '12345');
+    const modified = (await s3('/sized', { method: 'HEAD' })).headers.get('last-modified') ?? '';
+    const remove = (headers: Record<string, string>) => s3('/sized', { method: 'DELETE', headers });
+    const early = 'Thu, 01 Jan 1970 00:00:00 GMT';
+    expect((await remove({ 'x-amz-if-match-size': '4' })).code).toBe('PreconditionFailed');
+    expect((await remove({ 'x-amz-if-match-last-modified-time': early })).code).toBe('PreconditionFailed');
+    expect((await remove({ 'x-amz-if-match-size': 'x' })).code).toBe('InvalidArgument');
+    const list = (fact: string) => `<Delete><Object><Key>sized</Key>${fact}</Object></Delete>`;
+    const bulk = await s3('?delete', { method: 'POST', body: list('<Size>4</Size>') });
+    expect(bulk.code).toBe('PreconditionFailed');
+    expect(await textOf('/sized')).toBe('12345');
+    const known = { 'x-amz-if-match-size': '5', 'x-amz-if-match-last-modified-time': modified };
+    expect((await remove(known)).status).toBe(204);
+    expect((await s3('/sized')).code).toBe('NoSuchKey');
+    expect((await remove(known)).status).toBe(204);
+  });
+});
+
+test('what cannot be kept is refused, and an ACL that says what is so is taken', async () => {
+  for (const promise of ['server-side-encryption-customer-algorithm', 'object-lock-mode'])
+    expect((await put('/promised', 'x', { [`x-amz-${promise}`]: 'AES256' })).code).toBe('NotImplemented');
+  expect((await s3('/promised')).code).toBe('NoSuchKey');
+  await put('/acl', 'x');
+  for (const at of ['/acl?acl', '?acl']) {
+    expect((await s3(at, { method: 'PUT', headers: { 'x-amz-acl': 'private' } })).status).toBe(200);
+    expect((await s3(at, { method: 'PUT', headers: { 'x-amz-acl': 'public-read' } })).code).toBe('NotImplemented');
+    expect((await s3(at, { method: 'PUT', body: '<AccessControlPolicy/>' })).code).toBe('NotImplemented');
+  }
+  expect(await textOf('/acl')).toBe('x');
 });
 
 describe('copying', () => {

@@ -31,8 +31,7 @@ export function isS3(context: Pick<RequestContext, 'request' | 'method' | 'path'
   if (authorization !== null && (authorization.startsWith('AWS4-') || authorization.startsWith('AWS '))) return true;
   const query = url.indexOf('?');
   if (query >= 0 && /[?&](X-Amz-(Algorithm|Signature|Credential)|AWSAccessKeyId)=/.test(url.slice(query))) return true;
-  if (hosts.endpointHost !== null && bucketOfHost(headers.get('Host') ?? '', hosts.endpointHost) !== undefined)
-    return true;
+  if (isEndpointHost(headers.get('Host') ?? '', hosts)) return true;
   // A token as other surfaces take it is not S3's.
   if (authorization === null && ID_PATH.test(path)) return true;
   const isForm = method === 'POST' && authorization === null && isFormBody(headers);
@@ -54,6 +53,11 @@ export function s3AddressOf({ request, path }: Pick<RequestContext, 'request' | 
   const bucket = slash < 0 ? path.slice(1) : path.slice(1, slash);
   const key = slash < 0 ? '' : path.slice(slash + 1);
   return { bucket: bucket === '' ? null : bucket, key: key === '' ? null : key };
+}
+
+/** Whether a host is S3's alone. */
+export function isEndpointHost(host: string, { endpointHost }: S3Hosts): boolean {
+  return endpointHost !== null && bucketOfHost(host, endpointHost) !== undefined;
 }
 
 /** The bucket before the endpoint's host; null for the endpoint itself, undefined for other hosts. */

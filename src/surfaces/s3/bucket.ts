@@ -26,6 +26,15 @@ export function isBucketName(text: string): boolean {
   return NAME.test(text) && !text.includes('..') && parseSiteId(text) === null;
 }
 
+const ADDRESS = /^\d+\.\d+\.\d+\.\d+$/;
+/** What AWS keeps for itself: clients take such names for something else. */
+const RESERVED = /^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/;
+
+/** Names that clients take, of those that may be bucket names: a collection may have others already. */
+export function isNewBucketName(text: string): boolean {
+  return isBucketName(text) && !/\.-|-\./.test(text) && !ADDRESS.test(text) && !RESERVED.test(text);
+}
+
 /**
  * The bucket of a call: a UUID of a collection or project, a portable data hash, or the name of a collection in the
  * caller's home.
@@ -60,7 +69,7 @@ async function openNamed(call: S3Call, name: string): Promise<OpenCollection> {
     named.delete(key);
   }
   const found = await namedCollection(call, name);
-  if (found === null) throw new S3Error('NoSuchBucket');
+  if (found === null) throw new S3Error(client.user === null ? 'AccessDenied' : 'NoSuchBucket');
   const collection = await openCollection(call, found.uuid);
   if (collection.ownerUuid === home) named.set(key, found.uuid);
   return collection;

@@ -1,7 +1,8 @@
 import type { Entry } from '../../collections/source.ts';
 import { parseSiteId } from '../../keep/collection-ids.ts';
 import { isKeepError } from '../../keep/errors.ts';
-import { isBucketName, namedCollection, openBucket } from './bucket.ts';
+import { requirePrivate } from './acl.ts';
+import { isBucketName, isNewBucketName, namedCollection, openBucket } from './bucket.ts';
 import { bucketName, type S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { countParameter } from './list-objects.ts';
@@ -30,8 +31,7 @@ export async function listBuckets(call: S3Call): Promise<Response> {
   const prefix = query.get('prefix') ?? '';
   const token = query.get('continuation-token') ?? '';
   const buckets: Listed[] = [];
-  for await (const bucket of bucketsAfter(call, token)) {
-    if (!bucket.name.startsWith(prefix)) continue;
+  for await (const bucket of bucketsAfter(call, token, prefix)) {
     buckets.push(bucket);
     if (buckets.length > limit) break;
   }
@@ -58,7 +58,7 @@ export async function listBuckets(call: S3Call): Promise<Response> {
 }
 
 /** @param after the last bucket of the page before; '' from the beginning */
-async function* bucketsAfter(call: S3Call, after: string): AsyncGenerator<Listed> {
+async function* bucketsAfter(call: S3Call, after: string, prefix: string): AsyncGenerator<Listed> {
   const { deps, client, context } = call;
   const home = client.user?.uuid ?? '';
   const isName = (entry: Entry) => entry.kind === 'collection' && isBucketName(entry.name);
@@ -67,7 +67,8 @@ async function* bucketsAfter(call: S3Call, after: string): AsyncGenerator<Listed
     let count = 0;
     for await (const entry of deps.collections.contents(home, client.token, context.signal)) {
       if (++count > MAX_NAMES) break;
-      if (isName(entry) && entry.name > after) names.push({ name: entry.name, createdAt: entry.createdAt });
+      if (isName(entry) && entry.name > after && entry.name.startsWith(prefix))
+        names.push({ name: entry.name, createdAt: entry.createdAt });
     }
     yield* names.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -75,16 +76,23 @@ async function* bucketsAfter(call: S3Call, after: string): AsyncGenerator<Listed
   const seen = parseSiteId(after) ?? '';
   for (const kind of ['collection', 'project'] as const) {
     if (kind === 'collection' && seen.includes('-j7d0g-')) continue;
-    let from = (kind === 'project') === seen.includes('-j7d0g-') ? seen : '';
-    for (;;) {
+    const last = (kind === 'project') === seen.includes('-j7d0g-') ? seen : '';
+    // Only a whole UUID is its own prefix.
+    const before = parseSiteId(prefix) === null ? prefix : prefix.slice(0, -1);
+    let from = [last, before].sort().at(-1) ?? '';
+    pages: for (;;) {
       const page = await deps.collections.visible(kind, from, MAX_BUCKETS, client.token, context.signal);
       for (const entry of page) {
+        if (!entry.uuid.startsWith(prefix)) {
+          if (entry.uuid > prefix) break pages;
+          continue;
+        }
         if (entry.ownerUuid === home && isName(entry)) continue;
         yield { name: entry.uuid, createdAt: entry.createdAt };
       }
-      const last = page.at(-1);
-      if (last === undefined) break;
-      from = last.uuid;
+      const end = page.at(-1);
+      if (end === undefined) break;
+      from = end.uuid;
     }
   }
 }
@@ -107,12 +115,12 @@ export async function createBucket(call: S3Call): Promise<Response> {
     await writing.requireWritable(bucket.collection.uuid, writer);
     return location;
   }
-  if (!isBucketName(name))
+  if ((await namedCollection(call, name)) !== null) return location;
+  if (!isNewBucketName(name))
     throw new S3Error(
       'InvalidBucketName',
-      'a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, or is the UUID of a collection or project',
+      'a bucket has 3 to 63 lower-case letters, digits, dots and hyphens as S3 rules, or is the UUID of a collection or project',
     );
-  if ((await namedCollection(call, name)) !== null) return location;
   requireScope(client, 'POST', '/arvados/v1/collections');
   try {
     await writing.projects.createCollection(writer.user.uuid, name, writer);
@@ -125,9 +133,7 @@ export async function createBucket(call: S3Call): Promise<Response> {
 
 /** What cannot be had is refused rather than left out: above all, nothing becomes public by a header. */
 function requireNothingSpecial(headers: Headers): void {
-  const acl = headers.get('x-amz-acl');
-  if (acl !== null && acl !== 'private' && acl !== 'bucket-owner-full-control')
-    throw new S3Error('NotImplemented', 'there are no canned ACLs but private: share the collection instead');
+  requirePrivate(headers);
   if (headers.get('x-amz-bucket-object-lock-enabled') === 'true')
     throw new S3Error('NotImplemented', 'there are no object locks');
 }

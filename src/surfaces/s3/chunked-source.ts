@@ -5,10 +5,7 @@ import { CHUNK_BYTES } from '../../streams/chunks.ts';
 import { createDigest, type Digest } from '../../streams/digests.ts';
 import { ChunkParser } from './aws-chunked.ts';
 import { S3Error } from './errors.ts';
-import { ALGORITHM, signText, type VerifiedSignature } from './signature.ts';
-
-/** SHA-256 of nothing. */
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+import { ALGORITHM, EMPTY_SHA256, signText, type VerifiedSignature } from './signature.ts';
 
 /** The content of an `aws-chunked` body, its chunks' signatures verified as they end. */
 export interface ChunkedSource extends ByteSource {

@@ -1,7 +1,9 @@
 import type { Condition, Edit } from '../../collections/edit/edits.ts';
+import { httpDate } from '../../files/http-date.ts';
 import { type Bucket, openBucket } from './bucket.ts';
 import { checkKey, objectKey, type S3Call } from './call.ts';
 import { S3Error, s3FailureOf } from './errors.ts';
+import { findObject } from './object.ts';
 import { requestXml } from './request-xml.ts';
 import { matchConditions, type WriteTarget, writeConditions, writeTarget } from './write-place.ts';
 import { element, s3Document, textElement, xmlResponse } from './xml.ts';
@@ -16,17 +18,49 @@ export async function deleteObject(call: S3Call): Promise<Response> {
   const target = await targetOrNull(call, key, await openBucket(call));
   if (target !== null) {
     const { headers } = call.context.request;
-    if (headers.has('x-amz-if-match-last-modified-time') || headers.has('x-amz-if-match-size'))
-      throw unknownCondition();
-    const conditions = writeConditions(headers, target.path);
+    const facts = {
+      size: headers.get('x-amz-if-match-size') ?? undefined,
+      modified: headers.get('x-amz-if-match-last-modified-time') ?? undefined,
+    };
+    const conditions = [...writeConditions(headers, target.path), ...(await factConditions(call, key, target, facts))];
     await commitDeletes(target, [editOf(target)], conditions);
   }
   return new Response(null, { status: 204 });
 }
 
-/** What a client wants to guard must not be deleted without a look. */
-function unknownCondition(): S3Error {
-  return new S3Error('NotImplemented', 'the condition of a delete is an ETag: time and size are not looked at');
+/** What a client knows of the object that it wants to delete, beside its ETag: as sent. */
+interface Facts {
+  size: string | undefined;
+  modified: string | undefined;
+}
+
+/**
+ * Size and time are looked at before the commit, which then takes this object only, by its ETag. What is not there is
+ * deleted already.
+ * @throws S3Error PreconditionFailed, InvalidArgument
+ */
+async function factConditions(
+  call: S3Call,
+  key: string,
+  { path }: WriteTarget,
+  { size, modified }: Facts,
+): Promise<Condition[]> {
+  if (size === undefined && modified === undefined) return [];
+  const time = modified === undefined ? null : (httpDate(modified) ?? Date.parse(modified));
+  if ((size !== undefined && !/^\d{1,15}$/.test(size)) || Number.isNaN(time))
+    throw new S3Error('InvalidArgument', 'the condition of a delete has a size or a time that is none');
+  const object = await findObject(call, key).catch((error: unknown) => {
+    if (error instanceof S3Error && error.s3 === 'NoSuchKey') return null;
+    throw error;
+  });
+  if (object === null) return [];
+  const seconds = (ms: number) => Math.floor(ms / 1000);
+  if (
+    (size !== undefined && Number(size) !== object.size) ||
+    (time !== null && seconds(time) !== seconds(object.modified))
+  )
+    throw new S3Error('PreconditionFailed');
+  return key.endsWith('/') ? [] : matchConditions(object.etag, path);
 }
 
 /** Objects have no versions: `null` is the only one. */
@@ -43,14 +77,17 @@ export async function deleteObjects(call: S3Call): Promise<Response> {
   const failures = new Map<string, unknown>();
   const byCollection = new Map<string, { target: WriteTarget; keys: string[]; edits: Edit[] }>();
   const finder = targetFinder(call, bucket);
-  for (const { key, versionId, etag, isOther } of keys) {
+  for (const { key, versionId, etag, ...facts } of keys) {
     try {
       requireCurrent(versionId);
       const target = await finder(key);
-      if (isOther !== undefined) throw unknownCondition();
       if (target === null) continue;
-      if (etag !== undefined) {
-        await commitDeletes(target, [editOf(target)], matchConditions(etag, target.path));
+      const conditions = [
+        ...(etag === undefined ? [] : matchConditions(etag, target.path)),
+        ...(await factConditions(call, key, target, facts)),
+      ];
+      if (conditions.length > 0) {
+        await commitDeletes(target, [editOf(target)], conditions);
         continue;
       }
       const group = byCollection.get(target.uuid) ?? { target, keys: [], edits: [] };
@@ -84,8 +121,14 @@ export function keysToDelete(document: XmlNode) {
   return objects.map((object) => {
     const key = childText(object, 'Key');
     if (key === undefined || key === '') throw new S3Error('MalformedXML');
-    const isOther = childText(object, 'LastModifiedTime') ?? childText(object, 'Size');
-    return { key, versionId: childText(object, 'VersionId'), etag: childText(object, 'ETag'), isOther };
+    const text = (name: string) => childText(object, name);
+    return {
+      key,
+      versionId: text('VersionId'),
+      etag: text('ETag'),
+      size: text('Size'),
+      modified: text('LastModifiedTime'),
+    };
   });
 }
 

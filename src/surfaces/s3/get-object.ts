@@ -5,6 +5,7 @@ import { mayDownload } from '../../files/download-permission.ts';
 import { fileParts } from '../../files/file-parts.ts';
 import { asStored } from '../../files/stored-headers.ts';
 import { encodeWords } from '../../http/encoded-words.ts';
+import { isEndpointHost } from './address.ts';
 import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { type FoundObject, findObject } from './object.ts';
@@ -84,9 +85,8 @@ function withoutChecksum(response: Response): Response {
 }
 
 /** Pages of users must not act with the cookies of other surfaces, which may be good on every host but S3's own. */
-function isOwnHost({ headers }: Request, { endpointHost, downloadHost }: S3Call['deps']['s3']): boolean {
-  const host = (headers.get('Host') ?? '').toLowerCase();
-  return endpointHost !== null && endpointHost !== downloadHost && host.endsWith(endpointHost);
+function isOwnHost({ headers }: Request, hosts: S3Call['deps']['s3']): boolean {
+  return hosts.endpointHost !== hosts.downloadHost && isEndpointHost(headers.get('Host') ?? '', hosts);
 }
 
 /** The same spelling as defaults have, so that they replace them. */

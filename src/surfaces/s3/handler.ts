@@ -7,6 +7,7 @@ import { errorResponse, S3Error } from './errors.ts';
 import { findOperation, type Operation, subResources } from './operation.ts';
 import { postObject } from './post-object.ts';
 import { READ_OPERATIONS } from './read-operations.ts';
+import { EMPTY_SHA256, type VerifiedSignature } from './signature.ts';
 import { WRITE_OPERATIONS } from './write-operations.ts';
 
 const OPERATIONS: Operation[] = [...READ_OPERATIONS, ...WRITE_OPERATIONS];
@@ -29,6 +30,17 @@ async function attempt(context: RequestContext, deps: S3Dependencies): Promise<R
   }
 }
 
+/** What is signed for a body must not do without it. Bodies are checked where they are read. */
+function requireEmptyHash({ body, headers }: Request, signed: VerifiedSignature | null): void {
+  const isEmpty = body === null || headers.get('Content-Length') === '0';
+  const hash = signed?.payloadHash ?? '';
+  if (isEmpty && /^[0-9a-f]{64}$/.test(hash) && hash !== EMPTY_SHA256)
+    throw new S3Error(
+      'XAmzContentSHA256Mismatch',
+      'the request has no body, and x-amz-content-sha256 is not of nothing',
+    );
+}
+
 async function answer(context: RequestContext, deps: S3Dependencies): Promise<Response> {
   requireAdmitted(context);
   const { request } = context;
@@ -40,6 +52,7 @@ async function answer(context: RequestContext, deps: S3Dependencies): Promise<Re
   const isForm = on === 'bucket' && request.method === 'POST' && isFormBody(request.headers);
   if (isForm && !request.headers.has('Authorization')) return postObject(context, deps, address);
   const { client, signed } = await authenticate(context, deps);
+  requireEmptyHash(request, signed);
   if (client.user !== null) context.log.userUUID = client.user.uuid;
   const operation = findOperation(OPERATIONS, on, request, query);
   if (operation === null) {

@@ -54,7 +54,7 @@ async function listV2(call: S3Call): Promise<Response> {
   const names = namesFor(asked);
   return document(call, asked, page, [
     textElement('KeyCount', page.items.length),
-    ...(token === null || token === '' ? [] : [textElement('ContinuationToken', token)]),
+    ...(token === null ? [] : [textElement('ContinuationToken', token)]),
     ...(page.next === null ? [] : [textElement('NextContinuationToken', toToken(page.next))]),
     ...(after === '' ? [] : [textElement('StartAfter', names(after))]),
   ]);

@@ -12,15 +12,24 @@ const MAX_HEADER_CHARS = 1000;
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 const KEPT = ['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'expires'];
 
+/** What would be promised by taking them: the client's own key, and that nothing deletes the object. */
+const PROMISES = [
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-legal-hold',
+];
+
 /** Headers of a request, or what stands for them: lower-case names. */
 export type Sent = Iterable<[string, string]> & { get(name: string): string | null | undefined };
 
 /**
  * What is kept of a request's headers with the object. Values of `x-amz-meta-*` may be any text, as UTF-8 or in encoded
  * words (RFC 2047).
- * @throws S3Error MetadataTooLarge, InvalidArgument
+ * @throws S3Error MetadataTooLarge, InvalidArgument, NotImplemented
  */
 export function objectMetadata(headers: Sent, now: number): FileMetadata {
+  for (const name of PROMISES)
+    if (headers.get(name)) throw new S3Error('NotImplemented', `this service cannot do what ${name} asks for`);
   const values: Record<string, string> = {};
   let bytes = 0;
   for (const [name, value] of headers) {

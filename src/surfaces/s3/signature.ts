@@ -30,6 +30,8 @@ export interface VerifiedSignature extends ClaimedSignature {
 }
 
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
+/** SHA-256 of nothing. */
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 /** AWS allows a client's clock to be this far off. */
 const MAX_SKEW_MS = 15 * 60 * 1000;

@@ -1,3 +1,4 @@
+import { putAcl } from './acl.ts';
 import { completeUpload } from './complete-upload.ts';
 import { copyObject } from './copy-object.ts';
 import { deleteObject, deleteObjects } from './delete-objects.ts';
@@ -15,6 +16,8 @@ export const WRITE_OPERATIONS: Operation[] = [
   { on: 'object', methods: 'DELETE', query: 'uploadId', run: abortUpload },
   { on: 'object', methods: 'GET', query: 'uploadId', run: listParts },
   { on: 'bucket', methods: 'GET', query: 'uploads', run: listUploads },
+  { on: 'bucket', methods: 'PUT', query: 'acl', run: putAcl },
+  { on: 'object', methods: 'PUT', query: 'acl', run: putAcl },
   { on: 'object', methods: 'PUT', header: 'x-amz-copy-source', run: copyObject },
   { on: 'object', methods: 'PUT', run: putObject },
   { on: 'object', methods: 'DELETE', run: deleteObject },

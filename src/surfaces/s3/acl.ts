@@ -1,0 +1,28 @@
+import { openBucket } from './bucket.ts';
+import type { S3Call } from './call.ts';
+import { S3Error } from './errors.ts';
+import { findObject } from './object.ts';
+import { requireScope, writerOf } from './writer.ts';
+
+/** Who may do what is said by sharing: of the ACLs that S3 has by name those that give nothing away are true here. */
+export function requirePrivate(headers: Headers): void {
+  const acl = headers.get('x-amz-acl');
+  const grants = [...headers.keys()].some((name) => name.startsWith('x-amz-grant-'));
+  if (grants || (acl !== null && acl !== 'private' && acl !== 'bucket-owner-full-control'))
+    throw new S3Error('NotImplemented', 'there are no ACLs but the canned one "private": share the collection instead');
+}
+
+/** PutBucketAcl and PutObjectAcl of what is so in any case. */
+export async function putAcl(call: S3Call): Promise<Response> {
+  const { headers, body } = call.context.request;
+  await body?.cancel();
+  requirePrivate(headers);
+  if (!headers.has('x-amz-acl'))
+    throw new S3Error('NotImplemented', 'there are no ACLs of your own here: share the collection instead');
+  writerOf(call);
+  const { address } = call;
+  const place = address.key === null ? await openBucket(call) : await findObject(call, address.key);
+  if ('collection' in place && place.collection.uuid !== null)
+    requireScope(call.client, 'PATCH', `/arvados/v1/collections/${place.collection.uuid}`);
+  return new Response(null);
+}
