@@ -41,6 +41,7 @@ export const LAYERS: Record<string, string[]> = {
     'backups',
     'balance',
     'gateways',
+    'queues',
   ],
   'surfaces/arvados': [
     'keep',
@@ -55,7 +56,7 @@ export const LAYERS: Record<string, string[]> = {
     'webhooks',
   ],
   'surfaces/workspace': ['keep', 'http', 'pages', 'accounts'],
-  browser: ['keep'],
+  browser: ['keep', 'streams', 'genomics'],
   app: ['*'],
   cli: ['keep', 'streams', 'services', 'storage', 'gateways', 'node:'],
   'worker.ts': ['app', 'config', 'http', 'keep'],

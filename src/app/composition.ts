@@ -202,8 +202,9 @@ function createProxy(
 /** A volume as a mount: trash is allowed on writable volumes, or where AllowTrashWhenReadOnly says so. */
 function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
   const device = deviceId(volume);
-  const store = instrumentStore(createStore(volume, env), ({ operation, bytesIn, bytesOut, error }) => {
+  const store = instrumentStore(createStore(volume, env), ({ operation, bytesIn, bytesOut, ms, error }) => {
     count('arvados_keepstore_volume_operations', { device_id: device, operation });
+    count('keep_edge_volume_operation_seconds_total', { device_id: device, operation }, ms / 1000);
     if (error !== null)
       count('arvados_keepstore_volume_errors', {
         device_id: device,

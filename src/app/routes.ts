@@ -137,9 +137,13 @@ async function pages(context: RequestContext, deps: Dependencies): Promise<Respo
 
 /** Other addresses of this service, for the operator's page. */
 function serviceOf(context: RequestContext, deps: Dependencies): CallService {
-  return (token, path) => {
+  return (token, path, put) => {
     const headers = { Authorization: `Bearer ${token}`, 'X-Request-Id': context.requestId, Host: context.url.host };
-    const request = new Request(new URL(path, context.url), { headers });
+    const body = JSON.stringify(put);
+    const request = new Request(new URL(path, context.url), {
+      headers: put === undefined ? headers : { ...headers, 'Content-Length': String(body.length) },
+      ...(put === undefined ? {} : { method: 'PUT', body }),
+    });
     return routeAdmitted(createContext(request, context.waitUntil), deps);
   };
 }

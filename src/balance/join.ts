@@ -41,7 +41,7 @@ export async function joinSlice(run: Run, context: JoinContext): Promise<Run> {
   const places = new Map(mounts.map((mount) => [mount, placeOf(mount)]));
   const earlier = new UnnamedReader(store, context.earlierUnnamed);
   const unnamed = new UnnamedWriter(store);
-  const counts = { ...run.counts };
+  const counts = structuredClone(run.counts);
   const trash: string[] = [];
   const pull: string[] = [];
   const lost: { hash: string; size: number; collections: Uint32Array }[] = [];
@@ -178,6 +178,10 @@ function countBlock(counts: Counts, { size, named, copies, decision, wanted }: J
   if (copies.length > 0) {
     counts.storedBlocks++;
     counts.storedBytes += size * copies.length;
+    for (const { place } of copies) {
+      const { blocks, bytes } = counts.mounts[place.uuid] ?? { blocks: 0, bytes: 0 };
+      counts.mounts[place.uuid] = { blocks: blocks + 1, bytes: bytes + size };
+    }
     if (named === null) {
       counts.unnamedBlocks++;
       counts.unnamedBytes += size * copies.length;

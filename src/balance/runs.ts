@@ -14,6 +14,12 @@ export type Phase =
   | 'failed';
 export type FileKind = 'names' | 'unnamed' | 'trash' | 'pull';
 
+/** Copies on one mount. */
+export interface MountUse {
+  blocks: number;
+  bytes: number;
+}
+
 /** What a run has counted. Bytes and blocks count each block once, `storedBytes` each copy. */
 export interface Counts {
   collections: number;
@@ -35,6 +41,8 @@ export interface Counts {
   trashBytes: number;
   pullCopies: number;
   pullBytes: number;
+  /** By the mount's UUID; where several share a device, under the first of them. */
+  mounts: Record<string, MountUse>;
 }
 
 export const NO_COUNTS: Counts = {
@@ -57,6 +65,7 @@ export const NO_COUNTS: Counts = {
   trashBytes: 0,
   pullCopies: 0,
   pullBytes: 0,
+  mounts: {},
 };
 
 /** One run. Times are Unix milliseconds. */

@@ -1,4 +1,5 @@
 import { waitUntil } from 'cloudflare:workers';
+import { count } from '../http/metrics.ts';
 import { createBoundedMap } from '../keep/bounded-map.ts';
 import type { Sink } from '../streams/fan-out.ts';
 import { cacheUrl } from './cache-keys.ts';
@@ -76,7 +77,12 @@ export function createEdgeCache(): BlockCache {
 
   return {
     // A cache that fails counts as a miss.
-    match: (hash, options) => find(hash, options).catch(() => null),
+    async match(hash, options) {
+      const found = await find(hash, options).catch(() => null);
+      if (typeof options.size === 'number')
+        count('keep_edge_cache_reads_total', { cache: 'local', result: found === null ? 'miss' : 'hit' });
+      return found;
+    },
 
     put(hash, bytes) {
       const key = keyOf(hash, bytes.byteLength);

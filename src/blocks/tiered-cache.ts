@@ -1,3 +1,4 @@
+import { count } from '../http/metrics.ts';
 import { type ErrorCode, isErrorCode, isKeepError, KeepError } from '../keep/errors.ts';
 import { type ByteRange, contentRange, parseRange } from '../streams/byte-range.ts';
 import { chunksOf } from '../streams/chunks.ts';
@@ -56,6 +57,7 @@ async function found(response: Response, size: number, range: ByteRange | undefi
   const isRight = response.status === (range === undefined ? 200 : 206);
   if (isRight && body !== null && Number(headers.get('Content-Length')) === (range?.length ?? size)) {
     const isHit = HITS.has(headers.get('Cf-Cache-Status') ?? '');
+    count('keep_edge_cache_reads_total', { cache: 'tiered', result: isHit ? 'hit' : 'miss' });
     const vouched = headers.get(VOUCHED_HEADER) === 'hashed' ? 'hashed' : 'attested';
     return { body, size, from: isHit ? 'cache' : (headers.get(MOUNT_HEADER) ?? 'cache'), vouched };
   }

@@ -1,9 +1,11 @@
-import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 
 /** Shows the first rows of a Parquet file, of which only the footer and the first pages are fetched. */
 
 const ROWS = 500;
+/** Of a file without an index of its pages a row group's columns come as a whole: those that are over this together are left out. */
+const MAX_FETCHED = 32 * 1024 * 1024;
 const MAX_CELL = 200;
 
 const place = document.getElementById('parquet');
@@ -23,9 +25,18 @@ async function show(element: HTMLElement): Promise<void> {
     },
   };
   const metadata = await parquetMetadataAsync(file);
-  const columns = parquetSchema(metadata).children.map(({ element: { name } }) => name);
+  const all = parquetSchema(metadata).children.map(({ element: { name } }) => name);
+  const columns = affordable(metadata, all);
   const total = Number(metadata.num_rows);
-  const rows = await parquetReadObjects({ file, metadata, compressors, rowStart: 0, rowEnd: Math.min(ROWS, total) });
+  const rows = await parquetReadObjects({
+    file,
+    metadata,
+    compressors,
+    columns,
+    useOffsetIndex: true,
+    rowStart: 0,
+    rowEnd: Math.min(ROWS, total),
+  });
   const table = document.createElement('table');
   const head = table.createTHead().insertRow();
   for (const name of columns) {
@@ -49,7 +60,10 @@ async function show(element: HTMLElement): Promise<void> {
     rows.length < total
       ? `The first ${count(rows.length, 'row')} of ${total.toLocaleString('en')}`
       : count(total, 'row');
-  say(element, `${shown}, ${count(columns.length, 'column')}.`);
+  const left = all.filter((name) => !columns.includes(name));
+  const missing =
+    left.length === 0 ? '' : ` Left out, because their beginnings are too large: ${left.slice(0, 20).join(', ')}.`;
+  say(element, `${shown}, ${count(all.length, 'column')}.${missing}`);
   const grid = document.createElement('div');
   grid.className = 'grid';
   grid.tabIndex = 0;
@@ -57,6 +71,28 @@ async function show(element: HTMLElement): Promise<void> {
   grid.setAttribute('aria-label', 'Table');
   grid.append(table);
   element.append(grid);
+}
+
+/** As many columns, from the left, as can be fetched. */
+function affordable({ row_groups }: FileMetaData, names: string[]): string[] {
+  const bytes = new Map<string, number>();
+  let rows = 0;
+  for (const { columns, num_rows } of row_groups) {
+    for (const { meta_data, offset_index_length } of columns) {
+      const name = meta_data?.path_in_schema[0] ?? '';
+      const size = offset_index_length === undefined ? Number(meta_data?.total_compressed_size ?? 0) : 0;
+      bytes.set(name, (bytes.get(name) ?? 0) + size);
+    }
+    rows += Number(num_rows);
+    if (rows >= ROWS) break;
+  }
+  let fetched = 0;
+  return names.filter((name) => {
+    const size = bytes.get(name) ?? 0;
+    if (fetched + size > MAX_FETCHED) return false;
+    fetched += size;
+    return true;
+  });
 }
 
 function say(element: HTMLElement, text: string): void {

@@ -65,6 +65,11 @@ const FAMILIES: Record<string, Family> = {
     type: 'untyped',
     help: 'Bytes read from (in) and written to (out) the bucket of a volume (a counter).',
   },
+  keep_edge_volume_operation_seconds_total: {
+    type: 'counter',
+    help: 'Time until the bucket of a volume answered, added up: divided by its operations, the mean.',
+  },
+  keep_edge_cache_reads_total: { type: 'counter', help: 'Reads of blocks that asked a cache, by whether it had them.' },
   keep_edge_pull_through_total: {
     type: 'counter',
     help: 'Blocks copied into a nearer mount as they were read, by how that ended.',

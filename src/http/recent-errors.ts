@@ -1,4 +1,4 @@
-/** The last requests of this isolate that failed, newest first: what an operator looks for by request id. */
+/** A request that failed: what an operator looks for by request id. */
 export interface RecentError {
   /** RFC 3339. */
   time: string;
@@ -10,14 +10,32 @@ export interface RecentError {
   message: string;
 }
 
-const KEPT = 50;
-const errors: RecentError[] = [];
+/** Kept for reading: of this isolate here, and by each object that gathers them. */
+export const KEPT_ERRORS = 50;
+
+const latest: RecentError[] = [];
+let waiting: RecentError[] = [];
 
 export function noteError(error: RecentError): void {
-  errors.unshift(error);
-  if (errors.length > KEPT) errors.pop();
+  latest.unshift(error);
+  if (latest.length > KEPT_ERRORS) latest.pop();
+  waiting.push(error);
+  if (waiting.length > KEPT_ERRORS) waiting.shift();
 }
 
+/** Those of this isolate, newest first. */
 export function recentErrors(): readonly RecentError[] {
-  return errors;
+  return latest;
+}
+
+/** Those that were not handed over yet, oldest first. */
+export function takeErrors(): RecentError[] {
+  const taken = waiting;
+  waiting = [];
+  return taken;
+}
+
+/** For errors that could not be handed over. */
+export function putBackErrors(taken: readonly RecentError[]): void {
+  waiting = [...taken, ...waiting].slice(-KEPT_ERRORS);
 }

@@ -5,6 +5,9 @@ import type { RequestContext } from '../http/context.ts';
 /** Reads the beginning of a file as text. */
 export type ReadText = (maxBytes: number) => Promise<string>;
 
+/** Reads the first bytes of a file; fewer where it has no more. */
+export type ReadBytes = (maxBytes: number) => Promise<Uint8Array>;
+
 interface View {
   /** What opened the address. */
   token: string;
@@ -36,7 +39,7 @@ export interface FileView extends View {
   type: string;
   /** Path of the file itself on this host, without query. */
   href: string;
-  read: ReadText;
+  read: ReadBytes;
   /** Names in the same directory: indexes lie beside what they are for. Null where there are too many to look through. */
   siblings: string[] | null;
 }

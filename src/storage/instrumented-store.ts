@@ -1,10 +1,14 @@
 import type { ObjectStore } from './object-store.ts';
 
-/** What an operation was and how it ended; `bytesIn` are read from the store, `bytesOut` written to it. */
+/**
+ * What an operation was and how it ended; `bytesIn` are read from the store, `bytesOut` written to it; `ms` until it answered: a read's
+ * body comes after that.
+ */
 export interface Operation {
   operation: 'get' | 'head' | 'put' | 'copy' | 'delete' | 'list';
   bytesIn: number;
   bytesOut: number;
+  ms: number;
   error: unknown;
 }
 
@@ -16,12 +20,13 @@ export function instrumentStore(store: ObjectStore, report: (operation: Operatio
     act: () => Promise<Result>,
     bytesIn: (result: Result) => number = () => 0,
   ): Promise<Result> {
+    const begun = Date.now();
     try {
       const result = await act();
-      report({ operation, bytesIn: bytesIn(result), bytesOut, error: null });
+      report({ operation, bytesIn: bytesIn(result), bytesOut, ms: Date.now() - begun, error: null });
       return result;
     } catch (error) {
-      report({ operation, bytesIn: 0, bytesOut: 0, error });
+      report({ operation, bytesIn: 0, bytesOut: 0, ms: Date.now() - begun, error });
       throw error;
     }
   }

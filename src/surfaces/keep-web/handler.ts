@@ -14,7 +14,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { DOWNLOAD_PREFLIGHT } from '../../http/cors.ts';
 import { clientScheme } from '../../http/session-cookie.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
-import type { PeoplePages, ReadText } from '../../pages/views.ts';
+import type { PeoplePages, ReadBytes } from '../../pages/views.ts';
 import { type Address, encodePath, parseAddress } from './address.ts';
 import { archiveContent } from './archive.ts';
 import { chooseFiles, readArchiveRequest, wantsArchive } from './archive-request.ts';
@@ -165,7 +165,7 @@ async function listing(asked: Asked, target: Target): Promise<Response> {
       : async (listed: Listing, sorting: Sorting, page: number) =>
           pages.directory(
             context,
-            await directoryView(target, listed, { sorting, page }, facts, (node) => textReader(asked, target, node)),
+            await directoryView(target, listed, { sorting, page }, facts, (node) => bytesReader(asked, target, node)),
           );
   return listingResponse(request, fields, listingOf(target, origin, address), page);
 }
@@ -182,13 +182,13 @@ function ownerOf(address: Address, target: Target): string | null {
   return first === 'by_id' && id !== undefined && rest.length === 0 ? id : null;
 }
 
-/** The beginning of a file of the target's tree, as text. Counts as no download: it is part of a page. */
-function textReader(asked: Asked, target: Target, node: number): ReadText {
+/** The beginning of a file of the target's tree. Counts as no download: it is part of a page. */
+function bytesReader(asked: Asked, target: Target, node: number): ReadBytes {
   return async (maxBytes) => {
-    if (target.kind !== 'tree') return '';
+    if (target.kind !== 'tree') return new Uint8Array(0);
     const { tree } = target;
     const length = Math.min(maxBytes, nodeSize(tree, node));
-    if (length === 0) return '';
+    if (length === 0) return new Uint8Array(0);
     const { signal, url } = asked.context;
     const content: Content = {
       size: length,
@@ -197,7 +197,8 @@ function textReader(asked: Asked, target: Target, node: number): ReadText {
       headers: {},
       slice: (range) => fileParts(tree, node, range, blockOpener(asked.context, asked.deps, target)),
     };
-    return (await contentResponse(new Request(url.href), signal, content)).response.text();
+    const { response } = await contentResponse(new Request(url.href), signal, content);
+    return new Uint8Array(await response.arrayBuffer());
   };
 }
 
@@ -210,7 +211,7 @@ async function filePage(asked: Asked, target: TreeTarget, pages: PeoplePages): P
   const { crumbs } = listingOf(target, '', address);
   const response = await pages.file(
     context,
-    fileView(target, breadcrumbs({ crumbs }), facts, (node) => textReader(asked, target, node)),
+    fileView(target, breadcrumbs({ crumbs }), facts, (node) => bytesReader(asked, target, node)),
   );
   response.headers.set('Vary', 'Accept, Authorization, Cookie');
   return response;

@@ -1,5 +1,5 @@
 import { entriesOf, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
-import type { DirectoryView, FileView, ReadText } from '../../pages/views.ts';
+import type { DirectoryView, FileView, ReadBytes } from '../../pages/views.ts';
 import { encodePath } from './address.ts';
 import { commandLines } from './command-lines.ts';
 import type { Listing, Sorting } from './listing.ts';
@@ -10,13 +10,13 @@ const README = /^readme(\.(md|markdown|txt|rst))?$/i;
 /** Names that are looked through for a README, and for an index beside a file. */
 const MAX_LOOKED_AT = 20_000;
 
-/** @param textOf how the text of a file of the target's tree is read */
+/** @param bytesOf how a file of the target's tree is read */
 export async function directoryView(
   target: Target,
   listing: Listing,
   shown: { sorting: Sorting; page: number },
   facts: { ownOrigin: boolean; ownerUuid: string | null },
-  textOf: (node: number) => ReadText,
+  bytesOf: (node: number) => ReadBytes,
 ): Promise<DirectoryView> {
   const isTree = target.kind === 'tree';
   const readme = isTree ? readmeOf(target) : null;
@@ -26,7 +26,10 @@ export async function directoryView(
     files: await filesSection(listing, shown.sorting, shown.page),
     commands: commandLines(listing),
     totals: listing.totals,
-    readme: readme === null ? null : { name: readme.name, read: textOf(readme.node) },
+    readme:
+      readme === null
+        ? null
+        : { name: readme.name, read: async (most) => new TextDecoder().decode(await bytesOf(readme.node)(most)) },
   };
 }
 
@@ -34,7 +37,7 @@ export function fileView(
   target: TreeTarget,
   crumbs: string,
   facts: { ownOrigin: boolean; type: string },
-  textOf: (node: number) => ReadText,
+  bytesOf: (node: number) => ReadBytes,
 ): FileView {
   const { tree, node, path, prefix } = target;
   return {
@@ -42,7 +45,7 @@ export function fileView(
     size: nodeSize(tree, node),
     type: facts.type,
     href: encodePath([...prefix, ...path]),
-    read: textOf(node),
+    read: bytesOf(node),
     siblings: siblingsOf(target),
   };
 }

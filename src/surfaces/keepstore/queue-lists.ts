@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { QueueHandle, Queues } from '../../queues/queue-handles.ts';
-import type { Tally } from '../../queues/work-rows.ts';
+import { statusRecord } from '../../queues/status-record.ts';
 import { requireRoot } from './lifecycle.ts';
 
 /** Lists that a balancer sends. */
@@ -34,8 +34,7 @@ export async function listStatus(
   { config, queues }: QueueListDependencies,
 ): Promise<Response> {
   requireRoot(context, config);
-  const { tallies, totals, ...status } = await queueOf(queues, kind).status();
-  const body = { ...status, ...byResult(tallies), total: byResult(totals) };
+  const body = statusRecord(await queueOf(queues, kind).status());
   return new Response(`${JSON.stringify(body, null, 2)}\n`, { headers: { 'Content-Type': 'application/json' } });
 }
 
@@ -46,11 +45,4 @@ function queueOf(queues: Queues | null, kind: ListKind): QueueHandle {
     });
   }
   return queues[kind];
-}
-
-/** `{done: {trashed: 3}, skipped: {touched: 1}, failed: {}}` */
-function byResult(tallies: Tally[]): Record<string, Record<string, number>> {
-  const table: Record<string, Record<string, number>> = { done: {}, skipped: {}, failed: {} };
-  for (const { result, reason, entries } of tallies) table[result] = { ...table[result], [reason]: entries };
-  return table;
 }

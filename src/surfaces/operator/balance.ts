@@ -99,7 +99,7 @@ function handle({ balancing, config }: BalanceDependencies): Balancing {
   return balancing();
 }
 
-export function runRecord({ id, isDry, phase, startedAt, finishedAt, counts, message }: Run) {
+export function runRecord({ id, isDry, phase, startedAt, finishedAt, counts: { mounts, ...counts }, message }: Run) {
   const timeOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
   return {
     id,
@@ -109,10 +109,11 @@ export function runRecord({ id, isDry, phase, startedAt, finishedAt, counts, mes
     finished_at: timeOf(finishedAt),
     message,
     counts: snakeCase(counts),
+    mounts,
   };
 }
 
-function snakeCase(counts: Counts): Record<string, number> {
+function snakeCase(counts: Omit<Counts, 'mounts'>): Record<string, number> {
   return Object.fromEntries(
     Object.entries(counts).map(([name, value]) => [
       name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

@@ -5,13 +5,16 @@ import type { AnonymousEgress } from '../../http/anonymous-egress.ts';
 import type { RequestContext } from '../../http/context.ts';
 import type { GatheredFigures } from '../../http/gathered-figures.ts';
 import type { RateLimits } from '../../http/rate-limits.ts';
+import { recentErrors } from '../../http/recent-errors.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { isToken } from '../../keep/token.ts';
+import type { Queues } from '../../queues/queue-handles.ts';
 import type { Search } from '../../search/search.ts';
 import { type AdoptionDependencies, adoptions, gatewayList } from './adoptions.ts';
 import { backup, restore } from './backups.ts';
 import { type BalanceDependencies, balanceAction, balanceExplain, balanceStatus } from './balance.ts';
 import { type DeploymentDependencies, deploymentFacts } from './deployment.ts';
+import { queueStates } from './queues.ts';
 import { searchAction, searchState } from './search.ts';
 import { putQuota, usage } from './usage.ts';
 
@@ -19,6 +22,8 @@ export interface OperatorDependencies extends BalanceDependencies, AdoptionDepen
   config: BalanceDependencies['config'] & { managementToken: string | null };
   authority: Authority;
   db: D1Database | undefined;
+  /** Null: no Durable Objects are bound. */
+  queues: Queues | null;
   /** Null: FIGURES is not bound. */
   figures: GatheredFigures | null;
   /** Null: no limiter is bound. */
@@ -33,6 +38,7 @@ export interface OperatorDependencies extends BalanceDependencies, AdoptionDepen
   eraseCollection: ((uuid: string) => Promise<boolean>) | null;
 }
 
+const HOUR_MS = 3_600_000;
 const NO_STORE = { 'Cache-Control': 'private, no-store' };
 
 /** `/keep-edge/v1/...`: what admins, and the command line, ask of a running service. JSON; admins only, but for adoptions. */
@@ -72,6 +78,8 @@ function dispatch(
   if (subject === 'deployment' && (isGet || context.method === 'POST')) return deploymentFacts(!isGet, deps);
   if (subject === 'figures' && isGet) return figuresOf(deps);
   if (subject === 'limits' && isGet) return limitsOf(deps);
+  if (subject === 'queues' && isGet) return queueStates(deps.queues);
+  if (subject === 'errors' && isGet) return errorsOf(deps);
   if (subject === 'backup' && (isGet || context.method === 'POST')) return backup(context.method, deps.backups);
   if (subject === 'restore' && context.method === 'POST') return restore(first, deps.backups);
   if (subject === 'quotas' && context.method === 'PUT') return putQuota(deps.db, first, context.request);
@@ -89,13 +97,26 @@ async function erase(uuid: string, { eraseCollection }: OperatorDependencies): P
   return Response.json({ uuid, erased: true });
 }
 
-/** `GET figures`: sums over all isolates since the service began, `name{labels}` to value. */
+/** `GET figures`: sums over all isolates since the service began, `name{labels}` to value, and requests of each hour of the last week. */
 async function figuresOf({ figures }: OperatorDependencies): Promise<Response> {
   if (figures === null)
     throw new KeepError('not_configured', {
       message: 'figures are gathered by the Durable Object FIGURES: bind it in wrangler.toml',
     });
-  return Response.json({ series: Object.fromEntries(await figures.read()) });
+  const [series, hours] = await Promise.all([figures.read(), figures.hours()]);
+  return Response.json({
+    series: Object.fromEntries(series),
+    hours: hours.map(({ hour, ...sums }) => ({ begins_at: new Date(hour * HOUR_MS).toISOString(), ...sums })),
+  });
+}
+
+/** `GET errors`: the last requests that failed. Those of one isolate where nothing gathers them. */
+async function errorsOf({ figures }: OperatorDependencies): Promise<Response> {
+  const errors = figures === null ? recentErrors() : await figures.errors();
+  return Response.json({
+    of: figures === null ? 'one isolate' : 'all isolates',
+    errors: errors.map(({ requestId, ...error }) => ({ ...error, request_id: requestId })),
+  });
 }
 
 /** `GET limits`: which limits there are, and what went out today to readers without an account. */

@@ -17,8 +17,10 @@ export async function usage(db: D1Database | undefined, query: URLSearchParams):
   const uuid = query.get('uuid');
   if (uuid !== null) {
     const row = await db
-      .prepare(`SELECT u.subject_uuid AS uuid, kind, u.bytes, blocks, measured_at, quotas.bytes AS quota
-         FROM usage AS u LEFT JOIN quotas ON quotas.subject_uuid = u.subject_uuid WHERE u.subject_uuid = ?`)
+      .prepare(`SELECT asked.uuid, coalesce(kind, 'owner') AS kind, coalesce(u.bytes, 0) AS bytes,
+           coalesce(blocks, 0) AS blocks, measured_at, quotas.bytes AS quota
+         FROM (SELECT ? AS uuid) AS asked LEFT JOIN usage AS u ON u.subject_uuid = asked.uuid
+         LEFT JOIN quotas ON quotas.subject_uuid = asked.uuid WHERE u.bytes IS NOT NULL OR quotas.bytes IS NOT NULL`)
       .bind(uuid)
       .first();
     if (row === null)

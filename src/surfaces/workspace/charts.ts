@@ -1,13 +1,15 @@
 import { html, type Markup } from '../../pages/markup.ts';
 
-/** Charts drawn here, as SVG: no script, and a table's worth of words for who does not see them. */
+/** Charts drawn here, as SVG: no script. Each comes with its figures as a table, for those who do not see them. */
 
-const WIDTH = 640;
-const HEIGHT = 180;
-const LEFT = 62;
+/** Wide enough for half a page; on a phone the texts are still of ten pixels. */
+const WIDTH = 440;
+const HEIGHT = 190;
+const LEFT = 66;
 const BOTTOM = 24;
 const TOP = 10;
 const GRID_LINES = 4;
+const MAX_LABELS = 5;
 
 export interface Series {
   name: string;
@@ -17,56 +19,76 @@ export interface Series {
   values: number[];
 }
 
-/** Columns side by side, one group for each label. @param show how a value is written at the axis */
+/** Columns over each other, one for each label. @param show how a value is written at the axis */
 export function columnChart(
   title: string,
   labels: string[],
   series: Series[],
   show: (value: number) => string,
 ): Markup {
-  const { axis, y } = frame(series, show);
+  const sums = labels.map((_, i) => series.reduce((sum, { values }) => sum + (values[i] ?? 0), 0));
+  const { axis, y } = frame(Math.max(0, ...sums), show);
   const group = (WIDTH - LEFT) / Math.max(labels.length, 1);
-  const width = Math.max(1, (group * 0.7) / Math.max(series.length, 1));
-  const columns = series.flatMap(({ name, colour, values }, s) =>
-    values.map((value, i) => {
-      const top = y(value);
-      return html`<rect class="${colour}" x="${round(LEFT + i * group + group * 0.15 + s * width)}" y="${round(top)}" width="${round(width)}" height="${round(HEIGHT - BOTTOM - top)}"><title>${labels[i] ?? ''}, ${name}: ${show(value)}</title></rect>`;
-    }),
-  );
-  return drawing(title, labels, series, html`${axis}${columns}`, (i) => LEFT + i * group + group / 2);
+  const columns = labels.flatMap((label, i) => {
+    let below = 0;
+    return series.map(({ name, colour, values }) => {
+      const value = values[i] ?? 0;
+      const bottom = y(below);
+      below += value;
+      return (
+        value > 0 &&
+        html`<rect class="${colour}" x="${round(LEFT + i * group + group * 0.12)}" y="${round(y(below))}" width="${round(Math.max(1, group * 0.76))}" height="${round(bottom - y(below))}"><title>${label}, ${name}: ${show(value)}</title></rect>`
+      );
+    });
+  });
+  return drawing(title, labels, series, show, html`${axis}${columns}`, (i) => LEFT + i * group + group / 2);
 }
 
 /** Lines over time. */
 export function lineChart(title: string, labels: string[], series: Series[], show: (value: number) => string): Markup {
-  const { axis, y } = frame(series, show);
+  const { axis, y } = frame(Math.max(0, ...series.flatMap(({ values }) => values)), show);
   const step = (WIDTH - LEFT - 10) / Math.max(labels.length - 1, 1);
   const x = (i: number) => LEFT + 5 + i * step;
   const lines = series.map(
     ({ colour, values, name }) =>
-      html`<polyline class="${colour} line" points="${values.map((value, i) => `${round(x(i))},${round(y(value))}`).join(' ')}"><title>${name}</title></polyline>${values.map((value, i) => html`<circle class="${colour}" cx="${round(x(i))}" cy="${round(y(value))}" r="3"><title>${labels[i] ?? ''}, ${name}: ${show(value)}</title></circle>`)}`,
+      html`<polyline class="${colour} line" points="${values.map((value, i) => `${round(x(i))},${round(y(value))}`).join(' ')}"/>${values.map((value, i) => html`<circle class="${colour}" cx="${round(x(i))}" cy="${round(y(value))}" r="3"><title>${labels[i] ?? ''}, ${name}: ${show(value)}</title></circle>`)}`,
   );
-  return drawing(title, labels, series, html`${axis}${lines}`, x);
+  return drawing(title, labels, series, show, html`${axis}${lines}`, x);
 }
 
-function frame(series: Series[], show: (value: number) => string) {
-  const most = Math.max(1, ...series.flatMap(({ values }) => values));
-  const y = (value: number) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - BOTTOM - TOP);
+function frame(most: number, show: (value: number) => string) {
+  const top = most > 0 ? most : 1;
+  const y = (value: number) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
   const axis = Array.from({ length: GRID_LINES + 1 }, (_, i) => {
-    const value = (most / GRID_LINES) * i;
-    return html`<line class="axis" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/><text x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${show(value)}</text>`;
+    const value = (top / GRID_LINES) * i;
+    return html`<line class="axis" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/><text x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${most > 0 || i === 0 ? show(value) : ''}</text>`;
   });
   return { axis, y };
 }
 
-function drawing(title: string, labels: string[], series: Series[], content: Markup, x: (i: number) => number): Markup {
+function drawing(
+  title: string,
+  labels: string[],
+  series: Series[],
+  show: (value: number) => string,
+  content: Markup,
+  x: (i: number) => number,
+): Markup {
   // Labels that would touch each other are left out.
-  const every = Math.ceil(labels.length / 7);
-  const shown = labels.map(
+  const every = Math.ceil(labels.length / MAX_LABELS);
+  const shown = labels.map((label, i) => {
+    if (i % every !== 0) return null;
+    const at = x(i);
+    const anchor = at > WIDTH - 40 ? 'end' : 'middle';
+    return html`<text x="${round(anchor === 'end' ? WIDTH : at)}" y="${HEIGHT - 6}" text-anchor="${anchor}">${label}</text>`;
+  });
+  const rows = labels.map(
     (label, i) =>
-      i % every === 0 && html`<text x="${round(x(i))}" y="${HEIGHT - 6}" text-anchor="middle">${label}</text>`,
+      html`<tr><th scope="row">${label}</th>${series.map(({ values }) => html`<td class="size">${show(values[i] ?? 0)}</td>`)}</tr>`,
   );
-  const words = series.map(({ name, values }) => `${name}: ${values.at(-1) ?? 'nothing'} last`).join('; ');
-  return html`<figure><svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}. ${words}">${content}${shown}</svg><figcaption class="legend">${series.map(({ name, colour }) => html`<span><i class="${colour}"></i>${name}</span>`)}</figcaption></figure>`;
+  return html`<figure><figcaption><b>${title}</b><span class="legend">${series.length > 1 && series.map(({ name, colour }) => html`<span><i class="${colour}"></i>${name}</span>`)}</span></figcaption>
+<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}: chart, its figures are in the table below">${content}${shown}</svg>
+<details class="figures"><summary>${title}: table</summary><div class="scroll" tabindex="0" role="region" aria-label="${title}"><table class="plain"><thead><tr><td></td>${series.map(({ name }) => html`<th scope="col" class="size">${name}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div></details></figure>`;
 }
 
 function round(value: number): number {

@@ -7,10 +7,10 @@ import type { FileView } from '../../pages/views.ts';
 import { askOrNull } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { fileCommands } from './file-commands.ts';
-import { type FileKind, fileKind, needsOwnHost } from './file-kind.ts';
+import { type FileKind, fileKind, isGenomeText, needsOwnHost } from './file-kind.ts';
 import { genomePage } from './genome-page.ts';
 import { ownOriginOf } from './hosts.ts';
-import { previewOf } from './previews.ts';
+import { previewOf, sourcePreview } from './previews.ts';
 import { notice, workspacePage } from './shell.ts';
 import { visitorOf } from './visitor.ts';
 
@@ -29,7 +29,10 @@ export async function filePage(
   const origin = `${clientScheme(context.request, context.url)}://${context.url.host}`;
   const visitor = view.ownOrigin ? null : await visitorOf(context, deps);
   const { body: shown, scripts } = needsOwnHost(kind)
-    ? { body: offer(context, deps, view, kind), scripts: [] }
+    ? {
+        body: html`${offer(context, deps, view, kind)}${hasSource(kind, view) && (await sourcePreview(view))}`,
+        scripts: [],
+      }
     : await previewOf(kind, view);
   const acts = visitor !== null && visitor.token === view.token && view.collection?.uuid;
   const record = acts
@@ -45,6 +48,11 @@ export async function filePage(
 <div class="preview">${shown}</div>${fileCommands(view, origin)}`;
   const page = { title: view.name, body, scripts: ['listing.js', ...scripts], wasm: kind === 'parquet' };
   return view.ownOrigin ? htmlPage(page) : workspacePage(context, visitor, page);
+}
+
+/** What is text, and can be read without running it. */
+function hasSource(kind: FileKind, { name, size }: FileView): boolean {
+  return size > 0 && (kind === 'html' || (kind === 'genome' && isGenomeText(name)));
 }
 
 const WHAT: Partial<Record<FileKind, string>> = {

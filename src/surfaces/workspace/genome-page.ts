@@ -35,6 +35,8 @@ export function genomePage(view: FileView): Response {
     body,
     kind: 'wide',
     scripts: ['listing.js', 'genome.js'],
+    // Codecs of CRAM.
+    wasm: true,
     // igv.js writes styles, and draws into pictures; it still reaches nothing but this host.
     allow: {
       'style-src': "'self' 'unsafe-inline'",

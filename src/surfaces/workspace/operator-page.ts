@@ -1,25 +1,32 @@
 import type { RequestContext } from '../../http/context.ts';
-import { recentErrors } from '../../http/recent-errors.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { html, type Markup } from '../../pages/markup.ts';
-import { formatTime } from '../../pages/numbers.ts';
+import { formatSize, formatTime } from '../../pages/numbers.ts';
 import { ask, askOrNull, type Json } from './api.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
-import { type Figures, parseMetrics } from './figures.ts';
+import { type Figures, parseMetrics, samplesOf, sumBy } from './figures.ts';
 import { field, readForm, seeOther } from './forms.ts';
-import {
-  balanceSection,
-  cacheSection,
-  mountsSection,
-  queuesSection,
-  requestsSection,
-  usageSection,
-} from './operator-sections.ts';
+import { card, number, scrollTable, section } from './operator-parts.ts';
+import { cacheSection, mountsSection, requestsSection } from './operator-sections.ts';
+import { balanceSection, queuesSection, usageSection } from './operator-work.ts';
 import { workspacePage } from './shell.ts';
 import { signInPage } from './sign-in.ts';
 import { type Visitor, visitorOf } from './visitor.ts';
 
 const SHOWN_USERS = 500;
+const SHOWN_OWNERS = 10;
+const SECTIONS = [
+  'settings',
+  'requests',
+  'limits',
+  'caches',
+  'mounts',
+  'queues',
+  'balancer',
+  'usage',
+  'errors',
+  'users',
+];
 
 /** `/workspace/operator`: how the service goes, for admins. */
 export async function operatorPage(
@@ -34,20 +41,24 @@ export async function operatorPage(
     const answer = await service(token, path).catch(() => null);
     return answer?.ok ? answer.json().catch(() => null) : null;
   };
-  const [mounts, pull, trash, balance, usage, figures, users] = await Promise.all([
+  const of = (subject: string) => json(visitor.token, `/keep-edge/v1/${subject}`);
+  const [mounts, queues, balance, usage, errors, limits, deployment, figures, users] = await Promise.all([
     json(rootToken, '/mounts'),
-    json(rootToken, '/pull'),
-    json(rootToken, '/trash'),
-    json(visitor.token, '/keep-edge/v1/balance'),
-    json(visitor.token, '/keep-edge/v1/usage?limit=10'),
+    of('queues'),
+    of('balance'),
+    of(`usage?limit=${SHOWN_OWNERS}`),
+    of('errors'),
+    of('limits'),
+    of('deployment'),
     figuresOf(visitor, deps, service),
     usersOf(context, deps, visitor),
   ]);
-  const body = html`<h1>Operator</h1>
-<nav class="crumbs" aria-label="On this page"><a href="#requests">Requests</a> · <a href="#mounts">Mounts</a> · <a href="#queues">Queues</a> · <a href="#balancer">Balancer</a> · <a href="#usage">Usage</a> · <a href="#errors">Errors</a> · <a href="#users">Users</a> · <a href="#settings">Settings</a></nav>
-${requestsSection(figures.series, figures.everywhere)}${cacheSection(figures.series)}${mountsSection(mounts, figures.series, usage, balance)}${queuesSection(pull, trash)}${balanceSection(balance)}${usageSection(usage)}${errorsSection()}
-${usersSection(users, besideCluster)}
-<h2 id="settings">Settings</h2>${remarks.length === 0 ? html`<p>Nothing stands out.</p>` : html`<ul>${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}`;
+  const names = new Map(users.map(({ uuid, full_name, username }): [string, string] => [uuid, full_name || username]));
+  const links = SECTIONS.map(
+    (id, i) => html`${i > 0 && ' · '}<a href="#${id}">${id[0]?.toUpperCase()}${id.slice(1)}</a>`,
+  );
+  const body = html`<h1>Operator</h1><nav class="crumbs" aria-label="On this page">${links}</nav>
+${settingsSection(remarks, deployment)}${requestsSection(figures.series, figures.hours)}${limitsSection(limits, figures.series)}${cacheSection(figures.series)}${mountsSection(mounts, figures.series, balance)}${queuesSection(queues)}${balanceSection(balance)}${usageSection(usage, names)}${errorsSection(errors)}${usersSection(users, besideCluster)}`;
   return workspacePage(context, visitor, { title: 'Operator', body });
 }
 
@@ -76,15 +87,15 @@ async function figuresOf(
   { token }: Visitor,
   { settings }: WorkspaceDependencies,
   service: CallService,
-): Promise<{ series: Figures; everywhere: boolean }> {
+): Promise<{ series: Figures; hours: Json[] | null }> {
   const gathered = await service(token, '/keep-edge/v1/figures').catch(() => null);
   if (gathered?.ok) {
-    const { series = {} } = (await gathered.json()) as { series?: Record<string, number> };
-    return { series: new Map(Object.entries(series)), everywhere: true };
+    const { series = {}, hours = [] } = (await gathered.json()) as { series?: Record<string, number>; hours?: Json[] };
+    return { series: new Map(Object.entries(series)), hours };
   }
-  if (settings.managementToken === null) return { series: new Map(), everywhere: false };
+  if (settings.managementToken === null) return { series: new Map(), hours: null };
   const answer = await service(settings.managementToken, '/metrics').catch(() => null);
-  return { series: answer?.ok ? parseMetrics(await answer.text()) : new Map(), everywhere: false };
+  return { series: answer?.ok ? parseMetrics(await answer.text()) : new Map(), hours: null };
 }
 
 async function usersOf(context: RequestContext, deps: WorkspaceDependencies, { token }: Visitor): Promise<Json[]> {
@@ -92,24 +103,73 @@ async function usersOf(context: RequestContext, deps: WorkspaceDependencies, { t
   return (await askOrNull(context, deps, token, 'users', { query }))?.items ?? [];
 }
 
-function errorsSection(): Markup {
-  const errors = recentErrors();
-  const rows = errors.map(
-    ({ time, requestId, method, path, status, message }) =>
-      html`<tr><td>${formatTime(time)}</td><td><code>${requestId}</code></td><td>${method} <code>${path}</code></td><td class="size bad">${status}</td><td>${message}</td></tr>`,
+/** @param deployment what the running service finds wrong with its bindings, where it looks */
+function settingsSection(remarks: string[], deployment: Json | null): Markup {
+  const problems: string[] = deployment?.problems ?? [];
+  const all = [...problems.map((text) => ({ text, isBad: true })), ...remarks.map((text) => ({ text, isBad: false }))];
+  return section(
+    'settings',
+    'Settings',
+    all.length === 0
+      ? html`<p>Nothing stands out.</p>`
+      : html`<ul>${all.map(({ text, isBad }) => html`<li class="${isBad && 'bad'}">${text}</li>`)}</ul>`,
   );
-  return html`<h2 id="errors">Recent errors</h2>${
+}
+
+function limitsSection(limits: Json | null, figures: Figures): Markup {
+  const refused = sumBy(samplesOf(figures, 'keep_edge_refused_requests_total'), ({ limit = '' }) => limit);
+  const names: string[] = limits?.limits ?? [];
+  const day = limits?.anonymous_egress ?? null;
+  const rows = [...new Set([...names, ...refused.keys()])].map((name) => [
+    name.replaceAll('_', ' '),
+    names.includes(name) ? 'yes' : '',
+    number(refused.get(name) ?? 0),
+  ]);
+  return section(
+    'limits',
+    'Limits',
+    html`${rows.length === 0 ? html`<p class="soft">No limits of requests are bound: docs/operate.md says how.</p>` : scrollTable('Limits', ['Requests by', 'Bound', '#Refused'], rows)}${
+      day !== null &&
+      html`<div class="cards">${card(formatSize(Number(day.bytes)), `sent to the public on ${day.day}${day.cap ? `, of ${formatSize(Number(day.cap))} a day` : ''}`)}</div>`
+    }`,
+  );
+}
+
+function errorsSection(answer: Json | null): Markup {
+  const errors: Json[] = answer?.errors ?? [];
+  const where = answer?.of === 'all isolates' ? 'Of all isolates' : 'Of the isolate that made this page';
+  const rows = errors.map(({ time, request_id, method, path, status, message }) => [
+    formatTime(time),
+    html`<code>${request_id}</code>`,
+    html`${method} <code>${path}</code>`,
+    { content: status, isBad: true },
+    message,
+  ]);
+  return section(
+    'errors',
+    'Recent errors',
     errors.length === 0
-      ? html`<p class="soft">None in the isolate that made this page. The logs have those of all.</p>`
-      : html`<p class="soft">Of the isolate that made this page; the logs have those of all.</p><div class="scroll"><table class="plain"><thead><tr><th>Time</th><th>Request</th><th>What</th><th class="size">Status</th><th>Message</th></tr></thead><tbody>${rows}</tbody></table></div>`
-  }`;
+      ? html`<p class="soft">${where}: none.</p>`
+      : html`<p class="soft">${where}, newest first. The logs have every line of a request under its id.</p>${scrollTable('Recent errors', ['Time', 'Request', 'What', '#Status', 'Message'], rows)}`,
+  );
 }
 
 function usersSection(users: Json[], besideCluster: boolean): Markup {
   const rows = users.map((user) => {
     const action = user.is_active ? 'deactivate' : 'activate';
-    return html`<tr><td>${user.full_name || user.username}<br><small class="soft">${user.username}</small></td><td>${user.email}</td><td>${user.is_admin ? 'admin' : user.is_active ? 'active' : 'not active'}</td><td class="act">${!user.is_admin && html`<form method="post"><input type="hidden" name="user" value="${user.uuid}"><input type="hidden" name="action" value="${action}"><button>${action === 'activate' ? 'Activate' : 'Deactivate'}</button></form>`}</td></tr>`;
+    const who = user.full_name || user.username;
+    return [
+      html`${who}<br><small class="soft">${user.username}</small>`,
+      user.email,
+      user.is_admin ? 'admin' : user.is_active ? 'active' : 'not active',
+      html`<a href="/workspace/tokens?user=${user.uuid}" aria-label="Tokens and room of ${who}">Tokens, room</a>`,
+      !user.is_admin &&
+        html`<form method="post"><input type="hidden" name="user" value="${user.uuid}"><input type="hidden" name="action" value="${action}"><button aria-label="${action} ${who}">${action === 'activate' ? 'Activate' : 'Deactivate'}</button></form>`,
+    ];
   });
-  return html`<h2 id="users">Users</h2>${besideCluster && html`<p class="soft">The cluster’s.</p>`}<div class="bar"><a class="button" href="/workspace/tokens#invite">Invite a person</a><a class="button" href="/workspace/tokens">Tokens</a></div>
-<div class="scroll"><table class="plain"><thead><tr><th>Name</th><th>E-mail</th><th>State</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
+  return section(
+    'users',
+    'Users',
+    html`${besideCluster && html`<p class="soft">The cluster’s.</p>`}<div class="bar"><a class="button" href="/workspace/tokens#invite">Invite a person</a><a class="button" href="/workspace/tokens">Your tokens</a></div>${scrollTable('Users', ['Name', 'E-mail', 'State', 'May use', 'Change'], rows)}`,
+  );
 }

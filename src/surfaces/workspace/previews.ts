@@ -1,7 +1,8 @@
 import { html, type Markup } from '../../pages/markup.ts';
 import { formatCount, formatSize } from '../../pages/numbers.ts';
+import { type Beginning, gunzipBeginning, textOfBytes } from '../../pages/text-of-bytes.ts';
 import type { FileView } from '../../pages/views.ts';
-import type { FileKind } from './file-kind.ts';
+import { type FileKind, isGzip } from './file-kind.ts';
 import { renderMarkdown } from './markdown.ts';
 import { parseTable } from './text-table.ts';
 
@@ -10,6 +11,9 @@ const MAX_TEXT_BYTES = 1024 * 1024;
 /** Of a file whose name says nothing: enough to see whether it is text. */
 const SNIFFED_BYTES = 64 * 1024;
 const MAX_ROWS = 500;
+/** Of a cell; the rest is in the file. */
+const MAX_CELL = 300;
+const EMPTY = html`<p class="empty">This file is empty.</p>`;
 
 export interface Preview {
   body: Markup;
@@ -20,46 +24,71 @@ export interface Preview {
 /** A file as a page of this service may show it: nothing of it runs. */
 export async function previewOf(kind: FileKind, view: FileView): Promise<Preview> {
   const { href, name, size } = view;
+  if (size === 0) return still(EMPTY);
   if (kind === 'image') return still(html`<img src="${href}" alt="${name}">`);
-  if (kind === 'video') return still(html`<video src="${href}" controls preload="metadata"></video>`);
-  if (kind === 'audio') return still(html`<audio src="${href}" controls preload="metadata"></audio>`);
+  const elsewhere = html`<p class="soft">What this browser does not play may play in another program: download it.</p>`;
+  if (kind === 'video')
+    return still(
+      html`<video src="${href}" controls preload="metadata"></video>${!/\.(mp4|m4v|webm|ogv)$/i.test(name) && elsewhere}`,
+    );
+  if (kind === 'audio')
+    return still(
+      html`<audio src="${href}" controls preload="metadata"></audio>${!/\.(mp3|m4a|aac|ogg|oga|opus|wav|flac|weba)$/i.test(name) && elsewhere}`,
+    );
   if (kind === 'parquet')
     return {
       body: html`<div id="parquet" data-href="${href}" data-size="${size}"><p class="soft">Reading the first rows …</p></div><noscript><p>Tables of this format need JavaScript.</p></noscript>`,
       scripts: ['parquet.js'],
     };
   if (kind === 'unknown') return sniffed(view);
-  const text = await view.read(MAX_TEXT_BYTES);
-  if (kind === 'markdown') return still(html`${renderMarkdown(text, directoryOf(href))}${source(text, size)}`);
-  if (kind === 'table') return still(tableOf(text, view));
-  if (kind === 'json') return still(plain(indented(text, size), size));
-  return still(plain(text, size));
+  const beginning = await beginningOf(view, MAX_TEXT_BYTES);
+  if (beginning.text === '') return still(EMPTY);
+  if (kind === 'markdown')
+    return still(html`${renderMarkdown(beginning.text, directoryOf(href))}${sourceOf(beginning)}`);
+  if (kind === 'table') return still(tableOf(beginning, name));
+  if (kind === 'json') return still(plain({ ...beginning, text: indented(beginning) }));
+  return still(plain(beginning));
+}
+
+/** The text of a file that is shown otherwise, or elsewhere. */
+export async function sourcePreview(view: FileView): Promise<Markup> {
+  return sourceOf(await beginningOf(view, SNIFFED_BYTES));
+}
+
+/** Decompressed where the name says that it is compressed. */
+async function beginningOf({ name, size, read }: FileView, maxBytes: number): Promise<Beginning> {
+  const bytes = await read(maxBytes);
+  const isMore = size > bytes.byteLength;
+  if (!isGzip(name) || bytes[0] !== 0x1f || bytes[1] !== 0x8b)
+    return { text: textOfBytes(bytes, isMore), isCut: isMore };
+  const inflated = await gunzipBeginning(bytes, maxBytes);
+  const isCut = isMore || inflated.isCut;
+  return { text: textOfBytes(inflated.bytes, isCut), isCut };
 }
 
 async function sniffed(view: FileView): Promise<Preview> {
-  const beginning = await view.read(SNIFFED_BYTES);
-  const odd = [...beginning].filter((char) => char < '\t' || char === '\ufffd').length;
-  if (beginning === '' || odd > beginning.length / 200)
-    return still(
-      html`<p class="empty">${view.size === 0 ? 'This file is empty.' : 'A file of this kind cannot be shown here: download it.'}</p>`,
-    );
-  return still(plain(view.size > SNIFFED_BYTES ? await view.read(MAX_TEXT_BYTES) : beginning, view.size));
+  const beginning = await beginningOf(view, SNIFFED_BYTES);
+  const { text, isCut } = beginning;
+  const odd = [...text].filter((char) => (char < '\t' && char !== '') || char === '\ufffd').length;
+  if (text === '' || odd > text.length / 200)
+    return still(html`<p class="empty">A file of this kind cannot be shown here: download it.</p>`);
+  return still(plain(isCut ? await beginningOf(view, MAX_TEXT_BYTES) : beginning));
 }
 
 function still(body: Markup): Preview {
   return { body, scripts: [] };
 }
 
-function plain(text: string, size: number): Markup {
-  return html`${size > MAX_TEXT_BYTES && html`<p class="soft">The first MiB of ${formatSize(size)}.</p>`}<pre class="plaintext" tabindex="0">${text}</pre>`;
+function plain({ text, isCut }: Beginning): Markup {
+  return html`${isCut && html`<p class="soft">Only the beginning: ${formatSize(text.length)}.</p>`}<pre class="plaintext" tabindex="0">${text}</pre>`;
 }
 
-function source(text: string, size: number): Markup {
-  return html`<details><summary>Source</summary><div>${plain(text, size)}</div></details>`;
+function sourceOf(beginning: Beginning): Markup {
+  return html`<details><summary>Source</summary><div>${plain(beginning)}</div></details>`;
 }
 
-function indented(text: string, size: number): string {
-  if (size > MAX_TEXT_BYTES) return text;
+function indented({ text, isCut }: Beginning): string {
+  if (isCut) return text;
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
   } catch {
@@ -67,15 +96,22 @@ function indented(text: string, size: number): string {
   }
 }
 
-function tableOf(text: string, { name, size }: FileView): Markup {
-  const { head, rows } = parseTable(text, name, MAX_ROWS, size > MAX_TEXT_BYTES);
+function tableOf(beginning: Beginning, name: string): Markup {
+  const { text, isCut } = beginning;
+  const { head, rows } = parseTable(text, name.replace(/\.b?gz$/i, ''), MAX_ROWS, isCut);
+  // A first line that goes on behind what was read.
+  if (head.length === 0) return plain(beginning);
   const isNumber = (value: string) => value !== '' && Number.isFinite(Number(value));
-  const more = size > MAX_TEXT_BYTES || rows.length === MAX_ROWS;
+  const more = isCut || rows.length === MAX_ROWS;
   return html`<p class="soft">${more ? `The first ${formatCount(rows.length, 'row')}` : formatCount(rows.length, 'row')}, ${formatCount(head.length, 'column')}.</p>
-<div class="grid" tabindex="0" role="region" aria-label="Table"><table><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead><tbody>${rows.map(
+<div class="grid" tabindex="0" role="region" aria-label="Table"><table><thead><tr>${head.map((cell) => html`<th scope="col">${shortened(cell)}</th>`)}</tr></thead><tbody>${rows.map(
     (row) =>
-      html`<tr>${row.map((cell) => (isNumber(cell) ? html`<td class="n">${cell}</td>` : html`<td title="${cell.length > 40 && cell}">${cell}</td>`))}</tr>`,
+      html`<tr>${row.map((cell) => (isNumber(cell) ? html`<td class="n">${cell}</td>` : html`<td title="${cell.length > 40 && shortened(cell)}">${shortened(cell)}</td>`))}</tr>`,
   )}</tbody></table></div>`;
+}
+
+function shortened(cell: string): string {
+  return cell.length > MAX_CELL ? `${cell.slice(0, MAX_CELL)} …` : cell;
 }
 
 function directoryOf(href: string): string {

@@ -20,13 +20,12 @@ export function parseTable(text: string, name: string, maxRows: number, isCut: b
   };
   while (at < text.length && rows.length <= maxRows) {
     let value: string;
-    if (text[at] === '"') {
-      [value, at] = quoted(text, at + 1);
-    } else {
+    const inQuotes = text[at] === '"' ? quoted(text, at + 1, separator, isCut) : null;
+    if (inQuotes === null) {
       const end = endOfField(text, at, separator);
       value = text.slice(at, end);
       at = end;
-    }
+    } else [value, at] = inQuotes;
     field(value);
     if (text[at] === separator) {
       at++;
@@ -43,14 +42,17 @@ export function parseTable(text: string, name: string, maxRows: number, isCut: b
   return { head, rows: rest.slice(0, maxRows) };
 }
 
-function quoted(text: string, from: number): [value: string, end: number] {
+/** Null for a quote that only begins a field, as in 5" or "x"y: files that know no quoting have these. */
+function quoted(text: string, from: number, separator: string, isCut: boolean): [value: string, end: number] | null {
   let value = '';
   let at = from;
   for (;;) {
     const quote = text.indexOf('"', at);
-    if (quote < 0) return [value + text.slice(at), text.length];
+    if (quote < 0) return isCut ? [value + text.slice(at), text.length] : null;
     value += text.slice(at, quote);
-    if (text[quote + 1] !== '"') return [value, quote + 1];
+    const next = text[quote + 1];
+    if (next === undefined || next === separator || next === '\n' || next === '\r') return [value, quote + 1];
+    if (next !== '"') return null;
     value += '"';
     at = quote + 2;
   }
