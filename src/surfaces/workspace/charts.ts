@@ -19,15 +19,19 @@ export interface Series {
   values: number[];
 }
 
-/** Columns over each other, one for each label. @param show how a value is written at the axis */
-export function columnChart(
-  title: string,
-  labels: string[],
-  series: Series[],
-  show: (value: number) => string,
-): Markup {
+/** How values are written, and which base makes round numbers of them. */
+export interface Scale {
+  show: (value: number) => string;
+  base: 10 | 1024;
+  /** There are no parts of one. */
+  isWhole?: boolean;
+}
+
+/** Columns over each other, one for each label. */
+export function columnChart(title: string, labels: string[], series: Series[], scale: Scale): Markup {
+  const { show } = scale;
   const sums = labels.map((_, i) => series.reduce((sum, { values }) => sum + (values[i] ?? 0), 0));
-  const { axis, y } = frame(Math.max(0, ...sums), show);
+  const { axis, y } = frame(Math.max(0, ...sums), scale);
   const group = (WIDTH - LEFT) / Math.max(labels.length, 1);
   const columns = labels.flatMap((label, i) => {
     let below = 0;
@@ -45,8 +49,9 @@ export function columnChart(
 }
 
 /** Lines over time. */
-export function lineChart(title: string, labels: string[], series: Series[], show: (value: number) => string): Markup {
-  const { axis, y } = frame(Math.max(0, ...series.flatMap(({ values }) => values)), show);
+export function lineChart(title: string, labels: string[], series: Series[], scale: Scale): Markup {
+  const { show } = scale;
+  const { axis, y } = frame(Math.max(0, ...series.flatMap(({ values }) => values)), scale);
   const step = (WIDTH - LEFT - 10) / Math.max(labels.length - 1, 1);
   const x = (i: number) => LEFT + 5 + i * step;
   const lines = series.map(
@@ -56,14 +61,24 @@ export function lineChart(title: string, labels: string[], series: Series[], sho
   return drawing(title, labels, series, show, html`${axis}${lines}`, x);
 }
 
-function frame(most: number, show: (value: number) => string) {
-  const top = most > 0 ? most : 1;
+function frame(most: number, scale: Scale) {
+  const { show } = scale;
+  const top = roundAbove(most, scale);
   const y = (value: number) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
   const axis = Array.from({ length: GRID_LINES + 1 }, (_, i) => {
     const value = (top / GRID_LINES) * i;
-    return html`<line class="axis" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/><text x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${most > 0 || i === 0 ? show(value) : ''}</text>`;
+    return html`<line class="axis" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/><text x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${show(value)}</text>`;
   });
   return { axis, y };
+}
+
+/** A top of the axis whose quarters are round numbers too. */
+function roundAbove(most: number, { base, isWhole = false }: Scale): number {
+  if (most <= 0) return GRID_LINES;
+  const unit = base === 1024 ? 1024 ** Math.max(0, Math.floor(Math.log2(most) / 10)) : 1;
+  const ten = unit * 10 ** Math.floor(Math.log10(most / unit));
+  const tops = [1.2, 2, 4, 8, 12].map((step) => step * ten);
+  return tops.find((top) => top >= most && (!isWhole || (top / GRID_LINES) % 1 === 0)) ?? GRID_LINES;
 }
 
 function drawing(

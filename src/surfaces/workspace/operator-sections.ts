@@ -3,7 +3,7 @@ import { formatSize } from '../../pages/numbers.ts';
 import type { Json } from './api.ts';
 import { columnChart, lineChart } from './charts.ts';
 import { type Figures, type Sample, samplesOf, sumBy } from './figures.ts';
-import { card, milliseconds, number, scrollTable, section } from './operator-parts.ts';
+import { COUNTS, card, MILLISECONDS, milliseconds, number, scrollTable, section } from './operator-widgets.ts';
 
 /** Sections of the operator's page about requests, caches and mounts. */
 
@@ -42,8 +42,8 @@ function hourCharts(hours: Json[]): Markup {
       { name: 'refused (4xx)', colour: 'b', values: of('refused') },
       { name: 'failed (5xx)', colour: 'c', values: of('failed') },
     ],
-    number,
-  )}${lineChart('Time until the end of an answer, mean', labels, [{ name: 'mean', colour: 'a', values: means }], milliseconds)}</div>`;
+    COUNTS,
+  )}${lineChart('Time until the end of an answer, mean', labels, [{ name: 'mean', colour: 'a', values: means }], MILLISECONDS)}</div>`;
 }
 
 /** What was asked for, from the histogram of each surface. */

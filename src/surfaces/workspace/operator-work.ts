@@ -2,7 +2,7 @@ import { html, type Markup } from '../../pages/markup.ts';
 import { formatCount, formatSize, formatTime } from '../../pages/numbers.ts';
 import type { Json } from './api.ts';
 import { columnChart, lineChart } from './charts.ts';
-import { number, scrollTable, section } from './operator-parts.ts';
+import { COUNTS, number, SECONDS, SIZES, scrollTable, section } from './operator-widgets.ts';
 
 /** Sections of the operator's page about what goes on by itself: queues, the balancer, what it counts. */
 
@@ -67,9 +67,7 @@ export function balanceSection(balance: Json | null): Markup {
   const labels = done.map(({ started_at }) => String(started_at).slice(5, 16).replace('T', ' '));
   const of = (name: string) => done.map(({ counts }) => Number(counts[name] ?? 0));
   const lost: Json[] = balance.lost ?? [];
-  const minutes = done.map(
-    ({ started_at, finished_at }) => (Date.parse(finished_at) - Date.parse(started_at)) / 60_000,
-  );
+  const took = done.map(({ started_at, finished_at }) => (Date.parse(finished_at) - Date.parse(started_at)) / 1000);
   return section(
     'balancer',
     'Balancer',
@@ -90,7 +88,7 @@ ${
       { name: 'stored', colour: 'b', values: of('stored_bytes') },
       { name: 'that no collection names', colour: 'c', values: of('unnamed_bytes') },
     ],
-    formatSize,
+    SIZES,
   )}${columnChart(
     'Copies on the lists of each run',
     labels,
@@ -98,8 +96,8 @@ ${
       { name: 'to the trash', colour: 'c', values: of('trash_copies') },
       { name: 'to be pulled', colour: 'a', values: of('pull_copies') },
     ],
-    number,
-  )}${columnChart('Minutes that each run took', labels, [{ name: 'minutes', colour: 'a', values: minutes }], (value) => value.toFixed(value < 10 ? 1 : 0))}</div>`
+    COUNTS,
+  )}${columnChart('Time that each run took', labels, [{ name: 'time', colour: 'a', values: took }], SECONDS)}</div>`
 }`,
   );
 }
@@ -125,8 +123,8 @@ export function usageSection(usage: Json | null, names: ReadonlyMap<string, stri
         { name: 'in collections', colour: 'a', values: of('collections_bytes') },
         { name: 'each block once', colour: 'b', values: of('named_bytes') },
       ],
-      formatSize,
-    )}${lineChart('Collections over time', labels, [{ name: 'collections', colour: 'a', values: of('collections') }], number)}</div>
+      SIZES,
+    )}${lineChart('Collections over time', labels, [{ name: 'collections', colour: 'a', values: of('collections') }], COUNTS)}</div>
 <h3>Largest</h3>${scrollTable('Largest users and projects', ['User or project', '#Bytes', '#Blocks'], rows)}`,
   );
 }

@@ -13,6 +13,7 @@ const SNIFFED_BYTES = 64 * 1024;
 const MAX_ROWS = 500;
 /** Of a cell; the rest is in the file. */
 const MAX_CELL = 300;
+const UNSHOWN = html`<p class="empty">A file of this kind cannot be shown here: download it.</p>`;
 const EMPTY = html`<p class="empty">This file is empty.</p>`;
 
 export interface Preview {
@@ -42,7 +43,8 @@ export async function previewOf(kind: FileKind, view: FileView): Promise<Preview
     };
   if (kind === 'unknown') return sniffed(view);
   const beginning = await beginningOf(view, MAX_TEXT_BYTES);
-  if (beginning.text === '') return still(EMPTY);
+  // Compressed, and damaged.
+  if (beginning.text === '') return still(UNSHOWN);
   if (kind === 'markdown')
     return still(html`${renderMarkdown(beginning.text, directoryOf(href))}${sourceOf(beginning)}`);
   if (kind === 'table') return still(tableOf(beginning, name));
@@ -70,8 +72,7 @@ async function sniffed(view: FileView): Promise<Preview> {
   const beginning = await beginningOf(view, SNIFFED_BYTES);
   const { text, isCut } = beginning;
   const odd = [...text].filter((char) => (char < '\t' && char !== '') || char === '\ufffd').length;
-  if (text === '' || odd > text.length / 200)
-    return still(html`<p class="empty">A file of this kind cannot be shown here: download it.</p>`);
+  if (text === '' || odd > text.length / 200) return still(UNSHOWN);
   return still(plain(isCut ? await beginningOf(view, MAX_TEXT_BYTES) : beginning));
 }
 

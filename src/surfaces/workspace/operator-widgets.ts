@@ -1,10 +1,22 @@
 import { type Content, html, type Markup } from '../../pages/markup.ts';
+import { formatSize } from '../../pages/numbers.ts';
+import type { Scale } from './charts.ts';
 
 /** What the sections of the operator's page are made of. */
 
+export const COUNTS: Scale = { show: (value) => number(value), base: 10, isWhole: true };
+export const SIZES: Scale = { show: formatSize, base: 1024 };
+export const MILLISECONDS: Scale = { show: (ms) => milliseconds(ms), base: 10 };
+export const SECONDS: Scale = { show: (seconds) => duration(seconds), base: 10 };
+
 export const number = (value: number) => Math.round(value).toLocaleString('en');
 
-export const milliseconds = (ms: number) => `${ms < 10 ? ms.toFixed(1) : number(ms)} ms`;
+export const milliseconds = (ms: number) => `${ms < 10 ? Number(ms.toPrecision(2)) : number(ms)} ms`;
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${seconds < 10 ? Number(seconds.toPrecision(2)) : Math.round(seconds)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
 
 export function card(value: string, what: string): Markup {
   return html`<div class="card"><b>${value}</b><span>${what}</span></div>`;
