@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { api } from '../support/api.ts';
-import { type Cli, cliFor } from '../support/cli.ts';
+import { type Cli, cliFor, treeDigest } from '../support/cli.ts';
 import { blockOf, request } from '../support/keep.ts';
 import { startService, type TestService } from '../support/service.ts';
 
@@ -139,51 +139,98 @@ test('members of a group see what is shared with it, until they are removed', as
   await vi.waitFor(async () => expect((await ada.run('cat', `${uuid}/shared`)).code).toBe(1), 20_000);
 });
 
-test('a cluster that is exported and imported elsewhere has its projects, collections and permissions, also when it is repeated', async () => {
+test('a cluster that is exported and imported elsewhere has its projects, collections, bytes and permissions, also when it is repeated or was killed', async () => {
   const directory = join(admin.home, 'exported');
   const { json } = await api(service, 'groups', {
     token: ada.token,
     body: { group: { name: 'study', group_class: 'project' } },
   });
-  const file = join(ada.home, 'exported.txt');
-  await writeFile(file, 'exported');
-  await ada.ok('put', file, '--project-uuid', json.uuid, '--name', 'moved');
-  expect((await admin.run('export', directory)).code).toBe(0);
+  const tree = join(ada.home, 'tree');
+  await mkdir(tree);
+  // A name that looks like the locator of its own content.
+  const content = 'exported';
+  await writeFile(join(tree, blockOf(content).locator), content);
+  await writeFile(join(tree, 'large'), randomBytes(3_000_000));
+  await ada.ok('put', `${tree}/`, '--project-uuid', json.uuid, '--name', 'moved');
+  const first = await admin.run('export', directory, '--json');
+  expect(first.code).toBe(0);
+  const again = JSON.parse((await admin.run('export', directory, '--json')).stdout);
+  expect(again).toMatchObject({ blocks: 0, failed: 0, collections: JSON.parse(first.stdout).collections });
+  expect((await admin.run('import', tree)).stderr).toContain('holds no export');
+
   await using other = await startService({ vars: { CLUSTER_ID: 'other', ...SECRETS } });
-  admin.env.ARVADOS_API_HOST = other.url;
-  const imported = await asRoot('import', directory, '--json');
-  const again = await asRoot('import', directory, '--json');
-  admin.env.ARVADOS_API_HOST = service.url;
-  expect([imported.code, imported.stderr]).toEqual([0, '']);
-  expect(JSON.parse(again.stdout)).toEqual({ users: 0, projects: 0, collections: 0, links: 0, failed: 0 });
-  const found = await api(other, 'collections', { query: { filters: [['name', '=', 'moved']] } });
+  const importThere = async () => {
+    admin.env.ARVADOS_API_HOST = other.url;
+    const { code, stdout, stderr } = await asRoot('import', directory, '--json');
+    admin.env.ARVADOS_API_HOST = service.url;
+    expect([code, stderr]).toEqual([0, '']);
+    return JSON.parse(stdout);
+  };
+  const none = { users: 0, projects: 0, collections: 0, links: 0, failed: 0 };
+  expect(await importThere()).toMatchObject({ collections: again.collections, failed: 0 });
+  expect(await importThere()).toMatchObject(none);
+  // Killed after the last record was made, and before that was noted.
+  const notes = join(directory, 'imported-to-other.jsonl');
+  const lines = (await readFile(notes, 'utf8')).split('\n').filter(Boolean);
+  const moved = (await api(other, 'collections', { query: { filters: [['name', '=', 'moved']] } })).json.items;
+  await writeFile(notes, lines.filter((line) => !line.includes(moved[0].uuid)).join('\n'));
+  expect(await importThere()).toMatchObject({ ...none, collections: 1 });
+  const found = await api(other, 'collections', { query: { filters: [['name', 'ilike', 'moved%']] } });
+  expect(found.json.items).toHaveLength(1);
   const [collection] = found.json.items;
-  const project = await api(other, `groups/${collection.owner_uuid}`);
-  expect(project.json.name).toBe('study');
-  const { text } = await request(`${other.url}/c=${collection.uuid}/exported.txt`, { token: other.rootToken });
-  expect(text).toBe('exported');
+  expect((await api(other, `groups/${collection.owner_uuid}`)).json.name).toBe('study');
+
+  const back = join(admin.home, 'back');
+  admin.env.ARVADOS_API_HOST = other.url;
+  await asRoot('get', collection.uuid, back);
+  admin.env.ARVADOS_API_HOST = service.url;
+  expect(treeDigest(back)).toEqual(treeDigest(tree));
 });
 
-test('check finds a block that is gone and one that is wrong, says what it did not look at, and ends with 1', async () => {
+test('check tells lost blocks from those that could not be looked at, which it tries again', async () => {
   const contents = ['kept', 'gone', 'wrong'];
   for (const content of contents) {
     const file = join(ada.home, content);
     await writeFile(file, content);
     await ada.ok('put', file);
   }
-  const good = await ada.run('check', '--whole');
-  expect([good.code, good.stdout]).toEqual([0, expect.stringContaining('Every block was read whole')]);
+  const check = async (...args: string[]) => {
+    const { code, stdout, stderr } = await ada.run('check', '--json', '--retries', '0', ...args);
+    return { code, stderr, result: stdout === '' ? null : JSON.parse(stdout) };
+  };
+  const dead = 'http://127.0.0.1:9';
+  ada.env.ARVADOS_KEEP_SERVICES = dead;
+  const blind = await check('--whole');
+  expect([blind.code, blind.result.lost]).toEqual([3, []]);
+  expect(blind.result.not_reached.blocks).toBeGreaterThanOrEqual(3);
+  delete ada.env.ARVADOS_KEEP_SERVICES;
+  const good = await check('--whole');
+  expect([good.code, good.result.not_reached.blocks]).toEqual([0, 0]);
+  expect(good.result.confidence).toContain('Every block was read whole');
+
   const bucket = service.r2('BLOCKS');
   const keyOf = (content: string) => `${blockOf(content).hash.slice(0, 3)}/${blockOf(content).hash}`;
   await bucket.delete(keyOf('gone'));
   await bucket.put(keyOf('wrong'), new TextEncoder().encode('WRONG'));
-  const found = await ada.run('check', '--sample', '0', '--retries', '0');
-  expect([found.code, found.stdout]).toEqual([1, expect.stringContaining(`LOST ${blockOf('gone').hash}+4`)]);
-  expect(found.stderr).toContain('Not looked at:');
-  const read = await ada.run('check', '--whole', '--json', '--retries', '0');
-  const { lost } = JSON.parse(read.stdout) as { lost: { locator: string }[] };
-  expect([read.code, lost.map(({ locator }) => locator).sort()]).toEqual([
-    1,
-    ['gone', 'wrong'].map((content) => `${blockOf(content).hash}+${content.length}`).sort(),
-  ]);
+  const lostIn = ({ lost }: { lost: { locator: string; what: string }[] }) =>
+    lost.map(({ locator, what }) => `${locator} ${what}`).sort();
+  const both = [
+    `${blockOf('gone').hash}+4 no service has it`,
+    `${blockOf('wrong').hash}+5 its content is wrong`,
+  ].sort();
+  const asked = await check('--sample', '0');
+  expect([asked.code, lostIn(asked.result)]).toEqual([1, both]);
+  const read = await ada.run('check', '--whole', '--retries', '0');
+  expect([read.code, read.stdout]).toEqual([1, expect.stringContaining(`LOST ${blockOf('gone').hash}+4`)]);
+  expect(read.stderr).toContain('Not looked at: trash,');
+  // A second service that is down may have what the first has not.
+  ada.env.ARVADOS_KEEP_SERVICES = `${service.url} ${dead}`;
+  const half = await check('--sample', '0', '--no-resume');
+  delete ada.env.ARVADOS_KEEP_SERVICES;
+  expect([half.code, half.result.lost, half.result.not_reached.blocks]).toEqual([3, [], 2]);
+  const rest = await check('--sample', '0');
+  expect([rest.code, lostIn(rest.result)]).toEqual([1, both]);
+  expect((await check('nonsense')).code).toBe(2);
+  ada.env.ARVADOS_API_HOST = dead;
+  expect((await check().finally(() => (ada.env.ARVADOS_API_HOST = service.url))).code).toBe(3);
 });

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, createReadStream, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createHashSet } from './hash-set.ts';
+
+export interface BlockAt {
+  hash: string;
+  size: number;
+  /** A collection that names it. */
+  collection: string;
+}
 
 export interface Lost {
   locator: string;
@@ -10,90 +19,113 @@ export interface Lost {
 }
 
 export interface CheckCounts {
+  /** Collections all of whose blocks were looked at. */
   collections: number;
   /** Different blocks, and their bytes. */
   blocks: number;
   bytes: number;
   /** Blocks that were read and hashed. */
   read: number;
-  /** Collections whose manifest could not be read. */
-  unreadable: number;
+  lost: number;
 }
 
-/** What a check has done. Each fact is a line of a file at once, so that an interrupted check goes on. */
+/**
+ * What a check has done. Each fact is a line of a file at once, so that an interrupted check goes on. What could not be looked at is
+ * not in it: the next run tries that again.
+ */
 export interface CheckState {
   counts: CheckCounts;
+  /** 10,000 at most; `counts.lost` has them all. */
   lost: Lost[];
+  /** When the check was begun, RFC 3339. */
+  begunAt: string;
+  /** Blocks that an earlier run has looked at. */
+  before: number;
   hasCollection(uuid: string): boolean;
   hasBlock(hash: string): boolean;
-  block(hash: string, size: number, isRead: boolean): void;
+  block(block: BlockAt, isRead: boolean): void;
   loss(lost: Lost): void;
-  collection(uuid: string, isReadable: boolean): void;
+  /** All its blocks were looked at. */
+  collection(uuid: string): void;
   /** The check is complete: nothing is kept. */
   end(): void;
   close(): void;
 }
 
 type Line =
-  | ['b', hash: string, size: number, isRead: 0 | 1]
+  | ['s', begunAt: string]
+  | ['b', hash: string, size: number, isRead: 0 | 1, collection: string]
   | ['l', locator: string, collection: string, what: string]
-  | ['c', uuid: string, isReadable: 0 | 1];
+  | ['c', uuid: string];
+
+const MAX_KEPT = 10_000;
 
 export function checkFile(key: readonly string[], env: Record<string, string | undefined> = process.env): string {
   const cache = env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   return join(cache, 'keep-edge', 'check', `${createHash('md5').update(JSON.stringify(key)).digest('hex')}.jsonl`);
 }
 
-export function openCheckState(path: string, { resume }: { resume: boolean }): CheckState {
+/** @param onBlock called with each block of the file, and later with each one that is added */
+export async function openCheckState(
+  path: string,
+  { resume, onBlock }: { resume: boolean; onBlock: (block: BlockAt, isRead: boolean) => void },
+): Promise<CheckState> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if (!resume) rmSync(path, { force: true });
   const collections = new Set<string>();
-  const blocks = new Set<string>();
-  const counts: CheckCounts = { collections: 0, blocks: 0, bytes: 0, read: 0, unreadable: 0 };
+  const blocks = createHashSet();
+  const read = createHashSet();
+  const counts: CheckCounts = { collections: 0, blocks: 0, bytes: 0, read: 0, lost: 0 };
   const lost: Lost[] = [];
+  let begunAt = '';
   const apply = (line: Line) => {
     if (line[0] === 'b') {
-      if (blocks.has(line[1])) return;
-      blocks.add(line[1]);
+      const [, hash, size, isRead, collection] = line;
+      if (isRead === 1 && read.add(hash)) counts.read++;
+      if (!blocks.add(hash)) return;
       counts.blocks++;
-      counts.bytes += line[2];
-      counts.read += line[3];
-    } else if (line[0] === 'l') lost.push({ locator: line[1], collection: line[2], what: line[3] });
-    else {
+      counts.bytes += size;
+      onBlock({ hash, size, collection }, isRead === 1);
+    } else if (line[0] === 'l') {
+      counts.lost++;
+      if (lost.length < MAX_KEPT) lost.push({ locator: line[1], collection: line[2], what: line[3] });
+    } else if (line[0] === 'c') {
       collections.add(line[1]);
       counts.collections++;
-      counts.unreadable += 1 - line[2];
-    }
+    } else begunAt ||= line[1];
   };
-  for (const text of linesOf(path)) {
-    try {
-      apply(JSON.parse(text) as Line);
-    } catch {
-      // The last line of a check that was killed.
-    }
-  }
+  for await (const line of linesOf(path)) apply(line);
+  const before = counts.blocks;
   const file = openSync(path, 'a', 0o600);
   const add = (line: Line) => {
     apply(line);
     appendFileSync(file, `${JSON.stringify(line)}\n`);
   };
+  // A run that was killed may have left half a line.
+  if (begunAt !== '') appendFileSync(file, '\n');
+  else add(['s', new Date().toISOString()]);
   return {
     counts,
     lost,
+    begunAt,
+    before,
     hasCollection: (uuid) => collections.has(uuid),
     hasBlock: (hash) => blocks.has(hash),
-    block: (hash, size, isRead) => add(['b', hash, size, isRead ? 1 : 0]),
+    block: ({ hash, size, collection }, isRead) => add(['b', hash, size, isRead ? 1 : 0, collection]),
     loss: ({ locator, collection, what }) => add(['l', locator, collection, what]),
-    collection: (uuid, isReadable) => add(['c', uuid, isReadable ? 1 : 0]),
+    collection: (uuid) => add(['c', uuid]),
     end: () => rmSync(path, { force: true }),
     close: () => closeSync(file),
   };
 }
 
-function linesOf(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n').filter(Boolean);
-  } catch {
-    return [];
+async function* linesOf(path: string): AsyncGenerator<Line, void, undefined> {
+  if (!existsSync(path)) return;
+  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+    try {
+      yield JSON.parse(text) as Line;
+    } catch {
+      // The last line of a check that was killed.
+    }
   }
 }

@@ -6,12 +6,10 @@ import { allRecords } from '../all-records.ts';
 import type { Row } from '../api-client.ts';
 import { loadManifest, locatorsIn } from '../collection.ts';
 import { messageOf } from '../commands/doctor-checks.ts';
+import { plural } from '../human-format.ts';
+import { showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
-import { note } from '../terminal.ts';
-
-/** The layout of an export: lists of records, one JSON a line, and blocks by their names. */
-export const LISTS = ['users', 'groups', 'links', 'collections'] as const;
-export const FORMAT = 1;
+import { blockFile, FORMAT, withLocators, writeList } from './export-files.ts';
 
 export interface ExportResult {
   collections: number;
@@ -21,26 +19,42 @@ export interface ExportResult {
   failed: number;
 }
 
-export function blockFile(directory: string, hash: string): string {
-  return join(directory, 'blocks', hash.slice(0, 3), hash);
+export interface ExportOptions {
+  /** Blocks at once, each in memory. */
+  jobs: number;
+  quiet: boolean;
 }
 
 /** Writes all that the token may read. Blocks that are there already are not fetched again. */
-export async function exportCluster({ api, keep }: Session, directory: string, jobs: number): Promise<ExportResult> {
+export async function exportCluster(
+  { api, keep }: Session,
+  directory: string,
+  { jobs, quiet }: ExportOptions,
+): Promise<ExportResult> {
   mkdirSync(join(directory, 'blocks'), { recursive: true, mode: 0o700 });
   const result: ExportResult = { collections: 0, blocks: 0, known: 0, failed: 0 };
-  const { uuid } = await api('arvados/v1/users/current');
-  writeFileSync(join(directory, 'export.json'), JSON.stringify({ format: FORMAT, cluster: String(uuid).slice(0, 5) }));
-  for (const list of ['users', 'groups'] as const) await writeList(list, allRecords(api, list));
-  await writeList('links', allRecords(api, 'links', { filters: [['link_class', '=', 'permission']] }));
-  await writeList('collections', collections());
-  return result;
-
-  async function writeList(list: string, rows: AsyncIterable<Row>): Promise<void> {
-    const lines: string[] = [];
-    for await (const row of rows) lines.push(JSON.stringify(row));
-    writeFileSync(join(directory, `${list}.jsonl`), lines.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+  let bytes = 0;
+  const progress = showProgress(
+    () => ({
+      bytesDone: bytes,
+      bytesTotal: null,
+      bytesMoved: bytes,
+      note: `${plural(result.collections, 'collection')}, ${plural(result.blocks + result.known, 'block')}`,
+    }),
+    { quiet },
+  );
+  try {
+    const { uuid } = await api('arvados/v1/users/current');
+    const header = JSON.stringify({ format: FORMAT, cluster: String(uuid).slice(0, 5) });
+    writeFileSync(join(directory, 'export.json'), header, { mode: 0o600 });
+    for (const list of ['users', 'groups'] as const) await writeList(directory, list, allRecords(api, list));
+    const permissions = allRecords(api, 'links', { filters: [['link_class', '=', 'permission']] });
+    await writeList(directory, 'links', permissions);
+    await writeList(directory, 'collections', collections());
+  } finally {
+    progress.stop();
   }
+  return result;
 
   async function* collections(): AsyncGenerator<Row, void, undefined> {
     for await (const { uuid: own } of allRecords(api, 'collections', { select: ['uuid'] })) {
@@ -48,10 +62,10 @@ export async function exportCluster({ api, keep }: Session, directory: string, j
         const { record, manifest } = await loadManifest(api, String(own));
         await fetchBlocks(manifest);
         result.collections++;
-        yield { ...record, manifest_text: manifest.replace(/\S+\+A\S+/g, (locator) => stripSignature(locator)) };
+        yield { ...record, manifest_text: withLocators(manifest, stripSignature) };
       } catch (error) {
         result.failed++;
-        note(`${own}: ${messageOf(error)}`);
+        progress.say(`${own}: ${messageOf(error)}`);
       }
     }
   }
@@ -67,12 +81,13 @@ export async function exportCluster({ api, keep }: Session, directory: string, j
           result.known++;
           continue;
         }
-        const bytes = await keep.getVerified(locator);
-        if (createHash('md5').update(bytes).digest('hex') !== hash) throw new Error(`${bareLocator(locator)} is wrong`);
-        mkdirSync(join(file, '..'), { recursive: true });
-        writeFileSync(`${file}.part`, bytes, { mode: 0o600 });
+        const block = await keep.getVerified(locator);
+        if (createHash('md5').update(block).digest('hex') !== hash) throw new Error(`${bareLocator(locator)} is wrong`);
+        mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
+        writeFileSync(`${file}.part`, block, { mode: 0o600 });
         renameSync(`${file}.part`, file);
         result.blocks++;
+        bytes += block.byteLength;
       }
     };
     await Promise.all(Array.from({ length: jobs }, lane));

@@ -14,6 +14,7 @@ export const exportCommand: Command = {
   completes: 'files',
   options: {
     jobs: { value: 'N', short: 'j', help: 'blocks at once (4)' },
+    quiet: { value: null, short: 'q', help: 'no progress' },
     json: { value: null, help: 'the result as JSON' },
     retries: RETRIES,
   },
@@ -33,7 +34,8 @@ export const importCommand: Command = {
   options: { json: { value: null, help: 'the result as JSON' }, retries: RETRIES },
   help: `
 Needs an admin's token. Users are found by their names, or made; everything else is made with new UUIDs (portable data hashes
-stay). What was made is noted in the directory: after an interruption the same command goes on.
+stay). What was made is noted in the directory: after an interruption the same command goes on, and a second import makes only
+what the export has got since. The service checks every block.
 
 Exit code 1 when something could not be imported.`,
   run: (given) => runCopy(given, 'import'),
@@ -46,7 +48,7 @@ async function runCopy(given: Given, verb: 'export' | 'import'): Promise<number>
   try {
     const result =
       verb === 'export'
-        ? await exportCluster(session, directory, given.count('jobs') ?? 4)
+        ? await exportCluster(session, directory, { jobs: given.count('jobs') ?? 4, quiet: given.has('quiet') })
         : await importCluster(session, directory);
     if (given.has('json')) printJson(result);
     else {
