@@ -130,6 +130,8 @@ const OF_ADMINS: [method: string, path: string, body?: Json][] = [
   ['GET', 'keep-edge/v1/search'],
   ['POST', 'keep-edge/v1/search/rebuild', {}],
   ['GET', 'keep-edge/v1/usage'],
+  ['GET', 'keep-edge/v1/deployment'],
+  ['POST', 'keep-edge/v1/deployment', {}],
   ['GET', 'keep-edge/v1/balance'],
   ['PUT', 'keep-edge/v1/quotas/O', { bytes: 1 }],
   ['DELETE', 'keep-edge/v1/collections/C'],
@@ -137,6 +139,7 @@ const OF_ADMINS: [method: string, path: string, body?: Json][] = [
 /** What every active account may ask about itself, and what all accounts see. */
 const OF_ANY_ACCOUNT: [method: string, path: string, body?: Json][] = [
   ['GET', 'arvados/v1/users/current'],
+  ['GET', 'arvados/v1/workflows'],
   ['GET', 'arvados/v1/users/E'],
   ['GET', 'arvados/v1/api_client_authorizations/current'],
   ['GET', 'arvados/v1/keep_services'],

@@ -33,9 +33,9 @@ export const importCommand: Command = {
   completes: 'files',
   options: { json: { value: null, help: 'the result as JSON' }, retries: RETRIES },
   help: `
-Needs an admin's token. Users are found by their names, or made; everything else is made with new UUIDs (portable data hashes
-stay). What was made is noted in the directory: after an interruption the same command goes on, and a second import makes only
-what the export has got since. The service checks every block.
+Needs an admin's token. Users are found by their names, or made; everything else is made with new UUIDs (portable data
+hashes stay). What was made is noted in the directory: after an interruption the same command goes on, and a second import
+makes only what the export has got since. The service checks every block.
 
 Exit code 1 when something could not be imported.`,
   run: (given) => runCopy(given, 'import'),

@@ -35,7 +35,7 @@ import {
   updateCollection,
 } from './collection-handlers.ts';
 import { configDocument } from './config-document.ts';
-import { groupContents, sharedGroups } from './contents-handlers.ts';
+import { groupContents, noWorkflows, sharedGroups } from './contents-handlers.ts';
 import { discoveryDocument } from './discovery-document.ts';
 import { forwardToCluster } from './forward.ts';
 import {
@@ -140,6 +140,8 @@ const ROUTES: [methods: string, path: string, record: string, handler: Handler][
   ['POST', 'users/*/transfer', 'transfer', transferUser],
 
   ['GET', 'search', 'search', searchRecords],
+
+  ['GET', 'workflows', 'workflow', noWorkflows],
 
   ['GET', 'logs', 'log', listLogs],
   ['POST', 'logs', 'log', createLog],

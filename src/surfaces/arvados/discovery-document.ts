@@ -153,6 +153,8 @@ const RESOURCES: Record<string, Resource> = {
     ],
   },
   logs: { schema: 'Log', record: 'log', methods: [LIST_METHOD('logs'), ['create', 'POST', 'logs', SELECT, true]] },
+  // arv-copy asks for the workflows of a project: there are none here.
+  workflows: { schema: null, record: 'workflow', methods: [LIST_METHOD('workflows')] },
 };
 
 const SCHEMAS: Record<string, [table: Table, infix: string]> = {
