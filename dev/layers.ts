@@ -55,10 +55,11 @@ export const LAYERS: Record<string, string[]> = {
     'collections',
     'webhooks',
   ],
-  'surfaces/workspace': ['keep', 'http', 'pages', 'accounts'],
+  'surfaces/workspace': ['keep', 'http', 'pages', 'accounts', 'deployment'],
   browser: ['keep', 'streams', 'genomics'],
   app: ['*'],
-  cli: ['keep', 'streams', 'services', 'storage', 'gateways', 'node:'],
+  deployment: ['keep'],
+  cli: ['keep', 'deployment', 'streams', 'services', 'storage', 'gateways', 'node:'],
   'worker.ts': ['app', 'config', 'http', 'keep'],
 };
 

@@ -29,29 +29,18 @@ export function composeWorkspace(config: Config, env: Env, accounts: AccountDepe
   };
 }
 
-/** What works, but not as an operator may think. */
-function remarksOf({ blobSigning, downloads, volumes, apiUrl }: Config, env: Env): string[] {
+/** What works, but not as an operator may think. The state of bindings and secrets is told by `GET /keep-edge/v1/deployment`. */
+function remarksOf({ downloads, volumes, apiUrl }: Config, env: Env): string[] {
   const embedded = apiUrl === null;
   const remarks: [boolean, string][] = [
-    [!blobSigning, 'BLOB_SIGNING is off: who has any accepted token reads every block by its name.'],
-    [
-      downloads.trustAllContent,
-      'TRUST_ALL_CONTENT is on: a file of one collection can act with the cookie of who opens it.',
-    ],
     [
       downloads.collectionsUrl === null,
       'WEBDAV is not set: HTML, PDF and genomes are shown on hosts below localhost only.',
     ],
     [
-      embedded && env.BALANCER === undefined,
-      'BALANCER is not bound: blocks that no collection names are never removed, and no usage is counted.',
-    ],
-    [embedded && env.COLLECTION === undefined, 'COLLECTION is not bound: files cannot be changed.'],
-    [
       embedded && env.LOGS_DB === undefined,
       'LOGS_DB is not bound: logs and uploads share the database of the collections.',
     ],
-    [env.SEARCH === undefined && embedded, 'SEARCH is not bound: a search looks at every record.'],
     [embedded && volumes.every(({ readOnly }) => readOnly), 'Every volume is read-only: nothing can be stored.'],
   ];
   return remarks.flatMap(([applies, sentence]) => (applies ? [sentence] : []));

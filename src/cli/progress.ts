@@ -1,4 +1,4 @@
-import { formatBytes, formatSeconds } from './human-format.ts';
+import { formatBytes, formatSeconds } from '../keep/human-format.ts';
 import { plain } from './terminal.ts';
 
 /** Progress of a transfer. */

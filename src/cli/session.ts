@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { formatSeconds } from '../keep/human-format.ts';
 import { parseToken, saltToken } from '../keep/token.ts';
 import { createKeepClient, type KeepClient } from '../services/keep-client.ts';
 import { type KeepService, serviceFromRecord, servicesFromUrls } from '../services/keep-service.ts';
@@ -7,7 +8,6 @@ import type { OnPause } from '../services/rounds.ts';
 import { fixedServices, parseServiceRecords, type ServiceSource } from '../services/service-source.ts';
 import { type Api, type ApiRequest, createApi, type Row } from './api-client.ts';
 import { createRangeReader, type ReadRange } from './get/range-reader.ts';
-import { formatSeconds } from './human-format.ts';
 import { createNodePlatform } from './node-platform.ts';
 import { errorScreen, sayAbove } from './progress.ts';
 import { readSettings, type Settings } from './settings.ts';

@@ -1,9 +1,9 @@
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import type { Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { checkOwner, isOwner } from '../commands/ls-owner.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { note, print, printJson } from '../terminal.ts';

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { AdoptionCounts } from '../../gateways/adoption.ts';
 import type { Estimate } from '../../gateways/costs.ts';
+import { plural } from '../../keep/human-format.ts';
 import type { Api } from '../api-client.ts';
-import { plural } from '../human-format.ts';
 import { type Progress, showProgress } from '../progress.ts';
 
 /** An adoption as the service tells it. */

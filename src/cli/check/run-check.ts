@@ -1,8 +1,8 @@
+import { plural } from '../../keep/human-format.ts';
 import { bareLocator, parseLocator } from '../../keep/locator.ts';
 import { allRecords } from '../all-records.ts';
 import { loadManifest, locatorsIn } from '../collection.ts';
 import { messageOf } from '../commands/doctor-checks.ts';
-import { plural } from '../human-format.ts';
 import { showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
 import { type BlockAt, type CheckState, openCheckState } from './check-state.ts';

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { plural } from '../../keep/human-format.ts';
 import { bareLocator, parseLocator, stripSignature } from '../../keep/locator.ts';
 import { allRecords } from '../all-records.ts';
 import type { Row } from '../api-client.ts';
 import { loadManifest, locatorsIn } from '../collection.ts';
 import { messageOf } from '../commands/doctor-checks.ts';
-import { plural } from '../human-format.ts';
 import { showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
 import { blockFile, FORMAT, withLocators, writeList } from './export-files.ts';

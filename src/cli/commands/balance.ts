@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
+import { formatBytes, formatSeconds, plural } from '../../keep/human-format.ts';
 import type { Api, Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { errorScreen } from '../progress.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';

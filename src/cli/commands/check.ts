@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import { checkFile } from '../check/check-state.ts';
 import { type CheckResult, runCheck } from '../check/run-check.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { note, oneLine, print, printJson } from '../terminal.ts';

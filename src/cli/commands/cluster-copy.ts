@@ -1,8 +1,8 @@
+import { plural } from '../../keep/human-format.ts';
 import { usageError } from '../cli-error.ts';
 import { exportCluster } from '../cluster-copy/export-cluster.ts';
 import { importCluster } from '../cluster-copy/import-cluster.ts';
 import type { Command, Given } from '../command.ts';
-import { plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { print, printJson } from '../terminal.ts';

@@ -1,19 +1,12 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Finding } from '../../deployment/finding.ts';
+import { plural } from '../../keep/human-format.ts';
 import type { Transport } from '../../services/transport.ts';
 import { type Api, ApiError } from '../api-client.ts';
-import { plural } from '../human-format.ts';
 import { checkpointFile } from '../put/checkpoint.ts';
 import type { ClusterFacts, Session } from '../session.ts';
 import type { Settings } from '../settings.ts';
-
-/** One check. `unknown`: it could not be checked, which is not a problem. */
-export interface Finding {
-  state: 'good' | 'bad' | 'unknown';
-  what: string;
-  /** What to do. */
-  advice?: string;
-}
 
 /** No retries: an outage is a finding. */
 export const ONE_TRY = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Finding } from './doctor-checks.ts';
+import type { Finding } from '../../deployment/finding.ts';
 
 const NAME = 'wrangler.toml';
 const PLACEHOLDER = /^[0-]+$/;

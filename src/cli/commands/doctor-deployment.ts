@@ -1,26 +1,11 @@
+import type { Finding } from '../../deployment/finding.ts';
+import { judgeDeployment } from '../../deployment/judge-deployment.ts';
+import { isLoopback } from '../../deployment/judge-settings.ts';
 import type { Transport } from '../../services/transport.ts';
 import { type Api, ApiError, type Row } from '../api-client.ts';
-import { plural } from '../human-format.ts';
-import { ask, type Finding } from './doctor-checks.ts';
+import { oneLine } from '../terminal.ts';
+import { ask } from './doctor-checks.ts';
 import { checkConfigFile } from './doctor-config-file.ts';
-import { isLoopback, judgeCache, judgeSecrets, judgeSettings, judgeVolumes } from './doctor-settings.ts';
-import { judgeWork } from './doctor-work.ts';
-
-/** Bindings that a service of a mode cannot do without, and what is missing without the others. */
-const NEEDED: Record<string, string[]> = {
-  own: ['DB', 'MANIFESTS', 'PULL_QUEUE', 'TRASH_QUEUE', 'COLLECTION', 'BALANCER'],
-  cluster: ['PULL_QUEUE', 'TRASH_QUEUE'],
-  proxy: [],
-};
-const WANTED: Record<string, string> = {
-  SEARCH: 'searches look at every record',
-  DIRECTORY: 'other clusters are asked for their services again and again',
-  ASSETS: 'the pages for people have no scripts',
-  COLLECTION: 'files cannot be written',
-  REPAIR_QUEUE: 'bad copies are not replaced',
-  FIGURES: '/metrics is a sample of one isolate',
-};
-const DATABASES: Record<string, string> = { DB: 'keep-edge', SEARCH: 'keep-edge-search', LOGS_DB: 'keep-edge-logs' };
 
 export interface DeploymentCheck {
   apiUrl: string;
@@ -40,7 +25,7 @@ export async function checkDeployment(
     const facts = await api('keep-edge/v1/deployment', { method: write ? 'POST' : 'GET', patient: false });
     if (facts.bindings === undefined) return [];
     return [
-      ...judgeDeployment(facts, { apiUrl, now: Date.now() }),
+      ...judgeDeployment(facts, { apiUrl, now: Date.now() }).map(inOneLine),
       ...(await checkOwnHosts(facts, transport)),
       ...(isLoopback(apiUrl) && configFile === null ? [] : checkConfigFile(configFile)),
     ];
@@ -73,71 +58,12 @@ async function checkOwnHosts({ settings }: Row, transport: Transport): Promise<F
   }
 }
 
-/** @param at.now Unix milliseconds */
-export function judgeDeployment(facts: Row, { apiUrl, now }: { apiUrl: string; now: number }): Finding[] {
-  return [
-    ...judgeBindings(facts),
-    ...rowsOf(facts.databases).map(judgeDatabase),
-    ...judgeSecrets(rowsOf(facts.secrets)),
-    ...judgeSettings(facts),
-    judgeCache(facts, apiUrl),
-    ...judgeVolumes(facts),
-    ...judgeWork(facts, now),
-  ];
-}
-
-function judgeBindings({ bindings, mode, settings }: Row): Finding[] {
-  const bound = bindings as Record<string, boolean>;
-  const { webhooks, gateways } = settings as Row;
-  const needed = [
-    ...(NEEDED[String(mode)] ?? []),
-    ...(Number(webhooks) > 0 ? ['WEBHOOK_QUEUE'] : []),
-    ...(Number(gateways) > 0 ? ['PLACES', 'ADOPTION'] : []),
-  ];
-  const missing = needed.filter((name) => bound[name] !== true);
-  const wanted = Object.keys(WANTED).filter(
-    (name) =>
-      bound[name] !== true && !missing.includes(name) && (mode === 'own' || !['SEARCH', 'COLLECTION'].includes(name)),
-  );
-  const there = Object.keys(bound).filter((name) => bound[name] === true);
-  return [
-    { state: 'good', what: `bindings: ${there.join(', ') || 'none'}` },
-    ...missing.map(
-      (name): Finding => ({
-        state: 'bad',
-        what: `bindings: ${name} is missing`,
-        advice: `Bind it as in the repository's wrangler.toml, and deploy.`,
-      }),
-    ),
-    ...wanted.map((name): Finding => ({ state: 'unknown', what: `bindings: without ${name} ${WANTED[name]}` })),
-  ];
-}
-
-function judgeDatabase({ binding, missing, newer, error }: Row): Finding {
-  const name = DATABASES[String(binding)] ?? String(binding);
-  if (error !== undefined)
-    return {
-      state: 'bad',
-      what: `database ${binding}: ${error}`,
-      advice: `Is database_id right? npx wrangler d1 info ${name}`,
-    };
-  const [absent, more] = [missing as string[], newer as string[]];
-  if (absent.length > 0)
-    return {
-      state: 'bad',
-      what: `database ${binding}: ${plural(absent.length, 'migration')} not applied: ${absent.join(', ')}`,
-      advice: `npx wrangler d1 migrations apply ${name} --remote`,
-    };
-  if (more.length === 0) return { state: 'good', what: `database ${binding}: all migrations are applied` };
-  const what = `database ${binding}: has migrations of a newer version: ${more.join(', ')}`;
-  return { state: 'unknown', what: `${what}; this version runs on them` };
+/** What a server says may have several lines. */
+function inOneLine({ state, what, advice }: Finding): Finding {
+  return { state, what: oneLine(what), ...(advice === undefined ? {} : { advice: oneLine(advice) }) };
 }
 
 /** An address of a host of collections' own, from WEBDAV. */
 function exampleOfHosts(collectionsUrl: string): string {
   return collectionsUrl.replace('*', 'xxxxx-4zz18-000000000000000');
-}
-
-function rowsOf(value: unknown): Row[] {
-  return Array.isArray(value) ? (value as Row[]) : [];
 }

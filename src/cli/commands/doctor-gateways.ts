@@ -1,6 +1,6 @@
+import type { Finding } from '../../deployment/finding.ts';
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import type { Api, Row } from '../api-client.ts';
-import { formatBytes, plural } from '../human-format.ts';
-import type { Finding } from './doctor-checks.ts';
 
 const MARKS_SHOWN = 5;
 

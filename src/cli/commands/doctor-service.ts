@@ -1,14 +1,15 @@
 import { createHash, randomFillSync } from 'node:crypto';
+import type { Finding } from '../../deployment/finding.ts';
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import { createKeepClient } from '../../services/keep-client.ts';
 import type { KeepService } from '../../services/keep-service.ts';
 import { sourceOfBytes } from '../../services/put-block.ts';
 import { fixedServices } from '../../services/service-source.ts';
 import { ServicesError } from '../../services/services-error.ts';
 import { createApi, type Row } from '../api-client.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import type { createNodePlatform } from '../node-platform.ts';
 import type { Settings } from '../settings.ts';
-import { type Finding, messageOf, ONE_TRY } from './doctor-checks.ts';
+import { messageOf, ONE_TRY } from './doctor-checks.ts';
 
 export interface ServiceExamination {
   settings: Settings;

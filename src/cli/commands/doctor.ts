@@ -1,3 +1,4 @@
+import type { Finding } from '../../deployment/finding.ts';
 import { isGateway } from '../../services/keep-service.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
@@ -5,16 +6,7 @@ import { createNodePlatform } from '../node-platform.ts';
 import { openSession } from '../session.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { plain, print, printJson } from '../terminal.ts';
-import {
-  checkApi,
-  checkCache,
-  checkClock,
-  checkCopies,
-  checkToken,
-  type Finding,
-  messageOf,
-  ONE_TRY,
-} from './doctor-checks.ts';
+import { checkApi, checkCache, checkClock, checkCopies, checkToken, messageOf, ONE_TRY } from './doctor-checks.ts';
 import { checkDeployment } from './doctor-deployment.ts';
 import { checkGateways } from './doctor-gateways.ts';
 import { checkService } from './doctor-service.ts';

@@ -1,7 +1,7 @@
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import type { Api, Row } from '../api-client.ts';
 import { ApiError } from '../api-client.ts';
 import { CliError } from '../cli-error.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import { jsonLine, oneLine, showName } from '../terminal.ts';
 
 /** A project or a collection, as `ls` shows it. */

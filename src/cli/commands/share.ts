@@ -1,7 +1,7 @@
+import { plural } from '../../keep/human-format.ts';
 import { type Api, ApiError, type Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
-import { plural } from '../human-format.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { note, print, printJson, printRow } from '../terminal.ts';

@@ -1,7 +1,7 @@
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import type { Row } from '../api-client.ts';
 import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { print } from '../terminal.ts';

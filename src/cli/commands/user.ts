@@ -1,8 +1,8 @@
+import { plural } from '../../keep/human-format.ts';
 import { listAll } from '../all-records.ts';
 import type { Api, Row } from '../api-client.ts';
 import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
-import { plural } from '../human-format.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { printTable, type TableColumn } from '../table.ts';

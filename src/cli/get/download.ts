@@ -1,9 +1,9 @@
 import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import type { KeepClient } from '../../services/keep-client.ts';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
 import { fsPath } from '../fs-path.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import { showName } from '../terminal.ts';
 import { checkBlocks, type Verdict } from './check-blocks.ts';
 import type { Destination } from './destination.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { plural } from '../../keep/human-format.ts';
 import type { Segment } from '../../keep/manifest/tree.ts';
 import type { BlockChunk } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
 import { type FoundFile, fileSize } from '../collection.ts';
-import { plural } from '../human-format.ts';
 import { showName } from '../terminal.ts';
 
 /** A file to be written. */

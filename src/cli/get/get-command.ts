@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, posix } from 'node:path';
+import { filesNote, formatBytes, formatSeconds, plural } from '../../keep/human-format.ts';
 import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { type FoundFile, filesBelow, loadEntry, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { fsPath } from '../fs-path.ts';
-import { filesNote, formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { showProgress } from '../progress.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';

@@ -1,11 +1,11 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { formatBytes, plural } from '../../keep/human-format.ts';
 import { usageError } from '../cli-error.ts';
 import { isCollectionUuid } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { fsPath, realPath } from '../fs-path.ts';
 import { parseGlob } from '../glob.ts';
-import { formatBytes, plural } from '../human-format.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
 import { note, print, printJson } from '../terminal.ts';

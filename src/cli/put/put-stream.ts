@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
+import { plural } from '../../keep/human-format.ts';
 import { bareLocator } from '../../keep/locator.ts';
 import { usageError } from '../cli-error.ts';
 import { loadManifest } from '../collection.ts';
 import type { Given } from '../command.ts';
-import { plural } from '../human-format.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { listManifest } from '../listing.ts';
 import { showProgress } from '../progress.ts';

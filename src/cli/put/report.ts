@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
+import { formatBytes, formatSeconds, plural } from '../../keep/human-format.ts';
 import type { Row } from '../api-client.ts';
 import type { Given } from '../command.ts';
-import { formatBytes, formatSeconds, plural } from '../human-format.ts';
 import { note, print, printJson, showName } from '../terminal.ts';
 import type { Upload } from './upload.ts';
 import type { Walk } from './walk.ts';

@@ -1,8 +1,8 @@
+import { filesNote, plural } from '../../keep/human-format.ts';
 import { type PlannedBlock, planBlocks } from '../../keep/plan-blocks.ts';
 import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Given } from '../command.ts';
-import { filesNote, plural } from '../human-format.ts';
 import { type Interruption, onInterrupt } from '../interrupt.ts';
 import { type ListedDirectory, listManifest } from '../listing.ts';
 import { errorScreen, type Progress, showProgress } from '../progress.ts';

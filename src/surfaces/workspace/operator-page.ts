@@ -1,7 +1,9 @@
+import type { Facts, Finding } from '../../deployment/finding.ts';
+import { judgeDeployment } from '../../deployment/judge-deployment.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { html, type Markup } from '../../pages/markup.ts';
-import { formatSize, formatTime } from '../../pages/numbers.ts';
+import { formatCount, formatSize, formatTime } from '../../pages/numbers.ts';
 import { ask, askOrNull, type Json } from './api.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { type Figures, parseMetrics, samplesOf, sumBy } from './figures.ts';
@@ -58,7 +60,7 @@ export async function operatorPage(
     (id, i) => html`${i > 0 && ' · '}<a href="#${id}">${id[0]?.toUpperCase()}${id.slice(1)}</a>`,
   );
   const body = html`<h1>Operator</h1><nav class="crumbs" aria-label="On this page">${links}</nav>
-${settingsSection(remarks, deployment)}${requestsSection(figures.series, figures.hours)}${limitsSection(limits, figures.series)}${cacheSection(figures.series)}${mountsSection(mounts, figures.series, balance)}${queuesSection(queues)}${balanceSection(balance)}${usageSection(usage, names)}${errorsSection(errors)}${usersSection(users, besideCluster)}`;
+${settingsSection(remarks, deployment, context.url.origin)}${requestsSection(figures.series, figures.hours)}${limitsSection(limits, figures.series)}${cacheSection(figures.series)}${mountsSection(mounts, figures.series, balance)}${queuesSection(queues)}${balanceSection(balance)}${usageSection(usage, names)}${errorsSection(errors)}${usersSection(users, besideCluster)}`;
   return workspacePage(context, visitor, { title: 'Operator', body });
 }
 
@@ -103,16 +105,27 @@ async function usersOf(context: RequestContext, deps: WorkspaceDependencies, { t
   return (await askOrNull(context, deps, token, 'users', { query }))?.items ?? [];
 }
 
-/** @param deployment what the running service finds wrong with its bindings, where it looks */
-function settingsSection(remarks: string[], deployment: Json | null): Markup {
-  const problems: string[] = deployment?.problems ?? [];
-  const all = [...problems.map((text) => ({ text, isBad: true })), ...remarks.map((text) => ({ text, isBad: false }))];
+/** What `keep-edge doctor` finds in the deployment, as the service sees itself. */
+function settingsSection(remarks: string[], deployment: Facts | null, origin: string): Markup {
+  const findings = deployment === null ? [] : judgeDeployment(deployment, { apiUrl: origin, now: Date.now() });
+  const found = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted);
+  const problems = found('bad').map(
+    ({ what, advice }) =>
+      html`<li><span class="bad">Problem.</span> ${what}.${advice && html` <span class="soft">${advice}</span>`}</li>`,
+  );
+  const notes = [
+    ...found('unknown').map(
+      ({ what, advice }) => html`<li>${what}.${advice && html` <span class="soft">${advice}</span>`}</li>`,
+    ),
+    ...remarks.map((remark) => html`<li>${remark}</li>`),
+  ];
+  const good = found('good').map(({ what }) => html`<li>${what}</li>`);
   return section(
     'settings',
     'Settings',
-    all.length === 0
-      ? html`<p>Nothing stands out.</p>`
-      : html`<ul>${all.map(({ text, isBad }) => html`<li class="${isBad && 'bad'}">${text}</li>`)}</ul>`,
+    html`${problems.length === 0 ? html`<p>No problems.</p>` : html`<ul>${problems}</ul>`}${
+      notes.length > 0 && html`<h3>Worth knowing</h3><ul>${notes}</ul>`
+    }${good.length > 0 && html`<details><summary>${formatCount(good.length, 'check')} found all well</summary><div><ul>${good}</ul></div></details>`}`,
   );
 }
 

@@ -3,10 +3,10 @@ import { parseAddress } from '../../../src/cli/collection.ts';
 import { commandHelp, parseCommandLine } from '../../../src/cli/command.ts';
 import { COMMANDS, findCommand } from '../../../src/cli/commands.ts';
 import { parseGlob } from '../../../src/cli/glob.ts';
-import { filesNote, formatBytes, formatSeconds } from '../../../src/cli/human-format.ts';
 import { showProgress } from '../../../src/cli/progress.ts';
 import { createSendLimit } from '../../../src/cli/put/send-limit.ts';
 import { parseSettings, readSettings } from '../../../src/cli/settings.ts';
+import { filesNote, formatBytes, formatSeconds } from '../../../src/keep/human-format.ts';
 
 test('the host may carry a scheme and a port, and is https otherwise', () => {
   const urlOf = (host: string) =>

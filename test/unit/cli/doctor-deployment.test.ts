@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judgeConfigFile } from '../../../src/cli/commands/doctor-config-file.ts';
-import { judgeDeployment } from '../../../src/cli/commands/doctor-deployment.ts';
+import { judgeDeployment } from '../../../src/deployment/judge-deployment.ts';
 
 const NOW = Date.parse('2026-11-28T12:00:00Z');
 const minutesAgo = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();

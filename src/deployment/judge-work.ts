@@ -1,7 +1,5 @@
-import type { Row } from '../api-client.ts';
-import { formatSeconds, plural } from '../human-format.ts';
-import { oneLine } from '../terminal.ts';
-import type { Finding } from './doctor-checks.ts';
+import { formatSeconds, plural } from '../keep/human-format.ts';
+import type { Facts, Finding } from './finding.ts';
 
 /** The cron comes every five minutes. */
 const CRON_LATE_MS = 15 * 60_000;
@@ -12,19 +10,19 @@ const SNAPSHOT_LATE_MS = 26 * 3_600_000;
 const MANY_CHANGES = 400;
 
 /** What works in the background: the cron, queues, balancing, backups and the search index. @param now Unix milliseconds */
-export function judgeWork(facts: Row, now: number): Finding[] {
+export function judgeWork(facts: Facts, now: number): Finding[] {
   const cron = judgeCron(facts, now);
   return [
     cron,
-    ...judgeQueues(facts.queues as Row | null, now),
+    ...judgeQueues(facts.queues as Facts | null, now),
     ...judgeBalance(facts, now),
-    ...judgeBackups(facts.backups as Row | null, now, cron.state === 'good'),
-    ...judgeSearch(facts.search as Row | null),
+    ...judgeBackups(facts.backups as Facts | null, now, cron.state === 'good'),
+    ...judgeSearch(facts.search as Facts | null),
   ];
 }
 
-function judgeCron({ queues, databases }: Row, now: number): Finding {
-  const trash = (queues as Record<string, Row> | null)?.trash;
+function judgeCron({ queues, databases }: Facts, now: number): Finding {
+  const trash = (queues as Record<string, Facts> | null)?.trash;
   const advice =
     'Is [triggers] in wrangler.toml, and does the cron fail? Dashboard, Workers, Triggers; npx wrangler tail.';
   if (trash === undefined) return { state: 'unknown', what: 'cron: not known without the binding TRASH_QUEUE' };
@@ -33,37 +31,37 @@ function judgeCron({ queues, databases }: Row, now: number): Finding {
     const what = `cron: last seen ${ago(wokenAt, now)}`;
     return now - Date.parse(wokenAt) <= CRON_LATE_MS ? { state: 'good', what } : { state: 'bad', what, advice };
   }
-  const since = Math.min(...(databases as Row[]).map((one) => Date.parse(String(one.since))).filter(Number.isFinite));
+  const since = Math.min(...(databases as Facts[]).map((one) => Date.parse(String(one.since))).filter(Number.isFinite));
   if (now - since > CRON_LATE_MS) return { state: 'bad', what: 'cron: never seen', advice };
   return { state: 'unknown', what: 'cron: not seen yet; it comes every five minutes' };
 }
 
-function judgeQueues(queues: Row | null, now: number): Finding[] {
+function judgeQueues(queues: Facts | null, now: number): Finding[] {
   if (queues === null) return [];
-  if (typeof queues.error === 'string') return [{ state: 'bad', what: `queues: ${oneLine(queues.error)}` }];
-  return Object.entries(queues as Record<string, Row>).map(([kind, queue]): Finding => {
+  if (typeof queues.error === 'string') return [{ state: 'bad', what: `queues: ${queues.error}` }];
+  return Object.entries(queues as Record<string, Facts>).map(([kind, queue]): Finding => {
     const waiting = Number(queue.pending) + Number(queue.inProgress);
     if (waiting === 0) return { state: 'good', what: `${kind} queue: empty` };
     const since = typeof queue.since === 'string' ? queue.since : null;
     const what = `${kind} queue: ${waiting.toLocaleString('en-US')} to do${since === null ? '' : `, last progress ${ago(since, now)}`}`;
     if (queue.isWorking !== true) return { state: 'unknown', what: `${what}; it is switched off (…_CONCURRENCY = 0)` };
     if (since !== null && now - Date.parse(since) <= STUCK_MS) return { state: 'good', what };
-    const said = queue.lastError === null ? '' : ` Its last error: ${oneLine(String(queue.lastError))}`;
+    const said = queue.lastError === null ? '' : ` Its last error: ${String(queue.lastError)}`;
     return { state: 'bad', what, advice: `It is stuck. Is the cron seen? npx wrangler tail shows what fails.${said}` };
   });
 }
 
-function judgeBalance({ balance, settings }: Row, now: number): Finding[] {
+function judgeBalance({ balance, settings }: Facts, now: number): Finding[] {
   if (balance === null) return [];
-  const { error, current, last, lost } = balance as Row;
-  if (typeof error === 'string') return [{ state: 'bad', what: `balancing: ${oneLine(error)}` }];
-  const period = Number((settings as Row).balancePeriodSeconds) * 1000;
+  const { error, current, last, lost } = balance as Facts;
+  if (typeof error === 'string') return [{ state: 'bad', what: `balancing: ${error}` }];
+  const period = Number((settings as Facts).balancePeriodSeconds) * 1000;
   const findings: Finding[] = [];
-  const [running, ended] = [current as Row | null, last as Row | null];
+  const [running, ended] = [current as Facts | null, last as Facts | null];
   if (running?.phase === 'waiting')
     findings.push({
       state: 'bad',
-      what: `balancing: a run waits: ${oneLine(String(running.message))}`,
+      what: `balancing: a run waits: ${String(running.message)}`,
       advice: 'keep-edge balance shows it; keep-edge balance --confirm lets it go on.',
     });
   else if (running !== null) findings.push({ state: 'good', what: `balancing: a run is under way (${running.phase})` });
@@ -77,7 +75,7 @@ function judgeBalance({ balance, settings }: Row, now: number): Finding[] {
     if (ended.phase !== 'done')
       findings.push({
         state: 'bad',
-        what: `balancing: ${how}: ${oneLine(String(ended.message))}`,
+        what: `balancing: ${how}: ${String(ended.message)}`,
         advice: 'keep-edge balance starts another one.',
       });
     else if (isLate)
@@ -98,12 +96,12 @@ function judgeBalance({ balance, settings }: Row, now: number): Finding[] {
   return findings;
 }
 
-function judgeBackups(backups: Row | null, now: number, isCronSeen: boolean): Finding[] {
+function judgeBackups(backups: Facts | null, now: number, isCronSeen: boolean): Finding[] {
   if (backups === null) return [];
   const { error, snapshot, changes, pending, restoring, collectionsComplete } = backups;
   const advice = 'keep-edge backup writes what is missing, or says why it cannot.';
   if (typeof error === 'string')
-    return [{ state: 'bad', what: `backups: ${oneLine(error)}`, advice: 'Does the bucket MANIFESTS answer?' }];
+    return [{ state: 'bad', what: `backups: ${error}`, advice: 'Does the bucket MANIFESTS answer?' }];
   const findings: Finding[] = [];
   if (restoring === true)
     findings.push({ state: 'bad', what: 'backups: a restore has not ended', advice: 'Repeat keep-edge restore.' });
@@ -133,11 +131,11 @@ function judgeBackups(backups: Row | null, now: number, isCronSeen: boolean): Fi
   return findings;
 }
 
-function judgeSearch(search: Row | null): Finding[] {
+function judgeSearch(search: Facts | null): Finding[] {
   if (search === null || search.bound === false) return [];
   const { error, complete, waiting } = search;
   if (typeof error === 'string')
-    return [{ state: 'bad', what: `search index: ${oneLine(error)}`, advice: 'Searches still work, without it.' }];
+    return [{ state: 'bad', what: `search index: ${error}`, advice: 'Searches still work, without it.' }];
   if (complete === true) return [{ state: 'good', what: `search index: complete, ${waiting} changed records wait` }];
   return [
     {

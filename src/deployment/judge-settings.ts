@@ -1,10 +1,8 @@
-import type { Row } from '../api-client.ts';
-import { oneLine } from '../terminal.ts';
-import type { Finding } from './doctor-checks.ts';
+import type { Facts, Finding } from './finding.ts';
 
 const REQUIRED_SECRETS = ['SYSTEM_ROOT_TOKEN', 'BLOB_SIGNING_KEY'];
 
-export function judgeSecrets(secrets: Row[]): Finding[] {
+export function judgeSecrets(secrets: Facts[]): Finding[] {
   const isSet = (wanted: string) => secrets.some(({ name, isSet: set }) => name === wanted && set === true);
   const there = secrets.filter(({ isSet: set }) => set === true).map(({ name }) => name);
   const findings: Finding[] = [{ state: 'good', what: `secrets: ${there.join(', ')} are set` }];
@@ -33,8 +31,8 @@ export function judgeSecrets(secrets: Row[]): Finding[] {
   return findings;
 }
 
-export function judgeSettings({ settings }: Row): Finding[] {
-  const { blobSigning, trustAllContent } = settings as Row;
+export function judgeSettings({ settings }: Facts): Finding[] {
+  const { blobSigning, trustAllContent } = settings as Facts;
   const findings: Finding[] = [];
   if (blobSigning !== true)
     findings.push({
@@ -50,8 +48,8 @@ export function judgeSettings({ settings }: Row): Finding[] {
   return findings;
 }
 
-export function judgeCache({ cache, settings }: Row, apiUrl: string): Finding {
-  const { edgeCache } = settings as Row;
+export function judgeCache({ cache, settings }: Facts, apiUrl: string): Finding {
+  const { edgeCache } = settings as Facts;
   const host = new URL(apiUrl).hostname;
   const isWorkersDev = host.endsWith('.workers.dev');
   const kind = isWorkersDev
@@ -61,7 +59,7 @@ export function judgeCache({ cache, settings }: Row, apiUrl: string): Finding {
     return { state: 'good', what: `host: ${kind}; EDGE_CACHE is off: every read goes to the store` };
   if (edgeCache === 'tiered')
     return { state: 'good', what: `host: ${kind}; EDGE_CACHE is tiered, which works on both` };
-  const { keeps, error } = cache as Row;
+  const { keeps, error } = cache as Facts;
   if (keeps === true && !isWorkersDev)
     return { state: 'good', what: `host: ${kind}; the edge cache keeps what was read` };
   const why = isWorkersDev
@@ -75,18 +73,18 @@ export function judgeCache({ cache, settings }: Row, apiUrl: string): Finding {
   };
 }
 
-export function judgeVolumes({ volumes, mode }: Row): Finding[] {
-  if (!Array.isArray(volumes)) return [{ state: 'bad', what: `volumes: ${(volumes as Row).error}` }];
+export function judgeVolumes({ volumes, mode }: Facts): Finding[] {
+  if (!Array.isArray(volumes)) return [{ state: 'bad', what: `volumes: ${(volumes as Facts).error}` }];
   if (volumes.length === 0)
     return mode === 'proxy'
       ? []
       : [{ state: 'bad', what: 'volumes: none', advice: 'Add a table below [vars.VOLUMES] to wrangler.toml.' }];
-  return (volumes as Row[]).map(({ uuid, deviceId, allowWrite, ms, problem, isWritten }): Finding => {
+  return (volumes as Facts[]).map(({ uuid, deviceId, allowWrite, ms, problem, isWritten }): Finding => {
     const what = `volume ${uuid} (${deviceId})`;
     if (problem !== null)
       return {
         state: 'bad',
-        what: `${what}: ${oneLine(String(problem))}`,
+        what: `${what}: ${String(problem)}`,
         advice: 'Does the bucket exist, is the binding right, may the key read, write and delete?',
       };
     const did =
