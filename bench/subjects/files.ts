@@ -1,13 +1,23 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { request as post } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { localCertificate } from '../../dev/certificate.ts';
 import { createCollection } from '../../test/support/collections.ts';
-import { bearer, putBlock, randomBlock, request, sign } from '../../test/support/keep.ts';
+import { bearer, putBlock, randomBlock, request, sign, type TestBlock } from '../../test/support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../../test/support/service.ts';
+import { startKeepPrograms } from '../arvados-server.ts';
 import { requestsPerSecond, upload } from '../clients.ts';
 import type { BenchContext, Subject } from '../context.ts';
-import { cpuSeconds, median } from '../measure.ts';
+import { cpuSeconds, inTurn, median } from '../measure.ts';
 import type { Row } from '../report.ts';
 
 const FILES = 1000;
 const FILE_BYTES = 1024;
+const CLIENTS = [4, 64];
 const token = bearer(ROOT_TOKEN);
 
 /** What is asked for, one URL for each file or block. */
@@ -29,42 +39,31 @@ export const files: Subject = {
       ['READ_STALENESS = 5s', { READ_STALENESS: '5s' }],
     ] as const)
       rows.push(...(await measure(context, name, vars)));
+    rows.push(...(await withoutCache(context)), ...(await arvados(context)));
     return rows;
   },
 };
 
+const of = (samples: Sample[], what: keyof Sample) => median(samples.map((taken) => taken[what]));
+
 async function measure({ rounds, say }: BenchContext, setUp: string, vars: Record<string, string>): Promise<Row[]> {
-  await using floor = await startService({ configFile: 'bench/floor/wrangler.toml' });
   await using edge = await startService({ vars });
   const rows: Row[] = [];
-  for (const clients of [4, 64]) {
+  for (const clients of CLIENTS) {
     const cold: Sample[] = [];
     const warm: Sample[] = [];
     const packed: Sample[] = [];
     const blocks: Sample[] = [];
     const coldBlocks: Sample[] = [];
-    const bare: number[] = [];
     for (let round = 0; round < rounds; round++) {
       say(`${FILES} files of ${FILE_BYTES} bytes by ${clients} clients, ${setUp}, round ${round + 1}`);
-      const { apart, together, signed, signedApart, hashes, data } = await store(edge);
-      await upload(`${floor.url}/${hashes[0]}`, data[0] ?? new Uint8Array(0));
+      const { apart, together, signed, signedApart } = await store(edge);
       cold.push(await sample(edge, apart, clients));
       warm.push(await sample(edge, apart, clients));
       packed.push(await sample(edge, together, clients));
       coldBlocks.push(await sample(edge, signedApart, clients, false));
       blocks.push(await sample(edge, signed, clients, false));
-      bare.push(
-        (
-          await sample(
-            floor,
-            hashes.map(() => `${floor.url}/${hashes[0]}`),
-            clients,
-            false,
-          )
-        ).cpuMs,
-      );
     }
-    const of = (samples: Sample[], what: keyof Sample) => median(samples.map((taken) => taken[what]));
     const name = `by ${clients} clients, ${setUp}`;
     const block = of(blocks, 'cpuMs');
     for (const [kind, samples, held] of [
@@ -86,16 +85,97 @@ async function measure({ rounds, say }: BenchContext, setUp: string, vars: Recor
         { what: `rows written, ${kind}, ${name}`, edge: of(samples, 'rowsWritten'), unit: 'of 1000' },
       );
     }
-    rows.push({
-      what: `signed block / bare R2 get, ${name}`,
-      edge: block,
-      floor: median(bare),
-      ratio: block / median(bare),
-      unit: 'ms CPU',
-      target: { atMost: 1.25 },
-    });
   }
   return rows;
+}
+
+/** Signed blocks from R2, held against a bare Worker that reads the same objects. */
+async function withoutCache({ rounds, say }: BenchContext): Promise<Row[]> {
+  await using floor = await startService({ configFile: 'bench/floor/wrangler.toml' });
+  await using edge = await startService({ vars: { EDGE_CACHE: 'off' } });
+  const blocks = Array.from({ length: FILES }, () => randomBlock(FILE_BYTES));
+  for (const block of blocks) {
+    await putBlock(edge.url, block);
+    await upload(`${floor.url}/${block.hash}`, block.data);
+  }
+  const rows: Row[] = [];
+  for (const clients of CLIENTS) {
+    say(`signed blocks of ${FILE_BYTES} bytes by ${clients} clients, without the edge cache`);
+    const side = (service: TestService, urls: string[]) => async () =>
+      (await sample(service, urls, clients, false)).cpuMs;
+    const paired = await inTurn(rounds, {
+      floor: side(
+        floor,
+        blocks.map(({ hash }) => `${floor.url}/${hash}`),
+      ),
+      edge: side(
+        edge,
+        blocks.map(({ locator }) => `${edge.url}/${sign(locator)}`),
+      ),
+    });
+    const what = `signed block without the edge cache / bare R2 get, by ${clients} clients`;
+    rows.push({ what, ...paired, unit: 'ms CPU', target: { atMost: 1.25 } });
+  }
+  return rows;
+}
+
+/** The same files through Arvados' own keep-web and keepstore, whose API server is a service of ours. */
+async function arvados({ rounds, say }: BenchContext): Promise<Row[]> {
+  const work = await mkdtemp(join(tmpdir(), 'keep-edge-bench-'));
+  await using api = await startService({ tls: await localCertificate(work) });
+  await using programs = await startKeepPrograms(api.url);
+  await rm(work, { recursive: true });
+  if (programs === null) {
+    say('ARVADOS_SERVER names no arvados-server: without rows of keep-web and keepstore');
+    return [];
+  }
+  const rows: Row[] = [];
+  for (const clients of CLIENTS) {
+    const [cold, warm, stored] = [[], [], []] as { cpuMs: number; perSecond: number }[][];
+    for (let round = 0; round < rounds; round++) {
+      say(`the same through keep-web by ${clients} clients, round ${round + 1}`);
+      const blocks = Array.from({ length: FILES }, () => randomBlock(FILE_BYTES));
+      for (const { hash, data } of blocks) await upload(`${programs.keepstoreUrl}/${hash}`, data, token);
+      const uuid = await collectionAt(api, blocks);
+      const taken = async (urls: string[]) => {
+        const before = programs.cpu();
+        const perSecond = await requestsPerSecond(urls, { connections: clients, seconds: 0 });
+        return { perSecond, cpuMs: ((programs.cpu() - before) * 1000) / urls.length };
+      };
+      const urls = blocks.map((_, i) => `${programs.keepWebUrl}/c=${uuid}/f${i}`);
+      cold?.push(await taken(urls));
+      warm?.push(await taken(urls));
+      stored?.push(await taken(blocks.map(({ locator }) => `${programs.keepstoreUrl}/${sign(locator)}`)));
+    }
+    for (const [kind, samples = []] of [
+      ['keep-web and keepstore: files (own block, cold)', cold],
+      ['keep-web and keepstore: files (own block, warm)', warm],
+      ['keepstore: signed block', stored],
+    ] as const)
+      rows.push(
+        { what: `${kind} by ${clients} clients`, edge: median(samples.map(({ perSecond }) => perSecond)), unit: '/s' },
+        {
+          what: `${kind} by ${clients} clients, processor time`,
+          edge: median(samples.map(({ cpuMs }) => cpuMs)),
+          unit: 'ms CPU',
+        },
+      );
+  }
+  return rows;
+}
+
+/** A collection of files of one block each, that the service's own volume does not have. */
+async function collectionAt(api: TestService, blocks: TestBlock[]): Promise<string> {
+  const segments = blocks.map((_, i) => `${i * FILE_BYTES}:${FILE_BYTES}:f${i}`).join(' ');
+  const manifest_text = `. ${blocks.map(({ locator }) => sign(locator)).join(' ')} ${segments}\n`;
+  const headers = { ...token, 'content-type': 'application/json' };
+  // The certificate is of this run alone.
+  const sent = post(`${api.url}/arvados/v1/collections`, { method: 'POST', headers, rejectUnauthorized: false });
+  sent.end(JSON.stringify({ collection: { manifest_text } }));
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  const made = (await json(response)) as { uuid?: string };
+  if (made.uuid === undefined) throw new Error(JSON.stringify(made));
+  return made.uuid;
 }
 
 /** New files, so that no cache knows them. */
@@ -114,8 +194,6 @@ async function store(edge: TestService) {
     together: urls(together.uuid),
     signedApart: others.map(({ locator }) => `${edge.url}/${sign(locator)}`),
     signed: blocks.map(({ locator }) => `${edge.url}/${sign(locator)}`),
-    hashes: blocks.map(({ hash }) => hash),
-    data: blocks.map(({ data }) => data),
   };
 }
 

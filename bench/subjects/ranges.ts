@@ -26,11 +26,15 @@ export const ranges: Subject = {
     ] as const) {
       await using edge = await startService({ vars: { ...vars, EDGE_CACHE: 'off' } });
       await putBlock(edge.url, block);
-      const { uuid } = await createCollection(edge, `. ${block.locator} 0:${BLOCK_BYTES}:file\n`);
-      const url = `${edge.url}/c=${uuid}/file`;
+      const made = await createCollection(edge, `. ${block.locator} 0:${BLOCK_BYTES}:file\n`);
+      const url = `${edge.url}/c=${made.uuid}/file`;
       rows.push(await first(edge, url, kind));
+      const bare = `${floor.url}/${block.hash}`;
       for (const bytes of [64 * KIB, KIB * KIB])
-        rows.push(...(await compare(context, { floor, edge, url, bare: `${floor.url}/${block.hash}`, kind, bytes })));
+        rows.push(...(await compare(context, { floor, edge, url, bare, kind, bytes })));
+      // An address that names the content: no look into the database whether it has changed.
+      const fixed = `${edge.url}/c=${made.portable_data_hash}/file`;
+      rows.push(...(await compare(context, { floor, edge, url: fixed, bare, kind, bytes: 64 * KIB, of: 'by hash' })));
     }
     await using edge = await startService();
     const small = randomBlock(CACHED_BYTES);
@@ -67,14 +71,16 @@ interface Sides {
   bare: string;
   kind: 'attested' | 'verified' | 'cached';
   bytes: number;
+  /** How the collection is named, if not by its UUID. */
+  of?: 'by hash';
 }
 
 async function compare(
   { rounds, say }: BenchContext,
-  { floor, edge, url, bare, kind, bytes }: Sides,
+  { floor, edge, url, bare, kind, bytes, of }: Sides,
   size = BLOCK_BYTES,
 ): Promise<Row[]> {
-  const name = `ranges of ${bytes / KIB} KiB, ${kind}`;
+  const name = `ranges of ${bytes / KIB} KiB, ${kind}${of === undefined ? '' : `, ${of}`}`;
   say(name);
   const cpu = { floor: [] as number[], edge: [] as number[] };
   const offsets = () => Array.from({ length: REQUESTS }, () => Math.floor(Math.random() * (size - bytes)));

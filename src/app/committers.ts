@@ -86,7 +86,7 @@ export function embeddedCommitter(deps: Dependencies, { MANIFESTS: manifests }: 
 }
 
 function repackContext(
-  { config, mounts, downloads }: Dependencies,
+  { config, mounts, downloads, writeDigests }: Dependencies,
   db: D1Database,
   manifests: R2Bucket,
 ): RepackContext {
@@ -115,6 +115,7 @@ function repackContext(
               desired: Number(row.replication_desired ?? config.defaultReplication),
               storageClasses: JSON.parse(String(row.storage_classes_desired)) as string[],
               signal: new AbortController().signal,
+              digests: writeDigests,
             });
             return `${hash}+${size}`;
           },

@@ -9,6 +9,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { KeepProxy } from '../surfaces/keepproxy/proxy.ts';
 import { forwardBlock } from '../surfaces/keepproxy/put.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
+import { composeWriteDigests } from './compose-reads.ts';
 
 /**
  * Where the blocks of files go that are written: to the volumes; without any, through the cluster's keepstores. Beside a
@@ -40,12 +41,11 @@ type Storing = (
   block: { hash: string; size: number; body: ReadableStream<Uint8Array> },
 ) => Promise<string>;
 
-function inVolumes(
-  { apiUrl, blobSigningKey: key, blobSigningTtlSeconds: ttlSeconds }: Config,
-  mounts: Mount[],
-): Storing {
+function inVolumes(config: Config, mounts: Mount[]): Storing {
+  const { apiUrl, blobSigningKey: key, blobSigningTtlSeconds: ttlSeconds } = config;
+  const digests = composeWriteDigests(config);
   return async ({ signal, now }, token, { replicas, storageClasses }, { hash, size, body }) => {
-    await writeBlock(mounts, { hash, size, body, desired: replicas, storageClasses, signal });
+    await writeBlock(mounts, { hash, size, body, desired: replicas, storageClasses, signal, digests });
     const locator = `${hash}+${size}`;
     return apiUrl === null ? locator : signLocator(locator, token, Math.floor(now) + ttlSeconds, { key, ttlSeconds });
   };

@@ -1,6 +1,6 @@
 import { exports } from 'cloudflare:workers';
 import type { BlockSource } from '../blocks/block-source.ts';
-import { createDigestStore } from '../blocks/digest-store.ts';
+import { createDigestStore, type DigestStore } from '../blocks/digest-store.ts';
 import { type BlockCache, NO_CACHE } from '../blocks/edge-cache.ts';
 import { createHedging } from '../blocks/hedging.ts';
 import { type BlockEntrypoint, createBlockTier } from '../blocks/tiered-cache.ts';
@@ -42,6 +42,14 @@ export function composeReads(
     blocks: isTiered ? { ...source, tier: createBlockTier(entrypoint) } : source,
     fill: { source: { ...source, cache: NO_CACHE }, code },
   };
+}
+
+/**
+ * Keeps digests of blocks as they are written, where ranges are to be checked: so the first one that is read costs no more than
+ * the others. Null where stores vouch for their blocks: the bytes then pass natively.
+ */
+export function composeWriteDigests({ verifyReads, blobSigningKey }: Config): DigestStore | null {
+  return verifyReads === 'attested' ? null : createDigestStore(blobSigningKey);
 }
 
 /** Part of the cache's key. */

@@ -38,7 +38,7 @@ import { composeDeployment } from './compose-deployment.ts';
 import { composeGateways, type Gateways } from './compose-gateways.ts';
 import { composeGa4gh, composeKeepWeb } from './compose-keep-web.ts';
 import { composeLimits, type LimitDependencies } from './compose-limits.ts';
-import { type BlockFill, composeReads } from './compose-reads.ts';
+import { type BlockFill, composeReads, composeWriteDigests } from './compose-reads.ts';
 import { composeS3 } from './compose-s3.ts';
 import { composeWorkspace } from './compose-workspace.ts';
 
@@ -118,6 +118,7 @@ function build(env: Env): CompositionResult {
     config,
     staging,
     mounts,
+    writeDigests: composeWriteDigests(config),
     listed: [...mounts, ...(gateways?.mounts ?? [])],
     gateways,
     blocks,

@@ -7,8 +7,10 @@ import { chunksOf } from '../streams/chunks.ts';
 import { fanOut, type Sink } from '../streams/fan-out.ts';
 import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 import { compareWithStored } from './compare-with-stored.ts';
+import type { DigestStore } from './digest-store.ts';
 import { createPutProgress, type PutProgress } from './put-progress.ts';
 import { createTurns } from './turns.ts';
+import { digestsOnTheWay } from './write-digests.ts';
 
 export interface WriteRequest {
   /** The MD5 that the body must have, lowercase hex. */
@@ -21,6 +23,8 @@ export interface WriteRequest {
   desired: number;
   storageClasses: string[];
   signal?: AbortSignal | undefined;
+  /** Where digests of a large block are kept as it is written. Null, or absent: the first range that is read makes them. */
+  digests?: DigestStore | null;
 }
 
 export interface WriteResult {
@@ -179,8 +183,10 @@ function putBytes(write: Write, bytes: Uint8Array, targets: Mount[]): Written[] 
 
 /** One promise for each target; the body goes to all of them in lockstep. */
 function putStream(write: Write, body: ReadableStream<Uint8Array>, targets: Mount[]): Written[] {
+  const { hash, size, digests: digestStore } = write.request;
   const [only, ...others] = targets;
-  if (only !== undefined && others.length === 0) return [put(write, only, body)];
+  // Natively, where nothing here has to see the bytes.
+  if (only !== undefined && others.length === 0 && !digestStore) return [put(write, only, body)];
   const pipes = targets.map(() => new FixedLengthStream(write.request.size));
   const puts = targets.map((mount, i) => put(write, mount, pipes[i]?.readable ?? body));
   const sinks = pipes.map(({ writable }, i): Sink => {
@@ -188,8 +194,17 @@ function putStream(write: Write, body: ReadableStream<Uint8Array>, targets: Moun
     failure.catch(() => undefined);
     return { writable, required: false, failure };
   });
+  const digests = digestsOnTheWay(digestStore, { hash, size }, puts);
   // Each put tells how it went; a body that breaks off fails them all.
-  fanOut(body, sinks).catch(() => undefined);
+  const passed = fanOut(body, digests === null ? sinks : [...sinks, digests.sink]);
+  passed.catch(() => undefined);
+  void Promise.allSettled(puts).then((results) => {
+    const written = targets.filter((_, i) => {
+      const result = results[i];
+      return result?.status === 'fulfilled' && result.value === 'written';
+    });
+    if (written.length > 0) digests?.keep(written, passed);
+  });
   return puts;
 }
 

@@ -1,5 +1,5 @@
 import { createHeldBudget } from './held-budget.ts';
-import type { LazyPart, OpenPart, Part, SegmentSource } from './part.ts';
+import type { LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
 import { addSegment, columnsAfter, newColumns, type PlannedRead, planReads, type ReadPlan } from './read-plan.ts';
 import { type SegmentReader, segmentReader } from './segment-reader.ts';
 import { takeTurns } from './turns.ts';
@@ -35,19 +35,37 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
   let plan: ReadPlan = { count: 0, reads: [], readOf: new Int32Array(0), heldBytes: 0 };
   let shared: SharedRead[] = [];
   let planned = 0;
+  /** Read ahead, but not planned yet. */
+  let peeked: Segment | null = null;
+
+  async function nextSegment(): Promise<Segment | null> {
+    if (peeked !== null) {
+      const segment = peeked;
+      peeked = null;
+      return segment;
+    }
+    for (let next = ahead.next(); next.done !== true; next = ahead.next()) {
+      const wait = turn();
+      if (wait !== undefined) await wait;
+      if (!(next.value instanceof Uint8Array) && next.value.segment !== undefined) return next.value.segment;
+    }
+    return null;
+  }
 
   async function planNext(): Promise<void> {
     planned += plan.count;
     columns = columnsAfter(columns, plan.count);
     let bytes = columns.lengths.reduce((sum, length) => sum + length, 0);
-    while (columns.blocks.length < WINDOW_SEGMENTS && bytes < WINDOW_BYTES) {
-      const next = ahead.next();
-      if (next.done === true) break;
-      const wait = turn();
-      if (wait !== undefined) await wait;
-      if (next.value instanceof Uint8Array || next.value.segment === undefined) continue;
-      addSegment(columns, next.value.segment);
-      bytes += next.value.segment.length;
+    while (columns.blocks.length < WINDOW_SEGMENTS) {
+      const segment = await nextSegment();
+      if (segment === null) break;
+      // No window ends within a block that goes on: it would be read twice.
+      if (bytes >= WINDOW_BYTES && segment.block !== columns.blocks.at(-1)) {
+        peeked = segment;
+        break;
+      }
+      addSegment(columns, segment);
+      bytes += segment.length;
     }
     const used = [...reads].reduce((sum, read) => sum + read.heldBytes, 0);
     plan = planReads(columns, held.available() - used);

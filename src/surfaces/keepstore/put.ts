@@ -1,4 +1,5 @@
 import { announcedLength, bodyOf, listOf, type WriterDependencies } from '../../blocks/block-request.ts';
+import type { DigestStore } from '../../blocks/digest-store.ts';
 import { nameBlock } from '../../blocks/name-block.ts';
 import { type WriteRequest, writeBlock } from '../../blocks/write-block.ts';
 import type { RequestContext } from '../../http/context.ts';
@@ -9,6 +10,8 @@ import type { Mount } from '../../storage/mounts.ts';
 
 export interface PutDependencies extends WriterDependencies {
   mounts: Mount[];
+  /** Null: those of a block are made when it is first read in part. */
+  writeDigests: DigestStore | null;
   signing: SigningKey;
 }
 
@@ -51,6 +54,7 @@ async function store(
     desired: Number.parseInt(headers.get('X-Keep-Desired-Replicas') ?? '', 10) || 1,
     storageClasses: listOf(headers.get('X-Keep-Storage-Classes')),
     signal: context.signal,
+    digests: deps.writeDigests,
   };
   const { replicas, classes, mounts } = await writeBlock(deps.mounts, request);
   context.log.mount = mounts.join(' ');

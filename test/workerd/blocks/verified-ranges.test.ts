@@ -4,6 +4,7 @@ import { createDigestStore } from '../../../src/blocks/digest-store.ts';
 import { NO_CACHE } from '../../../src/blocks/edge-cache.ts';
 import { createDigester } from '../../../src/blocks/range-digests.ts';
 import { readBlockRange } from '../../../src/blocks/read-block.ts';
+import { writeBlock } from '../../../src/blocks/write-block.ts';
 import { indexBlocks } from '../../../src/storage/bucket-index.ts';
 import { DIGESTS, digestsKey } from '../../../src/storage/bucket-layout.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
@@ -63,6 +64,39 @@ const flipped = (data: Uint8Array<ArrayBuffer>, at: number) => {
   wrong[at] = (wrong[at] ?? 0) ^ (1 << (at % 8));
   return wrong;
 };
+
+describe('a block that is written here', () => {
+  const write = (mounts: Mount[], block: TestBlock, body = bodyOf(block.data)) =>
+    writeBlock(mounts, { hash: block.hash, size: SIZE, body, desired: mounts.length, storageClasses: [], digests });
+  const kept = (mount: Mount, { hash }: TestBlock) => digests.load(mount, { hash, size: SIZE });
+
+  test('has its digests at once, on every mount: the first range costs no more than the others', async () => {
+    const places = [testMount(), testMount()];
+    const block = await randomBlock(SIZE);
+    await write(
+      places.map(({ mount }) => mount),
+      block,
+    );
+    for (const at of places) {
+      await expect.poll(() => kept(at.mount, block)).not.toBeNull();
+      const { mount, reads } = counted(at);
+      const range = { offset: 3 * MIB + 5, length: 64 * 1024 };
+      const read = await readBlockRange(source(mount, 'always'), block.hash, range, { size: SIZE });
+      expect(await bytesOf(read.body)).toEqual(block.data.slice(range.offset, range.offset + range.length));
+      expect(reads).toMatchObject({ whole: 0, ranges: 1 });
+      expect(reads.bytes).toBeLessThanOrEqual(2 * MIB + 1024);
+    }
+  });
+
+  test('has none when its body was not the block', async () => {
+    const { mount } = testMount();
+    const block = await randomBlock(SIZE);
+    await expect(write([mount], block, bodyOf(flipped(block.data, 4 * MIB)))).rejects.toMatchObject({
+      code: 'body_mismatch',
+    });
+    expect(await kept(mount, block)).toBeNull();
+  });
+});
 
 describe('with digests that another isolate left', () => {
   test.each(['always', 'ranges'] as const)('VERIFY_READS = %s reads 2 MiB at most for 64 KiB', async (verifyReads) => {
