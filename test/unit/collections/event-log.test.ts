@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createEventLog, type LoggedEvent } from '../../../src/collections/event-log.ts';
 
 /** A database that takes a statement's rows, or fails as long as it is told to. */
@@ -24,6 +24,29 @@ const event = (path: string): LoggedEvent => ({
 const soon = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 describe('the log of downloads', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('writes what comes one after the other a few times a second', async () => {
+    vi.useFakeTimers();
+    const { db, state } = createDatabase();
+    const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+    const log = createEventLog(db, 'xedge', () => undefined, sleep);
+    const work: Promise<unknown>[] = [];
+    for (let i = 0; i < 1000; i++) {
+      log.record('user', event(`/${i}`), 0, (promise) => work.push(promise));
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    await vi.advanceTimersByTimeAsync(1000);
+    await Promise.all(work);
+    const written = state.statements.flatMap(({ rows }) =>
+      rows.map((row) => String(row.find((at) => /req/.test(String(at))))),
+    );
+    expect(new Set(written).size).toBe(1000);
+    expect(state.statements.length).toBeLessThanOrEqual(6);
+  });
+
   test('writes what comes together in one statement, and no caller waits', async () => {
     const { db, state } = createDatabase();
     const log = createEventLog(db, 'xedge', () => undefined, soon);
