@@ -65,7 +65,12 @@ export function createOpener(
       if (collection === null || changes < 0) return collection;
       // The closure below holds both texts.
       const bytes = 1000 + 2 * (id.length + token.length + collection.name.length);
-      opened.set(key, { collection: slim(collection, () => source.open(id, token)), changes, bytes }, until);
+      const kept = slim(
+        collection,
+        () => source.open(id, token),
+        () => opened.delete(key),
+      );
+      opened.set(key, { collection: kept, changes, bytes }, until);
       return collection;
     },
   };
@@ -80,14 +85,19 @@ export function openerOf(deps: FileDependencies): Opener {
   return opener;
 }
 
-/** What may be cached: not the manifest, which the collection may hold in memory. */
-function slim(collection: OpenCollection, open: () => Promise<OpenCollection | null>): OpenCollection {
+/** What may be cached: not the manifest, which the collection may hold in memory. @param forget when the content is no longer there */
+function slim(
+  collection: OpenCollection,
+  open: () => Promise<OpenCollection | null>,
+  forget: () => void,
+): OpenCollection {
   return {
     ...collection,
     async manifest() {
       const again = await open();
       if (again === null) throw new KeepError('not_found', { message: 'Not Found' });
       if (again.portableDataHash !== collection.portableDataHash) {
+        forget();
         throw new KeepError('unavailable', { message: 'the collection has just been changed: ask again' });
       }
       return again.manifest();

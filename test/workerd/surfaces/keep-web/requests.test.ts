@@ -101,6 +101,8 @@ describe('what was opened', () => {
     expect(await cached?.manifest()).toEqual(['a+1']);
     state.hash = 'b+1';
     await expect(cached?.manifest()).rejects.toMatchObject({ code: 'unavailable' });
+    // A client that asks again, as it was told, gets the new content.
+    expect((await ask())?.portableDataHash).toBe('b+1');
   });
 });
 
