@@ -1,4 +1,4 @@
-import { requireLevel } from '../accounts/permissions.ts';
+import { requireAtLeast } from '../accounts/levels.ts';
 import { callCluster } from '../collections/cluster-calls.ts';
 import type { Commits } from '../collections/commits.ts';
 import { propertiesBelow } from '../collections/edit/metadata-rows.ts';
@@ -35,9 +35,9 @@ function embedded(config: Config, common: Common, { db, collections, commits }: 
   return {
     ...common,
     async requireWritable(uuid, { user }) {
-      const { record, isPast } = await collections.find(uuid, user);
+      const { record, isPast, level } = await collections.find(uuid, user);
       if (isPast) throw new KeepError('not_found');
-      await requireLevel(db, user, uuid, 'write');
+      requireAtLeast(level, 'write');
       return placeOf(record, config);
     },
     isPastVersion: (uuid, { user }) =>

@@ -8,7 +8,7 @@ import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { type FoundObject, findObject } from './object.ts';
 import { objectMetadata } from './object-metadata.ts';
-import { noDirectory, quotedEtag, writeConditions, writeTarget } from './write-place.ts';
+import { commitEdits, noDirectory, quotedEtag, targetOfCommit, writeConditions } from './write-place.ts';
 import { s3Document, textElement, xmlResponse } from './xml.ts';
 
 /** Ranges of blocks that a copy may consist of: they travel to the collection in one message. */
@@ -17,8 +17,8 @@ const MAX_RANGES = 200_000;
 /** CopyObject: an edit, no bytes move. */
 export async function copyObject(call: S3Call): Promise<Response> {
   const { headers } = call.context.request;
-  const target = await writeTarget(call);
-  const { writing, writer, uuid, path, isMarker } = target;
+  const target = await targetOfCommit(call);
+  const { writing, uuid, path, isMarker } = target;
   const directive = (headers.get('x-amz-metadata-directive') ?? 'COPY').toUpperCase();
   if (directive !== 'COPY' && directive !== 'REPLACE')
     throw new S3Error('InvalidArgument', 'x-amz-metadata-directive is COPY or REPLACE');
@@ -41,12 +41,12 @@ export async function copyObject(call: S3Call): Promise<Response> {
   const edit: Edit = isMarker
     ? { kind: 'mkdir', path, metadata }
     : { kind: 'put', path, ranges, metadata: { ...metadata, ...sum } };
-  await writing.commits.edit(uuid, {
-    writer,
-    edits: [edit],
-    conditions: [...writeConditions(headers, path), ...(isMarker ? [] : [noDirectory(path)])],
-    lockTokens: [],
-  });
+  await commitEdits(
+    call,
+    target,
+    [edit],
+    [...writeConditions(headers, path), ...(isMarker ? [] : [noDirectory(path)])],
+  );
   return copyResult('CopyObjectResult', source.etag, now);
 }
 

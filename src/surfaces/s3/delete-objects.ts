@@ -5,7 +5,14 @@ import { checkKey, objectKey, type S3Call } from './call.ts';
 import { S3Error, s3FailureOf } from './errors.ts';
 import { findObject } from './object.ts';
 import { requestXml } from './request-xml.ts';
-import { matchConditions, type WriteTarget, writeConditions, writeTarget } from './write-place.ts';
+import {
+  commitEdits,
+  matchConditions,
+  targetOfCommit,
+  type WriteTarget,
+  writeConditions,
+  writeTarget,
+} from './write-place.ts';
 import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 import { children, childText, type XmlNode } from './xml-document.ts';
 
@@ -15,7 +22,7 @@ const MAX_KEYS = 1000;
 export async function deleteObject(call: S3Call): Promise<Response> {
   requireCurrent(call.query.get('versionId') ?? undefined);
   const key = objectKey(call);
-  const target = await targetOrNull(call, key, await openBucket(call));
+  const target = await orNull(() => targetOfCommit(call, key));
   if (target !== null) {
     const { headers } = call.context.request;
     const facts = {
@@ -23,7 +30,7 @@ export async function deleteObject(call: S3Call): Promise<Response> {
       modified: headers.get('x-amz-if-match-last-modified-time') ?? undefined,
     };
     const conditions = [...writeConditions(headers, target.path), ...(await factConditions(call, key, target, facts))];
-    await commitDeletes(target, [editOf(target)], conditions);
+    await commitEdits(call, target, [editOf(target)], conditions);
   }
   return new Response(null, { status: 204 });
 }
@@ -87,7 +94,7 @@ export async function deleteObjects(call: S3Call): Promise<Response> {
         ...(await factConditions(call, key, target, facts)),
       ];
       if (conditions.length > 0) {
-        await commitDeletes(target, [editOf(target)], conditions);
+        await commitEdits(call, target, [editOf(target)], conditions);
         continue;
       }
       const group = byCollection.get(target.uuid) ?? { target, keys: [], edits: [] };
@@ -100,7 +107,7 @@ export async function deleteObjects(call: S3Call): Promise<Response> {
   }
   for (const { target, keys: own, edits } of byCollection.values()) {
     try {
-      await commitDeletes(target, edits, []);
+      await commitEdits(call, target, edits, []);
     } catch (error) {
       for (const key of own) failures.set(key, error);
     }
@@ -133,9 +140,9 @@ export function keysToDelete(document: XmlNode) {
 }
 
 /** Null for a key that nothing can have. */
-async function targetOrNull(call: S3Call, key: string, bucket: Bucket): Promise<WriteTarget | null> {
+async function orNull(find: () => Promise<WriteTarget>): Promise<WriteTarget | null> {
   try {
-    return await writeTarget(call, checkKey(key), bucket);
+    return await find();
   } catch (error) {
     if (error instanceof S3Error && (error.s3 === 'InvalidArgument' || error.s3 === 'KeyTooLongError')) return null;
     throw error;
@@ -157,7 +164,7 @@ function targetFinder(call: S3Call, bucket: Bucket): (key: string) => Promise<Wr
       const path = key.slice(before.above.length, isMarker ? -1 : undefined);
       return path === '' ? null : { ...before.target, path, isMarker };
     }
-    const target = await targetOrNull(call, key, bucket);
+    const target = await orNull(async () => writeTarget(call, checkKey(key), bucket));
     if (target !== null) {
       const own = target.isMarker ? `${target.path}/` : target.path;
       known.push({ above: key.slice(0, key.length - own.length), target });
@@ -168,8 +175,4 @@ function targetFinder(call: S3Call, bucket: Bucket): (key: string) => Promise<Wr
 
 function editOf({ path, isMarker }: WriteTarget): Edit {
   return isMarker ? { kind: 'unmark', path } : { kind: 'delete', path, prunes: true };
-}
-
-async function commitDeletes({ writing, writer, uuid }: WriteTarget, edits: Edit[], conditions: Condition[]) {
-  await writing.commits.edit(uuid, { writer, edits, conditions, lockTokens: [] });
 }

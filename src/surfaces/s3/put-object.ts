@@ -7,14 +7,14 @@ import { S3Error } from './errors.ts';
 import { EMPTY_ETAG } from './object.ts';
 import { objectMetadata } from './object-metadata.ts';
 import { receiveObject } from './receive-object.ts';
-import { noDirectory, uploadDestination, writeConditions, writeTarget } from './write-place.ts';
+import { commitEdits, noDirectory, targetOfCommit, uploadDestination, writeConditions } from './write-place.ts';
 
 /** PutObject. The object is there once its body has proved right, and not before. */
 export async function putObject(call: S3Call): Promise<Response> {
   const { context, client, deps } = call;
   const { headers } = context.request;
-  const target = await writeTarget(call);
-  const { writing, writer, uuid, path, isMarker } = target;
+  const target = await targetOfCommit(call);
+  const { writer, uuid, path, isMarker } = target;
   const metadata = objectMetadata(headers, Date.now());
   const conditions = writeConditions(headers, path);
   const received = await receiveObject(call, await uploadDestination(call, target));
@@ -25,12 +25,7 @@ export async function putObject(call: S3Call): Promise<Response> {
   const edit: Edit = isMarker
     ? { kind: 'mkdir', path, metadata }
     : { kind: 'put', path, ranges, metadata: { ...metadata, ...checksum } };
-  await writing.commits.edit(uuid, {
-    writer,
-    edits: [edit],
-    conditions: isMarker ? conditions : [...conditions, noDirectory(path)],
-    lockTokens: [],
-  });
+  await commitEdits(call, target, [edit], isMarker ? conditions : [...conditions, noDirectory(path)]);
   const token = client.token;
   logUpload({ context, deps, client: { token, user: writer.user }, target: { uuid, path } }, received.size);
   return new Response(null, {

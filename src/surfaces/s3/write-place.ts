@@ -1,10 +1,13 @@
 import type { User } from '../../accounts/account.ts';
 import type { BodyDestination } from '../../blocks/body-blocks.ts';
-import type { Condition, Writer } from '../../collections/edit/edits.ts';
+import type { Condition, Edit, Writer } from '../../collections/edit/edits.ts';
 import type { Writing } from '../../files/writing.ts';
+import { parseSiteId } from '../../keep/collection-ids.ts';
+import { isKeepError } from '../../keep/errors.ts';
 import { EMPTY_HASH } from '../../keep/limits.ts';
+import { INFIX, isUuid } from '../../records/ids.ts';
 import { type Bucket, openBucket, placeOf } from './bucket.ts';
-import { objectKey, type S3Call } from './call.ts';
+import { bucketName, objectKey, type S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { requireScope, writerOf, writingOf } from './writer.ts';
 
@@ -24,8 +27,9 @@ export interface WriteTarget {
  * @throws S3Error AccessDenied, NoSuchBucket, InvalidArgument
  */
 export async function writeTarget(call: S3Call, key: string = objectKey(call), bucket?: Bucket): Promise<WriteTarget> {
-  const writing = writingOf(call);
-  const writer = writerOf(call);
+  // Before the bucket is looked for: the public is told nothing of it.
+  writingOf(call);
+  writerOf(call);
   const opened = bucket ?? (await openBucket(call));
   const { collection, path } = await placeOf(call, key, opened).catch((error: unknown) => {
     if (opened.kind === 'project' && error instanceof S3Error && error.s3 === 'NoSuchKey')
@@ -37,6 +41,22 @@ export async function writeTarget(call: S3Call, key: string = objectKey(call), b
   });
   const { uuid } = collection;
   if (uuid === null) throw new S3Error('AccessDenied', 'a portable data hash names content, which never changes');
+  return targetIn(call, uuid, path);
+}
+
+/**
+ * As writeTarget, for a change that `commitEdits` makes: a collection that is named by its UUID is not looked at here,
+ * since the commit judges it.
+ * @throws S3Error as writeTarget
+ */
+export async function targetOfCommit(call: S3Call, key: string = objectKey(call)): Promise<WriteTarget> {
+  const id = parseSiteId(bucketName(call));
+  return id !== null && isUuid(id, INFIX.collection) ? targetIn(call, id, key) : writeTarget(call, key);
+}
+
+function targetIn(call: S3Call, uuid: string, path: string): WriteTarget {
+  const writing = writingOf(call);
+  const writer = writerOf(call);
   requireScope(call.client, 'PATCH', `/arvados/v1/collections/${uuid}`);
   call.context.log.collection_uuid = uuid;
   const isMarker = path.endsWith('/');
@@ -54,8 +74,26 @@ export async function uploadDestination(
   const { mayUpload } = writing;
   if (!(writer.user.isAdmin ? mayUpload.admin : mayUpload.user))
     throw new S3Error('AccessDenied', 'uploads are not permitted here: WEBDAV_PERMISSION');
-  const place = await writing.requireWritable(uuid, writer);
+  const place = await writing.requireWritable(uuid, writer).catch((error: unknown) => withBucket(call, error));
   return writing.destination(call.context, { token: call.client.token, user: writer.user }, place);
+}
+
+/** @throws S3Error NoSuchBucket; KeepError as Commits.edit */
+export async function commitEdits(
+  call: S3Call,
+  { writing, writer, uuid }: WriteTarget,
+  edits: Edit[],
+  conditions: Condition[],
+): Promise<void> {
+  await writing.commits
+    .edit(uuid, { writer, edits, conditions, lockTokens: [] })
+    .catch((error: unknown) => withBucket(call, error));
+}
+
+/** What is not there may be the bucket rather than a key in it. */
+async function withBucket(call: S3Call, error: unknown): Promise<never> {
+  if (isKeepError(error, 'not_found')) await openBucket(call);
+  throw error;
 }
 
 const FAILED = {
