@@ -17,12 +17,14 @@ import {
 import { blockOf, md5, putBlock, request, sign } from '../support/keep.ts';
 import { answering, startKeepServer } from '../support/keep-server.ts';
 import { createS3Bucket, type S3Bucket, s3IsRequired, s3Secrets } from '../support/s3.ts';
+import { s3Keys, s3Request } from '../support/s3-client.ts';
 import { type S3Proxy, startS3Proxy } from '../support/s3-proxy.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { dataKey } from '../support/volumes.ts';
 
 /** One service that reads an R2 bucket, a private bucket on a real S3 server, and a public one, through gateways. */
 const MIB = 1 << 20;
+const ZIP = '?accept=application/zip&disposition=attachment';
 const PIECE = 64 * MIB;
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -116,6 +118,13 @@ describe.runIf(s3IsRequired)('data that lies in other buckets', () => {
     // By hash alone, and only with a signature.
     expect((await request(`${edge.url}/${sign(blockOf('hello a').locator)}`)).text).toBe('hello a');
     expect((await request(`${edge.url}/${blockOf('hello a').locator}`)).status).toBe(400);
+    const link = { link_class: 'permission', name: 'can_read', tail_uuid: member.uuid, head_uuid: uuid };
+    await api(edge, 'links', { body: { link } });
+    const keys = await s3Keys(edge, member.token);
+    expect((await s3Request(edge, `/${uuid}/deep/b%20c.txt`, { keys })).text).toBe('hello b');
+    const ranged = await s3Request(edge, `/${uuid}/parts.bin`, { keys, headers: { range: 'bytes=5000000-5000009' } });
+    expect([ranged.status, Buffer.from(ranged.body)]).toEqual([206, large.subarray(5_000_000, 5_000_010)]);
+    expect((await request(`${edge.url}/c=${uuid}/${ZIP}`)).text).toContain('hello b');
     await cli.ok('get', uuid, 'copy');
     expect(md5(await readFile(join(cli.home, 'copy/parts.bin')))).toBe(md5(large));
     expect(await lake.list()).toEqual(before);
@@ -149,6 +158,41 @@ describe.runIf(s3IsRequired)('data that lies in other buckets', () => {
     // Reads are conditional: another object under the key is never sent.
     const ranged = proxy.seen.filter(({ headers }) => headers.range !== undefined);
     expect(ranged.every(({ headers }) => headers['if-match'] !== undefined)).toBe(true);
+  });
+
+  test.each([
+    { 'x-amz-server-side-encryption': 'aws:kms' },
+    { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' },
+  ])('an ETag of an object that is encrypted with a key of its own is no MD5: it is read, %j', async (addHeaders) => {
+    const key = `keys/${Object.keys(addHeaders)}/x`;
+    await ceph.put(key, bytesOf(`encrypted ${key}`));
+    proxy.fault = ({ method, url }) => (method === 'HEAD' && url.includes(key) ? { addHeaders } : undefined);
+    const uuid = await adopt(`s3://${ceph.name}/keys`);
+    const reads = proxy.seen.filter(({ method, url }) => method === 'GET' && url.includes(key));
+    expect(reads.map(({ headers }) => headers.range)).toEqual([`bytes=0-${10 + key.length - 1}`]);
+    expect((await file(uuid, key.slice(5))).text).toBe(`encrypted ${key}`);
+  });
+
+  test('an object that changes between listing and hashing is left out and told, and taken the next time', async () => {
+    const source = `s3://${ceph.name}/moment`;
+    for (const name of ['changes', 'stays']) await ceph.put(`moment/${name}`, bytesOf(`first ${name}`));
+    let isOver = false;
+    proxy.fault = ({ method, url }) => {
+      if (isOver || method !== 'HEAD' || !url.endsWith('/moment/changes')) return undefined;
+      isOver = true;
+      void ceph.put('moment/changes', bytesOf('other bytes'));
+      return { stallMs: 500, hangsUp: false };
+    };
+    const { code, stdout, stderr } = await cli.run('adopt', source, '--into', project);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('Left out: moment/changes: it was overwritten while it was adopted'),
+    ]);
+    const uuid = stdout.trim();
+    expect((await file(uuid, 'changes')).status).toBe(404);
+    expect((await file(uuid, 'stays')).text).toBe('first stays');
+    expect(await adopt(source)).toBe(uuid);
+    expect((await file(uuid, 'changes')).text).toBe('other bytes');
   });
 
   test('a public bucket is read without keys', async () => {
@@ -218,6 +262,12 @@ describe.runIf(s3IsRequired)('data that lies in other buckets', () => {
         expect(answer.text).not.toContain(ceph.name);
         expect(answer.text).not.toContain('broken/');
       }
+      const s3 = await s3Request(edge, `/${uuid}/${name}`, { keys: await s3Keys(edge, token) });
+      expect([s3.status, s3.text]).toEqual([502, expect.stringContaining(why)]);
+      expect(s3.text).not.toContain(ceph.name);
+      const zip = await request(`${edge.url}/c=${uuid}/${ZIP}`, { token }).catch((error: unknown) => error);
+      // Nothing, or an archive that breaks off.
+      expect(zip instanceof Error || (zip as { status: number }).status).not.toBe(200);
       const seen = await request(`${edge.url}/${sign(block.locator)}`);
       expect(seen.text).toContain(`s3://${ceph.name}/broken/${name}`);
     }
@@ -368,6 +418,21 @@ describe.runIf(s3IsRequired)('data that lies in other buckets', () => {
     expect([done.id, done.phase, done.counts.objects, done.problems]).toEqual([begun.id, 'done', 30, []]);
     const uuid = await adopt(source);
     for (const name of names) expect((await file(uuid, name.slice(7))).text).toBe(name);
+  });
+
+  test('what is cancelled stops and can be begun again; nothing under way is nothing to cancel', async () => {
+    const source = `s3://${ceph.name}/stopped`;
+    for (const name of ['a', 'b']) await ceph.putInParts(`stopped/${name}`, bytesOf(name), 5 * MIB);
+    const nothing = await cli.run('adopt', source, '--cancel');
+    expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining(`nothing is under way for ${source}`)]);
+    expect(proxy.seen.filter(({ url }) => url.includes('stopped')).map(({ method }) => method)).not.toContain('GET');
+    proxy.fault = ({ method, url }) =>
+      method === 'GET' && url.includes('/stopped/') ? { stallMs: 3000, hangsUp: true } : undefined;
+    await operator(edge, 'adoptions', { method: 'POST', body: { source } });
+    expect(await cli.ok('adopt', source, '--cancel')).toContain('cancelled');
+    proxy.fault = () => undefined;
+    const uuid = await adopt(source);
+    expect((await file(uuid, 'b')).text).toBe('b');
   });
 
   test('hashes from a machine beside the data are as good, and the service reads nothing', async () => {

@@ -94,6 +94,8 @@ export async function fill(name: string, hands: Hands, objects: number, largestM
     await (i % 2 === 0 ? hands.put(`all/${path}`, body) : hands.putInParts(`all/${path}`, body, PART_BYTES));
     isOver(path, md5(body), body.length);
   }
+  const digest = createHash('md5');
+  const largest = hands.putGenerated('all/largest', generated(largestMib * MIB, digest));
   const rest = objects - Object.keys(SIZES).length - 1;
   await eachOf(Array.from({ length: rest }, (_, i) => i).values(), LANES, async (i) => {
     const body = randomFillSync(new Uint8Array(sizeOf(i)));
@@ -102,8 +104,7 @@ export async function fill(name: string, hands: Hands, objects: number, largestM
     await (isInParts ? hands.putInParts(`all/${key}`, body, 5 * MIB) : hands.put(`all/${key}`, body));
     isOver(path, md5(body), body.length);
   });
-  const digest = createHash('md5');
-  await hands.putGenerated('all/largest', generated(largestMib * MIB, digest));
+  await largest;
   isOver('largest', digest.digest('hex'), largestMib * MIB);
   return { name, expected, bytes };
 }

@@ -23,6 +23,8 @@ export type Fault =
   | { flipBitAt: number }
   /** Passes the request on, then answers this instead of what the server said. */
   | { lieAfterwards: { status: number; body?: string | Uint8Array; headers?: Record<string, string> } }
+  /** Passes the request on, and adds headers to what the server says. */
+  | { addHeaders: Record<string, string> }
   /** Closes the connection without an answer. */
   | { hangUp: true }
   /** Says nothing for a while; then goes on, or hangs up. */
@@ -144,7 +146,8 @@ function pass(
         .once('end', () => answerWith(outgoing, status, { ...answer.headers, ...length, ...headers }, body));
       return;
     }
-    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    const added = fault !== undefined && 'addHeaders' in fault ? fault.addHeaders : {};
+    outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...added });
     if (seen.url.includes('list-type=2')) remember(answer, seen.url, listings);
     answer.on('data', (chunk: Buffer) => {
       const flip = flipAt - seen.answered;

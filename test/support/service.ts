@@ -165,7 +165,11 @@ function handBucket(call: (call: ServiceCall) => Promise<unknown>, binding: stri
     delete: async (key) => void (await call({ verb: 'r2Delete', binding, key })),
     list: async (prefix = '') =>
       ((await call({ verb: 'r2List', binding, prefix })) as ObjectVersion[]).map(({ key }) => key),
-    versions: async () => (await call({ verb: 'r2List', binding, prefix: '' })) as ObjectVersion[],
+    versions: async () => {
+      const list = () => call({ verb: 'r2List', binding, prefix: '' }) as Promise<ObjectVersion[]>;
+      // A connection to the simulator that was idle for minutes may be gone.
+      return list().catch(list);
+    },
   };
 }
 

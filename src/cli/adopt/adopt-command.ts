@@ -56,8 +56,9 @@ async function runAdopt(given: Given): Promise<number> {
   try {
     if (saves && into !== undefined) await checkOwner(session.api, into);
     const gateway = given.text('gateway');
-    const begun = await begin(session, given, { source, ...(gateway === undefined ? {} : { gateway }) });
-    if (given.has('cancel')) return cancelled(session, begun);
+    const what = { source, ...(gateway === undefined ? {} : { gateway }) };
+    if (given.has('cancel')) return await cancel(session, what);
+    const begun = await begin(session, given, what);
     if (given.has('hash-here')) await hashHere(session, begun.id);
     const ended = await follow(session.api, begun.id);
     if (!saves || into === undefined) return report(ended, given);
@@ -74,7 +75,6 @@ async function begin(session: Session, given: Given, what: Row): Promise<JobReco
   const ask = async () =>
     (await session.api('keep-edge/v1/adoptions', { method: 'POST', body: { ...what, mode, hashing } })) as JobRecord;
   const begun = await ask();
-  if (given.has('cancel')) return begun;
   if (mode === 'adopt' || mode === 'copy') warnOfAccess(begun);
   if (begun.mode === mode && begun.hashing === hashing) return begun;
   note(`${begun.source} is worked on already (${begun.mode}): waiting for that first.`);
@@ -89,8 +89,8 @@ function warnOfAccess({ source, collections }: JobRecord): void {
   );
 }
 
-async function cancelled({ api }: Session, { id }: JobRecord): Promise<number> {
-  const job = (await api(`keep-edge/v1/adoptions/${id}/cancel`, { method: 'POST', body: {} })) as JobRecord;
+async function cancel({ api }: Session, what: Row): Promise<number> {
+  const job = (await api('keep-edge/v1/adoptions', { method: 'POST', body: { ...what, mode: 'cancel' } })) as JobRecord;
   print(`${job.source}: ${job.phase}. What was hashed so far is kept.`);
   return 0;
 }

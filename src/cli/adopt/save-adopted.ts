@@ -7,7 +7,7 @@ export interface SavedAdoption {
   uuid: string;
   portableDataHash: string;
   /** For people. */
-  state: 'New collection' | 'New version' | 'Nothing has changed' | "Moved into Keep's volumes";
+  state: 'New collection' | 'New version' | 'Updated' | 'Nothing has changed' | "Moved into Keep's volumes";
 }
 
 interface SaveOptions {
@@ -53,18 +53,20 @@ export async function saveAdopted(
       await api(`arvados/v1/collections/${uuid}`, { method: 'PUT', body: { collection: renamed } });
     return { uuid, portableDataHash: hash, state: 'Nothing has changed' };
   }
-  await api(`arvados/v1/collections/${uuid}`, {
+  const saved = await api(`arvados/v1/collections/${uuid}`, {
     method: 'PUT',
     body: { collection: { ...wanted, ...renamed, manifest_text: manifest } },
   });
-  return { uuid, portableDataHash: hash, state: withHints ? 'New version' : "Moved into Keep's volumes" };
+  // The version before stays only where the cluster keeps versions.
+  const state = Number(saved.version) > Number(known.version) ? 'New version' : 'Updated';
+  return { uuid, portableDataHash: hash, state: withHints ? state : "Moved into Keep's volumes" };
 }
 
 /** Null when it is no longer in this project: a new one is made then. */
 async function knownCollection(api: Session['api'], uuid: string | undefined, into: string): Promise<Row | null> {
   if (uuid === undefined) return null;
   try {
-    const query = { select: ['uuid', 'owner_uuid', 'name', 'portable_data_hash'] };
+    const query = { select: ['uuid', 'owner_uuid', 'name', 'portable_data_hash', 'version'] };
     const known = await api(`arvados/v1/collections/${uuid}`, { query });
     return known.owner_uuid === into ? known : null;
   } catch (error) {

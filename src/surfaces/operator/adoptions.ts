@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { User } from '../../accounts/account.ts';
 import { type Signing, signManifest } from '../../collections/sign-manifest.ts';
 import type { Gateway } from '../../gateways/adopted-blocks.ts';
-import type { AdoptionHandle, AdoptionStatus } from '../../gateways/adoption.ts';
+import { type AdoptionHandle, type AdoptionStatus, OVER } from '../../gateways/adoption.ts';
 import { estimateOf } from '../../gateways/costs.ts';
 import { bucketName } from '../../gateways/gateway-config.ts';
 import type { PlaceMap } from '../../gateways/places.ts';
@@ -30,7 +30,7 @@ const MARKS_SHOWN = 100;
 const Request = v.object({
   source: v.pipe(v.string(), v.maxLength(2048)),
   gateway: v.optional(v.string()),
-  mode: v.optional(v.picklist(['adopt', 'plan', 'check', 'copy']), 'adopt'),
+  mode: v.optional(v.picklist(['adopt', 'plan', 'check', 'copy', 'cancel']), 'adopt'),
   hashing: v.optional(v.picklist(['service', 'client']), 'service'),
 });
 const Saved = v.object({
@@ -123,6 +123,12 @@ async function begin(context: RequestContext, user: User, deps: AdoptionDependen
   const handle = deps.gateways?.adoption(id);
   if (handle === undefined) throw none();
   const { mode, hashing } = request;
+  if (mode === 'cancel') {
+    const known = await handle.status();
+    if (known === null || OVER.includes(known.phase))
+      throw new KeepError('not_found', { message: `nothing is under way for ${request.source}` });
+    return Response.json(statusRecord(id, await handle.cancel(), gateway));
+  }
   const status = await handle.start({ gateway: gateway.config.uuid, prefix, mode, hashing });
   return Response.json(statusRecord(id, status, gateway));
 }
