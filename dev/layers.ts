@@ -57,7 +57,7 @@ export const LAYERS: Record<string, string[]> = {
   ],
   'surfaces/workspace': ['keep', 'http', 'pages', 'accounts', 'deployment'],
   browser: ['keep', 'streams', 'genomics'],
-  app: ['*'],
+  app: ['*', 'node:'],
   deployment: ['keep'],
   cli: ['keep', 'deployment', 'streams', 'services', 'storage', 'gateways', 'node:'],
   'worker.ts': ['app', 'config', 'http', 'keep'],

@@ -1,6 +1,8 @@
 import { dependenciesOf } from './app/composition.ts';
 import { runJobs } from './app/jobs.ts';
+import { forRequest } from './app/request-scope.ts';
 import { route } from './app/routes.ts';
+import { nameTrace } from './app/spans.ts';
 import type { Env } from './config/env.ts';
 import { logResponse } from './http/access-log.ts';
 import { createContext, type RequestContext } from './http/context.ts';
@@ -25,7 +27,8 @@ export default {
     } catch (error) {
       return textError(isKeepError(error) ? error : new KeepError('bad_request'));
     }
-    const response = await answer(context, env);
+    nameTrace(context);
+    const response = await forRequest(context.requestId, () => answer(context, env));
     // Cloudflare's edge adds a Date; the local runtime does not.
     if (!response.headers.has('Date')) response.headers.set('Date', new Date(started).toUTCString());
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);

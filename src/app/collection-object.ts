@@ -24,6 +24,8 @@ import { count } from '../http/metrics.ts';
 import { KeepError } from '../keep/errors.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
+import { forRequest } from './request-scope.ts';
+import { inSpan } from './spans.ts';
 import { tellingCommits } from './tell-commits.ts';
 
 /** Key of the number of changes. */
@@ -277,7 +279,12 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   async #edits(uuid: string, requests: EditRequest[]): Promise<EditOutcome[]> {
     try {
-      return await this.#committer().edits(uuid, requests, this.#locks.current());
+      // What waited together goes on as one: under the id of its first request.
+      return await forRequest(requests[0]?.writer.requestId ?? '', () =>
+        inSpan('commit files', { 'keep.collection': uuid, 'keep.writers': requests.length }, () =>
+          this.#committer().edits(uuid, requests, this.#locks.current()),
+        ),
+      );
     } finally {
       await this.#count();
     }
@@ -286,7 +293,9 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   async #change(uuid: string, change: WholeChange): Promise<object> {
     if (change.action === 'trash' || change.manifest !== null) this.#requireUnlocked();
     try {
-      await this.#committer().change(uuid, change);
+      await forRequest(change.writer.requestId ?? '', () =>
+        inSpan('change collection', { 'keep.collection': uuid }, () => this.#committer().change(uuid, change)),
+      );
     } finally {
       await this.#count();
     }

@@ -40,6 +40,7 @@ import { createSearch } from '../search/search.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ApiDependencies, ClusterFacts } from '../surfaces/arvados/call.ts';
 import { createWebhooks } from '../webhooks/webhooks.ts';
+import { inSpan } from './spans.ts';
 import { tellingCreates } from './tell-events.ts';
 
 /** Accounts, permissions and collections. */
@@ -110,7 +111,7 @@ function besideCluster(
   uploads: UploadLog | null,
 ): AccountDependencies {
   const logsDb = LOGS_DB ?? DB;
-  const cached = withTokenCache(createClusterAuthority(apiUrl), config.tokenCacheTtlSeconds, Date.now);
+  const cached = withTokenCache(traced(createClusterAuthority(apiUrl)), config.tokenCacheTtlSeconds, Date.now);
   const guarded = guard(config, cached, uploads);
   return {
     ...guarded,
@@ -179,7 +180,7 @@ function embedded(
   const tokens = createD1Authority(db, Date.now, { seesUsers: config.usersSeeEachOther, later: waitUntil });
   const s3Keys = createDerivedKeys(config.s3KeySecret ?? config.systemRootToken);
   const cached = withTokenCache(
-    withS3Sessions(s3Keys, tokens.identifyUuid, tokens),
+    traced(withS3Sessions(s3Keys, tokens.identifyUuid, tokens)),
     config.tokenCacheTtlSeconds,
     Date.now,
   );
@@ -233,6 +234,11 @@ function embedded(
       await sweepTokens(db, config.retention, Date.now());
     },
   };
+}
+
+/** What the cache does not know is looked up in a span. */
+function traced({ identify }: Authority): Authority {
+  return { identify: (token, signal) => inSpan('look up token', {}, () => identify(token, signal)) };
 }
 
 function guard(config: Config, accounts: Authority, uploads: UploadLog | null) {

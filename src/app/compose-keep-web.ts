@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import type { Writing } from '../files/writing.ts';
 import { count } from '../http/metrics.ts';
+import { requestIdHeader } from '../keep/request-id.ts';
 import type { PeoplePages } from '../pages/views.ts';
 import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
@@ -104,7 +105,7 @@ async function reportToCluster(apiUrl: string, event: unknown, token: string): P
   try {
     const response = await fetch(`${apiUrl}/arvados/v1/logs`, {
       method: 'POST',
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', ...requestIdHeader() },
       body: JSON.stringify({ log: event }),
     });
     await response.body?.cancel();

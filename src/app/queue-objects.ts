@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import { signingOf } from '../config/signing.ts';
+import { currentRequestId } from '../keep/request-id.ts';
 import type { PullItem, TrashItem } from '../keep/work-lists.ts';
 import { emptySlice } from '../queues/emptier.ts';
 import { PULL_TOKEN, type PullContext, pullWork } from '../queues/pull.ts';
@@ -13,6 +14,8 @@ import { SDK_TRANSFER_LIMITS } from '../services/transfer-limits.ts';
 import { createWorkerPlatform } from '../services/worker-platform.ts';
 import type { Mount } from '../storage/mounts.ts';
 import { dependenciesOf } from './composition.ts';
+import { forRequest } from './request-scope.ts';
+import { inSpan } from './spans.ts';
 
 /** The Durable Objects of the work queues, with their dependencies. */
 
@@ -21,7 +24,7 @@ export class PullQueue extends WorkQueue<PullItem, Env> {
     const built = dependenciesOf(this.env);
     if (!built.ok) return null;
     const { config, listed } = built.deps;
-    return pullWork(pullContext(config, listed), config.blobReplicateConcurrency);
+    return traced(pullWork(pullContext(config, listed), config.blobReplicateConcurrency));
   }
 }
 
@@ -29,7 +32,7 @@ export class PullQueue extends WorkQueue<PullItem, Env> {
 export class RepairQueue extends WorkQueue<RepairItem, Env> {
   protected override work(): Work<RepairItem> | null {
     const built = dependenciesOf(this.env);
-    return built.ok ? repairWork(built.deps.mounts) : null;
+    return built.ok ? traced(repairWork(built.deps.mounts)) : null;
   }
 }
 
@@ -41,7 +44,7 @@ export class TrashQueue extends WorkQueue<TrashItem, Env> {
     if (!built.ok) return null;
     const { config, mounts } = built.deps;
     const context = { mounts, ttlSeconds: config.blobSigningTtlSeconds, clock: Date.now };
-    return trashWork(context, config.blobTrash ? config.blobTrashConcurrency : 0);
+    return traced(trashWork(context, config.blobTrash ? config.blobTrashConcurrency : 0));
   }
 
   /** Empties trash for as long as one invocation may; returns whether to call again. One at a time. */
@@ -68,6 +71,17 @@ export class TrashQueue extends WorkQueue<TrashItem, Env> {
   }
 }
 
+/** Each entry is a span, and is worked on for the request that sent it. */
+function traced<Item>(work: Work<Item>): Work<Item> {
+  return {
+    ...work,
+    run: (item, requestId) =>
+      inSpan(`${work.kind} entry`, { 'keep.locator': work.locatorOf(item), 'keep.request_id': requestId }, () =>
+        forRequest(requestId, () => work.run(item, requestId)),
+      ),
+  };
+}
+
 function pullContext(config: Config, mounts: Mount[]): PullContext {
   const platform = createWorkerPlatform(null);
   const limits = { ...SDK_TRANSFER_LIMITS, windowMs: config.transferWindowSeconds * 1000 };
@@ -79,6 +93,7 @@ function pullContext(config: Config, mounts: Mount[]): PullContext {
       createKeepClient({
         services: fixedServices([{ uuid: url, url, type: 'disk', readOnly: false }]),
         token: PULL_TOKEN,
+        requestId: currentRequestId(),
         platform,
         retry: { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 },
         limits,

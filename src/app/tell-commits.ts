@@ -10,13 +10,15 @@ export function tellingCommits(committer: Committer, webhooks: Webhooks): Commit
       const done = requests.filter(
         ({ edits, segments = [] }, i) => outcomes[i]?.ok && edits.length + segments.length > 0,
       );
-      const users = new Set(done.map(({ writer }) => writer.user.uuid));
-      webhooks.tell([...users].map((user) => ({ event: 'commit', uuid, user })));
+      // The last request of each user stands for those that were committed together.
+      const last = new Map(done.map(({ writer }) => [writer.user.uuid, writer.requestId]));
+      webhooks.tell([...last].map(([user, requestId = '']) => ({ event: 'commit', uuid, user, requestId })));
       return outcomes;
     },
     async change(uuid, change) {
       await committer.change(uuid, change);
-      if (change.manifest !== null) webhooks.tell([{ event: 'commit', uuid, user: change.writer.user.uuid }]);
+      const { user, requestId = '' } = change.writer;
+      if (change.manifest !== null) webhooks.tell([{ event: 'commit', uuid, user: user.uuid, requestId }]);
     },
   };
 }

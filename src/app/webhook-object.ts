@@ -6,6 +6,7 @@ import { createDeliveryRows } from '../webhooks/delivery-rows.ts';
 import type { Happening } from '../webhooks/webhook.ts';
 import type { WebhookQueueHandle } from '../webhooks/webhooks.ts';
 import { dependenciesOf } from './composition.ts';
+import { inSpan } from './spans.ts';
 
 /** Events and deliveries that wait at most. */
 const MAX_WAITING = 10_000;
@@ -37,7 +38,7 @@ export class WebhookQueue extends DurableObject<Env> implements WebhookQueueHand
       webhooks: config.webhooks,
       secret: config.webhookSecret ?? '',
       db,
-      send: sendWebhook,
+      send: (...delivery) => inSpan('webhook delivery', {}, () => sendWebhook(...delivery)),
       now: Date.now,
       until: Date.now() + ALARM_MS,
     });

@@ -162,12 +162,12 @@ export async function sendLists(run: Run, context: FinishContext, isConfirmed = 
     saved(rows, { ...run, phase: 'done', finishedAt: clock(), cursor: '', message });
   if (run.isDry) return end('dry run: nothing was sent');
   if (queues === null) return end('no lists were sent: PULL_QUEUE and TRASH_QUEUE are not bound');
-  const pulled = await queues.pull.replace(listStream(store, rows, run, 'pull'));
+  const pulled = await queues.pull.replace(listStream(store, rows, run, 'pull'), '');
   if (!pulled.ok) throw new Error(`the pull list was refused: ${pulled.message}`);
   const obstacle = trashObstacle(run, context, isConfirmed);
   if (obstacle?.mayConfirm) return saved(rows, { ...run, phase: 'waiting', message: obstacle.message });
   if (obstacle !== null) return end(obstacle.message);
-  const trashed = await queues.trash.replace(listStream(store, rows, run, 'trash'));
+  const trashed = await queues.trash.replace(listStream(store, rows, run, 'trash'), '');
   if (!trashed.ok) throw new Error(`the trash list was refused: ${trashed.message}`);
   return end('');
 }

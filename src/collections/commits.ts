@@ -1,4 +1,5 @@
 import { type ErrorCode, isKeepError, KeepError } from '../keep/errors.ts';
+import { currentRequestId } from '../keep/request-id.ts';
 import type { Row } from '../records/columns.ts';
 import type { EditOutcome } from './edit/commit-batch.ts';
 import type { Edited, EditRequest, Writer } from './edit/edits.ts';
@@ -119,6 +120,10 @@ export interface Commits {
   sweepBackups(uuid: string): Promise<void>;
 }
 
+function named<Request extends { writer: Writer }>(request: Request): Request {
+  return { ...request, writer: { ...request.writer, requestId: currentRequestId() } };
+}
+
 /** A stub is good until its first failure: each use gets a new one. */
 export function createCommits(namespace: DurableObjectNamespace | undefined): Commits {
   const handleOf = (uuid: string): CollectionHandle => {
@@ -137,12 +142,12 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     });
   return {
     async edit(uuid, request) {
-      const outcome = await ask(uuid, (handle) => handle.edit(uuid, request));
+      const outcome = await ask(uuid, (handle) => handle.edit(uuid, named(request)));
       if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
       return outcome.edited;
     },
     async change(uuid, change) {
-      const outcome = await ask(uuid, (handle) => handle.change(uuid, change));
+      const outcome = await ask(uuid, (handle) => handle.change(uuid, named(change)));
       if (!outcome.ok) throw new KeepError(outcome.code, { message: outcome.message });
     },
     lock: async (uuid, request) => result(await ask(uuid, (handle) => handle.lock(uuid, request))),
@@ -162,7 +167,7 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     parts: (uuid, upload, after, limit) => ask(uuid, (handle) => handle.parts(upload, after, limit)),
     storedParts: (uuid, upload, after, limit) => ask(uuid, (handle) => handle.storedParts(upload, after, limit)),
     async completeUpload(uuid, request) {
-      const { etag, size, checksum } = result(await ask(uuid, (handle) => handle.completeUpload(uuid, request)));
+      const { etag, size, checksum } = result(await ask(uuid, (handle) => handle.completeUpload(uuid, named(request))));
       return { etag, size, checksum };
     },
     dropParts: (uuid, uploads) => ask(uuid, (handle) => handle.dropParts(uuid, uploads)),

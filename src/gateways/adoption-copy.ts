@@ -10,7 +10,7 @@ const ENTRIES_PER_CHUNK = 500;
 
 /** Hands every block of an adoption to a pull queue, which copies it into a volume. A block that is there is only touched. */
 export async function startCopying(adoption: Adoption, rows: AdoptionRows, queue: unknown): Promise<Adoption> {
-  const replaced = await (queue as CopyQueue).replace(streamOfChunks(pullList(rows, adoption.generation)));
+  const replaced = await (queue as CopyQueue).replace(streamOfChunks(pullList(rows, adoption.generation)), '');
   if (!replaced.ok) throw new Error(`the pull list was refused: ${replaced.message}`);
   const counts = { ...adoption.counts, copyBlocks: replaced.entries, copiedBlocks: 0 };
   return { ...adoption, phase: 'copying', counts };

@@ -3,8 +3,8 @@ import { decodeUriName } from '../keep/manifest/uri-names.ts';
 import { requestTokens } from '../keep/token.ts';
 import type { Admission } from './admission.ts';
 
-/** Arvados' own have 24; ids of proxies and tracing systems stay below this. */
-const MAX_REQUEST_ID_CHARS = 256;
+/** Arvados' own have 24 characters; ids of proxies and tracing systems stay below 256. Printable, and nothing that quotes or marks up. */
+const REQUEST_ID = /^[\w.:;,|/+=@~-]{1,256}$/;
 const ID_DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz';
 /** Methods that change nothing here, whatever else a request says (POST may say that it is another). */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND']);
@@ -77,7 +77,7 @@ export function rawPath(url: string): string {
 
 /** The client's own id if it is fit to be repeated in headers and logs, else a new one. */
 function requestIdOf(given: string | null): string {
-  return given !== null && given !== '' && given.length <= MAX_REQUEST_ID_CHARS ? given : createRequestId();
+  return given !== null && REQUEST_ID.test(given) ? given : createRequestId();
 }
 
 /** `req-` and 20 of 0-9a-z, the shape that Arvados clients use. */

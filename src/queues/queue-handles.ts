@@ -2,7 +2,8 @@ import type { QueueStatus, Replaced } from './work-queue.ts';
 
 /** A work queue's methods, called on the Durable Object from other modules. */
 export interface QueueHandle {
-  replace(body: ReadableStream<Uint8Array>): Promise<Replaced>;
+  /** @param requestId of the request that sent the list; '' for none */
+  replace(body: ReadableStream<Uint8Array>, requestId: string): Promise<Replaced>;
   status(): Promise<QueueStatus>;
   wake(): Promise<void>;
 }

@@ -1,10 +1,12 @@
 import { waitUntil } from 'cloudflare:workers';
 import { createBoundedMap } from '../keep/bounded-map.ts';
+import { currentRequestId } from '../keep/request-id.ts';
 import type { Mount } from '../storage/mounts.ts';
 import type { RepairItem } from './repair.ts';
 
 export interface RepairQueueHandle {
-  add(item: RepairItem): Promise<boolean>;
+  /** @param requestId of the read that met the copy */
+  add(item: RepairItem, requestId: string): Promise<boolean>;
 }
 
 /** A copy that is met again and again is reported once in this time. */
@@ -18,6 +20,6 @@ export function createRepairs(namespace: DurableObjectNamespace | undefined): (h
     if (namespace === undefined || !allowWrite || entered.get(key) === true) return;
     entered.set(key, true, Date.now() + SILENCE_MS);
     const queue = namespace.getByName('repair') as unknown as RepairQueueHandle;
-    waitUntil(queue.add({ hash, mountUuid: uuid }).catch(() => entered.delete(key)));
+    waitUntil(queue.add({ hash, mountUuid: uuid }, currentRequestId()).catch(() => entered.delete(key)));
   };
 }

@@ -18,8 +18,11 @@ export interface Work<Item> {
   concurrency: number;
   /** Entries that one alarm may begin: each costs requests to stores, and an invocation may only make so many. */
   entriesPerAlarm: number;
-  /** Works on one entry. Safe to repeat. An exception counts as a failure. */
-  run(item: Item): Promise<Outcome>;
+  /**
+   * Works on one entry. Safe to repeat. An exception counts as a failure.
+   * @param requestId of the request that sent it; '' for none
+   */
+  run(item: Item, requestId: string): Promise<Outcome>;
 }
 
 export type Replaced = { ok: true; entries: number } | { ok: false; message: string };
@@ -77,7 +80,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   protected abstract work(): Work<Item> | null;
 
   /** Takes the body of `PUT /pull` or `/trash`: the list is replaced as a whole, or not at all. */
-  async replace(body: ReadableStream<Uint8Array>): Promise<Replaced> {
+  async replace(body: ReadableStream<Uint8Array>, requestId = ''): Promise<Replaced> {
     const work = this.work();
     if (work === null) throw new Error('not configured');
     const reader = body.getReader();
@@ -87,7 +90,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
       const entries = await this.#stage(work, generation, chunks);
       // Read the rest too: a sender whose body is cut off may take the answer for a failure.
       for await (const _ of chunks);
-      this.#rows.enforce(generation, entries, Date.now());
+      this.#rows.enforce(generation, entries, Date.now(), requestId);
       await this.#arm();
       return { ok: true, entries };
     } catch (error) {
@@ -100,9 +103,9 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   }
 
   /** Adds one entry to the list; false when it is there already, or the list is too long. */
-  async add(item: Item): Promise<boolean> {
+  async add(item: Item, requestId = ''): Promise<boolean> {
     const work = this.work();
-    if (work === null || !this.#rows.append(work.encode(item), MAX_ADDED, Date.now())) return false;
+    if (work === null || !this.#rows.append(work.encode(item), MAX_ADDED, Date.now(), requestId)) return false;
     if (!this.#isAwake) await this.#arm();
     return true;
   }
@@ -186,13 +189,14 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
   }
 
   /** A line for each failure, up to a number, and one when the list is through. */
-  #report({ kind }: Work<Item>, locator: string, { result, reason, message }: Outcome): void {
+  #report({ kind }: Work<Item>, requestId: string, locator: string, { result, reason, message }: Outcome): void {
+    const of = requestId === '' ? {} : { RequestID: requestId };
     if (result === 'failed' && this.#failuresLogged++ < MAX_FAILURES_LOGGED)
-      log({ level: 'warn', msg: `${kind} failed`, locator, reason, error: message });
-    if (result === 'done' && kind === 'repair') log({ level: 'info', msg: 'bad copy replaced', locator });
+      log({ level: 'warn', msg: `${kind} failed`, ...of, locator, reason, error: message });
+    if (result === 'done' && kind === 'repair') log({ level: 'info', msg: 'bad copy replaced', ...of, locator });
     const { entries, settled } = this.#rows.facts();
     if (settled === entries)
-      log({ level: 'info', msg: `${kind} list done`, entries, tallies: this.#rows.tallies('list') });
+      log({ level: 'info', msg: `${kind} list done`, ...of, entries, tallies: this.#rows.tallies('list') });
   }
 
   /** Throws only when the object's own storage fails: the platform repeats the alarm then. */
@@ -224,7 +228,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
       outcome =
         claim.unsettledStarts >= MAX_STARTS
           ? failed('interrupted', `begun ${claim.unsettledStarts} times, and the process ended each time`)
-          : await work.run(item);
+          : await work.run(item, claim.requestId);
     } catch (error) {
       outcome = error instanceof UnreadableEntry ? failed('unreadable', error.message) : failed('error', textOf(error));
     } finally {
@@ -232,7 +236,7 @@ export abstract class WorkQueue<Item, Bindings = unknown> extends DurableObject<
     }
     if (outcome.message !== undefined) outcome = { ...outcome, message: redactText(outcome.message) };
     this.#rows.settle(claim, outcome, locator, Date.now());
-    this.#report(work, locator, outcome);
+    this.#report(work, claim.requestId, locator, outcome);
   }
 }
 

@@ -6,6 +6,8 @@ export interface Claim {
   position: number;
   /** JSON, as it was staged. */
   entry: string;
+  /** Of the request that sent it; '' for none. */
+  requestId: string;
   /** How often it was begun before without being settled: the process died each time. */
   unsettledStarts: number;
 }
@@ -49,6 +51,14 @@ const SCHEMA = [
     message TEXT NOT NULL)`,
 ];
 
+/** Objects from before have tables without it; code from before does not see it. */
+function addRequestId(sql: SqlStorage, table: string): void {
+  const { has } = sql
+    .exec<{ has: number }>(`SELECT count(*) AS has FROM pragma_table_info('${table}') WHERE name = 'request_id'`)
+    .one();
+  if (has === 0) sql.exec(`ALTER TABLE ${table} ADD COLUMN request_id TEXT`);
+}
+
 /** Rows deleted by one statement: more would block other calls to the object. */
 const SWEEP_ROWS = 50_000;
 const MAX_PROBLEMS = 20;
@@ -63,6 +73,7 @@ export type WorkRows = ReturnType<typeof createWorkRows>;
 export function createWorkRows(storage: DurableObjectStorage) {
   const { sql } = storage;
   for (const statement of SCHEMA) sql.exec(statement);
+  for (const table of ['list', 'entries']) addRequestId(sql, table);
   let newest = sql
     .exec<{ newest: number }>(
       'SELECT max(generation) AS newest FROM (SELECT generation FROM list UNION ALL SELECT max(generation) FROM entries)',
@@ -95,7 +106,7 @@ export function createWorkRows(storage: DurableObjectStorage) {
     },
 
     /** Adds an entry at the end of the current list, unless that waits there already or `most` do. */
-    append(entry: string, most: number, now: number): boolean {
+    append(entry: string, most: number, now: number, requestId: string): boolean {
       return storage.transactionSync(() => {
         const { waiting, same } = sql
           .exec<{ waiting: number; same: number }>(
@@ -106,20 +117,28 @@ export function createWorkRows(storage: DurableObjectStorage) {
           .one();
         if (waiting >= most || same > 0) return false;
         const { position } = sql.exec<{ position: number }>('SELECT entries AS position FROM list').one();
-        sql.exec('INSERT INTO entries (generation, position, entry) VALUES (?, ?, ?)', current, position, entry);
+        sql.exec(
+          'INSERT INTO entries (generation, position, entry, request_id) VALUES (?, ?, ?, ?)',
+          current,
+          position,
+          entry,
+          requestId,
+        );
         sql.exec('UPDATE list SET entries = entries + 1, received_ms = ?', now);
         return true;
       });
     },
 
     /** Makes a staged list current: entries of the previous one are not begun any more. */
-    enforce(generation: number, entries: number, now: number): void {
+    enforce(generation: number, entries: number, now: number, requestId: string): void {
       storage.transactionSync(() => {
         sql.exec(
-          'UPDATE list SET generation = ?, entries = ?, settled = 0, received_ms = ?, started_ms = NULL, settled_ms = NULL',
+          `UPDATE list SET generation = ?, entries = ?, settled = 0, received_ms = ?, started_ms = NULL, settled_ms = NULL,
+             request_id = ?`,
           generation,
           entries,
           now,
+          requestId,
         );
         sql.exec("DELETE FROM tallies WHERE scope = 'list'");
         sql.exec('DELETE FROM problems');
@@ -162,8 +181,9 @@ export function createWorkRows(storage: DurableObjectStorage) {
     /** The next entry in the order of the list, marked as begun; null when all have been claimed. */
     claim(now: number): Claim | null {
       const [row] = sql
-        .exec<{ position: number; entry: string; starts: number }>(
-          'SELECT position, entry, starts FROM entries WHERE generation = ? AND position > ? ORDER BY position LIMIT 1',
+        .exec<{ position: number; entry: string; starts: number; requestId: string }>(
+          `SELECT position, entry, starts, coalesce(request_id, (SELECT request_id FROM list), '') AS requestId
+           FROM entries WHERE generation = ? AND position > ? ORDER BY position LIMIT 1`,
           current,
           cursor,
         )
@@ -172,7 +192,8 @@ export function createWorkRows(storage: DurableObjectStorage) {
       cursor = row.position;
       sql.exec('UPDATE entries SET starts = starts + 1 WHERE generation = ? AND position = ?', current, row.position);
       if (row.position === 0) sql.exec('UPDATE list SET started_ms = coalesce(started_ms, ?)', now);
-      return { generation: current, position: row.position, entry: row.entry, unsettledStarts: row.starts };
+      const { position, entry, requestId, starts } = row;
+      return { generation: current, position, entry, requestId, unsettledStarts: starts };
     },
 
     /** Removes the entry and counts how it ended; an entry of a list that was replaced meanwhile counts in the totals only. */

@@ -1,4 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
+import { requestIdHeader } from '../keep/request-id.ts';
 
 /**
  * What the cluster's API server answers to a GET with this token, whatever its status. Redirects are not
@@ -14,7 +15,7 @@ export async function askClusterApi(
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     return await fetch(url, {
-      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json' },
+      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json', ...requestIdHeader() },
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       redirect: 'manual',
     });
@@ -34,7 +35,12 @@ export async function changeAtClusterApi(
   try {
     return await fetch(url, {
       method,
-      headers: { Authorization: `Bearer ${token}`, Accept: 'application/json', 'Content-Type': 'application/json' },
+      headers: {
+        Authorization: `Bearer ${token}`,
+        Accept: 'application/json',
+        'Content-Type': 'application/json',
+        ...requestIdHeader(),
+      },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(timeoutMs),
       redirect: 'manual',

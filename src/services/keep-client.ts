@@ -125,7 +125,7 @@ function contextOf(options: KeepClientOptions): ClientContext {
       Authorization: `Bearer ${bearer}`,
       'User-Agent': userAgent,
       ...options.headers,
-      ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
+      ...(!requestId ? {} : { 'X-Request-Id': requestId }),
     }),
     connectTimeoutMs,
   };

@@ -12,8 +12,15 @@ export interface Operation {
   error: unknown;
 }
 
-/** The same store with every operation reported, for metrics. */
-export function instrumentStore(store: ObjectStore, report: (operation: Operation) => void): ObjectStore {
+/** Runs one operation, in a span of a trace. */
+export type Around = <Result>(operation: Operation['operation'], act: () => Promise<Result>) => Promise<Result>;
+
+/** The same store with every operation reported, for metrics and traces. */
+export function instrumentStore(
+  store: ObjectStore,
+  report: (operation: Operation) => void,
+  around: Around = (_, act) => act(),
+): ObjectStore {
   async function run<Result>(
     operation: Operation['operation'],
     bytesOut: number,
@@ -22,7 +29,7 @@ export function instrumentStore(store: ObjectStore, report: (operation: Operatio
   ): Promise<Result> {
     const begun = Date.now();
     try {
-      const result = await act();
+      const result = await around(operation, act);
       report({ operation, bytesIn: bytesIn(result), bytesOut, ms: Date.now() - begun, error: null });
       return result;
     } catch (error) {

@@ -18,6 +18,8 @@ export interface Happening {
   user: string | null;
   /** ISO 8601. */
   time: string;
+  /** Id of the request that did it; none for the balancer. */
+  requestId?: string;
   /** Lost blocks of the collection, as hash+size. */
   blocks?: string[];
 }
@@ -37,7 +39,7 @@ export function wants({ events, owner }: Webhook, { event, uuid }: Happening, { 
 /** The JSON that a receiver gets; `id` stays the same over repeats. */
 export function webhookBody(
   id: string,
-  { event, uuid, user, time, blocks }: Happening,
+  { event, uuid, user, time, requestId = '', blocks }: Happening,
   { ownerUuid, portableDataHash }: Subject,
 ): string {
   return JSON.stringify({
@@ -48,6 +50,7 @@ export function webhookBody(
     owner_uuid: ownerUuid,
     user,
     time,
+    request_id: requestId || null,
     ...(blocks === undefined ? {} : { blocks }),
   });
 }

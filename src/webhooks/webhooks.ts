@@ -1,4 +1,5 @@
 import { count } from '../http/metrics.ts';
+import { currentRequestId } from '../keep/request-id.ts';
 import type { Happening, Webhook } from './webhook.ts';
 
 /** The queue's methods, called on its Durable Object from elsewhere. */
@@ -35,7 +36,9 @@ export function createWebhooks(
   return {
     tell(happenings) {
       const time = new Date().toISOString();
-      const told = happenings.filter(({ event }) => wanted.has(event)).map((happening) => ({ ...happening, time }));
+      const told = happenings
+        .filter(({ event }) => wanted.has(event))
+        .map((happening) => ({ requestId: currentRequestId(), ...happening, time }));
       if (told.length > 0) waitUntil(hand(told));
     },
     wake: () => queue().wake(),

@@ -58,6 +58,18 @@ describe('beside a cluster', () => {
     expect((await put(edge.rootToken)).status, "the edge's own root token").toBe(200);
   });
 
+  test('the id of a request goes on to the cluster, also where it is asked whose token it is', async () => {
+    const token = await createToken(cluster, user.uuid);
+    const headers = { 'X-Request-Id': 'req-from-far-away' };
+    const { hash, data: body } = blockOf('with an id');
+    expect((await request(`${edge.url}/${hash}`, { method: 'PUT', body, token, headers })).status).toBe(200);
+    const line = await cluster.waitForLog(
+      ({ RequestID, reqPath }) => RequestID === 'req-from-far-away' && String(reqPath).includes('users/current'),
+    );
+    expect(line.respStatusCode).toBe(200);
+    await edge.waitForLog(({ RequestID, reqMethod }) => RequestID === 'req-from-far-away' && reqMethod === 'PUT');
+  });
+
   test('revoking and deactivating at the cluster take effect here', async () => {
     const other = await createUser(cluster, 'other');
     const token = await createToken(cluster, other.uuid);

@@ -146,13 +146,19 @@ describe('a block with a good copy elsewhere', () => {
       const sound = index % 2 === 0 ? 'ARCHIVE' : 'BLOCKS';
       await service.r2(sound).put(dataKey(block.hash), block.data);
       await service.r2(damaged).put(dataKey(block.hash), changed(block.data, 3));
-      const answer = await getBlock(service.url, block);
+      const requestId = `req-reader-${index}`;
+      const answer = await getBlock(service.url, block, { 'X-Request-Id': requestId });
       expect([answer.status, md5(answer.body)]).toEqual([200, block.hash]);
       const head = await request(`${service.url}/${sign(block.locator)}`, { method: 'HEAD' });
       expect(head.status).toBe(200);
       const mounts = [R2_VOLUME, R2_ARCHIVE].map((uuid) => ({ uuid, priority: 0 }));
       const isMet = (mountOrder(block.hash, mounts)[0]?.uuid === R2_VOLUME) === (damaged === 'BLOCKS');
-      if (isMet) await service.waitForLog(({ msg, locator }) => msg === 'bad copy replaced' && locator === block.hash);
+      // The read's id is that of the repair, too.
+      if (isMet)
+        await service.waitForLog(
+          ({ msg, locator, RequestID }) =>
+            msg === 'bad copy replaced' && locator === block.hash && RequestID === requestId,
+        );
       await service.r2(sound).delete(dataKey(block.hash));
       expect((await getBlock(service.url, block)).status).toBe(isMet ? 200 : 502);
       await service.r2(damaged).delete(dataKey(block.hash));

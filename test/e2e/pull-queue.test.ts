@@ -1,6 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BLOCK_BYTES, blockOf, eachOf, getBlock, md5, putBlock, randomBlock, type TestBlock } from '../support/keep.ts';
+import {
+  BLOCK_BYTES,
+  blockOf,
+  eachOf,
+  getBlock,
+  md5,
+  putBlock,
+  randomBlock,
+  request,
+  type TestBlock,
+} from '../support/keep.ts';
 import {
   answering,
   type Behaviour,
@@ -67,6 +77,19 @@ describe('a pull list', () => {
     );
     expect(await waitForList(service, 'pull')).toMatchObject({ done: { pulled: 5 }, failed: {} });
     for (const block of blocks) expect(await stored(service, block)).toBe(true);
+  });
+
+  test('carries the id of the request that sent it to the servers it asks and into its log lines', async () => {
+    server.behave(() => ({ status: 404 }));
+    const block = randomBlock(10);
+    const list = JSON.stringify([{ locator: block.locator, servers: [server.url], mount_uuid: MOUNT }]);
+    const headers = { 'X-Request-Id': 'req-of-the-balancer' };
+    const sent = await request(`${service.url}/pull`, { method: 'PUT', body: list, headers });
+    expect(sent.headers.get('X-Request-Id')).toBe('req-of-the-balancer');
+    expect(await waitForList(service, 'pull')).toMatchObject({ failed: { not_delivered: 1 } });
+    expect(server.seen.at(-1)!.headers['x-request-id']).toBe('req-of-the-balancer');
+    for (const msg of ['pull failed', 'pull list done'])
+      await service.waitForLog((line) => line.msg === msg && line.RequestID === 'req-of-the-balancer');
   });
 
   test('goes on with the next server when one is down and the next has bad data', async () => {

@@ -59,10 +59,12 @@ test('a receiver is told of commits, shares and lost blocks, signed as the docs 
   expect(created).toMatchObject({ portable_data_hash: made.portable_data_hash, user: 'xedge-tpzed-000000000000000' });
 
   statusOf = () => 302;
-  const written = await request(`${service.url}/c=${uuid}/b.txt`, { method: 'PUT', body: 'b' });
+  const headers = { 'X-Request-Id': 'req-that-wrote-b' };
+  const written = await request(`${service.url}/c=${uuid}/b.txt`, { method: 'PUT', body: 'b', headers });
   expect(written.status).toBe(201);
   const current = await api(service, `collections/${uuid}`);
   const first = await next({ event: 'commit', portable_data_hash: current.json.portable_data_hash });
+  expect(first.request_id).toBe('req-that-wrote-b');
   expect(told.filter(({ path }) => path !== '/all')).toEqual([]);
   statusOf = () => 200;
   told.length = 0;
@@ -71,12 +73,12 @@ test('a receiver is told of commits, shares and lost blocks, signed as the docs 
   const reader = await createUser(service, 'reader');
   const link = { link_class: 'permission', name: 'can_read', tail_uuid: reader.uuid, head_uuid: uuid };
   expect((await api(service, 'links', { body: { link } })).status).toBe(200);
-  await next({ event: 'share', uuid });
+  expect((await next({ event: 'share', uuid })).request_id).toMatch(/^req-/);
 
   await service.r2('BLOCKS').delete(dataKey(block.hash));
   await request(`${service.url}/keep-edge/v1/balance/run`, { method: 'POST' });
   const lost = await next({ event: 'lost', uuid });
-  expect(lost).toMatchObject({ user: null, blocks: [`${block.hash}+1000`] });
+  expect(lost).toMatchObject({ user: null, request_id: null, blocks: [`${block.hash}+1000`] });
 
   receiver.close();
   const another = await createCollection(service, `. ${(await putAnother(service.url)).locator} 0:10:c\n`);

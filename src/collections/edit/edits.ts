@@ -111,6 +111,8 @@ export interface Writer {
   tokenUuid: string | null;
   /** As presented: beside a cluster its API server is asked with it. */
   token: string;
+  /** Id of the request, which the collection's Durable Object goes on with. */
+  requestId?: string;
 }
 
 export interface EditRequest {

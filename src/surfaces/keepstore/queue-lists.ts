@@ -21,7 +21,7 @@ export async function replaceList(
 ): Promise<Response> {
   requireRoot(context, config);
   const body = context.request.body ?? new Blob([]).stream();
-  const replaced = await queueOf(queues, kind).replace(body);
+  const replaced = await queueOf(queues, kind).replace(body, context.requestId);
   if (!replaced.ok) throw new KeepError('invalid_list', { message: replaced.message });
   context.log.entries = replaced.entries;
   return new Response(null);

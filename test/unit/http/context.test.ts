@@ -12,8 +12,8 @@ test('a path is decoded once, bytes that are not UTF-8 without loss', () => {
   expect(() => contextOf('/c=x/%')).toThrow('percent sign');
 });
 
-test('a request id is the client’s own, unless it is too long to repeat in headers and logs', () => {
+test('a request id is the client’s own, unless it is not fit to be repeated in headers, logs and pages', () => {
   expect(contextOf('/', { 'X-Request-Id': 'req-abc' }).requestId).toBe('req-abc');
-  for (const id of ['', 'x'.repeat(257), 'x'.repeat(60_000)])
+  for (const id of ['', 'x'.repeat(257), 'x'.repeat(60_000), 'two words', '<b>', 'é', '"'])
     expect(contextOf('/', { 'X-Request-Id': id }).requestId).toMatch(/^req-[0-9a-z]{20}$/);
 });

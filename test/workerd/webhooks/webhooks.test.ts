@@ -85,12 +85,12 @@ function queue(
 
 test('each receiver gets what it asked for, with what the collection is now', async () => {
   await queue(async (rows, deliver) => {
-    rows.addEvents([commit(DEEP), commit(OTHER), { ...commit(OTHER), event: 'share' }]);
+    rows.addEvents([commit(DEEP), commit(OTHER), { ...commit(OTHER), event: 'share', requestId: 'req-1' }]);
     await deliver([receiver(URL_A, { owner: PROJECT }), receiver(URL_B, { events: ['share', 'lost'] })]);
     const body = { user: USER, portable_data_hash: HASH, time: '2026-11-28T00:00:00.000Z', id: expect.any(String) };
     expect(sent).toEqual([
-      { url: URL_A, body: { ...body, event: 'commit', uuid: DEEP, owner_uuid: INNER } },
-      { url: URL_B, body: { ...body, event: 'share', uuid: OTHER, owner_uuid: USER } },
+      { url: URL_A, body: { ...body, event: 'commit', uuid: DEEP, owner_uuid: INNER, request_id: null } },
+      { url: URL_B, body: { ...body, event: 'share', uuid: OTHER, owner_uuid: USER, request_id: 'req-1' } },
     ]);
     expect(rows.waiting()).toBe(0);
   });
