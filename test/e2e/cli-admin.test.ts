@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { api } from '../support/api.ts';
 import { type Cli, cliFor, treeDigest } from '../support/cli.ts';
 import { blockOf, request } from '../support/keep.ts';
+import { s3Keys, s3Request } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** What admins, and users for themselves, do from the command line. */
@@ -123,6 +124,73 @@ test('a token that may only upload puts a collection, and reads nothing of its o
     expect((await ada.run('token', 'list')).code).toBe(1);
   });
   expect((await ada.run('token', 'make', '--upload-only', '--read', mine)).code).toBe(2);
+});
+
+test('limited tokens are held to their limits by every protocol', async () => {
+  const [one, other] = [join(ada.home, 'alpha'), join(ada.home, 'beta')];
+  await writeFile(one, 'alpha');
+  await writeFile(other, 'beta');
+  const [open, closed] = [await ada.ok('put', one), await ada.ok('put', other)];
+  const pdhOf = async (uuid: string) => (await api(service, `collections/${uuid}`)).json.portable_data_hash as string;
+  const drsId = (pdh: string, name: string) => `${pdh.replace('+', '-')}.${name}`;
+  const [openPdh, closedPdh] = [await pdhOf(open), await pdhOf(closed)];
+  const isRefused = [401, 403, 404];
+  const statusOf = async (token: string, method: string, path: string, body?: string) =>
+    (await request(`${service.url}/${path}`, { token, method, ...(body === undefined ? {} : { body }) })).status;
+  const s3Of = async (token: string, path: string, method = 'GET', body?: string) => {
+    const keys = await s3Keys(service, token);
+    return (await s3Request(service, path, { method, keys, ...(body === undefined ? {} : { body }) })).status;
+  };
+
+  const reader = await ada.ok('token', 'make', '--read', open, '--read', openPdh, '--expires', '1d');
+  const machine = await ada.ok('token', 'make', '--upload-only', '--expires', '1d');
+  const viewer = await ada.ok('token', 'make', '--read-only', '--expires', '1d');
+  expect(await statusOf(reader, 'GET', `c=${open}/alpha`)).toBe(200);
+  expect(await statusOf(reader, 'PROPFIND', `c=${open}/`)).toBe(207);
+  expect(await s3Of(reader, `/${open}/alpha`)).toBe(200);
+  expect(await statusOf(reader, 'GET', `ga4gh/drs/v1/objects/${drsId(openPdh, 'alpha')}`)).toBe(200);
+  expect(await statusOf(viewer, 'GET', `c=${closed}/beta`)).toBe(200);
+  expect(await s3Of(viewer, `/${closed}/beta`)).toBe(200);
+
+  const reads: [string, string][] = [
+    ['GET', `c=${closed}/beta`],
+    ['GET', `c=${closedPdh}/beta`],
+    ['PROPFIND', `c=${closed}/`],
+    ['GET', `ga4gh/drs/v1/objects/${drsId(closedPdh, 'beta')}`],
+    ['GET', `arvados/v1/collections/${closed}`],
+    ['GET', 'arvados/v1/collections'],
+    ['GET', 'arvados/v1/api_client_authorizations'],
+    ['GET', 'arvados/v1/search?q=beta'],
+    ['GET', 'keep-edge/v1/deployment'],
+  ];
+  for (const token of [reader, machine])
+    for (const [method, path] of reads)
+      if (token === reader || path !== 'arvados/v1/collections')
+        expect.soft([path, isRefused.includes(await statusOf(token, method, path))]).toEqual([path, true]);
+  const lists = await api(service, 'collections', { token: machine });
+  expect(lists.status === 200 ? lists.json.items : []).toEqual([]);
+  for (const token of [reader, machine]) {
+    expect.soft(isRefused).toContain(await s3Of(token, `/${closed}/beta`));
+    expect.soft(isRefused).toContain(await s3Of(token, `/${closed}?list-type=2`));
+  }
+
+  const writes: [string, string, string?][] = [
+    ['PUT', `c=${open}/alpha`, 'changed'],
+    ['DELETE', `c=${open}/alpha`],
+    ['MKCOL', `c=${open}/new`],
+    ['POST', 'arvados/v1/links', '{}'],
+    ['POST', 'arvados/v1/api_client_authorizations', '{}'],
+    ['POST', 'arvados/v1/sharing_links', JSON.stringify({ sharing_link: { collection_uuid: open } })],
+    ['DELETE', `arvados/v1/collections/${open}`],
+  ];
+  for (const token of [reader, viewer, machine]) {
+    for (const [method, path, body] of writes)
+      expect.soft([path, isRefused.includes(await statusOf(token, method, path, body))]).toEqual([path, true]);
+    expect.soft(isRefused).toContain(await s3Of(token, `/${open}/alpha`, 'PUT', 'changed'));
+    expect.soft(isRefused).toContain(await s3Of(token, `/${open}/alpha`, 'DELETE'));
+  }
+  for (const token of [reader, viewer]) expect.soft(await statusOf(token, 'PUT', blockOf('new').hash, 'new')).toBe(403);
+  expect(await ada.ok('cat', `${open}/alpha`)).toBe('alpha');
 });
 
 test('members of a group see what is shared with it, until they are removed', async () => {

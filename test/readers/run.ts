@@ -22,9 +22,17 @@ const work = mkdtempSync(join(tmpdir(), 'keep-edge-tools-'));
 const home = join(work, 'home');
 const data = join(work, 'data');
 for (const directory of [home, data]) mkdirSync(directory);
-// The pages say `npx keep-edge`.
+// The pages say `npx keep-edge` and `npx wrangler`. The databases of the latter are this run's own.
 const cli = join(ROOT, 'src/cli/keep-edge.ts');
-writeFileSync(join(home, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${cli}' "$@"\n`, { mode: 0o755 });
+const NPX = `#!/bin/sh
+program=$1; shift
+case "$program $1" in
+  'wrangler d1') cd '${ROOT}' && exec node_modules/.bin/wrangler "$@" --persist-to '${work}/wrangler' ;;
+  'wrangler '*) cd '${ROOT}' && exec node_modules/.bin/wrangler "$@" ;;
+esac
+exec '${process.execPath}' '${cli}' "$@"
+`;
+writeFileSync(join(home, 'npx'), NPX, { mode: 0o755 });
 const service = await serve({
   port: 0,
   state: join(work, 'state'),
@@ -37,6 +45,8 @@ const environment: Record<string, string> = {
   HOME: home,
   TMPDIR: work,
   LANG: 'C.UTF-8',
+  CI: 'true',
+  WRANGLER_SEND_METRICS: 'false',
   PYTHONDONTWRITEBYTECODE: '1',
 };
 let failed = 0;

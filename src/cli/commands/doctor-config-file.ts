@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parse } from 'smol-toml';
 import type { Finding } from '../../deployment/finding.ts';
 
 const NAME = 'wrangler.toml';
@@ -26,48 +27,45 @@ export function checkConfigFile(file: string | null): Finding[] {
   return judgeConfigFile(text, file ?? NAME);
 }
 
-/** @param text of a wrangler.toml; only whole lines `key = value` are understood, which is how that file is written */
+interface WranglerFile {
+  observability?: { enabled?: boolean; logs?: { enabled?: boolean } };
+  triggers?: { crons?: string[] };
+  kv_namespaces?: { binding?: string; id?: string }[];
+  d1_databases?: { binding?: string; database_id?: string }[];
+}
+
+/** @param text of a wrangler.toml */
 export function judgeConfigFile(text: string, name: string): Finding[] {
-  const values = valuesOf(text);
+  let file: WranglerFile;
+  try {
+    file = parse(text) as WranglerFile;
+  } catch (error) {
+    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    return [{ state: 'bad', what: `${name}: ${line}`, advice: 'npx wrangler deploy --dry-run shows where.' }];
+  }
   const findings: Finding[] = [];
-  const hasLogs = ['observability', 'observability.logs'].some((table) => values.get(`${table}.enabled`) === 'true');
-  if (hasLogs) findings.push({ state: 'good', what: `observability: on, in ${name}` });
+  const { observability, triggers, kv_namespaces = [], d1_databases = [] } = file;
+  if (observability?.enabled === true || observability?.logs?.enabled === true)
+    findings.push({ state: 'good', what: `observability: on, in ${name}` });
   else
     findings.push({
       state: 'bad',
       what: `observability: off in ${name}, so no log line is kept`,
       advice: 'Write [observability] with enabled = true, and deploy.',
     });
-  if (!values.has('triggers.crons'))
+  if ((triggers?.crons ?? []).length === 0)
     findings.push({
       state: 'bad',
       what: `cron: ${name} has none`,
       advice: 'Write [triggers] with crons = ["*/5 * * * *"], and deploy: backups, trash and queues need it.',
     });
-  const unfilled = [...values].filter(([key, value]) => /id$/.test(key) && PLACEHOLDER.test(value)).map(([key]) => key);
+  const ids = [...kv_namespaces, ...d1_databases.map(({ binding, database_id: id }) => ({ binding, id }))];
+  const unfilled = ids.filter(({ id }) => id === undefined || PLACEHOLDER.test(id)).map(({ binding }) => binding);
   if (unfilled.length > 0)
     findings.push({
       state: 'bad',
-      what: `${name}: ${unfilled.join(', ')} ${unfilled.length === 1 ? 'is' : 'are'} still the example's`,
+      what: `${name}: the id of ${unfilled.join(', ')} is still the example's`,
       advice: 'Write the ids that npx wrangler d1 list and npx wrangler kv namespace list show.',
     });
   return findings;
-}
-
-/** `table.key` to the value's text without quotes. Of tables in lists each key gets a number: `d1_databases.1.database_id`. */
-function valuesOf(text: string): Map<string, string> {
-  const values = new Map<string, string>();
-  const counts = new Map<string, number>();
-  let table = '';
-  for (const line of text.split('\n')) {
-    const list = /^\s*\[\[\s*([\w.-]+)\s*\]\]/.exec(line)?.[1];
-    const single = /^\s*\[\s*([\w.-]+)\s*\]/.exec(line)?.[1];
-    const [, key, value] = /^\s*([\w-]+)\s*=\s*(.*?)\s*(?:#[^"']*)?$/.exec(line) ?? [];
-    if (list !== undefined) {
-      counts.set(list, (counts.get(list) ?? 0) + 1);
-      table = `${list}.${counts.get(list)}.`;
-    } else if (single !== undefined) table = `${single}.`;
-    else if (key !== undefined) values.set(`${table}${key}`, (value ?? '').replace(/^(["'])(.*)\1$/, '$2'));
-  }
-  return values;
 }

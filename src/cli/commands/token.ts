@@ -17,7 +17,7 @@ export const token: Command = {
     read: {
       value: 'COLLECTION',
       multiple: true,
-      help: 'make: it may only read this collection and its files.\nMay be repeated',
+      help: 'make: it may only read this collection and its files.\nA portable data hash opens that content only, as DRS\nwants it. May be repeated',
     },
     'upload-only': { value: null, help: 'make: it may only upload: an uploader account of yours with one token' },
     name: { value: 'TEXT', help: 'make --upload-only: name of that account' },
@@ -37,7 +37,7 @@ everywhere.
   run: runToken,
 };
 
-const COLLECTION = /^[a-z0-9]{5}-4zz18-[a-z0-9]{15}$/;
+const COLLECTION = /^([a-z0-9]{5}-4zz18-[a-z0-9]{15}|[0-9a-f]{32}\+\d+)$/;
 
 const COLUMNS: TableColumn<Row>[] = [
   { title: 'UUID', of: ({ uuid }) => uuid },
@@ -129,7 +129,8 @@ function scopesFor(given: Given): string[] {
   const chosen = [collections.length > 0, given.has('upload-only'), given.has('read-only')].filter(Boolean);
   if (chosen.length > 1) throw usageError('--read, --upload-only and --read-only exclude each other.');
   const bad = collections.find((uuid) => !COLLECTION.test(uuid));
-  if (bad !== undefined) throw usageError('--read takes the UUID of a collection (xxxxx-4zz18-...).');
+  if (bad !== undefined)
+    throw usageError('--read takes the UUID of a collection (xxxxx-4zz18-...) or a portable data hash.');
   if (given.has('read-only')) return READS;
   if (collections.length === 0) return ['all'];
   return [
@@ -144,6 +145,6 @@ function inWords(scopes: readonly string[]): string {
   const same = (other: readonly string[]) =>
     other.length === scopes.length && other.every((one) => scopes.includes(one));
   if (same(READS)) return 'only read';
-  const collections = new Set(scopes.flatMap((scope) => /collections\/([^/]{27})/.exec(scope)?.[1] ?? []));
+  const collections = new Set(scopes.flatMap((scope) => /collections\/([^/]+)/.exec(scope)?.[1] ?? []));
   return collections.size > 0 ? `only read ${[...collections].join(', ')}` : scopes.join(', ') || 'do nothing';
 }

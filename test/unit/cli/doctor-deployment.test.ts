@@ -123,12 +123,13 @@ test('a workers.dev address has no edge cache, unless it is tiered', () => {
 
 test('a wrangler.toml without logs, without a cron or with ids of the example is told', () => {
   const good = '[observability]\nenabled = true # kept\n[triggers]\ncrons = ["*/5 * * * *"]\n';
+  expect(judgeConfigFile('observability = { enabled = true', 'w.toml')).toMatchObject([{ state: 'bad' }]);
   expect(judgeConfigFile(good, 'w.toml')).toEqual([{ state: 'good', what: 'observability: on, in w.toml' }]);
   const bad =
-    '[observability]\nenabled = false\n[[d1_databases]]\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n';
+    '[observability]\nenabled = false\n[[d1_databases]]\nbinding = "DB"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n';
   expect(judgeConfigFile(bad, 'w.toml').map(({ state, what }) => `${state} ${what}`)).toEqual([
     'bad observability: off in w.toml, so no log line is kept',
     'bad cron: w.toml has none',
-    "bad w.toml: d1_databases.1.database_id is still the example's",
+    "bad w.toml: the id of DB is still the example's",
   ]);
 });
