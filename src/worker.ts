@@ -1,4 +1,5 @@
 import { dependenciesOf } from './app/composition.ts';
+import { forPeople } from './app/error-pages.ts';
 import { runJobs } from './app/jobs.ts';
 import { forRequest } from './app/request-scope.ts';
 import { route } from './app/routes.ts';
@@ -48,10 +49,11 @@ export default {
 async function answer(context: RequestContext, env: Env): Promise<Response> {
   const built = dependenciesOf(env);
   if (built.ok) {
-    return route(context, built.deps).catch((error: unknown) => {
+    const response = await route(context, built.deps).catch((error: unknown) => {
       context.error = error;
       return textError(error);
     });
+    return forPeople(context, built.deps, response).catch(() => response);
   }
   context.error = new KeepError('not_configured', { message: built.problems.join('; ') });
   // Health checks still answer; everything else is 503 until the service is configured.

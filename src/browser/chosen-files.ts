@@ -3,7 +3,21 @@ export interface ChosenFile {
   /** Below the directory that the upload goes to, without a slash in front. */
   path: string;
   file: File;
+  /** As it was when it was chosen: some browsers' `File` follows what happens to it on disk. */
   size: number;
+  modified: number;
+}
+
+/** Whether a file is as it was when it was chosen, and can be read. */
+export async function isAsChosen({ file, size, modified }: ChosenFile, offset: number): Promise<boolean> {
+  if (file.size !== size || file.lastModified !== modified) return false;
+  return file
+    .slice(offset, offset + 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 /** Files of an input, folders included. */
@@ -36,5 +50,5 @@ function read(reader: FileSystemDirectoryReader): Promise<FileSystemEntry[]> {
 }
 
 function chosen(path: string, file: File): ChosenFile {
-  return { path, file, size: file.size };
+  return { path, file, size: file.size, modified: file.lastModified };
 }

@@ -14,8 +14,13 @@ async function answer(id: number, block: Blob): Promise<void> {
     const md5 = await hasher;
     md5.init();
     const reader = block.stream().getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) md5.update(next.value);
-    self.postMessage({ id, hash: md5.digest('hex') });
+    let ms = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      const started = performance.now();
+      md5.update(next.value);
+      ms += performance.now() - started;
+    }
+    self.postMessage({ id, hash: md5.digest('hex'), ms });
   } catch (error) {
     self.postMessage({ id, problem: error instanceof Error ? error.message : String(error) });
   }

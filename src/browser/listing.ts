@@ -13,14 +13,18 @@ function selection(): void {
   if (form === null) return;
   const boxes = [...form.querySelectorAll<HTMLInputElement>('td.pick input')];
   const all = document.getElementById('all') as HTMLInputElement;
-  const go = document.getElementById('zip') as HTMLButtonElement;
+  const tools = [...form.querySelectorAll<HTMLButtonElement>('button[data-selected]')];
+  const labels = tools.map((button) => button.textContent);
   const visible = () => boxes.filter((box) => box.closest('tr')?.hidden !== true);
   const show = () => {
     const chosen = boxes.filter((box) => box.checked).length;
     all.checked = chosen > 0 && chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
-    go.disabled = chosen === 0;
-    go.textContent = chosen > 0 ? `Download ${chosen} selected as ZIP` : 'Download selected as ZIP';
+    for (const [i, button] of tools.entries()) {
+      const [verb = '', rest = ''] = (button.dataset.selected ?? '').split('|');
+      button.disabled = chosen === 0;
+      button.textContent = chosen > 0 ? `${verb} ${chosen} selected ${rest}`.trimEnd() : (labels[i] ?? '');
+    }
   };
   all.hidden = false;
   all.onchange = () => {

@@ -7,6 +7,20 @@ export class SendProblem extends Error {
   }
 }
 
+/** What the service refuses, and what a person can do about it. @param text what it said, for people */
+export function refusal(status: number, text: string): SendProblem {
+  const said = text.trim().slice(0, 500);
+  if (status === 401)
+    return new SendProblem('you are not signed in any more. Sign in in another tab, then press “Go on”', false);
+  if (status === 403) return new SendProblem(`you may not store files here (${said || 'not permitted'})`, false);
+  if (status === 404) return new SendProblem('the collection is gone, or you may not see it any more', false);
+  if (status === 413)
+    return new SendProblem(`this is more than the service takes at once (${said || 'too large'})`, false);
+  if (status === 507) return new SendProblem(`there is no room: ${said}`, false);
+  const mayPass = status >= 500 || status === 429 || status === 408;
+  return new SendProblem(said || `the service answered ${status}`, mayPass);
+}
+
 /** Stores a block under its hash. @returns its locator, signed for this visitor */
 export function putBlock(
   hash: string,
@@ -30,8 +44,9 @@ export function putBlock(
       end(() => {
         const { status, responseText } = request;
         if (status === 200) return resolve(responseText.trim());
-        const mayPass = status >= 500 || status === 429 || status === 408;
-        reject(new SendProblem(responseText.trim() || `the service answered ${status}`, mayPass));
+        // The bytes are not those that were hashed: broken on their way, or the file was changed in between.
+        if (status === 422) return reject(new SendProblem('a block arrived other than it was read', true));
+        reject(refusal(status, responseText));
       });
     request.onerror = () => end(() => reject(new SendProblem('the network is down', true)));
     request.onabort = () => end(() => reject(new DOMException('paused', 'AbortError')));

@@ -1,4 +1,5 @@
 import { escapeXml } from '../http/xml.ts';
+import { iconSheet } from './icons.ts';
 import { Markup } from './markup.ts';
 import { PAGE_STYLE } from './page-style.ts';
 
@@ -32,13 +33,15 @@ export function htmlPage(page: Page): Response {
   const scripts = (page.scripts ?? ['listing.js']).map(
     (name) => `<script type="module" nonce="${nonce}" src="${ASSETS_PATH}${escapeXml(name)}"></script>`,
   );
+  const body = String(page.body);
+  const icons = body.includes('<use ') ? iconSheet() : '';
   const html =
     '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
     '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">' +
     `<meta name="color-scheme" content="light dark"><title>${escapeXml(page.title)}</title>` +
     `<link rel="icon" href="${ASSETS_PATH}icon.svg"><style nonce="${nonce}">${PAGE_STYLE}</style></head>` +
     `<body${page.kind === undefined ? '' : ` class="${escapeXml(page.kind)}"`}>` +
-    `${page.bar instanceof Markup ? page.bar.text : ''}<main id="main">${String(page.body)}</main>${scripts.join('')}</body></html>\n`;
+    `${page.bar instanceof Markup ? page.bar.text : ''}${icons}<main id="main">${body}</main>${scripts.join('')}</body></html>\n`;
   return new Response(html, {
     status: page.status ?? 200,
     headers: {

@@ -3,7 +3,7 @@ import { compareNames } from '../keep/manifest/names.ts';
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Orders names for people: `chr2` before `chr10`. Names that differ only in leading zeros stay in the order of bytes. */
+/** Orders names for people: `chr2` before `chr10`, `a` before `B`. Names that differ only in case, or in leading zeros, stay in the order of bytes. */
 export function compareNatural(a: string, b: string): number {
   let [i, j] = [0, 0];
   while (i < a.length && j < b.length) {
@@ -18,12 +18,20 @@ export function compareNatural(a: string, b: string): number {
       }
       [i, j] = [endA, endB];
     } else {
-      if (a.charCodeAt(i) !== b.charCodeAt(j)) return compareNames(a.slice(i), b.slice(j));
+      if (a.charCodeAt(i) !== b.charCodeAt(j)) {
+        const order = compareNames(lower(a, i), lower(b, j));
+        if (order !== 0) return order;
+      }
       i++;
       j++;
     }
   }
   return a.length - i - (b.length - j) || compareNames(a, b);
+}
+
+/** The character at a place, small. */
+function lower(text: string, at: number): string {
+  return String.fromCodePoint(text.codePointAt(at) ?? 0).toLowerCase();
 }
 
 function isDigit(text: string, at: number): boolean {

@@ -13,7 +13,7 @@ interface View {
   token: string;
   /** The collection's or project's own host. */
   ownOrigin: boolean;
-  /** HTML: links to what is above. */
+  /** HTML: links to what is above in the collection, each with its slash; '' at its root. */
   crumbs: string;
   name: string;
   collection: { uuid: string | null; portableDataHash: string; name: string } | null;
@@ -26,8 +26,8 @@ interface View {
 export interface DirectoryView extends View {
   /** UUID of a project or a user whose contents these are; null for collections and the roots of the site. */
   ownerUuid: string | null;
-  /** HTML: the table of the files, its forms and pages. */
-  files: string;
+  /** HTML: the table of the files, its forms and pages. @param tools HTML of more buttons for what is selected */
+  files: (tools: string) => string;
   /** HTML: commands for a terminal. */
   commands: string;
   totals: { files: number; bytes: number } | null;

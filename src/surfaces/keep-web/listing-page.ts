@@ -1,7 +1,7 @@
 import { escapeXml } from '../../http/xml.ts';
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { htmlPage } from '../../pages/html-page.ts';
-import { iconElement, iconOf, iconSheet } from '../../pages/icons.ts';
+import { iconElement, iconOf } from '../../pages/icons.ts';
 import { visible } from '../../pages/markup.ts';
 import { formatSize } from '../../pages/numbers.ts';
 import { commandLines } from './command-lines.ts';
@@ -61,30 +61,36 @@ async function take<T>(items: Iterable<T> | AsyncIterable<T>, skip: number, coun
 export async function listingPage(listing: Listing, sorted: Sorting, page: number): Promise<Response> {
   const title = listing.name || 'Keep';
   const body =
-    breadcrumbs(listing) +
+    `<nav class="crumbs" aria-label="Path">${breadcrumbs(listing)}</nav>` +
     `<h1>${escapeXml(title)}</h1>` +
     facts(listing) +
-    (await filesSection(listing, sorted, page)) +
+    (await filesSection(listing, sorted, page))('') +
     commandLines(listing);
   return htmlPage({ title, body });
 }
 
-/** HTML: the entries with what sorts, selects and turns pages; works without a script. @param page counts from 0 */
-export async function filesSection(listing: Listing, sorted: Sorting, page: number): Promise<string> {
+/**
+ * HTML: the entries with what sorts, selects and turns pages; works without a script.
+ * @param page counts from 0
+ * @returns takes HTML of more buttons of the form that has what is selected
+ */
+export async function filesSection(
+  listing: Listing,
+  sorted: Sorting,
+  page: number,
+): Promise<(tools: string) => string> {
   const { rows, pages, sorting, isCut } = await pageRows(listing, sorted, page);
-  return (
-    iconSheet() +
-    (rows.length === 0 && pages === 1 ? emptyNotice(listing) : fileTable(listing, rows, sorting)) +
+  return (tools) =>
+    (rows.length === 0 && pages === 1 ? emptyNotice(listing) : fileTable(listing, rows, sorting, tools)) +
     (isCut ? `<p class="empty">Only the first ${MAX_SORTED.toLocaleString('en')} are shown here.</p>` : '') +
-    pager(page, pages, sorting)
-  );
+    pager(page, pages, sorting);
 }
 
-/** HTML: links to what is above. */
+/** HTML: links to what is above, each with its slash. */
 export function breadcrumbs({ crumbs }: Pick<Listing, 'crumbs'>): string {
-  if (crumbs.length === 0) return '';
-  const links = crumbs.map(({ name, href }) => `<a href="${escapeXml(href)}">${escapeXml(visible(name))}</a>`);
-  return `<nav class="crumbs" aria-label="Path">${links.join('<span>/</span>')}<span>/</span></nav>`;
+  return crumbs
+    .map(({ name, href }) => `<a href="${escapeXml(href)}">${escapeXml(visible(name))}</a><span>/</span>`)
+    .join('');
 }
 
 function facts({ collection, totals }: Listing): string {
@@ -104,7 +110,7 @@ function emptyNotice({ collection, url }: Listing): string {
   return `<p class="empty">Nothing to see here with this token.${hint}</p>`;
 }
 
-function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting | null): string {
+function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting | null, tools: string): string {
   const picks = listing.collection !== null;
   const head = SORT_KEYS.map((key) => columnHead(key, sorting)).join('');
   const body = rows.map((entry) => tableRow(listing, entry, picks)).join('');
@@ -115,7 +121,7 @@ function fileTable(listing: Listing, rows: ListingEntry[], sorting: Sorting | nu
   const bar =
     '<div class="bar"><input type="search" id="filter" placeholder="Filter these files" aria-label="Filter these files" hidden>' +
     '<a class="button" id="zip-all" href="?accept=application%2Fzip&amp;disposition=attachment">Download all as ZIP</a>' +
-    '<button id="zip">Download selected as ZIP</button></div>';
+    `<button id="zip" data-selected="Download|as ZIP">Download selected as ZIP</button>${tools}</div>`;
   return (
     '<form id="files" method="post" action="?accept=application%2Fzip&amp;disposition=attachment">' +
     `${bar}${table}</form>`
@@ -165,5 +171,5 @@ function pager(page: number, pages: number, sorting: Sorting | null): string {
   const sort = sorting === null ? '' : `sort=${sorting.descending ? '-' : ''}${sorting.key}&amp;`;
   const link = (to: number, text: string) =>
     to < 0 || to >= pages ? '<span></span>' : `<a href="?${sort}page=${to + 1}">${text}</a>`;
-  return `<nav class="pages">${link(page - 1, '← Before')}<span>Page ${page + 1} of ${pages}</span>${link(page + 1, 'More →')}</nav>`;
+  return `<nav class="pages" aria-label="Pages of the list">${link(page - 1, '← Before')}<span>Page ${page + 1} of ${pages}</span>${link(page + 1, 'More →')}</nav>`;
 }

@@ -1,10 +1,12 @@
 import type { RequestContext } from '../../http/context.ts';
+import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { htmlPage } from '../../pages/html-page.ts';
 import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
 import { formatAge, formatCount, formatSize, formatTime } from '../../pages/numbers.ts';
 import type { DirectoryView } from '../../pages/views.ts';
 import { askOrNull, type Json } from './api.ts';
 import { audienceSentence } from './audience.ts';
+import { crumbs, crumbsAbove } from './crumbs.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { renderMarkdown } from './markdown.ts';
 import { notice, workspacePage } from './shell.ts';
@@ -45,11 +47,12 @@ export async function collectionPage(
   ]);
   // A link or an address with a token in it shows; what changes something goes by the visitor's own cookie.
   const acts = visitor !== null && visitor.token === view.token && record !== null && !view.ownOrigin;
-  const body = html`${trusted(view.crumbs)}<h1>${visible(view.name)}</h1>${factsOf(view, record, context.now * 1000)}
+  const above = acts ? await crumbsAbove(context, deps, visitor.token, record, visitor) : null;
+  const body = html`${crumbs(above, trusted(view.crumbs))}<h1>${visible(view.name)}</h1>${factsOf(view, record, context.now * 1000)}
 ${upNotice(context)}${acts && isTop && actionsOf(record)}${acts && !isTop && record.can_write && uploadButton(record.uuid, view.path)}
 ${isTop && record !== null && descriptionOf(record, view)}
 ${isTop && acts && record !== null && html`<p class="soft">${await audienceSentence(context, deps, visitor, record)}${record.can_manage && html` <a href="/workspace/share/${record.uuid}">Share</a>`}</p>`}
-${trusted(view.files)}${readme !== null && view.readme !== null && readmeOf(view.readme.name, readme, view)}
+${trusted(view.files(acts && record.can_write ? deleteButton(record.uuid, view.path).text : ''))}${readme !== null && view.readme !== null && readmeOf(view.readme.name, readme, view)}
 ${isTop && record !== null && propertiesOf(record)}${isTop && detailsOf(view, record)}${trusted(view.commands)}`;
   if (view.ownOrigin) return htmlPage({ title: view.name, body });
   return workspacePage(context, visitor, { title: view.name, body });
@@ -67,11 +70,15 @@ function factsOf({ totals, collection }: DirectoryView, record: Json | null, now
 
 function actionsOf(record: Json): Markup {
   const { uuid } = record;
-  return html`<div class="bar">${record.can_write && html`<a class="button main" href="/workspace/upload/${uuid}">Upload</a><a class="button" href="/workspace/edit/${uuid}">Edit</a>`}${record.can_manage && html`<a class="button" href="/workspace/share/${uuid}">Share</a>`}${record.can_write && html`<form method="post" action="/workspace/trash/${uuid}"><button>Delete</button></form>`}</div>`;
+  return html`<div class="bar">${record.can_write && html`<a class="button main" href="/workspace/upload/${uuid}">Upload</a><a class="button" href="/workspace/edit/${uuid}">Edit</a>`}${record.can_manage && html`<a class="button" href="/workspace/share/${uuid}">Share</a>`}${record.can_write && html`<form method="post" action="/workspace/trash/${uuid}"><button>Delete collection</button></form>`}</div>`;
 }
 
 function uploadButton(uuid: string, path: string[]): Markup {
   return html`<div class="bar"><a class="button main" href="/workspace/upload/${uuid}?to=${encodeURIComponent(path.join('/').toWellFormed())}">Upload here</a></div>`;
+}
+
+function deleteButton(uuid: string, path: string[]): Markup {
+  return html`<input type="hidden" name="dir" value="${path.map(encodeUriName).join('/')}"><button formaction="/workspace/file/${uuid}" name="action" value="delete" data-selected="Delete|">Delete selected</button>`;
 }
 
 function descriptionOf(record: Json, { root }: DirectoryView): Markup | null {
@@ -119,13 +126,19 @@ function detailsOf({ collection }: DirectoryView, record: Json | null): Markup |
 function upNotice({ url }: RequestContext): Markup | null {
   const done = url.searchParams.get('done');
   const sentence = done === null ? undefined : DONE[done];
-  return sentence === undefined ? null : notice(sentence);
+  const undo = url.searchParams.get('undo');
+  if (sentence === undefined) return null;
+  if (undo === null || !/^[0-9a-z]{5}-4zz18-[0-9a-z]{15}$/.test(undo)) return notice(sentence);
+  return notice(
+    html`${sentence} <form method="post" action="/workspace/untrash/${undo}"><input type="hidden" name="next" value="${url.pathname}"><button>Undo</button></form>`,
+  );
 }
 
 const DONE: Record<string, string> = {
-  restored: 'It is back from the trash.',
+  restored: 'Back from the trash.',
   saved: 'Saved.',
-  removed: 'The file is deleted.',
+  removed: 'Deleted.',
+  unselected: 'Nothing is selected: tick the boxes of what you want to delete.',
   version: 'The collection is what it was in that version.',
   uploaded: 'The upload is complete, and what was stored is what was sent.',
 };

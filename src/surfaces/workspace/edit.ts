@@ -1,7 +1,8 @@
 import type { RequestContext } from '../../http/context.ts';
 import { html } from '../../pages/markup.ts';
 import { ApiProblem, ask, type Json } from './api.ts';
-import type { WorkspaceDependencies } from './dependencies.ts';
+import { deletedFrom, restoreFiles } from './deleted-files.ts';
+import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { field, ownPath, readForm, seeOther } from './forms.ts';
 import { parseProperties, propertiesText } from './properties-text.ts';
 import { placeOf } from './records-table.ts';
@@ -90,10 +91,25 @@ export async function moveToTrash(
 }
 
 /** `POST /workspace/untrash/UUID`. */
-export async function bringBack(context: RequestContext, deps: WorkspaceDependencies, uuid: string): Promise<Response> {
+export async function bringBack(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  service: CallService,
+  uuid: string,
+): Promise<Response> {
   const form = await readForm(context);
   const visitor = await visitorOf(context, deps);
   if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  if (kindOf(uuid) === 'collection') {
+    const copy = await ask(context, deps, visitor.token, `collections/${uuid}`, {
+      query: { include_trash: true, select: ['uuid', 'properties', 'portable_data_hash'] },
+    });
+    if (deletedFrom(copy) !== null) {
+      const place = placeOf(await restoreFiles(context, deps, service, visitor, copy));
+      const next = ownPath(form.get('next'));
+      return seeOther(`${next.startsWith(place) ? next : place}?done=restored`);
+    }
+  }
   await ask(context, deps, visitor.token, `${pathOf(uuid)}/untrash`, {
     method: 'POST',
     query: { ensure_unique_name: true },

@@ -1,12 +1,16 @@
 import type { RequestContext } from '../../http/context.ts';
+import { decodeUriName, encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { html, visible } from '../../pages/markup.ts';
 import { ApiProblem, ask } from './api.ts';
+import { deleteFiles } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
 import { problem, workspacePage } from './shell.ts';
 import { signInPage } from './sign-in.ts';
 import { type Visitor, visitorOf } from './visitor.ts';
+
+const SHOWN = 20;
 
 /** `/workspace/file/UUID?path=`: another name or place for a file, or its end. */
 export async function showFileEdit(
@@ -19,6 +23,7 @@ export async function showFileEdit(
   return fileEditPage(context, deps, visitor, uuid, context.url.searchParams.get('path') ?? '', null);
 }
 
+/** `POST`: `path` and `to`; or `action=delete` with `path`, or with the boxes of a directory's page. */
 export async function saveFileEdit(
   context: RequestContext,
   deps: WorkspaceDependencies,
@@ -27,20 +32,18 @@ export async function saveFileEdit(
   const form = await readForm(context);
   const visitor = await visitorOf(context, deps);
   if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const action = field(form, 'action');
+  if (action.startsWith('delete')) return remove(context, deps, visitor, uuid, chosen(form), action === 'delete');
   const path = form.get('path') ?? '';
   const to = field(form, 'to').replace(/^\/+/, '');
-  const isDelete = field(form, 'action') === 'delete';
   try {
     const before = await ask(context, deps, visitor.token, `collections/${uuid}`, {
       query: { select: ['portable_data_hash'] },
     });
-    const replace_files = isDelete
-      ? { [`/${path}`]: '' }
-      : { [`/${to}`]: `${before.portable_data_hash}/${path}`, [`/${path}`]: '' };
+    const replace_files = { [`/${to}`]: `${before.portable_data_hash}/${path}`, [`/${path}`]: '' };
     await ask(context, deps, visitor.token, `collections/${uuid}`, {
       method: 'PATCH',
       query: { select: ['uuid'] },
-      // The state before can be gone back to: that is what undoes it.
       body: { collection: {}, replace_files },
     });
   } catch (error) {
@@ -48,10 +51,72 @@ export async function saveFileEdit(
       return fileEditPage(context, deps, visitor, uuid, path, error.message);
     throw error;
   }
-  const directory = path.includes('/')
-    ? `${path.slice(0, path.lastIndexOf('/')).split('/').map(encodeURIComponent).join('/')}/`
-    : '';
-  return seeOther(`${placeOf(uuid)}${directory}?done=${isDelete ? 'removed' : 'saved'}`);
+  return seeOther(`${directoryOf(uuid, to)}?done=saved`);
+}
+
+async function remove(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  visitor: Visitor,
+  uuid: string,
+  { directory, paths }: { directory: string; paths: string[] },
+  keepCopy: boolean,
+): Promise<Response> {
+  const back = directoryOf(uuid, directory === '' ? '' : `${directory}/`);
+  if (paths.length === 0) return seeOther(`${back}?done=unselected`);
+  try {
+    const copy = await deleteFiles(context, deps, visitor, uuid, paths, keepCopy);
+    return seeOther(`${back}?done=removed${copy === null ? '' : `&undo=${copy}`}`);
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || !keepCopy || error.status === 404) throw error;
+    if (error.status === 403) throw error;
+    return withoutUndo(context, visitor, { uuid, directory, paths, back, why: error.message });
+  }
+}
+
+/** No copy for the trash could be made, of which the quota may be the reason: deleting must go on. */
+function withoutUndo(
+  context: RequestContext,
+  visitor: Visitor,
+  {
+    uuid,
+    directory,
+    paths,
+    back,
+    why,
+  }: { uuid: string; directory: string; paths: string[]; back: string; why: string },
+): Response {
+  const fields = paths.map(
+    (path) => html`<input type="hidden" name="encoded_paths" value="${path.split('/').map(encodeUriName).join('/')}">`,
+  );
+  const body = html`<h1>Delete for good?</h1>${problem(`Nothing is deleted yet: no copy could be put into the trash. ${why}`)}
+<ul>${paths.slice(0, SHOWN).map((path) => html`<li>${visible(path)}</li>`)}${paths.length > SHOWN && html`<li>and ${paths.length - SHOWN} more</li>`}</ul>
+<form method="post" action="/workspace/file/${uuid}"><input type="hidden" name="dir" value="${directory}">${fields}<div class="bar"><button name="action" value="delete-for-good">Delete for good</button><a class="button" href="${back}">Cancel</a></div></form>`;
+  return workspacePage(context, visitor, { title: 'Delete for good?', body, status: 409 });
+}
+
+/** What a form asks to delete: `path`, or names in the directory `dir`. */
+function chosen(form: URLSearchParams): { directory: string; paths: string[] } {
+  const encoded = form.getAll('encoded_paths').map(decodeUriName);
+  const directory = decodeUriName(form.get('dir') ?? '');
+  if (encoded.length > 0) return { directory, paths: encoded };
+  const path = form.get('path');
+  if (path !== null) return { directory: path.split('/').slice(0, -1).join('/'), paths: [path] };
+  const names = [...form.getAll('files'), ...form.getAll('encoded_files').map(decodeUriName)];
+  const below = names.map((name) => name.replace(/\/+$/, '')).filter((name) => name !== '');
+  return { directory, paths: below.map((name) => (directory === '' ? name : `${directory}/${name}`)) };
+}
+
+/** The page of the directory that a path lies in. */
+function directoryOf(uuid: string, path: string): string {
+  return (
+    placeOf(uuid) +
+    path
+      .slice(0, path.lastIndexOf('/') + 1)
+      .split('/')
+      .map(encodeUriName)
+      .join('/')
+  );
 }
 
 async function fileEditPage(
@@ -65,9 +130,16 @@ async function fileEditPage(
   const record = await ask(context, deps, visitor.token, `collections/${uuid}`, {
     query: { select: ['uuid', 'name'] },
   });
-  // Keeps the state before as a version, where versions are kept at all, so that it can be brought back.
-  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span></nav><h1>${visible(path)}</h1>${wrong !== null && problem(wrong)}
-<form class="fields" method="post"><input type="hidden" name="path" value="${path}"><label for="to">Name and place in the collection</label><input id="to" name="to" value="${path}" required><div class="bar"><button class="main">Rename</button><a class="button" href="${placeOf(uuid)}">Cancel</a></div></form>
-<h2>Delete this file</h2><p class="soft">The collection goes on without it. Where past versions are kept, the version before still has it.</p><form method="post"><input type="hidden" name="path" value="${path}"><input type="hidden" name="action" value="delete"><button>Delete the file</button></form>`;
+  const directory = path
+    .split('/')
+    .slice(0, -1)
+    .filter((name) => name !== '');
+  const crumbs = directory.map(
+    (name, i) =>
+      html`<a href="${directoryOf(uuid, `${directory.slice(0, i + 1).join('/')}/`)}">${visible(name)}</a><span>/</span>`,
+  );
+  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span>${crumbs}</nav><h1>${visible(path.split('/').at(-1) ?? '')}</h1>${wrong !== null && problem(wrong)}
+<form class="fields" method="post"><input type="hidden" name="path" value="${path}"><label for="to">Name and place in the collection</label><input id="to" name="to" value="${path}" required aria-describedby="to-help"><small id="to-help">A slash makes directories: <code>old/${visible(path.split('/').at(-1) ?? '')}</code></small><div class="bar"><button class="main">Rename</button><a class="button" href="${placeOf(uuid)}${path.split('/').map(encodeUriName).join('/')}?preview">Cancel</a></div></form>
+<h2>Delete this file</h2><p class="soft">It goes to the trash, and can be brought back from there.</p><form method="post"><input type="hidden" name="path" value="${path}"><button name="action" value="delete">Delete the file</button></form>`;
   return workspacePage(context, visitor, { title: path, body });
 }

@@ -5,6 +5,7 @@ import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
 import { formatSize } from '../../pages/numbers.ts';
 import type { FileView } from '../../pages/views.ts';
 import { askOrNull } from './api.ts';
+import { crumbs } from './crumbs.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { fileCommands } from './file-commands.ts';
 import { type FileKind, fileKind, isGenomeText, needsOwnHost } from './file-kind.ts';
@@ -40,8 +41,8 @@ export async function filePage(
         query: { select: ['uuid', 'can_write'] },
       })
     : null;
-  const body = html`${trusted(view.crumbs)}<h1>${visible(view.name)}</h1><p class="facts">${formatSize(view.size)} · ${view.type.replace(/;.*$/, '')}</p>
-<div class="bar"><a class="button main" href="${view.href}" download>Download</a><button type="button" data-text="${origin}${view.href}" hidden>Copy link</button>${
+  const body = html`${crumbs(trusted(view.crumbs))}<h1>${visible(view.name)}</h1><p class="facts">${formatSize(view.size)} · ${view.type.replace(/;.*$/, '')}</p>
+<div class="bar"><a class="button${needsOwnHost(kind) ? '' : ' main'}" href="${view.href}" download>Download</a><button type="button" data-text="${origin}${view.href}" hidden>Copy link</button>${
     record?.can_write &&
     html`<a class="button" href="/workspace/file/${record.uuid}?path=${encodeURIComponent(view.path.join('/').toWellFormed())}">Rename or delete</a>`
   }</div>

@@ -19,6 +19,14 @@ const { rules } = engine.renderer;
 
 engine.validateLink = (url) => !/^[a-z][a-z0-9+.-]*:/i.test(url.trim()) || /^(https?|mailto):/i.test(url.trim());
 
+/** The page has the first level. */
+for (const rule of ['heading_open', 'heading_close'])
+  rules[rule] = (tokens, index, options, _env, self) => {
+    const token = tokens[index];
+    if (token) token.tag = `h${Math.min(6, Number(token.tag.slice(1)) + 1)}`;
+    return self.renderToken(tokens, index, options);
+  };
+
 rules.link_open = (tokens, index, options, env, self) => {
   const token = tokens[index];
   const href = String(token?.attrGet('href') ?? '');

@@ -6,8 +6,9 @@ import { ask } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { ownPath, seeOther } from './forms.ts';
 import { checkIdToken, type JsonWebKeyWithId } from './id-token.ts';
+import { createSession } from './session.ts';
 import { problem, workspacePage } from './shell.ts';
-import { createSession, signedIn } from './sign-in.ts';
+import { signedIn } from './sign-in.ts';
 
 const COOKIE = 'keep_edge_oidc';
 const PATH = '/workspace/oidc';
@@ -90,7 +91,7 @@ export async function fromProvider(context: RequestContext, deps: WorkspaceDepen
     const body = html`<h1>Not signed in</h1>${problem(html`${why}: ${email}. Ask an admin to invite you.`)}`;
     return workspacePage(context, null, { title: 'Not signed in', body, status: 403 });
   }
-  const response = signedIn(context, await createSession(context, deps, items[0].uuid), step.next, true);
+  const response = await signedIn(context, deps, await createSession(context, deps, items[0].uuid), step.next, true);
   response.headers.append('Set-Cookie', stepCookie(context, '', 0));
   return response;
 }

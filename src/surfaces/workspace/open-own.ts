@@ -6,6 +6,7 @@ import { ask } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { seeOther } from './forms.ts';
 import { ownOriginOf } from './hosts.ts';
+import { scopesForSession } from './session.ts';
 import { workspacePage } from './shell.ts';
 import { visitorOf } from './visitor.ts';
 
@@ -14,7 +15,7 @@ const TOKEN_SECONDS = 12 * 3600;
 
 /**
  * `/workspace/open/UUID/PATH`: leads to the file on its collection's own host, with a token that may read that
- * collection and nothing else. So a script in it, whatever it does, acts with no more than it is part of.
+ * collection and nothing else, until the visitor signs out. So a script in it, whatever it does, acts with no more than it is part of.
  */
 export async function openOwn(
   context: RequestContext,
@@ -36,7 +37,7 @@ export async function openOwn(
     const body = html`<h1>Open</h1><p><a class="button main" href="${context.url.pathname}">Open ${path}</a></p>`;
     return workspacePage(context, visitor, { title: 'Open', body });
   }
-  const scopes = sharingScopes(uuid);
+  const scopes = scopesForSession(sharingScopes(uuid), visitor);
   const made = await ask(context, deps, visitor.token, 'api_client_authorizations', {
     method: 'POST',
     body: {

@@ -1,15 +1,17 @@
 import type { RequestContext } from '../../http/context.ts';
 import { htmlPage } from '../../pages/html-page.ts';
 import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
+import { formatCount } from '../../pages/numbers.ts';
 import type { DirectoryView } from '../../pages/views.ts';
 import { askAll, askOrNull, type Json } from './api.ts';
 import { audienceSentence } from './audience.ts';
+import { crumbs, crumbsAbove } from './crumbs.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { renderMarkdown } from './markdown.ts';
 import { inOrder, isCollection, RECORD_FIELDS, recordsTable } from './records-table.ts';
 import { notice, workspacePage } from './shell.ts';
 import { undoNotice } from './start-page.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { visitorOf } from './visitor.ts';
 
 const FIELDS = ['uuid', 'name', 'description', 'owner_uuid', 'modified_at', 'can_write', 'can_manage'];
 const MOST = 5000;
@@ -26,9 +28,9 @@ export async function projectPage(
     uuid === null || uuid.slice(6, 11) !== 'j7d0g'
       ? null
       : await askOrNull(context, deps, view.token, `groups/${uuid}`, { query: { select: FIELDS } });
-  const head = html`${trusted(view.crumbs)}<h1>${visible(view.name)}</h1>`;
+  const head = html`${crumbs(trusted(view.crumbs))}<h1>${visible(view.name)}</h1>`;
   if (record === null || view.ownOrigin) {
-    const body = html`${head}${trusted(view.files)}${trusted(view.commands)}`;
+    const body = html`${head}${trusted(view.files(''))}${trusted(view.commands)}`;
     return view.ownOrigin
       ? htmlPage({ title: view.name, body })
       : workspacePage(context, visitor, { title: view.name, body });
@@ -37,40 +39,18 @@ export async function projectPage(
   const records = inOrder(await askAll(context, deps, view.token, `groups/${uuid}/contents`, query, MOST));
   const acts = visitor !== null && visitor.token === view.token;
   const collections = records.filter(isCollection).length;
-  const body = html`${await crumbsOf(context, deps, view.token, record, visitor)}<h1>${visible(record.name)}</h1>
-<p class="facts">${collections} collections, ${records.length - collections} projects · <code>${record.uuid}</code></p>${undoNotice(context)}
+  const body = html`${crumbs(await crumbsAbove(context, deps, view.token, record, visitor))}<h1>${visible(record.name)}</h1>
+<p class="facts">${formatCount(collections, 'collection')}, ${formatCount(records.length - collections, 'project')} · <code>${record.uuid}</code></p>${undoNotice(context)}
 ${context.url.searchParams.get('done') === 'made' && notice('The project is made.')}
 ${acts && actionsOf(record)}${record.description ? html`<section class="description">${renderMarkdown(record.description, view.root)}</section>` : null}
 ${acts && html`<p class="soft">${await audienceSentence(context, deps, visitor, record)}</p>`}
-${records.length === 0 ? html`<p class="empty">This project is empty.</p>` : html`<div class="bar"><input type="search" id="filter" placeholder="Filter this project" aria-label="Filter this project" hidden></div>${recordsTable(records, { now: context.now * 1000 })}`}
+${records.length === 0 ? html`<p class="empty">Nothing in this project yet.${acts && record.can_write && ' Make a collection in it, then upload files to that.'}</p>` : html`<div class="bar"><input type="search" id="filter" placeholder="Filter this project" aria-label="Filter this project" hidden></div>${recordsTable(records, { now: context.now * 1000 })}`}
 ${trusted(view.commands)}`;
   return workspacePage(context, visitor, { title: record.name, body });
 }
 
 function actionsOf({ uuid, can_write, can_manage }: Json): Markup {
-  const make = (kind: string, label: string) =>
-    html`<form method="post" action="/workspace/new"><input type="hidden" name="kind" value="${kind}"><input type="hidden" name="owner" value="${uuid}"><button>${label}</button></form>`;
-  return html`<div class="bar">${can_write && html`${make('collection', 'New collection')}${make('project', 'New project')}<a class="button" href="/workspace/edit/${uuid}">Edit</a>`}${can_manage && html`<a class="button" href="/workspace/share/${uuid}">Share</a>`}${can_write && html`<form method="post" action="/workspace/trash/${uuid}"><button>Delete</button></form>`}</div>`;
-}
-
-/** The projects above, as far as the visitor may see them. */
-export async function crumbsOf(
-  context: RequestContext,
-  deps: WorkspaceDependencies,
-  token: string,
-  record: Json,
-  visitor: Visitor | null,
-): Promise<Markup> {
-  const above: Json[] = [];
-  let owner = String(record.owner_uuid);
-  while (owner.slice(6, 11) === 'j7d0g' && above.length < 10) {
-    const project = await askOrNull(context, deps, token, `groups/${owner}`, {
-      query: { select: ['uuid', 'name', 'owner_uuid'] },
-    });
-    if (project === null) break;
-    above.unshift(project);
-    owner = String(project.owner_uuid);
-  }
-  const home = visitor !== null && owner === visitor.user.uuid ? 'My collections' : 'Keep';
-  return html`<nav class="crumbs" aria-label="Path"><a href="/">${home}</a><span>/</span>${above.map(({ uuid, name }) => html`<a href="/c=${uuid}/">${visible(name)}</a><span>/</span>`)}</nav>`;
+  const make = (kind: string, label: string, look: string) =>
+    html`<form method="post" action="/workspace/new"><input type="hidden" name="kind" value="${kind}"><input type="hidden" name="owner" value="${uuid}"><button class="${look}">${label}</button></form>`;
+  return html`<div class="bar">${can_write && html`${make('collection', 'New collection', 'main')}${make('project', 'New project', '')}<a class="button" href="/workspace/edit/${uuid}">Edit</a>`}${can_manage && html`<a class="button" href="/workspace/share/${uuid}">Share</a>`}${can_write && html`<form method="post" action="/workspace/trash/${uuid}"><button>Delete project</button></form>`}</div>`;
 }

@@ -1,4 +1,4 @@
-import { iconElement, iconOf, iconSheet } from '../../pages/icons.ts';
+import { iconElement, iconOf } from '../../pages/icons.ts';
 import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
 import { compareNatural } from '../../pages/natural-order.ts';
 import { formatAge, formatCount, formatSize, formatTime } from '../../pages/numbers.ts';
@@ -24,6 +24,8 @@ export interface TableOptions {
   action?: (record: Json) => Markup;
   /** What the column of times is about. */
   when?: { label: string; of: (record: Json) => unknown };
+  /** Whether a record has a page: what is in the trash has none. All have when missing. */
+  link?: (record: Json) => boolean;
   /** Below a name. */
   note?: (record: Json) => string | null;
 }
@@ -55,9 +57,16 @@ export function recordsTable(records: readonly Json[], options: TableOptions): M
     const note = options.note?.(record);
     const time = when.of(record);
     const size = record.file_size_total;
-    return html`<tr><td class="name"><div class="row">${trusted(iconElement(iconOf({ kind })))}<div><a class="item" href="${placeOf(record.uuid)}">${visible(nameOf(record))}</a>${note !== undefined && note !== null && html`<small>${note}</small>`}</div></div></td>
+    return html`<tr><td class="name"><div class="row">${trusted(iconElement(iconOf({ kind })))}<div>${nameCell(record, options.link?.(record) ?? true)}${note !== undefined && note !== null && html`<small>${note}</small>`}</div></div></td>
 ${owners !== undefined && html`<td class="owner">${owners.get(record.owner_uuid) ?? ''}</td>`}<td class="count">${typeof record.file_count === 'number' && formatCount(record.file_count, 'file')}</td>
 <td class="size">${typeof size === 'number' && html`<span title="${size} bytes">${formatSize(size)}</span>`}</td><td class="time"><time datetime="${String(time ?? '')}" title="${formatTime(time)}">${formatAge(time, now)}</time></td>${action !== undefined && html`<td class="act">${action(record)}</td>`}</tr>`;
   });
-  return html`${trusted(iconSheet())}<table class="records"><thead><tr><th class="name">Name</th>${owners !== undefined && html`<th class="owner">Owner</th>`}<th class="count">Files</th><th class="size">Size</th><th class="time">${when.label}</th>${action !== undefined && html`<th class="act"><span class="unseen">Action</span></th>`}</tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table class="records"><thead><tr><th class="name">Name</th>${owners !== undefined && html`<th class="owner">Owner</th>`}<th class="count">Files</th><th class="size">Size</th><th class="time">${when.label}</th>${action !== undefined && html`<th class="act"><span class="unseen">Action</span></th>`}</tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function nameCell(record: Json, isLink: boolean): Markup {
+  const name = visible(nameOf(record));
+  return isLink
+    ? html`<a class="item" href="${placeOf(record.uuid)}">${name}</a>`
+    : html`<span class="item">${name}</span>`;
 }

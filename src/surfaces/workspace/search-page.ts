@@ -1,6 +1,7 @@
 import type { RequestContext } from '../../http/context.ts';
 import { htmlPage } from '../../pages/html-page.ts';
 import { html } from '../../pages/markup.ts';
+import { formatCount } from '../../pages/numbers.ts';
 import { ApiProblem, ask, type Json } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { ownerNames } from './record-lists.ts';
@@ -45,15 +46,25 @@ export async function searchPage(context: RequestContext, deps: WorkspaceDepende
       matching_files?.length > 0
         ? `Files: ${matching_files.join(', ')}`
         : description
-          ? String(description).slice(0, 160)
+          ? plainOf(String(description)).slice(0, 160)
           : null,
   });
-  const body = html`<h1>Search</h1>${wrong !== null && problem(wrong)}${
+  const body = html`<h1>${q === '' ? 'Search' : `Search: ${q}`}</h1>${wrong !== null && problem(wrong)}${
     q === ''
       ? html`<p class="lead">Type words: each must be part of a name, a description, a property or the name of a file. Words in “quotes” belong together.</p>`
       : items.length === 0 && wrong === null
-        ? html`<p class="empty">Nothing that you may see has all of these words.</p>`
-        : items.length > 0 && table
+        ? html`<p class="empty">Nothing that you may see has all of these words. Try fewer, or only the beginning of one.</p>`
+        : items.length > 0 &&
+          html`<p class="facts" role="status">${next === null ? '' : 'The first '}${formatCount(items.length, 'entry', 'entries')}</p>${table}`
   }${next !== null && items.length > 0 && html`<p><a href="?q=${encodeURIComponent(q)}&after=${encodeURIComponent(next)}">More</a></p>`}`;
   return htmlPage({ title: q === '' ? 'Search' : `${q} – search`, body, bar: barOf(visitor, q, '/') });
+}
+
+/** The words of a Markdown text, without what only shapes them. */
+function plainOf(text: string): string {
+  return text
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/[*_`#>|]+/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
 }

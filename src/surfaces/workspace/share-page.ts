@@ -102,12 +102,12 @@ async function sharePage(
 ${wrong !== undefined && problem(wrong)}${link !== undefined && notice(html`The link, shown this once: <code class="secret" id="new-link">${link}</code><button type="button" data-copy="new-link" hidden>Copy</button>`)}
 <h2>People and groups</h2>${
     permissions === null
-      ? html`<p class="soft">Who else may see it is shown to who may share it.</p>`
-      : html`<p class="soft">Who may read sees ${what}.</p>${permissions.length === 0 ? html`<p>With no one yet.</p>` : permissionTable(permissions, names)}`
+      ? html`<p class="soft">Only people who may share it see who else has it.</p>`
+      : html`<p class="soft">Who may read sees ${what}.</p>${permissions.length === 0 ? html`<p>Shared with no one yet.</p>` : permissionTable(permissions, names)}`
   }
 ${
   record.can_manage &&
-  html`<form class="rowform" method="post"><input type="hidden" name="action" value="add"><label>User name, e-mail address or group<input name="who" required></label><label>They<select name="level"><option value="can_read">may read</option><option value="can_write">may change</option><option value="can_manage">may change and share</option></select></label><button class="main">Share</button></form>
+  html`<form class="rowform" method="post"><input type="hidden" name="action" value="add"><label>User name, e-mail address or group<input name="who" required></label><label>May<select name="level"><option value="can_read">read</option><option value="can_write">read and change</option><option value="can_manage">read, change and share</option></select></label><button class="main">Share</button></form>
 <div class="bar">${wide('everyone', 'Share with everybody who has an account')}${wide('public', 'Make public: no account needed')}</div>`
 }
 ${isCollection && linksSection(links?.items ?? [])}`;
@@ -123,16 +123,16 @@ function permissionTable(permissions: Json[], names: Map<string, string>): Marku
     ({ uuid, name, tail_uuid }) =>
       html`<tr><td>${names.get(tail_uuid) ?? tail_uuid}</td><td>${LEVELS[name] ?? name}</td><td class="act"><form method="post"><input type="hidden" name="action" value="remove"><input type="hidden" name="link" value="${uuid}"><button>Remove</button></form></td></tr>`,
   );
-  return html`<table class="plain"><thead><tr><th>Who</th><th>What</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table class="plain stack"><thead><tr><th>Who</th><th>What</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function linksSection(links: Json[]): Markup {
   const rows = links.map(
     ({ uuid, name, expires_at, last_used_at }) =>
-      html`<tr><td>${name || 'Without a name'}</td><td>${expires_at ? `until ${formatTime(expires_at)}` : 'does not expire'}</td><td>${last_used_at ? formatTime(last_used_at) : 'not used'}</td><td class="act"><form method="post"><input type="hidden" name="action" value="revoke"><input type="hidden" name="link" value="${uuid}"><button>Revoke</button></form></td></tr>`,
+      html`<tr><td>${name || 'Without a name'}</td><td>${expires_at ? `until ${formatTime(expires_at)}` : 'does not expire'}</td><td>${last_used_at ? `used ${formatTime(last_used_at)}` : 'not used yet'}</td><td class="act"><form method="post"><input type="hidden" name="action" value="revoke"><input type="hidden" name="link" value="${uuid}"><button>Revoke</button></form></td></tr>`,
   );
   return html`<h2>Links</h2><p class="soft">Who has the link, and everybody they give it to, can read all files of this collection, as they are now and as they will be, with its name, description and properties, without an account. They can change nothing and see nothing else. It ends when it expires, when it is revoked, or when you lose the collection.</p>
-${links.length > 0 && html`<table class="plain"><thead><tr><th>Link</th><th>Ends</th><th>Last used</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table>`}
+${links.length > 0 && html`<table class="plain stack"><thead><tr><th>Link</th><th>Ends</th><th>Last used</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table>`}
 <form class="rowform" method="post"><input type="hidden" name="action" value="link"><label>For<input name="name" placeholder="reviewers"></label><label>Ends after<select name="days"><option value="7">7 days</option><option value="30" selected>30 days</option><option value="365">a year</option><option value="0">never</option></select></label><button class="main">Make a link</button></form>`;
 }
 

@@ -7,12 +7,15 @@ const LOGO = trusted(
   '<svg class="logo" viewBox="0 0 24 24" aria-hidden="true"><path d="M4 8l8-4 8 4v8l-8 4-8-4z M4 8l8 4 8-4 M12 12v8"/></svg>',
 );
 
-/** The bar above every page. @param query what was searched for */
+/** In place of a path: the page is about signing in itself. */
+export const SIGNING_IN = '#';
+
+/** The bar above every page. @param query what was searched for @param here the page's own path, to come back to */
 export function barOf(visitor: Visitor | null, query = '', here = '/'): Markup {
   const next = here === '/' ? '' : `?next=${encodeURIComponent(here)}`;
   const account =
     visitor === null
-      ? html`<a class="button" href="/workspace/sign-in${next}">Sign in</a>`
+      ? here !== SIGNING_IN && html`<a class="button" href="/workspace/sign-in${next}">Sign in</a>`
       : html`<details class="menu"><summary>${visitor.user.fullName || visitor.user.username || visitor.user.uuid}</summary>
 <div><p class="soft">${visitor.user.username}${visitor.user.isAdmin ? ', admin' : ''}</p><a href="/workspace/tokens">Tokens</a>
 <a href="/workspace/sign-in${next}">Use another account</a>
@@ -29,7 +32,7 @@ export function workspacePage(context: RequestContext, visitor: Visitor | null, 
 
 /** One sentence in a box. */
 export function notice(content: Content): Markup {
-  return html`<p class="notice" role="status">${content}</p>`;
+  return html`<div class="notice" role="status">${content}</div>`;
 }
 
 export function problem(content: Content): Markup {

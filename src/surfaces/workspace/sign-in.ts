@@ -1,16 +1,14 @@
 import type { RequestContext } from '../../http/context.ts';
-import { clearedCookies, MADE_HERE, sessionCookies, wasMadeHere } from '../../http/session-cookie.ts';
+import { clearedCookies, MADE_HERE, sessionCookies } from '../../http/session-cookie.ts';
 import { html, type Markup } from '../../pages/markup.ts';
 import { ApiProblem, ask } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, ownPath, readForm, seeOther } from './forms.ts';
-import { problem, workspacePage } from './shell.ts';
-import { visitorOf } from './visitor.ts';
+import { createSession, endSession } from './session.ts';
+import { barOf, problem, SIGNING_IN, workspacePage } from './shell.ts';
 
 /** All that the token in a sign-in link may do: be changed for a session, once. */
 export const ENTER_SCOPE = 'POST /workspace/enter';
-/** How long one stays signed in, in seconds. */
-const SESSION_SECONDS = 14 * 86_400;
 
 const SENTENCES = {
   invalid: 'This token is not valid here: it may be mistyped, expired or revoked.',
@@ -29,8 +27,8 @@ export function signInForm(context: RequestContext, { settings }: WorkspaceDepen
     settings.oidc !== null &&
     html`<p><a class="button main" href="/workspace/oidc?next=${encodeURIComponent(target)}">Sign in with ${new URL(settings.oidc.issuer).hostname}</a></p><p class="soft">or with a token:</p>`;
   return html`${provider}<form class="signin" method="post" action="/workspace/sign-in"><label for="token">API token</label>
-<input id="token" name="api_token" type="password" autocomplete="current-password" required>
-<input type="hidden" name="next" value="${ownPath(next ?? context.url.pathname)}"><p class="soft">${where} It stays in this browser, as a cookie that scripts cannot read.</p>
+<input id="token" name="api_token" type="password" autocomplete="current-password" aria-describedby="token-help" required>
+<input type="hidden" name="next" value="${ownPath(next ?? context.url.pathname)}"><p class="soft" id="token-help">${where} It stays in this browser, as a cookie that scripts cannot read.</p>
 <button class="main">Sign in</button></form>`;
 }
 
@@ -42,10 +40,16 @@ export function signInPage(
   options: { status?: number; next?: string | null } = {},
 ): Response {
   const status = options.status ?? (why === 'no_access' ? 404 : 401);
-  const body = html`<h1>Sign in</h1>${why !== null && problem(SENTENCES[why])}${signInForm(context, deps, options.next ?? null)}`;
+  const body = html`<h1>Sign in</h1>${why === null ? status === 401 && html`<p class="lead">Sign in to see this page. What is public can be seen without.</p>` : problem(SENTENCES[why])}${signInForm(context, deps, options.next ?? null)}`;
   // With the scheme `Bearer` browsers show the page and not their password box.
   const headers: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer realm="collections"' } : {};
-  return workspacePage(context, null, { title: 'Sign in', body, status, headers });
+  return workspacePage(context, null, {
+    bar: barOf(null, '', SIGNING_IN),
+    title: 'Sign in',
+    body,
+    status,
+    headers,
+  });
 }
 
 /** `GET /workspace/sign-in`. */
@@ -61,7 +65,7 @@ export async function takeToken(context: RequestContext, deps: WorkspaceDependen
   const account = token === '' ? null : await deps.identify(token, context.signal);
   if (account === null || account.user?.isActive === false || account.scopes.includes(ENTER_SCOPE))
     return invalid(context, deps, next);
-  return signedIn(context, token, next, false);
+  return signedIn(context, deps, token, next, false);
 }
 
 function invalid(context: RequestContext, deps: WorkspaceDependencies, next: string): Response {
@@ -69,14 +73,12 @@ function invalid(context: RequestContext, deps: WorkspaceDependencies, next: str
   return signInPage(context, deps, 'invalid', { next });
 }
 
-/** `POST /workspace/sign-out`: the cookie goes, and the token with it when a sign-in here made it. */
+/** `POST /workspace/sign-out`: the cookie goes, with what was handed out, and with the token when a sign-in here made it. */
 export async function signOut(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
   await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  const uuid = visitor?.token.split('/')[1];
-  if (visitor !== null && uuid !== undefined && wasMadeHere(context.request))
-    await ask(context, deps, visitor.token, `api_client_authorizations/${uuid}`, { method: 'DELETE' }).catch(ignore);
-  const response = seeOther('/');
+  await endSession(context, deps);
+  // Which blocks were uploaded is remembered in this browser.
+  const response = seeOther('/', { 'Clear-Site-Data': '"storage"' });
   for (const cookie of clearedCookies()) response.headers.append('Set-Cookie', cookie);
   return response;
 }
@@ -90,6 +92,7 @@ export async function showEnter(context: RequestContext, deps: WorkspaceDependen
   const body = html`<h1>Sign in</h1><p class="lead">This link signs you in as <strong>${name}</strong>. It works once.</p>
 <form method="post" action="/workspace/enter"><input type="hidden" name="code" value="${code}"><button class="main" autofocus>Continue as ${name}</button></form>`;
   return workspacePage(context, null, {
+    bar: barOf(null, '', SIGNING_IN),
     title: 'Sign in',
     body,
     headers: { 'Referrer-Policy': 'no-referrer-when-downgrade' },
@@ -110,25 +113,19 @@ export async function enter(context: RequestContext, deps: WorkspaceDependencies
     if (error instanceof ApiProblem) return spent(context, deps);
     throw error;
   }
-  return signedIn(context, await createSession(context, deps, user.uuid), '/', true);
-}
-
-/** A new token of the user, which ends by itself. */
-export async function createSession(
-  context: RequestContext,
-  deps: WorkspaceDependencies,
-  userUuid: string,
-): Promise<string> {
-  const expires_at = new Date(context.now * 1000 + SESSION_SECONDS * 1000).toISOString();
-  const made = await ask(context, deps, deps.settings.rootToken, 'api_client_authorizations', {
-    method: 'POST',
-    body: { api_client_authorization: { owner_uuid: userUuid, expires_at } },
-  });
-  return `v2/${made.uuid}/${made.api_token}`;
+  return signedIn(context, deps, await createSession(context, deps, user.uuid), '/', true);
 }
 
 /** @param madeHere the token ends when its holder signs out */
-export function signedIn(context: RequestContext, token: string, next: string, madeHere: boolean): Response {
+export async function signedIn(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  token: string,
+  next: string,
+  madeHere: boolean,
+): Promise<Response> {
+  // Another account in the same browser: the session before would live on with no one to end it.
+  if (!context.tokens.includes(token)) await endSession(context, deps);
   const response = seeOther(next);
   for (const cookie of sessionCookies(context, token)) response.headers.append('Set-Cookie', cookie);
   if (madeHere) response.headers.append('Set-Cookie', MADE_HERE);
@@ -139,11 +136,10 @@ function spent(context: RequestContext, deps: WorkspaceDependencies): Response {
   context.hadWrongToken = true;
   const body = html`<h1>Sign in</h1>${problem('This link was used already, or has expired. Ask for a new one: npm start prints one, and an admin can make one.')}${signInForm(context, deps, '/')}`;
   return workspacePage(context, null, {
+    bar: barOf(null, '', SIGNING_IN),
     title: 'Sign in',
     body,
     status: 401,
     headers: { 'WWW-Authenticate': 'Bearer realm="collections"' },
   });
 }
-
-function ignore(): void {}

@@ -5,7 +5,7 @@ import type { Json } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { LISTS, type ListName, ownerNames, recentRecords, recordsOf } from './record-lists.ts';
 import { placeOf, recordsTable } from './records-table.ts';
-import { notice, workspacePage } from './shell.ts';
+import { barOf, notice, SIGNING_IN, workspacePage } from './shell.ts';
 import { signInForm } from './sign-in.ts';
 import { type Visitor, visitorOf } from './visitor.ts';
 
@@ -22,22 +22,24 @@ const PAGE_ROWS = 1000;
 export async function startPage(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
   const visitor = await visitorOf(context, deps);
   if (visitor === null) return welcome(context, deps);
-  const [recent, mine, shared, open] = await Promise.all([
+  const [recent, mine, others, open] = await Promise.all([
     recentRecords(context, deps, visitor, RECENT),
     recordsOf('mine', context, deps, visitor, MOST_AT_START),
     recordsOf('shared', context, deps, visitor, MOST_AT_START),
     recordsOf('public', context, deps, visitor, MOST_AT_START),
   ]);
+  const isOpen = new Set(open.map(({ uuid }) => uuid));
+  const shared = others.filter(({ uuid }) => !isOpen.has(uuid));
   const owners = await ownerNames([...recent, ...shared, ...open], context, deps, visitor);
   const now = context.now * 1000;
-  const body = html`<h1>${greeting(visitor)}</h1>
+  const body = html`<h1>${greeting(visitor)}</h1>${undoNotice(context)}
 <div class="bar"><form method="post" action="/workspace/new"><input type="hidden" name="kind" value="collection"><button class="main">New collection</button></form>
 <form method="post" action="/workspace/new"><input type="hidden" name="kind" value="project"><button>New project</button></form></div>
 ${recent.length > 0 && html`<h2>Changed last</h2>${recordsTable(recent, { now, owners })}`}
-${section('mine', mine, now, undefined, html`<p class="empty">Nothing here yet. Make a collection, then drag files into it.</p>`)}
+${section('mine', mine, now, undefined, html`<p class="empty">Nothing here yet. Make a collection, then upload files to it.</p>`)}
 ${section('shared', shared, now, owners, html`<p class="empty">What others share with you appears here.</p>`)}
 ${open.length > 0 && section('public', open, now, owners, null)}`;
-  return workspacePage(context, visitor, { title: 'Keep', body: html`${undoNotice(context)}${body}` });
+  return workspacePage(context, visitor, { title: 'Keep', body });
 }
 
 /** `/workspace/list/...`: all of one list. */
@@ -61,10 +63,10 @@ ${pages > 1 && html`<nav class="pages" aria-label="Pages of the list">${page > 1
 
 async function welcome(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
   const open = await recordsOf('public', context, deps, null, MOST_AT_START).catch(() => []);
-  const body = html`<h1>Keep</h1><p class="lead">Data of ${deps.settings.clusterId}, kept by its content. Sign in to see what is yours and what is shared with you.</p>
+  const body = html`<h1>Keep</h1><p class="lead">The data of ${deps.settings.clusterId}. Sign in to see what is yours and what is shared with you.</p>
 ${signInForm(context, deps, null)}
 ${open.length > 0 && section('public', open, context.now * 1000, undefined, null)}`;
-  return workspacePage(context, null, { title: 'Keep', body });
+  return workspacePage(context, null, { title: 'Keep', body, bar: barOf(null, '', SIGNING_IN) });
 }
 
 function section(

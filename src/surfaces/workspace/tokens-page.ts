@@ -6,6 +6,7 @@ import { formatSize, formatTime } from '../../pages/numbers.ts';
 import { ApiProblem, ask, askOrNull, type Json } from './api.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
+import { isForSession } from './session.ts';
 import { notice, problem, workspacePage } from './shell.ts';
 import { ENTER_SCOPE, signInPage } from './sign-in.ts';
 import { type Visitor, visitorOf } from './visitor.ts';
@@ -198,10 +199,10 @@ async function tokensPage(
 function tokenTable(tokens: Json[], own: string, whose: Content): Markup {
   const rows = tokens.map(
     ({ uuid, scopes, created_at, expires_at, last_used_at }) =>
-      html`<tr><td><code>${uuid}</code>${uuid === own && ' (this browser)'}</td><td>${nameOfScopes(scopes)}</td><td>${formatTime(created_at)}</td><td>${expires_at ? formatTime(expires_at) : 'never'}</td><td>${last_used_at ? formatTime(last_used_at) : ''}</td><td class="act"><form method="post"><input type="hidden" name="action" value="revoke"><input type="hidden" name="token" value="${uuid}">${whose}<button aria-label="Revoke ${uuid}">Revoke</button></form></td></tr>`,
+      html`<tr><td><code>${uuid}</code>${uuid === own && ' (this browser)'}</td><td>${nameOfScopes(scopes)}</td><td>made ${formatTime(created_at)}</td><td>${expires_at ? `ends ${formatTime(expires_at)}` : 'does not end'}</td><td>${last_used_at ? `used ${formatTime(last_used_at)}` : 'not used yet'}</td><td class="act"><form method="post"><input type="hidden" name="action" value="revoke"><input type="hidden" name="token" value="${uuid}">${whose}<button aria-label="Revoke ${uuid}">Revoke</button></form></td></tr>`,
   );
   if (tokens.length === 0) return html`<p class="soft">None.</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Tokens"><table class="plain"><thead><tr><th>Token</th><th>May</th><th>Made</th><th>Ends</th><th>Last used</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Tokens"><table class="plain stack"><thead><tr><th>Token</th><th>May</th><th>Made</th><th>Ends</th><th>Last used</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 function nameOfScopes(scopes: string[]): string {
@@ -210,6 +211,8 @@ function nameOfScopes(scopes: string[]): string {
   const collection = scopes
     .map((scope) => /^GET \/arvados\/v1\/collections\/([0-9a-z-]+)$/.exec(scope)?.[1])
     .find(Boolean);
+  if (collection !== undefined && isForSession(scopes))
+    return `open files of ${collection} in this browser, until you sign out`;
   return collection === undefined ? scopes.join(', ').slice(0, 60) : `read ${collection}`;
 }
 

@@ -2,6 +2,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { html } from '../../pages/markup.ts';
 import { formatTime } from '../../pages/numbers.ts';
 import { askAll, type Json } from './api.ts';
+import { isRestored } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { inOrder, recordsTable } from './records-table.ts';
 import { workspacePage } from './shell.ts';
@@ -9,7 +10,7 @@ import { signInPage } from './sign-in.ts';
 import { visitorOf } from './visitor.ts';
 
 const MOST = 1000;
-const FIELDS = ['uuid', 'name', 'owner_uuid', 'modified_at', 'trash_at', 'delete_at', 'is_trashed'];
+const FIELDS = ['uuid', 'name', 'owner_uuid', 'modified_at', 'trash_at', 'delete_at', 'is_trashed', 'properties'];
 
 /** `/workspace/trash`: collections and projects that can still be brought back. */
 export async function trashPage(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
@@ -27,9 +28,9 @@ export async function trashPage(context: RequestContext, deps: WorkspaceDependen
   // What is in a trashed project comes back with it.
   const trashed = new Set(projects.map(({ uuid }) => uuid));
   const own = [...projects, ...collections].filter(
-    ({ trash_at, owner_uuid }: Json) => trash_at !== null && !trashed.has(owner_uuid),
+    (record: Json) => record.trash_at !== null && !trashed.has(record.owner_uuid) && !isRestored(record),
   );
-  const body = html`<h1>Trash</h1><p class="lead">What was deleted stays here until the time in the last column. A project comes back with all that is in it.</p>
+  const body = html`<h1>Trash</h1><p class="lead">What was deleted stays here for a while, then it is gone for good. A project comes back with all that is in it, a file in the collection that it was in.</p>
 ${
   own.length === 0
     ? html`<p class="empty">The trash is empty.</p>`
@@ -37,6 +38,7 @@ ${
         now: context.now * 1000,
         when: { label: 'Deleted', of: (record) => record.trash_at },
         note: ({ delete_at }) => (delete_at ? `gone for good after ${formatTime(delete_at)}` : null),
+        link: () => false,
         action: ({ uuid }) =>
           html`<form method="post" action="/workspace/untrash/${uuid}"><button>Bring back</button></form>`,
       })

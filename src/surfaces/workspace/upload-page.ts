@@ -2,16 +2,22 @@ import type { RequestContext } from '../../http/context.ts';
 import { requestText } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { html, visible } from '../../pages/markup.ts';
-import { ApiProblem, ask, call } from './api.ts';
+import { ApiProblem, ask, askOrNull, call, type Json } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { requireOwnPage } from './forms.ts';
-import { nameOf, placeOf } from './records-table.ts';
-import { workspacePage } from './shell.ts';
+import { isCollection, nameOf, placeOf } from './records-table.ts';
+import { problem, workspacePage } from './shell.ts';
 import { signInPage } from './sign-in.ts';
 import { type Visitor, visitorOf } from './visitor.ts';
 
 /** A save of the files that one request names, with their manifest. */
 const MAX_SAVE_BYTES = 16 * 1024 * 1024;
+const OTHERS_OF_ONE_OWNER = 8;
+const OTHERS_OF_ONE_NAME = 4;
+const MAX_NAMES = 5;
+const MAX_OTHERS = 20;
+/** The manifest of more is more than a look is worth. */
+const MAX_OTHER_FILES = 50_000;
 
 /** `/workspace/upload/UUID`: the page whose script uploads. */
 export async function uploadPage(
@@ -22,14 +28,19 @@ export async function uploadPage(
   const visitor = await visitorOf(context, deps);
   if (visitor === null) return signInPage(context, deps, null);
   const record = await ask(context, deps, visitor.token, `collections/${uuid}`, {
-    query: { select: ['uuid', 'name'] },
+    query: { select: ['uuid', 'name', 'can_write'] },
   });
   const to = context.url.searchParams.get('to') ?? '';
-  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span></nav><h1>Upload${to !== '' && html` to ${visible(to)}`}</h1>
+  const above = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span></nav>`;
+  if (record.can_write === false) {
+    const body = html`${above}<h1>Upload</h1>${problem('You may read this collection, but not change it. Its owner can share it with you to change it.')}`;
+    return workspacePage(context, visitor, { title: 'Upload', body, status: 403 });
+  }
+  const body = html`${above}<h1>Upload${to !== '' && html` to ${visible(to)}`}</h1>
 <div id="upload" data-uuid="${uuid}" data-to="${to}" hidden><div class="drop" id="drop"><p>Drag files and folders here, or</p><div class="bar center"><label class="button main">Choose files<input class="unseen" type="file" id="choose-files" multiple></label><label class="button">Choose a folder<input class="unseen" type="file" id="choose-folder" webkitdirectory></label></div></div>
-<p id="upload-state" role="status" aria-live="polite"></p><progress id="upload-total" aria-label="Progress in all" hidden></progress><div class="bar"><button type="button" id="upload-pause" hidden>Pause</button></div>
-<table class="ups" id="upload-files" hidden><thead><tr><th>File</th><th class="size">Size</th><th class="bar-cell">Progress</th></tr></thead><tbody></tbody></table>
-<p class="soft">Files are cut into blocks of 64 MiB and hashed in this browser. What you have here already is not sent again, and an upload that is cut off goes on when you choose the same files once more.</p></div>
+<p id="upload-state"></p><p id="upload-said" class="unseen" role="status"></p><progress id="upload-total" aria-label="Progress in all" hidden></progress><div class="bar"><button type="button" id="upload-pause" hidden>Pause</button></div>
+<table class="ups" id="upload-files" hidden><thead><tr><th>File</th><th class="size">Size</th><th class="bar-cell">Progress</th></tr></thead><tbody></tbody></table><p class="soft" id="upload-more" hidden></p><p class="soft" id="upload-md5" hidden></p>
+<p class="soft">A file takes the place of one with the same name and directory. What you uploaded before, or may read in other collections, is not sent again. An upload that is cut off goes on when you choose the same files once more.</p></div>
 <noscript><p>Uploading in the browser needs JavaScript. These work without: <code>keep-edge put --update ${uuid} FILES</code>, and WebDAV at <code>${placeOf(uuid)}</code>.</p></noscript>`;
   return workspacePage(context, visitor, { title: `Upload to ${nameOf(record)}`, body, scripts: ['upload.js'] });
 }
@@ -47,6 +58,45 @@ export async function uploadManifest(
   return new Response(answer.body, {
     headers: { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-store' },
   });
+}
+
+/**
+ * `GET .../others?name=`: collections that may hold what is uploaded: beside this one, the visitor's own, and those with
+ * files of these names. Only what the visitor may read: its manifest is asked for one by one, and signed for them.
+ */
+export async function uploadOthers(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  uuid: string,
+): Promise<Response> {
+  const visitor = await ownScript(context, deps);
+  const { token, user } = visitor;
+  const record = await ask(context, deps, token, `collections/${uuid}`, { query: { select: ['owner_uuid'] } });
+  const recent = (owner: string) =>
+    askOrNull(context, deps, token, 'collections', {
+      query: {
+        filters: [
+          ['owner_uuid', '=', owner],
+          ['file_count', '<=', MAX_OTHER_FILES],
+        ],
+        order: ['modified_at desc'],
+        limit: OTHERS_OF_ONE_OWNER,
+        count: 'none',
+        select: ['uuid'],
+      },
+    });
+  const named = (name: string) =>
+    askOrNull(context, deps, token, 'search', {
+      query: { q: `"${name.replaceAll('"', ' ')}"`, limit: OTHERS_OF_ONE_NAME },
+    });
+  const names = context.url.searchParams.getAll('name').slice(0, MAX_NAMES);
+  const answers: Json[] = await Promise.all([
+    ...names.map(named),
+    ...[...new Set([String(record.owner_uuid), user.uuid])].map(recent),
+  ]);
+  const found = answers.flatMap((answer) => answer?.items ?? []).filter((item) => isCollection(item));
+  const uuids = [...new Set(found.map((item) => String(item.uuid)))].filter((other) => other !== uuid);
+  return Response.json({ uuids: uuids.slice(0, MAX_OTHERS) }, { headers: { 'Cache-Control': 'private, no-store' } });
 }
 
 /** `POST .../save`: puts files into the collection, in place of those that have their names. */

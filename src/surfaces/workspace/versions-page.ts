@@ -43,7 +43,7 @@ export async function versionsPage(
   );
   const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span></nav><h1>Versions</h1>
 <p class="lead">${versions.length > 1 ? 'Restoring makes the collection what it was then; what it is now stays as a version where versions are kept.' : 'No past versions are kept of this collection. An admin decides that: COLLECTION_VERSIONING.'}</p>
-<div class="scroll"><table class="plain"><thead><tr><th>Version</th><th>Changed</th><th>Name</th><th class="count">Files</th><th class="size">Size</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
+<div class="scroll"><table class="plain stack"><thead><tr><th>Version</th><th>Changed</th><th>Name</th><th class="count">Files</th><th class="size">Size</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
   return workspacePage(context, visitor, { title: 'Versions', body });
 }
 

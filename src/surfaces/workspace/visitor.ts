@@ -5,6 +5,8 @@ import type { WorkspaceDependencies } from './dependencies.ts';
 /** Who looks at a page, with the token that their requests go by. */
 export interface Visitor {
   token: string;
+  /** UUID of the token; null where the cluster does not tell it. */
+  tokenUuid: string | null;
   user: User;
 }
 
@@ -13,7 +15,7 @@ export async function visitorOf(context: RequestContext, deps: WorkspaceDependen
   for (const token of new Set(context.tokens)) {
     if (token === '') continue;
     const account = await deps.identify(token, context.signal);
-    if (account?.user?.isActive === true) return { token, user: account.user };
+    if (account?.user?.isActive === true) return { token, tokenUuid: account.tokenUuid, user: account.user };
   }
   return null;
 }

@@ -19,7 +19,7 @@ import { enter, showEnter, showSignIn, signInPage, signOut, takeToken } from './
 import { listPage, startPage } from './start-page.ts';
 import { changeTokens, showTokens } from './tokens-page.ts';
 import { trashPage } from './trash-page.ts';
-import { uploadManifest, uploadPage, uploadSave } from './upload-page.ts';
+import { uploadManifest, uploadOthers, uploadPage, uploadSave } from './upload-page.ts';
 import { restoreVersion, versionsPage } from './versions-page.ts';
 import { visitorOf } from './visitor.ts';
 
@@ -60,10 +60,11 @@ const routes = createRouteTable<Arguments>([
     record('upload', '/manifest'),
     (context, deps, _service, { uuid = '' }) => uploadManifest(context, deps, uuid),
   ],
+  ['GET', record('upload', '/others'), (context, deps, _service, { uuid = '' }) => uploadOthers(context, deps, uuid)],
   ['POST', record('upload', '/save'), (context, deps, _service, { uuid = '' }) => uploadSave(context, deps, uuid)],
   ['GET HEAD', /^\/workspace\/trash$/, trashPage],
   ['POST', record('trash'), (context, deps, _service, { uuid = '' }) => moveToTrash(context, deps, uuid)],
-  ['POST', record('untrash'), (context, deps, _service, { uuid = '' }) => bringBack(context, deps, uuid)],
+  ['POST', record('untrash'), (context, deps, service, { uuid = '' }) => bringBack(context, deps, service, uuid)],
   [
     'GET HEAD',
     new RegExp(`^/workspace/list/(?<list>${Object.keys(LISTS).join('|')})$`),
@@ -106,18 +107,35 @@ export async function errorPage(
   if (status === 401) return signInPage(context, deps, null, { next: context.method === 'GET' ? null : '/' });
   // Who is held back is not looked up.
   const visitor = status === 429 ? null : await visitorOf(context, deps).catch(() => null);
-  const title = TITLES[status] ?? 'That did not work';
-  const body = html`<h1>${title}</h1>${problem(message)}<p class="soft">Request ${context.requestId}</p><p><a href="/">To the start page</a></p>`;
+  const title = titleOf(status);
+  const hint = HINTS[status];
+  const text = /^not found\.?$/i.test(message)
+    ? 'There is nothing at this address, or nothing that you may see.'
+    : message;
+  const body = html`<h1>${title}</h1>${problem(text)}${hint !== undefined && html`<p class="lead">${hint}</p>`}<p><a href="/">To the start page</a></p><p class="soft">Request ${context.requestId}</p>`;
   const headers = isKeepError(error) ? error.headers : {};
   return workspacePage(context, visitor, { title, body, status, headers });
+}
+
+/** What a page about a refusal is called. */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? (status < 500 ? 'That cannot be done' : 'Something went wrong');
 }
 
 const TITLES: Record<number, string> = {
   403: 'Not permitted',
   404: 'Nothing here',
   409: 'It was changed meanwhile',
+  413: 'Too large',
   429: 'Too many requests',
   503: 'Not available now',
+  507: 'No room',
+};
+
+const HINTS: Record<number, string> = {
+  429: 'Wait a little, then load the page again.',
+  500: 'This is a fault of the service. Tell the request below to who runs it: it is in the log.',
+  503: 'This usually passes: load the page again in a minute.',
 };
 
 /** A script or picture of the pages. */

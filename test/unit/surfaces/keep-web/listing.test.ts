@@ -53,15 +53,15 @@ async function textOf(texts: AsyncIterable<string>): Promise<string> {
 
 describe('a listing', () => {
   test.each([
-    [null, 'd Z a b é'],
-    ['name', 'd Z a b é'],
-    ['-name', 'd é b a Z'],
+    [null, 'd a b Z é'],
+    ['name', 'd a b Z é'],
+    ['-name', 'd é Z b a'],
     ['size', 'd é a b Z'],
-    ['-size', 'd Z a b é'],
-    ['type', 'd b Z a é'],
-    ['-type', 'd Z a é b'],
-    ['nonsense', 'd Z a b é'],
-    ['-', 'd Z a b é'],
+    ['-size', 'd a b Z é'],
+    ['type', 'd b a Z é'],
+    ['-type', 'd a Z é b'],
+    ['nonsense', 'd a b Z é'],
+    ['-', 'd a b Z é'],
   ])('sorted by %s', (text, names) => {
     expect(
       sortEntries(ENTRIES, parseSorting(text))

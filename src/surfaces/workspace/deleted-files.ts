@@ -1,0 +1,147 @@
+import type { RequestContext } from '../../http/context.ts';
+import { encodeUriName } from '../../keep/manifest/uri-names.ts';
+import { ApiProblem, ask, askOrNull, type Json } from './api.ts';
+import type { CallService, WorkspaceDependencies } from './dependencies.ts';
+import type { Visitor } from './visitor.ts';
+
+/**
+ * Files that are deleted here go to the trash as a collection of their own, which names where they were: so they come
+ * back where no past versions are kept, too.
+ */
+const FROM = 'keep_edge_deleted_from';
+const PATHS = 'keep_edge_deleted_paths';
+const RESTORED = 'keep_edge_restored';
+/** A name has at most 255 bytes here, with room for what makes it unique. */
+const MAX_NAME = 80;
+const MAX_TRIED = 50;
+
+/** Where the deleted files that a trashed collection holds were; null for other collections, and where they are back. */
+export function deletedFrom({ properties }: Json): { uuid: string; paths: string[] } | null {
+  const uuid = properties?.[FROM];
+  const paths = properties?.[PATHS];
+  if (typeof uuid !== 'string' || !/^[0-9a-z]{5}-4zz18-[0-9a-z]{15}$/.test(uuid) || !Array.isArray(paths)) return null;
+  return { uuid, paths: paths.map(String) };
+}
+
+export function isRestored({ properties }: Json): boolean {
+  return properties?.[RESTORED] === true;
+}
+
+/**
+ * Deletes files and directories of a collection.
+ * @returns UUID of the copy in the trash; null when none was to be kept
+ * @throws ApiProblem; 507 and the like when no copy can be kept: then nothing is deleted
+ */
+export async function deleteFiles(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  visitor: Visitor,
+  uuid: string,
+  paths: readonly string[],
+  keepCopy: boolean,
+): Promise<string | null> {
+  const { token } = visitor;
+  const before = await ask(context, deps, token, `collections/${uuid}`, {
+    query: { select: ['uuid', 'name', 'owner_uuid', 'portable_data_hash', 'can_write'] },
+  });
+  if (before.can_write === false) throw new ApiProblem(403, 'You may read this collection, but not change it.');
+  const copy = keepCopy ? await keptCopy(context, deps, visitor, before, paths) : null;
+  await ask(context, deps, token, `collections/${uuid}`, {
+    method: 'PATCH',
+    query: { select: ['uuid'] },
+    body: { collection: {}, replace_files: Object.fromEntries(paths.map((path) => [`/${path}`, ''])) },
+  });
+  return copy;
+}
+
+/** In the trash of the collection's owner where the visitor may write there, so that others can bring it back too. */
+async function keptCopy(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  { token, user }: Visitor,
+  { uuid, name, owner_uuid, portable_data_hash }: Json,
+  paths: readonly string[],
+): Promise<string> {
+  const [first = ''] = paths;
+  const what = paths.length === 1 ? lastOf(first) : `${lastOf(first)} and ${paths.length - 1} more`;
+  const collection = {
+    name: `${shortened(what)}, deleted from ${shortened(String(name || uuid))}`,
+    properties: { [FROM]: uuid, [PATHS]: paths },
+    trash_at: new Date(context.now * 1000).toISOString(),
+  };
+  const replace_files = Object.fromEntries(paths.map((path) => [`/${path}`, `${portable_data_hash}/${path}`]));
+  const make = (owner: string) =>
+    ask(context, deps, token, 'collections', {
+      method: 'POST',
+      query: { ensure_unique_name: true, select: ['uuid'] },
+      body: { collection: { ...collection, owner_uuid: owner }, replace_files },
+    });
+  try {
+    return String((await make(String(owner_uuid))).uuid);
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.status >= 500 || owner_uuid === user.uuid) throw error;
+    return String((await make(user.uuid)).uuid);
+  }
+}
+
+/**
+ * Puts deleted files back, under another name where theirs is taken meanwhile. The copy stays in the trash until its time.
+ * @returns the collection that has them now: the copy itself when theirs is gone
+ */
+export async function restoreFiles(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  service: CallService,
+  { token }: Visitor,
+  copy: Json,
+): Promise<string> {
+  const from = deletedFrom(copy);
+  const target =
+    from === null
+      ? null
+      : await askOrNull(context, deps, token, `collections/${from.uuid}`, { query: { select: ['uuid', 'can_write'] } });
+  await ask(context, deps, token, `collections/${copy.uuid}/untrash`, {
+    method: 'POST',
+    query: { ensure_unique_name: true },
+    body: {},
+  });
+  if (from === null || target === null || target.can_write === false) return copy.uuid;
+  const replace_files: Record<string, string> = {};
+  for (const path of from.paths)
+    replace_files[`/${await freePath(service, token, from.uuid, path)}`] = `${copy.portable_data_hash}/${path}`;
+  await ask(context, deps, token, `collections/${from.uuid}`, {
+    method: 'PATCH',
+    query: { select: ['uuid'] },
+    body: { collection: {}, replace_files },
+  });
+  // Not for the list of the trash any more.
+  const properties = { ...copy.properties, [RESTORED]: true };
+  await ask(context, deps, token, `collections/${copy.uuid}`, {
+    method: 'PATCH',
+    body: { collection: { properties } },
+  });
+  await ask(context, deps, token, `collections/${copy.uuid}/trash`, { method: 'POST', body: {} });
+  return from.uuid;
+}
+
+/** The path, or one beside it that nothing has. */
+async function freePath(service: CallService, token: string, uuid: string, path: string): Promise<string> {
+  const cut = path.lastIndexOf('/') + 1;
+  const [name, end = ''] = [path.slice(cut).replace(/(?<=.)\.[^.]*$/, ''), /.(\.[^.]*)$/.exec(path.slice(cut))?.[1]];
+  for (let i = 0; i < MAX_TRIED; i++) {
+    const tried = i === 0 ? path : `${path.slice(0, cut)}${name} (restored${i === 1 ? '' : ` ${i}`})${end}`;
+    const answer = await service(token, `/c=${uuid}/${tried.split('/').map(encodeUriName).join('/')}`);
+    await answer.body?.cancel();
+    if (answer.status === 404) return tried;
+  }
+  throw new ApiProblem(409, `There are many files called ${name} already: rename some, then try again.`);
+}
+
+function lastOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function shortened(text: string): string {
+  const chars = [...text.toWellFormed()];
+  return chars.length <= MAX_NAME ? chars.join('') : `${chars.slice(0, MAX_NAME - 1).join('')}…`;
+}
