@@ -24,7 +24,7 @@ import { s3 } from '../surfaces/s3/handler.ts';
 import { s3KeyPair } from '../surfaces/s3/key-pair.ts';
 import type { CallService } from '../surfaces/workspace/dependencies.ts';
 import { isHome } from '../surfaces/workspace/hosts.ts';
-import { asset, errorPage, workspace } from '../surfaces/workspace/workspace.ts';
+import { asset, workspace } from '../surfaces/workspace/workspace.ts';
 import type { Dependencies } from './composition.ts';
 
 type ProxyDependencies = Dependencies & { proxy: KeepProxy };
@@ -217,20 +217,11 @@ async function downloads(context: RequestContext, deps: Dependencies): Promise<R
     if (deps.downloads === null) throw new KeepError('not_configured');
     return download(context, deps.downloads);
   };
-  const response = withHeaders(await attempt(handle, context, deps, forReader(context, deps)), DOWNLOAD_CORS);
+  const response = withHeaders(await attempt(handle, context, deps), DOWNLOAD_CORS);
   // An address may hold a token, which no other site is told.
   if (!response.headers.has('Referrer-Policy')) response.headers.set('Referrer-Policy', 'no-referrer');
   if (isOwnPagesOnly(context)) response.headers.set('Cross-Origin-Resource-Policy', 'same-origin');
   return response;
-}
-
-/** Who is held back while they look around in a browser gets a page. */
-function forReader(context: RequestContext, deps: Dependencies): (error: unknown) => Response | Promise<Response> {
-  const { headers } = context.request;
-  const isPage = context.method === 'GET' && (headers.get('Accept') ?? '').includes('text/html');
-  if (!isPage || !isHome(headers.get('Host') ?? '', deps.workspace.settings)) return textError;
-  return (error) =>
-    isKeepError(error, 'too_many_requests') ? errorPage(context, deps.workspace, error) : textError(error);
 }
 
 /**

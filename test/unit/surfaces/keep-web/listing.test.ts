@@ -57,7 +57,7 @@ describe('a listing', () => {
     ['name', 'd a b Z é'],
     ['-name', 'd é Z b a'],
     ['size', 'd é a b Z'],
-    ['-size', 'd a b Z é'],
+    ['-size', 'd Z a b é'],
     ['type', 'd b a Z é'],
     ['-type', 'd a Z é b'],
     ['nonsense', 'd a b Z é'],
