@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -27,3 +27,12 @@ await build({
   logLevel: 'warning',
 });
 chmodSync(join(OUT, 'keep-edge.mjs'), 0o755);
+
+// `npm pack ./dist/cli` makes the archive that a release offers: without packages to install, because all is in the bundle.
+const { name, version, license, engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const description = 'Command line of keep-edge: large data into Arvados Keep and out of it, resumable';
+const own = { name, version, description, license, type: 'module', bin: { [name]: 'keep-edge.mjs' }, engines };
+writeFileSync(join(OUT, 'package.json'), `${JSON.stringify(own, null, 2)}\n`);
+for (const file of ['LICENSE', 'THIRD-PARTY-NOTICES.txt', 'CHANGELOG.md'])
+  copyFileSync(join(ROOT, file), join(OUT, file));
+copyFileSync(join(ROOT, 'docs/command-line.md'), join(OUT, 'README.md'));
