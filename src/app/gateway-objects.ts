@@ -15,12 +15,13 @@ import { adoptionManifest } from '../gateways/adoption-manifest.ts';
 import { type AdoptionRows, createAdoptionRows, type FinishedObject } from '../gateways/adoption-rows.ts';
 import {
   type Budget,
-  forgetGone,
+  forgetSlice,
   hashSlice,
   isLasting,
   listSlice,
   problemText,
   register,
+  type WorkContext,
 } from '../gateways/adoption-work.ts';
 import type { PlaceShardHandle } from '../gateways/place-map.ts';
 import { createPlaceRows, type PlaceRows } from '../gateways/place-rows.ts';
@@ -172,7 +173,7 @@ export class AdoptionObject extends DurableObject<Env> implements AdoptionHandle
       const next = await this.#step(adoption);
       await this.ctx.storage.delete('failures');
       // The command line has to hash what is left.
-      if (next.phase === 'hashing' && next.hashing === 'client') return;
+      if (next.phase === 'hashing' && next.hashing === 'client' && this.#hasPending()) return;
       if (next.phase === 'copying') pauseMs = COPY_POLL_MS;
     } catch (error) {
       pauseMs = await this.#failed(error);
@@ -195,18 +196,23 @@ export class AdoptionObject extends DurableObject<Env> implements AdoptionHandle
     let at = adoption;
     if (at.phase === 'listing') at = await listSlice(at, context);
     if (at.phase === 'hashing' && at.hashing === 'service') at = await hashSlice(at, context);
-    else if (at.phase === 'hashing' && this.#rows.pending(1).length === 0) at = { ...at, phase: 'done' };
-    if (at.phase === 'done' && at.mode === 'copy') at = await startCopying(at, this.#rows, this.#copyQueue());
+    if (at.phase === 'hashing' && !this.#hasPending()) at = await this.#hashedAll(at, context);
     else if (at.phase === 'copying') at = await copyingSlice(at, this.#copyQueue());
-    if (OVER.includes(at.phase)) at = await this.#ended(at);
+    if (OVER.includes(at.phase)) at = { ...at, finishedAt: Date.now() };
     this.#rows.save(at);
     return at;
   }
 
-  async #ended(adoption: Adoption): Promise<Adoption> {
-    const isMirror = adoption.mode === 'adopt' || adoption.mode === 'copy';
-    while (isMirror && !(await forgetGone(adoption, this.#rows, this.#map())));
-    return { ...adoption, finishedAt: Date.now() };
+  /** Who watches sees that it is done when all of this is: a copy would else be taken for made before it began. */
+  async #hashedAll(adoption: Adoption, context: WorkContext): Promise<Adoption> {
+    this.#rows.markSamePaths();
+    if (!(await forgetSlice(adoption, context))) return adoption;
+    if (adoption.mode === 'copy') return startCopying(adoption, this.#rows, this.#copyQueue());
+    return { ...adoption, phase: 'done' };
+  }
+
+  #hasPending(): boolean {
+    return this.#rows.pending(1).length > 0;
   }
 
   /** @returns milliseconds until the next try */

@@ -131,10 +131,15 @@ export function createAdoptionRows(storage: DurableObjectStorage) {
         .toArray();
     },
 
-    /** Some of what the last listing did not see, as it was adopted. */
-    unseen(generation: number, limit: number): FinishedObject[] {
+    /** Some of what the last listing did not see, as it was adopted, in the order of the keys. */
+    unseen(generation: number, after: string, limit: number): FinishedObject[] {
       return sql
-        .exec('SELECT key, etag, size, hashes FROM objects WHERE seen < ? LIMIT ?', generation, limit)
+        .exec(
+          'SELECT key, etag, size, hashes FROM objects WHERE seen < ? AND key > ? ORDER BY key LIMIT ?',
+          generation,
+          after,
+          limit,
+        )
         .toArray()
         .map(finishedOf);
     },

@@ -93,7 +93,8 @@ function mayBeMd5(size: number, etag: string, etagIsMd5: boolean): boolean {
 }
 
 /**
- * Adopts pending objects for as long as the budget lasts. Places are in the map before the object counts as adopted: an end in between is repeated.
+ * Adopts pending objects for as long as the budget lasts; that none is left is the caller's to find. Places are in the map before the
+ * object counts as adopted: an end in between is repeated.
  * @throws KeepError unavailable when the bucket or the map cannot be reached; what was done before is recorded
  */
 export async function hashSlice(adoption: Adoption, context: WorkContext): Promise<Adoption> {
@@ -101,11 +102,7 @@ export async function hashSlice(adoption: Adoption, context: WorkContext): Promi
   let at = adoption;
   while (budget.now() < budget.until && budget.bytes > 0 && budget.requests > MAP_REQUESTS) {
     const pending = rows.pending(BATCH);
-    if (pending.length === 0) {
-      const next: Adoption = { ...at, phase: 'done' };
-      rows.save(next, () => void rows.markSamePaths());
-      return next;
-    }
+    if (pending.length === 0) break;
     const counts = { ...at.counts };
     const finished: FinishedObject[] = [];
     let failure: unknown = null;
@@ -147,22 +144,26 @@ export async function register(
   if (earlier.length > 0) await map.retire(earlier, 'the object was overwritten, and adopted again as it is now');
 }
 
-/** Forgets some objects that are no longer in the bucket. @returns whether there were none left */
-export async function forgetGone(
+/** Forgets objects that are no longer in the bucket, for as long as the budget lasts. @returns whether none is left */
+export async function forgetSlice(
   { gateway, generation }: Adoption,
-  rows: AdoptionRows,
-  map: Pick<PlaceMap, 'retire'>,
+  { rows, map, budget }: Pick<WorkContext, 'rows' | 'map' | 'budget'>,
 ): Promise<boolean> {
-  const gone = rows.unseen(generation, BATCH);
-  await map.retire(
-    gone.flatMap((object) => placesOf(gateway, object)),
-    'the object was deleted',
-  );
-  rows.forget(gone);
-  return gone.length < BATCH;
+  for (let after = ''; budget.requests > MAP_REQUESTS && budget.now() < budget.until; ) {
+    const gone = rows.unseen(generation, after, BATCH);
+    await map.retire(
+      gone.flatMap((object) => placesOf(gateway, object)),
+      'the object was deleted',
+    );
+    rows.forget(gone);
+    budget.requests -= Math.min(MAP_REQUESTS, gone.length);
+    if (gone.length < BATCH) return true;
+    after = gone.at(-1)?.key ?? after;
+  }
+  return false;
 }
 
-/** The hashes of an object's hashes; null when it is not through yet, or cannot be adopted. */
+/** The hashes of an object's blocks; null when it is not through yet, or cannot be adopted. */
 async function hashesOfObject(
   object: PendingObject,
   { rows, gateway, budget }: WorkContext,
