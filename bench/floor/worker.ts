@@ -4,12 +4,13 @@ const MIB = 2 ** 20;
 
 interface Bindings {
   BLOCKS: R2Bucket;
+  DB: D1Database;
   ROWS: DurableObjectNamespace<Rows>;
 }
 
 /** The least a Worker can do: the key is the path, the body passes through untouched. */
 export default {
-  async fetch(request: Request, { BLOCKS, ROWS }: Bindings, execution: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, { BLOCKS, DB, ROWS }: Bindings, execution: ExecutionContext): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const key = pathname.slice(1);
     // Rows in a Durable Object: POST /rows?count=N
@@ -39,6 +40,12 @@ export default {
         await crypto.subtle.digest('SHA-256', new Uint8Array(bytes, at, Math.min(MIB, bytes.byteLength - at)));
       return new Response(new Uint8Array(bytes, offset - from, length), { headers });
     }
+    // One object, after one row of a database was looked up: KEY?row
+    if (searchParams.has('row')) {
+      const row = await DB.prepare('SELECT name FROM rows WHERE uuid = ?').bind(key).first();
+      if (row !== null) return new Response('there is such a row\n', { status: 500 });
+    }
+    if (searchParams.has('log')) console.log(JSON.stringify({ level: 'info', path: 'x'.repeat(700) }));
     // Part of one object: KEY?offset=N&length=N
     const range = searchParams.has('offset')
       ? { range: { offset: Number(searchParams.get('offset')), length: Number(searchParams.get('length')) } }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { openHeap } from '../../test/load/heap.ts';
 import { createUser } from '../../test/support/api.ts';
 import { createCollection } from '../../test/support/collections.ts';
 import { BLOCK_BYTES, md5, randomBlock } from '../../test/support/keep.ts';
@@ -14,6 +15,9 @@ const READS_PER_ROUND = 8;
 const WRITES_PER_ROUND = 4;
 const SMALL_OBJECTS = 64;
 const PARTS = 16;
+const KEYS = 1_000_000;
+const MEMORY_WRITES = 6;
+const keyOf = (i: number) => `list-${String(i).padStart(7, '0')}`;
 
 /** Somewhere that speaks S3, and a bucket there. */
 interface Place {
@@ -34,12 +38,13 @@ export const s3: Subject = {
     const user = await createUser(edge, 'bench');
     const keys = await s3Keys(edge, user.token);
     const { uuid } = await createCollection(edge, '', { owner_uuid: user.uuid });
-    const names = Array.from({ length: 100_000 }, (_, i) => ` 0:0:list-${String(i).padStart(6, '0')}`);
+    const names = Array.from({ length: KEYS }, (_, i) => ` 0:0:${keyOf(i)}`);
     const text = `. d41d8cd98f00b204e9800998ecf8427e+0${names.join('')}\n`;
     const { uuid: many } = await createCollection(edge, text, { owner_uuid: user.uuid });
     const place = { url: edge.url, bucket: uuid, keys };
     return [
       ...(await largeObjects(context, floor, edge, place)),
+      ...(await memoryOfWrites(context)),
       ...(await smallObjects(context, floor, place)),
       ...(await uploadInParts(context, floor, edge, place)),
       ...(await listing(context, edge, keys, many)),
@@ -85,7 +90,6 @@ async function largeObjects(
       const body = next();
       return upload(`${floor.url}/${createHash('md5').update(body).digest('hex')}`, body);
     });
-  const before = residentBytes(edge.workerdPid);
   const rows: Row[] = [inMilliseconds('GET of 64 MiB / bare GET', get, 1.2)];
   for (const [what, headersOf, atMost] of [
     ['no digest', () => ({}), 2.2],
@@ -107,8 +111,59 @@ async function largeObjects(
     });
     rows.push(inMilliseconds(`PUT of 64 MiB, ${what} / bare PUT with md5`, written, atMost));
   }
-  const grown = (residentBytes(edge.workerdPid) - before) / MIB;
-  return [...rows, { what: 'memory after PUTs of 64 MiB', edge: grown, unit: 'MiB', target: { atMost: 64 } }];
+  return rows;
+}
+
+/** Services of its own: an inspector makes each log line cost more. */
+async function memoryOfWrites({ say }: BenchContext): Promise<Row[]> {
+  say('memory of PUTs of 64 MiB');
+  await using floor = await startService({ configFile: 'bench/floor/wrangler.toml', inspect: true });
+  await using edge = await startService({ inspect: true });
+  const user = await createUser(edge, 'bench');
+  const keys = await s3Keys(edge, user.token);
+  const { uuid } = await createCollection(edge, '', { owner_uuid: user.uuid });
+  const bare = await growthOf(floor, (body) => upload(`${floor.url}/${md5(body)}`, body));
+  const own = await growthOf(edge, (body) => put({ url: edge.url, bucket: uuid, keys }, 'written', body));
+  return [
+    {
+      what: "most that the Worker's isolate holds more during PUTs of 64 MiB / a bare Worker's",
+      edge: own.heap,
+      floor: bare.heap,
+      unit: 'MiB',
+      target: { atMost: 64 },
+    },
+    {
+      what: 'growth of the process with all simulators meanwhile / with a bare Worker',
+      edge: own.resident,
+      floor: bare.resident,
+      unit: 'MiB',
+    },
+  ];
+}
+
+/** MiB, while bodies of 64 MiB are written: the most that the isolate held beyond the first write, and what the process grew by. */
+async function growthOf(service: TestService, write: (body: Uint8Array) => Promise<void>) {
+  const heap = await openHeap(service.inspectorUrl ?? '', 'worker');
+  const held = async () => {
+    const { heap: own, external } = await heap.usage();
+    return own + external;
+  };
+  const { data } = randomBlock(BLOCK_BYTES);
+  await write(data);
+  const before = { heap: await held(), resident: residentBytes(service.workerdPid) };
+  let most = before.heap;
+  let isWriting = true;
+  const watch = (async () => {
+    while (isWriting) most = Math.max(most, await held());
+  })();
+  for (let serial = 1; serial <= MEMORY_WRITES; serial++) {
+    new DataView(data.buffer).setUint32(0, serial);
+    await write(data);
+  }
+  isWriting = false;
+  await watch;
+  heap.close();
+  return { heap: most - before.heap, resident: (residentBytes(service.workerdPid) - before.resident) / MIB };
 }
 
 async function smallObjects({ rounds, say }: BenchContext, floor: TestService, place: Place): Promise<Row[]> {
@@ -127,8 +182,25 @@ async function smallObjects({ rounds, say }: BenchContext, floor: TestService, p
     floor: () => requestsPerSecond(small.map(({ hash }) => `${floor.url}/${hash}`)),
     edge: () => requestsPerSecond(links),
   });
+  const bare = (query: string) =>
+    requestsPerSecond(
+      small.map(({ hash }) => `${floor.url}/${hash}${query}`),
+      { seconds: 2 },
+    );
+  const few = Math.min(rounds, 3);
+  const row = await inTurn(few, { floor: () => bare(''), edge: () => bare('?row') });
+  const logged = await inTurn(few, { floor: () => bare(''), edge: () => bare('?row&log') });
   return [
     { what: 'GETs of 1 KiB a second / bare GETs', ...get, unit: '/s', target: { atLeast: 0.7 } },
+    { what: 'bare GETs that look up a row of D1 / bare GETs', ...row, unit: '/s' },
+    { what: 'bare GETs that look up a row of D1 and write a log line / bare GETs', ...logged, unit: '/s' },
+    {
+      what: 'GETs of 1 KiB a second / bare GETs that look up a row and write a log line',
+      edge: get.edge,
+      floor: logged.edge,
+      ratio: get.edge / logged.edge,
+      unit: '/s',
+    },
     { what: 'PUT of 1 KiB', edge: median(times), unit: 'ms' },
   ];
 }
@@ -154,7 +226,12 @@ async function uploadInParts(
   const grown = (residentBytes(edge.workerdPid) - before) / MIB;
   return [
     { what: '1 GiB in parts / bare PUTs with md5', edge: own, floor: bare, ratio: own / bare, unit: 's CPU' },
-    { what: 'memory that it takes', edge: grown, unit: 'MiB', target: { atMost: 64 } },
+    {
+      what: 'growth of the process with all simulators meanwhile, 1 GiB in parts',
+      edge: grown,
+      unit: 'MiB',
+      target: { atMost: 64 },
+    },
   ];
 }
 
@@ -173,21 +250,21 @@ async function inParts({ url, bucket, keys }: Place, bodies: Uint8Array[]): Prom
   if (done.status !== 200) throw new Error(`${done.status} ${done.text}`);
 }
 
-/** The first page, and one from the middle of a bucket: they should cost the same. */
+/** Pages of a large bucket: they should cost the same wherever they begin. */
 async function listing({ rounds, say }: BenchContext, edge: TestService, keys: KeyPair, uuid: string): Promise<Row[]> {
-  say('LIST of 1,000 keys');
+  say(`LIST of 1,000 of ${KEYS} keys`);
   const rows: Row[] = [];
-  for (const [what, query] of [
-    ['first page', ''],
-    ['page from the middle', '&start-after=list-050000'],
-  ]) {
-    const list = async () => {
-      const { status, text } = await s3Request(edge, `/${uuid}?list-type=2${query}`, { keys });
-      if (status !== 200 || text.match(/<Key>/g)?.length !== 1000) throw new Error(`LIST: ${status}`);
-    };
-    await list();
-    const seconds = await cpuPer(edge.workerdPid, rounds * 4, list);
-    rows.push({ what: `LIST of 1,000 of 100,000 keys, ${what}`, edge: seconds * 1000, unit: 'ms CPU' });
+  const list = async (query: string) => {
+    const { status, text } = await s3Request(edge, `/${uuid}?list-type=2${query}`, { keys });
+    if (status !== 200 || text.match(/<Key>/g)?.length !== 1000) throw new Error(`LIST: ${status}`);
+  };
+  const first = await cpuPer(edge.workerdPid, 1, () => list(''));
+  rows.push({ what: `the first LIST of ${KEYS} keys in an isolate`, edge: first * 1000, unit: 'ms CPU' });
+  for (const page of [1, KEYS / 2000, KEYS / 1000]) {
+    const query = page === 1 ? '' : `&start-after=${keyOf((page - 1) * 1000 - 1)}`;
+    await list(query);
+    const seconds = await cpuPer(edge.workerdPid, rounds * 8, () => list(query));
+    rows.push({ what: `LIST of 1,000 of ${KEYS} keys, page ${page}`, edge: seconds * 1000, unit: 'ms CPU' });
   }
   return rows;
 }
