@@ -42,13 +42,14 @@ export const s3: Subject = {
     const text = `. d41d8cd98f00b204e9800998ecf8427e+0${names.join('')}\n`;
     const { uuid: many } = await createCollection(edge, text, { owner_uuid: user.uuid });
     const place = { url: edge.url, bucket: uuid, keys };
+    const listed = { ...place, bucket: many };
     return [
       ...(await largeObjects(context, floor, edge, place)),
       ...(await memoryOfWrites(context)),
       ...(await smallObjects(context, floor, place)),
       ...(await uploadInParts(context, floor, edge, place)),
-      ...(await listing(context, edge, keys, many)),
-      ...(await besideRgw(context, place)),
+      ...(await listing(context, edge, listed)),
+      ...(await besideRgw(context, place, listed)),
     ];
   },
 };
@@ -250,27 +251,29 @@ async function inParts({ url, bucket, keys }: Place, bodies: Uint8Array[]): Prom
   if (done.status !== 200) throw new Error(`${done.status} ${done.text}`);
 }
 
+/** One page of 1,000 keys. */
+async function list({ url, bucket, keys }: Place, query = ''): Promise<void> {
+  const { status, text } = await s3Request({ url }, `/${bucket}?list-type=2${query}`, { keys });
+  if (status !== 200 || text.match(/<Key>/g)?.length !== 1000) throw new Error(`LIST: ${status}`);
+}
+
 /** Pages of a large bucket: they should cost the same wherever they begin. */
-async function listing({ rounds, say }: BenchContext, edge: TestService, keys: KeyPair, uuid: string): Promise<Row[]> {
+async function listing({ rounds, say }: BenchContext, edge: TestService, place: Place): Promise<Row[]> {
   say(`LIST of 1,000 of ${KEYS} keys`);
   const rows: Row[] = [];
-  const list = async (query: string) => {
-    const { status, text } = await s3Request(edge, `/${uuid}?list-type=2${query}`, { keys });
-    if (status !== 200 || text.match(/<Key>/g)?.length !== 1000) throw new Error(`LIST: ${status}`);
-  };
-  const first = await cpuPer(edge.workerdPid, 1, () => list(''));
+  const first = await cpuPer(edge.workerdPid, 1, () => list(place));
   rows.push({ what: `the first LIST of ${KEYS} keys in an isolate`, edge: first * 1000, unit: 'ms CPU' });
   for (const page of [1, KEYS / 2000, KEYS / 1000]) {
     const query = page === 1 ? '' : `&start-after=${keyOf((page - 1) * 1000 - 1)}`;
-    await list(query);
-    const seconds = await cpuPer(edge.workerdPid, rounds * 8, () => list(query));
+    await list(place, query);
+    const seconds = await cpuPer(edge.workerdPid, rounds * 8, () => list(place, query));
     rows.push({ what: `LIST of 1,000 of ${KEYS} keys, page ${page}`, edge: seconds * 1000, unit: 'ms CPU' });
   }
   return rows;
 }
 
 /** The same requests to both, one after the other, by the clock. */
-async function besideRgw({ rounds, say }: BenchContext, place: Place): Promise<Row[]> {
+async function besideRgw({ rounds, say }: BenchContext, place: Place, listed: Place): Promise<Row[]> {
   const { S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = process.env;
   if (!S3_ENDPOINT || !S3_ACCESS_KEY_ID || !S3_SECRET_ACCESS_KEY) {
     say('no Ceph RGW: run it under test/support/s3/with-s3');
@@ -280,6 +283,11 @@ async function besideRgw({ rounds, say }: BenchContext, place: Place): Promise<R
   const rgw = { url: S3_ENDPOINT, bucket: `bench-${Date.now()}`, keys };
   await s3Request({ url: rgw.url }, `/${rgw.bucket}`, { keys, method: 'PUT' });
   const rows: Row[] = [];
+  const timed = async (work: () => Promise<void>) => {
+    const started = performance.now();
+    await work();
+    return performance.now() - started;
+  };
   for (const [what, bytes] of [
     ['1 KiB', 1024],
     ['64 MiB', BLOCK_BYTES],
@@ -288,11 +296,6 @@ async function besideRgw({ rounds, say }: BenchContext, place: Place): Promise<R
     const { data } = randomBlock(bytes);
     const key = `beside-${bytes}`;
     let serial = 0;
-    const timed = async (work: () => Promise<void>) => {
-      const started = performance.now();
-      await work();
-      return performance.now() - started;
-    };
     const write = (to: Place) => () => {
       new DataView(data.buffer).setUint32(0, ++serial);
       return timed(() => put(to, key, data));
@@ -306,6 +309,17 @@ async function besideRgw({ rounds, say }: BenchContext, place: Place): Promise<R
     rows.push({ what: `PUT of ${what} / Ceph RGW`, ...written, unit: 'ms' });
     rows.push({ what: `GET of ${what} / Ceph RGW`, ...got, unit: 'ms' });
   }
+  say('LIST of 1,000 and 1 GiB in parts beside Ceph RGW');
+  for (let i = 0; i < 1000; i++) await put(rgw, keyOf(i), new Uint8Array(1));
+  const pages = await inTurn(rounds * 4, {
+    floor: () => timed(() => list(rgw, '&prefix=list-')),
+    edge: () => timed(() => list(listed)),
+  });
+  rows.push({ what: `LIST of 1,000 (of ${KEYS} keys here) / Ceph RGW`, ...pages, unit: 'ms' });
+  const parts = Array.from({ length: PARTS }, () => randomBlock(BLOCK_BYTES).data);
+  const floor = await timed(() => inParts(rgw, parts));
+  const edge = await timed(() => inParts(place, parts));
+  rows.push({ what: '1 GiB in parts / Ceph RGW', edge, floor, ratio: edge / floor, unit: 'ms' });
   return rows;
 }
 
