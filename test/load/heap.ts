@@ -26,7 +26,7 @@ export const ISOLATES = {
 
 /** The heap of one isolate, apart from those of the others in its process. */
 export async function openHeap(inspectorUrl: string, isolate: keyof typeof ISOLATES): Promise<Heap> {
-  const socket = new WebSocket(new URL(`/${ISOLATES[isolate]}`, inspectorUrl));
+  const socket = new WebSocket(new URL(`/${ISOLATES[isolate]}`, inspectorUrl).href);
   const pending = new Map<number, (result: Record<string, number>) => void>();
   let lastId = 0;
   socket.addEventListener('message', ({ data }) => {
