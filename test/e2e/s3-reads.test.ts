@@ -466,6 +466,11 @@ describe('a listing', () => {
     expect(keysOf(grouped)).toEqual(files.filter((file) => !file.includes('/')));
     expect(grouped).toContain('<Prefix>a/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>dir/</Prefix>');
     expect(grouped).toContain('<KeyCount>7</KeyCount>');
+    const owner = `<Owner><ID>${ann.uuid}</ID>`;
+    const owners = ['?list-type=2', '?', '?list-type=2&fetch-owner=true'].map(async (query) =>
+      (await s3(`/listing${query}`)).text.includes(owner),
+    );
+    expect(await Promise.all(owners)).toEqual([false, true, true]);
     const none = (await s3('/listing?list-type=2&max-keys=0')).text;
     expect([keysOf(none), none.includes('<IsTruncated>false')]).toEqual([[], true]);
     expect(keysOf((await s3('/listing?encoding-type=url&prefix=z')).text)).toEqual(['z%20%C3%A9%2B%25.txt']);
@@ -486,7 +491,7 @@ test('what clients ask on the way is answered: there is nothing of the kind', as
     ['policy', 404, 'NoSuchBucketPolicy'],
     ['cors', 404, 'NoSuchCORSConfiguration'],
     ['lifecycle', 404, 'NoSuchLifecycleConfiguration'],
-    ['acl', 501, 'NotImplemented'],
+    ['acl', 200, '<Permission>FULL_CONTROL</Permission>'],
     ['somethingNew', 501, 'NotImplemented'],
   ] as const) {
     const answer = await s3(`/${uuid}?${sub}`);

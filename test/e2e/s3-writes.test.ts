@@ -233,7 +233,7 @@ describe('deleting', () => {
   test('takes a file, its empty prefixes, and nothing else', async () => {
     await put('/del/deep/x', 'x');
     await put('/del/y', 'y');
-    for (const key of ['/del', '/del/deep/', '/del/missing', '/del/y/'])
+    for (const key of ['/del', '/del/deep/', '/del/missing', '/del/y/', '/del//y', `/${'x'.repeat(1025)}`])
       expect([key, (await s3(key, { method: 'DELETE' })).status]).toEqual([key, 204]);
     expect([await textOf('/del/deep/x'), await textOf('/del/y')]).toEqual(['x', 'y']);
     await s3('/del/deep/x', { method: 'DELETE' });
@@ -288,6 +288,8 @@ describe('deleting', () => {
 test('what cannot be kept is refused, and an ACL that says what is so is taken', async () => {
   for (const promise of ['server-side-encryption-customer-algorithm', 'object-lock-mode'])
     expect((await put('/promised', 'x', { [`x-amz-${promise}`]: 'AES256' })).code).toBe('NotImplemented');
+  for (const name of ['content-type', 'cache-control'])
+    expect((await put('/promised', 'x', { [name]: 'x'.repeat(2000) })).code).toBe('MetadataTooLarge');
   expect((await s3('/promised')).code).toBe('NoSuchKey');
   await put('/acl', 'x');
   for (const at of ['/acl?acl', '?acl']) {

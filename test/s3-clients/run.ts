@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { localCertificate } from '../../dev/certificate.ts';
@@ -43,22 +44,44 @@ async function tryOver(scheme: 'http' | 'https'): Promise<boolean> {
   const home = join(work, 'home');
   for (const directory of [state, home]) mkdirSync(directory);
   const log = createWriteStream(join(work, 'service.log'));
+  // Certificates of localhost are not good for names below it.
+  const port = scheme === 'http' ? await freePort() : 0;
   const service = await serve({
-    port: 0,
+    port,
     state,
     devVars: false,
-    vars: { SYSTEM_ROOT_TOKEN: 'r'.repeat(40), BLOB_SIGNING_KEY: 's'.repeat(40), MANAGEMENT_TOKEN: 'm'.repeat(40) },
+    vars: {
+      SYSTEM_ROOT_TOKEN: 'r'.repeat(40),
+      BLOB_SIGNING_KEY: 's'.repeat(40),
+      MANAGEMENT_TOKEN: 'm'.repeat(40),
+      ...(port === 0 ? {} : { S3_ENDPOINT: virtualEndpoint(port) }),
+    },
     ...(scheme === 'https' ? { tls: await localCertificate(state) } : {}),
     onLog: (line) => log.write(`${line}\n`),
   });
   await prepareDuckDb(home);
   console.log(`S3 clients over ${scheme}`);
-  const env = await environment(service, { work, home, state, scheme });
+  const virtual = port === 0 ? '' : virtualEndpoint(port);
+  const env = { ...(await environment(service, { work, home, state, scheme })), S3_VIRTUAL_ENDPOINT: virtual };
   const code = (await unittest(env)) + (scheme === 'http' && process.argv.length === 2 ? runSnippets(env, work) : 0);
   await service.stop();
   if (code === 0) rmSync(work, { recursive: true });
   else console.log(`The service's log is ${join(work, 'service.log')}`);
   return code === 0;
+}
+
+/** Of which buckets are subdomains; the tests resolve them. */
+function virtualEndpoint(port: number): string {
+  return `http://s3.localhost:${port}`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 interface Place {

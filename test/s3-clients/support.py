@@ -19,6 +19,8 @@ KEY = os.environ["AWS_ACCESS_KEY_ID"]
 SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
 REGION = os.environ["AWS_REGION"]
 CERTIFICATE = os.environ["S3_CERTIFICATE"]
+#: Its subdomains are buckets. Empty over https.
+VIRTUAL_ENDPOINT = os.environ["S3_VIRTUAL_ENDPOINT"]
 #: Names that need escapes in addresses, in XML, or in both.
 ODD_NAME = "d i r/a+b&c=<é>%41 'q'.txt"
 #: More than the parts of every client here, and no multiple of them.
@@ -51,9 +53,9 @@ def contents(directory):
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def client(**config):
+def client(endpoint=ENDPOINT, **config):
     """boto3, which the tests of other clients look through."""
-    return boto3.client("s3", config=Config(retries={"max_attempts": 1}, **config))
+    return boto3.client("s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 1}, **config))
 
 
 class S3Case(unittest.TestCase):

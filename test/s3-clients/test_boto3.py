@@ -1,11 +1,17 @@
 """boto3: what most Python programs use."""
 import io
+import json
+import os
+import socket
+import unittest
+import unittest.mock
+import urllib.parse
 import urllib.request
 from email.header import Header, decode_header, make_header
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-from support import CERTIFICATE, LARGE, ODD_NAME, S3Case, client, random_bytes
+from support import CERTIFICATE, ENDPOINT, LARGE, ODD_NAME, VIRTUAL_ENDPOINT, S3Case, client, random_bytes
 import ssl
 
 
@@ -105,6 +111,30 @@ class Boto3(S3Case):
             pass
         with self.open(link("get_object", {"Bucket": self.bucket, "Key": ODD_NAME})) as answer:
             self.assertEqual(answer.read(), b"by a link")
+
+    @unittest.skipUnless(VIRTUAL_ENDPOINT, "no host for virtual hosts over https")
+    def test_buckets_as_virtual_hosts(self):
+        lookup = socket.getaddrinfo
+        here = lambda host, *more, **named: lookup("127.0.0.1" if host.endswith(".s3.localhost") else host, *more, **named)
+        with unittest.mock.patch("socket.getaddrinfo", here):
+            s3 = client(s3={"addressing_style": "virtual"}, signature_version="s3v4", endpoint=VIRTUAL_ENDPOINT)
+            for bucket in (self.bucket, self.uuid()):
+                where = {"Bucket": bucket, "Key": ODD_NAME}
+                s3.put_object(**where, Body=b"by host")
+                self.assertEqual(s3.get_object(**where)["Body"].read(), b"by host")
+                with urllib.request.urlopen(s3.generate_presigned_url("get_object", where)) as answer:
+                    self.assertEqual(answer.read(), b"by host")
+                self.assertEqual(self.post(s3.generate_presigned_post(bucket, "${filename}"), b"x"), 204)
+                listed = s3.list_objects_v2(Bucket=bucket)["Contents"]
+                self.assertEqual(sorted(found["Key"] for found in listed), sorted([ODD_NAME, "f.txt"]))
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in (ODD_NAME, "f.txt")]})
+
+    def uuid(self):
+        """The collection that the bucket is."""
+        asked = urllib.parse.urlencode({"filters": json.dumps([["name", "=", self.bucket]])})
+        token = {"Authorization": "Bearer " + os.environ["ARVADOS_API_TOKEN"]}
+        with self.open(urllib.request.Request(f"{ENDPOINT}/arvados/v1/collections?{asked}", headers=token)) as answer:
+            return json.load(answer)["items"][0]["uuid"]
 
     def test_a_form_with_a_policy(self):
         form = self.s3.generate_presigned_post(self.bucket, "forms/${filename}", Conditions=[["content-length-range", 1, 100]])

@@ -1,8 +1,9 @@
 import { openBucket } from './bucket.ts';
-import type { S3Call } from './call.ts';
+import type { S3Call, S3Client } from './call.ts';
 import { S3Error } from './errors.ts';
 import { findObject } from './object.ts';
 import { requireScope, writerOf } from './writer.ts';
+import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 
 /** Who may do what is said by sharing: of the ACLs that S3 has by name those that give nothing away are true here. */
 export function requirePrivate(headers: Headers): void {
@@ -25,4 +26,26 @@ export async function putAcl(call: S3Call): Promise<Response> {
   if ('collection' in place && place.collection.uuid !== null)
     requireScope(call.client, 'PATCH', `/arvados/v1/collections/${place.collection.uuid}`);
   return new Response(null);
+}
+
+/** GetBucketAcl and GetObjectAcl: as on AWS where ACLs are switched off, whatever is shared in other ways. */
+export async function getAcl(call: S3Call): Promise<Response> {
+  const { address, client } = call;
+  if (address.key === null) await openBucket(call);
+  else await findObject(call, address.key);
+  const who = ownerFields(client);
+  const grantee = `<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">${who}</Grantee>`;
+  const grant = element('Grant', grantee + textElement('Permission', 'FULL_CONTROL'));
+  return xmlResponse(
+    s3Document(
+      'AccessControlPolicy',
+      element('Owner', who) + element('AccessControlList', client.user === null ? '' : grant),
+    ),
+  );
+}
+
+/** Whom S3's answers name as the owner: who asks. Owners of collections may be projects, which clients of S3 do not know. */
+export function ownerFields({ user }: S3Client): string {
+  const { uuid, username } = user ?? { uuid: 'public', username: 'public' };
+  return textElement('ID', uuid) + textElement('DisplayName', username);
 }

@@ -1,7 +1,7 @@
 import type { Condition, Edit } from '../../collections/edit/edits.ts';
 import { httpDate } from '../../files/http-date.ts';
 import { type Bucket, openBucket } from './bucket.ts';
-import { checkKey, objectKey, type S3Call } from './call.ts';
+import { checkKey, type S3Call } from './call.ts';
 import { S3Error, s3FailureOf } from './errors.ts';
 import { findObject } from './object.ts';
 import { requestXml } from './request-xml.ts';
@@ -21,8 +21,10 @@ const MAX_KEYS = 1000;
 /** DeleteObject: what is not there is deleted already. A directory goes only when it is empty. */
 export async function deleteObject(call: S3Call): Promise<Response> {
   requireCurrent(call.query.get('versionId') ?? undefined);
-  const key = objectKey(call);
-  const target = await orNull(() => targetOfCommit(call, key));
+  const key = call.address.key ?? '';
+  const target = await orNull(async () => targetOfCommit(call, checkKey(key)));
+  // No object can have such a key, but the bucket must be there.
+  if (target === null) await openBucket(call);
   if (target !== null) {
     const { headers } = call.context.request;
     const facts = {

@@ -2,6 +2,7 @@ import type { FileMetadata } from '../../collections/edit/edits.ts';
 import { isDirectory, nodeSize } from '../../collections/file-tree.ts';
 import { decodeName, nameBytes } from '../../keep/manifest/names.ts';
 import { decodeUriName, encodeUriName } from '../../keep/manifest/uri-names.ts';
+import { ownerFields } from './acl.ts';
 import { openBucket } from './bucket.ts';
 import { keySource } from './bucket-keys.ts';
 import { bucketName, type S3Call } from './call.ts';
@@ -121,7 +122,8 @@ async function contents(
   more: string[],
 ): Promise<string[]> {
   const metadata = await metadataOf(call, items);
-  const owner = call.query.get('fetch-owner') === 'true' ? [ownerOf(call)] : [];
+  // Only the second version leaves owners out.
+  const owner = call.query.get('list-type') !== '2' || call.query.get('fetch-owner') === 'true' ? [ownerOf(call)] : [];
   const objects: string[] = [];
   const prefixes: string[] = [];
   for (const item of items) {
@@ -147,9 +149,8 @@ async function contents(
   return [...objects, ...prefixes];
 }
 
-function ownerOf({ deps }: S3Call): string {
-  const { clusterId } = deps.s3;
-  return element('Owner', textElement('ID', clusterId) + textElement('DisplayName', clusterId));
+function ownerOf({ client }: S3Call): string {
+  return element('Owner', ownerFields(client));
 }
 
 /** What is kept beside the objects of a page: one read for each collection. */

@@ -47,10 +47,13 @@ export function objectMetadata(headers: Sent, now: number): FileMetadata {
   // Of a form: no answer could have them as a header.
   if ([contentType, ...Object.values(kept)].some((value) => CONTROL.test(value)))
     throw new S3Error('InvalidArgument', 'values of headers have no control characters');
-  if (bytes > MAX_VALUES_BYTES || Object.values(kept).some((value) => value.length > MAX_HEADER_CHARS))
+  if (
+    bytes > MAX_VALUES_BYTES ||
+    [contentType, ...Object.values(kept)].some((value) => value.length > MAX_HEADER_CHARS)
+  )
     throw new S3Error('MetadataTooLarge');
   return {
-    contentType: contentType.slice(0, MAX_HEADER_CHARS),
+    contentType,
     ...(Object.keys(values).length === 0 ? {} : { values }),
     ...(Object.keys(kept).length === 0 ? {} : { headers: kept }),
     modified: now,

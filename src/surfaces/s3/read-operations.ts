@@ -1,3 +1,4 @@
+import { getAcl } from './acl.ts';
 import { openBucket } from './bucket.ts';
 import { createBucket, deleteBucket, listBuckets } from './buckets.ts';
 import type { S3Call } from './call.ts';
@@ -13,6 +14,8 @@ import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 export const READ_OPERATIONS: Operation[] = [
   { on: 'object', methods: 'GET HEAD', run: getObject },
   { on: 'object', methods: 'GET', query: 'attributes', run: attributes },
+  { on: 'object', methods: 'GET', query: 'acl', run: getAcl },
+  { on: 'bucket', methods: 'GET', query: 'acl', run: getAcl },
   { on: 'bucket', methods: 'GET', run: listObjects },
   { on: 'bucket', methods: 'GET', query: 'versions', run: listVersions },
   { on: 'bucket', methods: 'HEAD', run: headBucket },
