@@ -16,6 +16,7 @@ import { queues } from './subjects/queues.ts';
 import { ranges } from './subjects/ranges.ts';
 import { records } from './subjects/records.ts';
 import { s3 } from './subjects/s3.ts';
+import { split } from './subjects/split.ts';
 
 /**
  * `npm run bench [-- NAME...] [--rounds N]`: measures our Worker against a bare one on the same runtime, in turn, in one run.
@@ -25,6 +26,7 @@ const SUBJECTS: Subject[] = [
   blocks,
   files,
   ranges,
+  split,
   downloads,
   archives,
   commits,

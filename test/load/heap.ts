@@ -20,8 +20,11 @@ const COLLECTION_MS = 300;
 export const ISOLATES = {
   worker: 'core:user:keep-edge',
   r2: 'r2:bucket',
+  r2Entry: 'r2:bucket:entry',
   d1: 'd1:db',
+  d1Entry: 'd1:db:entry',
   cache: 'cache:cache',
+  cacheEntry: 'cache:0',
 } as const;
 
 /** The heap of one isolate, apart from those of the others in its process. */

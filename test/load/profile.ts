@@ -13,6 +13,8 @@ export interface Profile {
   /** Most first; `(program)` is native code, `(garbage collector)` and `(idle)` are what they say. */
   spent: Spent[];
   total: number;
+  /** Milliseconds in script and in the garbage collector. By samples: none are taken while other isolates run. */
+  inScript: number;
 }
 
 interface Node {
@@ -22,7 +24,7 @@ interface Node {
 
 /** Where one isolate spends its time, sampled by the runtime's inspector. */
 export async function openProfiler(inspectorUrl: string, isolate: keyof typeof ISOLATES) {
-  const socket = new WebSocket(new URL(`/${ISOLATES[isolate]}`, inspectorUrl));
+  const socket = new WebSocket(new URL(`/${ISOLATES[isolate]}`, inspectorUrl).href);
   const pending = new Map<number, (result: { profile?: RawProfile }) => void>();
   let lastId = 0;
   socket.addEventListener('message', ({ data }) => {
@@ -40,7 +42,7 @@ export async function openProfiler(inspectorUrl: string, isolate: keyof typeof I
   return {
     async start(): Promise<void> {
       await ask('Profiler.enable');
-      await ask('Profiler.setSamplingInterval', { interval: 200 });
+      await ask('Profiler.setSamplingInterval', { interval: SAMPLE_MICROSECONDS });
       await ask('Profiler.start');
     },
     async stop(): Promise<Profile> {
@@ -51,6 +53,10 @@ export async function openProfiler(inspectorUrl: string, isolate: keyof typeof I
     close: () => socket.close(),
   };
 }
+
+const SAMPLE_MICROSECONDS = 200;
+/** Not script: native code, and waiting. */
+const OTHER = ['(program)', '(idle)', '(root)'];
 
 interface RawProfile {
   nodes: Node[];
@@ -63,6 +69,7 @@ function summed({ nodes, samples, timeDeltas }: RawProfile): Profile {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const spent = new Map<string, Spent>();
   let total = 0;
+  let inScript = 0;
   for (const [i, sample] of samples.entries()) {
     const frame = frames.get(sample);
     const name = frame?.functionName || '(anonymous)';
@@ -70,8 +77,9 @@ function summed({ nodes, samples, timeDeltas }: RawProfile): Profile {
     const key = `${name}:${line}`;
     const milliseconds = Math.max(0, timeDeltas[i] ?? 0) / 1000;
     total += milliseconds;
+    if (!OTHER.includes(name)) inScript += SAMPLE_MICROSECONDS / 1000;
     const known = spent.get(key) ?? { name, line, milliseconds: 0 };
     spent.set(key, { ...known, milliseconds: known.milliseconds + milliseconds });
   }
-  return { total, spent: [...spent.values()].sort((a, b) => b.milliseconds - a.milliseconds) };
+  return { total, inScript, spent: [...spent.values()].sort((a, b) => b.milliseconds - a.milliseconds) };
 }

@@ -11,13 +11,15 @@ import { drag, OBSERVE, type Step, step, watchRequests } from './tour.ts';
 
 /**
  * `npm run test:genome-tour`: makes a BAM file, uploads it, opens it in the genome browser and moves about in it, and prints
- * what each step cost. `-- --mib 1024` for its size (20 unless told), `--steps 60`, `--files DIR` for reads that an earlier run made there.
+ * what each step cost. `-- --mib 1024` for its size (20 unless told), `--steps 60`, `--files DIR` for reads that an earlier run made there,
+ * `--vars '{"EDGE_CACHE": "off"}'` for another set-up.
  */
 const { values } = parseArgs({
   options: {
     mib: { type: 'string', default: '20' },
     steps: { type: 'string', default: '60' },
     files: { type: 'string' },
+    vars: { type: 'string', default: '{}' },
     screenshot: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
@@ -34,7 +36,7 @@ const chromosomes = fai
   .trim()
   .split('\n')
   .map((line) => line.split('\t'));
-await using service = await startService();
+await using service = await startService({ vars: JSON.parse(values.vars) as Record<string, string> });
 await using browser = await startBrowser();
 try {
   await using cli = await cliFor(service, 'reader');
