@@ -55,7 +55,7 @@ export const LAYERS: Record<string, string[]> = {
     'collections',
     'webhooks',
   ],
-  'surfaces/workspace': ['keep', 'http', 'pages', 'accounts', 'deployment'],
+  'surfaces/workspace': ['keep', 'http', 'pages', 'accounts', 'deployment', 'genomics'],
   browser: ['keep', 'streams', 'genomics'],
   app: ['*', 'node:'],
   deployment: ['keep'],

@@ -34,6 +34,8 @@ async function show(element: HTMLElement): Promise<void> {
     compressors,
     columns,
     useOffsetIndex: true,
+    // What is text by its type is text still; other bytes are looked at below.
+    utf8: false,
     rowStart: 0,
     rowEnd: Math.min(ROWS, total),
   });
@@ -105,10 +107,25 @@ function say(element: HTMLElement, text: string): void {
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
-  const text =
-    typeof value === 'object'
-      ? JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item))
-      : String(value);
+  if (value instanceof Uint8Array) return ofBytes(value);
+  const text = typeof value === 'object' ? JSON.stringify(value, plainItem) : String(value);
   return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL)} …` : text;
+}
+
+/** What JSON cannot hold. */
+function plainItem(_: string, item: unknown): unknown {
+  if (item instanceof Uint8Array) return ofBytes(item);
+  if (typeof item !== 'bigint') return item;
+  return Number.isSafeInteger(Number(item)) ? Number(item) : String(item);
+}
+
+/** Text where the bytes are some: old writers do not say so. */
+function ofBytes(bytes: Uint8Array): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!/\p{Cc}/u.test(text.replace(/[\t\r\n]/g, ''))) return text;
+  } catch {
+    // No text.
+  }
+  return `${bytes.length} bytes`;
 }

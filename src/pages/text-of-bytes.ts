@@ -34,29 +34,3 @@ function wholeCharacters(bytes: Uint8Array): Uint8Array {
   const isFirst = ((bytes[end - 1] ?? 0) & 0xc0) === 0xc0;
   return isFirst ? bytes.subarray(0, end - 1) : bytes;
 }
-
-/** Inflates gzip, at most `maxBytes` of what it holds. What is damaged or cut off ends there. */
-export async function gunzipBeginning(
-  bytes: Uint8Array,
-  maxBytes: number,
-): Promise<{ bytes: Uint8Array; isCut: boolean }> {
-  const reader = new Blob([bytes as Uint8Array<ArrayBuffer>])
-    .stream()
-    .pipeThrough(new DecompressionStream('gzip'))
-    .getReader();
-  const all = new Uint8Array(maxBytes);
-  let length = 0;
-  let isCut = false;
-  try {
-    for (let next = await reader.read(); !next.done && !isCut; next = await reader.read()) {
-      const chunk = next.value.subarray(0, maxBytes - length);
-      all.set(chunk, length);
-      length += chunk.byteLength;
-      isCut = chunk.byteLength < next.value.byteLength;
-    }
-  } catch {
-    isCut = true;
-  }
-  await reader.cancel().catch(() => undefined);
-  return { bytes: all.subarray(0, length), isCut };
-}

@@ -46,7 +46,7 @@ export function scrollTable(label: string, columns: string[], rows: (Content | C
         return html`<td class="${classes}">${content}</td>`;
       })}</tr>`,
   );
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="plain"><thead><tr>${heads.map(
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}: table"><table class="plain"><thead><tr>${heads.map(
     ({ name, isNumber }) => html`<th scope="col" class="${isNumber && 'size'}">${name}</th>`,
   )}</tr></thead><tbody>${body}</tbody></table></div>`;
 }

@@ -1,8 +1,9 @@
 import { html, type Markup } from '../../pages/markup.ts';
 import { formatCount, formatSize } from '../../pages/numbers.ts';
-import { type Beginning, gunzipBeginning, textOfBytes } from '../../pages/text-of-bytes.ts';
+import { type Beginning, textOfBytes } from '../../pages/text-of-bytes.ts';
 import type { FileView } from '../../pages/views.ts';
 import { type FileKind, isGzip } from './file-kind.ts';
+import { gunzipBeginning } from './gunzip.ts';
 import { renderMarkdown } from './markdown.ts';
 import { parseTable } from './text-table.ts';
 

@@ -27,6 +27,8 @@ export const OBSERVE = `
   new PerformanceObserver((list) => { for (const { duration } of list.getEntries()) tour.tasks += duration; }).observe({ type: 'longtask' });
   const isVisible = (element) => element.getClientRects().length > 0;
   const frame = (now) => {
+    // A long frame: something was computed or drawn.
+    if (now - (tour.frames.at(-1) ?? now) > 50) tour.still = now;
     tour.frames.push(now);
     const roots = [...document.querySelectorAll('#genome')].map((element) => element.shadowRoot ?? element);
     const isLoading = roots.some((root) => [...root.querySelectorAll('.igv-loading-spinner-container')].some(isVisible));
