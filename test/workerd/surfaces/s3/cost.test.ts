@@ -51,12 +51,18 @@ beforeAll(async () => {
   });
 });
 
-async function collectionOf(text: string): Promise<string> {
+function embedded() {
   const { api } = service.deps;
   if (api?.mode !== 'embedded') throw new Error('there are no collections');
-  const user = { uuid: USER, isAdmin: false, isActive: true, username: 'a', fullName: '' };
+  return api;
+}
+
+const userOf = (uuid: string) => ({ uuid, isAdmin: false, isActive: true, username: 'a', fullName: '' });
+
+async function collectionOf(text: string, owner = USER): Promise<string> {
+  const api = embedded();
   const manifest = await api.collections.stage([new TextEncoder().encode(text)], null);
-  const { record } = await api.collections.create({ attributes: {}, manifest }, user);
+  const { record } = await api.collections.create({ attributes: {}, manifest }, userOf(owner));
   await service.countObject(String(record.uuid));
   return String(record.uuid);
 }
@@ -73,9 +79,13 @@ async function asked(request: Request): Promise<CountedAnswer> {
   return answer;
 }
 
-async function s3(method: string, path: string, init: RequestInit = {}) {
+function signed(method: string, path: string, init: RequestInit = {}): Promise<Request> {
   const headers = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...(init.headers as Record<string, string>) };
-  return asked(await signer.sign(`${HOST}/${path}`, { ...init, method, headers }));
+  return signer.sign(`${HOST}/${path}`, { ...init, method, headers });
+}
+
+async function s3(method: string, path: string, init: RequestInit = {}) {
+  return asked(await signed(method, path, init));
 }
 
 async function web(method: string, path: string, init: RequestInit = {}) {
@@ -167,4 +177,45 @@ test('a page of a list costs the same wherever it begins', async () => {
   }
   expect(costs[0]).toMatchObject({ d1: 1, r2: 0, objects: 0 });
   for (const cost of costs) expect(cost).toEqual(costs[0]);
+});
+
+describe('a write that is not allowed is refused by the bucket, although no write opens it, and stores nothing:', () => {
+  const OWNER = 'xedge-tpzed-bbbbbbbbbbbbbbb';
+  const buckets = { hidden: '', readable: '', missing: 'xedge-4zz18-000000000000000' };
+
+  beforeAll(async () => {
+    const db = await database();
+    await db
+      .prepare(
+        'INSERT INTO users (uuid, owner_uuid, created_at, modified_at, modified_by_user_uuid, is_active) VALUES (?, ?, ?, ?, ?, 1)',
+      )
+      .bind(OWNER, 'xedge-tpzed-000000000000000', NOW, NOW, OWNER)
+      .run();
+    buckets.hidden = await collectionOf('', OWNER);
+    buckets.readable = await collectionOf('', OWNER);
+    const grant = { link_class: 'permission', name: 'can_read', tail_uuid: USER, head_uuid: buckets.readable };
+    await embedded().links.create(grant, { ...userOf(OWNER), isAdmin: true });
+  });
+
+  test.each([
+    ['hidden', 404, 'NoSuchBucket'],
+    ['missing', 404, 'NoSuchBucket'],
+    ['readable', 403, 'AccessDenied'],
+  ] as const)('%s', async (name, status, code) => {
+    const mine = await collectionOf('');
+    await s3('PUT', `${mine}/a`, { body: BODY, headers: HEADERS });
+    const bucket = buckets[name];
+    const writes: [string, string, RequestInit?][] = [
+      ['PUT', `${bucket}/x`, { body: BODY, headers: HEADERS }],
+      ['PUT', `${bucket}/x`, { headers: { 'x-amz-copy-source': `/${mine}/a` } }],
+      ['DELETE', `${bucket}/x`],
+      ['POST', `${bucket}/x?uploads`],
+    ];
+    for (const [method, path, init] of writes) {
+      const answer = await service.ask(withHost(await signed(method, path, init)));
+      expect([method, answer.status, /<Code>(.*?)</.exec(answer.text)?.[1]]).toEqual([method, status, code]);
+      expect(answer.done.r2).toBe(0);
+      expect(answer.done.rowsWritten).toBe(0);
+    }
+  });
 });
