@@ -112,9 +112,15 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
       return process.inspectorUrl;
     },
     state,
-    rootToken: String(vars.SYSTEM_ROOT_TOKEN),
-    managementToken: String(vars.MANAGEMENT_TOKEN),
-    signingKey: String(vars.BLOB_SIGNING_KEY),
+    get rootToken() {
+      return String(vars.SYSTEM_ROOT_TOKEN);
+    },
+    get managementToken() {
+      return String(vars.MANAGEMENT_TOKEN);
+    },
+    get signingKey() {
+      return String(vars.BLOB_SIGNING_KEY);
+    },
     logs,
     waitForLog: (matches) =>
       new Promise((resolve) => {
