@@ -99,11 +99,26 @@ async function flushOnce({ db, manifests }: FlushContext): Promise<boolean> {
   return noted.length === FLUSH_ROWS;
 }
 
-/** @throws Error when the object is not of this format */
-export async function readChanges(manifests: R2Bucket, key: string): Promise<AccountChanges | null> {
+/** What an object says; null when there is none. One that was cut short, or overwritten, must not end a restore. */
+export async function readJson<Content extends object>(
+  manifests: R2Bucket,
+  key: string,
+): Promise<Content | 'unreadable' | null> {
   const found = await manifests.get(key);
   if (found === null) return null;
-  const content = (await found.json()) as AccountChanges;
+  try {
+    const content: unknown = JSON.parse(await found.text());
+    return typeof content === 'object' && content !== null ? (content as Content) : 'unreadable';
+  } catch (error) {
+    if (error instanceof SyntaxError) return 'unreadable';
+    throw error;
+  }
+}
+
+/** @throws Error when the object is of a later format */
+export async function readChanges(manifests: R2Bucket, key: string): Promise<AccountChanges | 'unreadable' | null> {
+  const content = await readJson<AccountChanges>(manifests, key);
+  if (content === null || content === 'unreadable') return content;
   if (content.format !== FORMAT) throw new Error(`${key} has format ${content.format}: it needs a newer version`);
   return content;
 }

@@ -1,5 +1,5 @@
 import { FILE_BACKUP_PREFIX } from '../collections/backup.ts';
-import { type FlushContext, FORMAT, idText } from './account-log.ts';
+import { type FlushContext, FORMAT, idText, readJson } from './account-log.ts';
 
 /** The metadata of one file after a change; null when it has none any more. */
 export interface FileChange {
@@ -57,13 +57,17 @@ async function write(manifests: R2Bucket, uuid: string, at: string, changes: Fil
   await manifests.put(key, JSON.stringify(content));
 }
 
-/** The last state of the metadata of a collection's files, and the objects that it is in. */
+/**
+ * The last state of the metadata of a collection's files, the objects that it is in, and those that cannot be read.
+ * @throws Error when an object is of a later format
+ */
 export async function readFileLog(
   manifests: R2Bucket,
   uuid: string,
-): Promise<{ keys: string[]; at: string; files: Map<string, FileChange> }> {
+): Promise<{ keys: string[]; at: string; files: Map<string, FileChange>; unreadable: string[] }> {
   const files = new Map<string, FileChange>();
   const keys: string[] = [];
+  const unreadable: string[] = [];
   let at = '';
   for (let cursor: string | undefined; ; ) {
     const page = await manifests.list({
@@ -71,8 +75,9 @@ export async function readFileLog(
       ...(cursor === undefined ? {} : { startAfter: cursor }),
     });
     for (const { key } of page.objects) {
-      const content = (await (await manifests.get(key))?.json()) as FileChanges | undefined;
-      if (content === undefined) continue;
+      const content = await readJson<FileChanges>(manifests, key);
+      if (content === 'unreadable') unreadable.push(key);
+      if (content === 'unreadable' || content === null) continue;
       if (content.format !== FORMAT) throw new Error(`${key} has format ${content.format}: it needs a newer version`);
       keys.push(key);
       if (content.at > at) at = content.at;
@@ -80,7 +85,7 @@ export async function readFileLog(
         if ((files.get(change.path)?.id ?? -1) <= change.id) files.set(change.path, change);
     }
     cursor = page.objects.at(-1)?.key;
-    if (!page.truncated || cursor === undefined) return { keys, at, files };
+    if (!page.truncated || cursor === undefined) return { keys, at, files, unreadable };
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type FlushContext,
   idsOf,
   readChanges,
+  readJson,
 } from './account-log.ts';
 import type { RestoreState } from './backup-state.ts';
 import { columnsOf, insertRows } from './restore-rows.ts';
@@ -42,7 +43,7 @@ export async function planAccounts({ manifests }: FlushContext): Promise<Plan> {
     (_, i) => `${snapshot?.prefix}${String(i + 1).padStart(6, '0')}`,
   );
   const lastId = Math.max(covered, ...since.map((key) => idsOf(key).last));
-  const gap = gapIn(since, covered) ?? (await missingPart(manifests, parts));
+  const gap = snapshot?.damaged ?? gapIn(since, covered) ?? (await missingPart(manifests, parts));
   return {
     // The newest first; of those that end alike the one that begins first holds all.
     changes: since.sort((a, b) => idsOf(b).last - idsOf(a).last || idsOf(a).first - idsOf(b).first),
@@ -91,6 +92,7 @@ export async function restoreAccounts(context: FlushContext, state: RestoreState
   async function applyChanges(key: string): Promise<void> {
     const content = await readChanges(manifests, key);
     if (content === null) return;
+    if (content === 'unreadable') return unread(key);
     if (content.at > state.moment) state.moment = content.at;
     const own = content.changes.filter((change) => change.table === name);
     await apply(
@@ -106,8 +108,16 @@ export async function restoreAccounts(context: FlushContext, state: RestoreState
   }
 
   async function applyPart(key: string): Promise<void> {
-    const content = (await (await manifests.get(key))?.json()) as { table: string; rows: Row[] } | undefined;
-    if (content !== undefined && content.table === name) await apply(content.table, content.rows, []);
+    const content = await readJson<{ table: string; rows: Row[] }>(manifests, key);
+    if (content === 'unreadable') return unread(key);
+    if (content !== null && content.table === name) await apply(content.table, content.rows, []);
+  }
+
+  /** Said with the first table, and so before any token is restored. */
+  function unread(key: string): void {
+    if (table > 0) return;
+    state.unproven ??= `${key}, a part of the accounts, cannot be read`;
+    state.problems.push(`${key} cannot be read`);
   }
 
   /** Rows whose key was not seen in a newer object. */

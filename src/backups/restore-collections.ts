@@ -1,4 +1,4 @@
-import { BACKUP_PREFIX, readBackup, revisionOf } from '../collections/backup.ts';
+import { BACKUP_PREFIX, type BackupHeader, readBackup, revisionOf } from '../collections/backup.ts';
 import type { Row } from '../records/columns.ts';
 import type { FlushContext } from './account-log.ts';
 import type { RestoreState } from './backup-state.ts';
@@ -53,7 +53,7 @@ interface Found {
 
 async function newestOf(manifests: R2Bucket, objects: R2Object[], state: RestoreState): Promise<Found> {
   const revision = Math.max(...objects.map(({ key }) => revisionOf(key)));
-  let newest: { row: Row; at: string } | null = null;
+  let newest: { row: Row; at: string; revision: number } | null = null;
   const past = new Map<string, Row>();
   for (const { key } of objects) {
     const backup = await readBackup(manifests, key).catch((error: unknown) => {
@@ -62,14 +62,19 @@ async function newestOf(manifests: R2Bucket, objects: R2Object[], state: Restore
     });
     if (backup === null) continue;
     const { header, text } = backup;
+    if (isCutShort(backup)) {
+      state.problems.push(`${key} cannot be read: its text is cut short`);
+      continue;
+    }
     const row = { ...header.record, manifest_inline: header.manifest_key === null ? text : null };
     if (header.past) past.set(header.past.uuid, { ...row, ...header.past, current_version_uuid: header.uuid });
     // Of two attempts at a revision the later one was acknowledged: the first one's writer died.
-    else if (header.revision === revision && (newest === null || newest.at <= header.at))
-      newest = { row, at: header.at };
+    else if (newest === null || isLater(header, newest)) newest = { row, at: header.at, revision: header.revision };
   }
   if (newest === null) return { row: null, past: [] };
   const { row, at } = newest;
+  if (newest.revision < revision)
+    state.problems.push(`${row.uuid} is as it was at ${at}: its last revision cannot be read`);
   if (at > state.moment) state.moment = at;
   if (typeof row.delete_at === 'string' && Date.parse(row.delete_at) <= Date.now()) {
     state.counts.deleted = (state.counts.deleted ?? 0) + 1;
@@ -81,13 +86,25 @@ async function newestOf(manifests: R2Bucket, objects: R2Object[], state: Restore
   return { row, past: [...past.values()] };
 }
 
+type Dated = Pick<BackupHeader, 'revision' | 'at'>;
+
+function isLater(a: Dated, b: Dated): boolean {
+  return a.revision > b.revision || (a.revision === b.revision && a.at >= b.at);
+}
+
+function isCutShort({ header, text }: { header: BackupHeader; text: string }): boolean {
+  const { manifest_bytes: bytes } = header.record;
+  return header.manifest_key === null && typeof bytes === 'number' && new TextEncoder().encode(text).length < bytes;
+}
+
 /** The metadata of a collection's files. */
 export async function restoreFiles(
   { db, manifests }: FlushContext,
   uuid: string,
-  state: Pick<RestoreState, 'moment' | 'counts'>,
+  state: Pick<RestoreState, 'moment' | 'counts' | 'problems'>,
 ): Promise<void> {
-  const { files, at } = await readFileLog(manifests, uuid);
+  const { files, at, unreadable } = await readFileLog(manifests, uuid);
+  for (const key of unreadable) state.problems.push(`${key}, metadata of files, cannot be read`);
   if (at > state.moment) state.moment = at;
   const rows = [...files.values()].filter(({ metadata }) => metadata !== null);
   const columns = new Set(['collection_uuid', 'path', 'metadata']);

@@ -38,6 +38,6 @@ export async function restoreCollection(uuid: string, { db, manifests }: FlushCo
     const written = await writeBackup(manifests, inserted, formatTime(Date.now()));
     return () => manifests.delete(written);
   });
-  await restoreFiles({ db, manifests }, uuid, { moment: '', counts: {} });
+  await restoreFiles({ db, manifests }, uuid, { moment: '', counts: {}, problems: [] });
   return { name: row.name };
 }

@@ -15,7 +15,11 @@ const MAX_PROBLEMS = 1000;
  */
 export async function restoreStep(context: FlushContext): Promise<RestoreState> {
   const state = await withLease(context.db, 'restore lease', () => step(context));
-  if (state === null) throw new KeepError('unavailable', { message: 'another restore is under way: try again' });
+  if (state === null)
+    throw new KeepError('unavailable', {
+      message:
+        'another restore is under way, or was killed in the middle of a step: try again, at the latest in 15 minutes',
+    });
   return state;
 }
 

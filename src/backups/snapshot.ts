@@ -8,6 +8,7 @@ import {
   flushAccounts,
   idsOf,
   idText,
+  readJson,
 } from './account-log.ts';
 import { readState, withLease, writeState } from './backup-state.ts';
 
@@ -50,7 +51,7 @@ export async function keepSnapshots(context: FlushContext, now: number): Promise
 
 async function isDue({ manifests }: FlushContext, now: number): Promise<boolean> {
   const last = await newestSnapshot(manifests);
-  if (last === null) return true;
+  if (last === null || last.damaged !== undefined) return true;
   const { objects } = await manifests.list({ prefix: ACCOUNT_CHANGES, limit: DUE_OBJECTS });
   return objects.length >= DUE_OBJECTS || (objects.length > 0 && now - Date.parse(last.at) > DUE_MS);
 }
@@ -123,9 +124,30 @@ async function finish({ db, manifests }: FlushContext, { id, at, prefix, parts, 
   await older(ACCOUNT_SNAPSHOTS, (key) => !key.startsWith(prefix));
 }
 
+interface FoundSnapshot extends Snapshot {
+  prefix: string;
+  /** In a sentence; missing for a sound one. */
+  damaged?: string;
+}
+
+/** Of a snapshot whose last object cannot be read: its parts are there, and the id is in its name. */
+async function fromParts(manifests: R2Bucket, prefix: string): Promise<Omit<FoundSnapshot, 'prefix'>> {
+  let parts = 0;
+  let at = '';
+  for (let after = ''; ; ) {
+    const page = await manifests.list({ prefix, ...(after === '' ? {} : { startAfter: after }) });
+    parts += page.objects.filter(({ key }) => /\/\d+$/.test(key)).length;
+    at = page.objects.at(-1)?.uploaded.toISOString() ?? at;
+    after = page.objects.at(-1)?.key ?? '';
+    if (page.truncated && after !== '') continue;
+    const id = Number(prefix.slice(ACCOUNT_SNAPSHOTS.length).split('-')[0]);
+    return { format: FORMAT, id, at, parts, rows: 0, damaged: `${prefix}complete cannot be read` };
+  }
+}
+
 /** The newest complete snapshot with the prefix of its parts. */
-export async function newestSnapshot(manifests: R2Bucket): Promise<(Snapshot & { prefix: string }) | null> {
-  let newest: (Snapshot & { prefix: string }) | null = null;
+export async function newestSnapshot(manifests: R2Bucket): Promise<FoundSnapshot | null> {
+  let newest: FoundSnapshot | null = null;
   for (let cursor: string | undefined; ; ) {
     const page = await manifests.list({
       prefix: ACCOUNT_SNAPSHOTS,
@@ -133,9 +155,9 @@ export async function newestSnapshot(manifests: R2Bucket): Promise<(Snapshot & {
       ...(cursor === undefined ? {} : { cursor }),
     });
     for (const prefix of page.delimitedPrefixes) {
-      const found = await manifests.get(`${prefix}complete`);
+      const found = await readJson<Snapshot>(manifests, `${prefix}complete`);
       if (found === null) continue;
-      const snapshot = (await found.json()) as Snapshot;
+      const snapshot = found === 'unreadable' ? await fromParts(manifests, prefix) : found;
       if (snapshot.format !== FORMAT)
         throw new Error(`${prefix} has format ${snapshot.format}: it needs a newer version`);
       if (newest === null || snapshot.at > newest.at) newest = { ...snapshot, prefix };

@@ -214,3 +214,43 @@ test('after a rollback, what the older version changed without a backup gets one
   await later(3_600_000);
   expect(await backups()).toBe(2);
 });
+
+test('an object of the bucket that was cut short ends no restore: it is named, tokens are disabled, and the rest is there', async () => {
+  const kept = await addUser();
+  while (await snapshotSlice({ db: bare, manifests }));
+  const lost = await addUser();
+  const [change = ''] = await changes();
+  const own = uuid('4zz18');
+  const text = '. acbd18db4cc2f85cedef654fccc4a4d8+3 0:3:foo\n';
+  const row = (revision: number) =>
+    collectionRow(own, { revision, manifest_inline: text, manifest_bytes: text.length });
+  await writeBackup(manifests, row(3), '2026-01-01T00:00:00.000Z');
+  const last = await writeBackup(manifests, row(4), '2026-01-02T00:00:00.000Z');
+  const metadata = `backups/files/${own}/${'1'.padStart(15, '0')}-x`;
+  const cut = async (key: string, by: number) => {
+    const whole = await (await manifests.get(key))?.text();
+    await manifests.put(key, (whole ?? '{"format":1,"at":"x","changes":[').slice(0, -by));
+  };
+  for (const key of [change, last, metadata]) await cut(key, 5);
+  const restore = async () => {
+    for (const table of ['ancestors', 'collections', 'links', 'tokens', 'groups', 'users', 'account_changes'])
+      await bare.prepare(`DELETE FROM ${table}`).run();
+    let state = await restoreStep({ db: bare, manifests });
+    while (state.phase !== 'done') state = await restoreStep({ db: bare, manifests });
+    return state;
+  };
+  const has = (user: string) => bare.prepare('SELECT 1 AS there FROM users WHERE uuid = ?').bind(user).first('there');
+  const state = await restore();
+  expect(state.unproven).toContain(change);
+  for (const key of [change, last, metadata]) expect(state.problems.join('\n')).toContain(key);
+  expect(state.problems).toContain(`${own} is as it was at 2026-01-01T00:00:00.000Z: its last revision cannot be read`);
+  expect(await bare.prepare('SELECT manifest_inline FROM collections WHERE uuid = ?').bind(own).first()).toEqual({
+    manifest_inline: text,
+  });
+  expect([await has(kept), await has(lost)]).toEqual([1, null]);
+
+  const { objects } = await manifests.list({ prefix: 'backups/accounts/snapshots/' });
+  await cut(objects.find(({ key }) => key.endsWith('/complete'))?.key ?? '', 5);
+  expect((await restore()).unproven).toContain('/complete cannot be read');
+  expect(await has(kept)).toBe(1);
+});
