@@ -113,7 +113,12 @@ export async function runCheck(options: CheckOptions): Promise<CheckResult> {
 
   /** Reads blocks of the sample; their signatures are of now. */
   async function readSample(): Promise<void> {
-    const byCollection = Map.groupBy(chosen.items(), ({ collection }) => collection);
+    const byCollection = new Map<string, BlockAt[]>();
+    for (const block of chosen.items()) {
+      const known = byCollection.get(block.collection);
+      if (known === undefined) byCollection.set(block.collection, [block]);
+      else known.push(block);
+    }
     for (const [uuid, blocks] of byCollection) {
       const locators = await locatorsOf(uuid);
       await inLanes(blocks, jobs, async ({ hash }) => {

@@ -73,8 +73,8 @@ async function runCheckCommand(given: Given): Promise<number> {
     return isAllSeen ? 0 : EXIT_NOT_SEEN;
   } catch (error) {
     // 1 says that a block is lost.
-    if (error instanceof CliError && error.exitCode === 1) throw new CliError(error.message, EXIT_NOT_SEEN);
-    throw error;
+    if (error instanceof CliError && error.exitCode !== 1) throw error;
+    throw new CliError(error instanceof Error ? error.message : String(error), EXIT_NOT_SEEN);
   } finally {
     result?.state.close();
     session.close();
@@ -117,6 +117,7 @@ function describe(result: CheckResult, whole: boolean): void {
 /** What a sample without a fault says: fewer than 3 in n are wrong, with 95 % certainty. */
 function confidence({ state: { counts }, isBroken, notSeenBlocks }: CheckResult, whole: boolean): string {
   const seen = isBroken || notSeenBlocks > 0 ? 'Every block that could be looked at' : 'Every block';
+  if (counts.blocks === 0) return 'No block was looked at.';
   if (counts.lost > 0) return `${seen} was asked for; all but those that are lost are there.`;
   if (whole || (counts.read > 0 && counts.read >= counts.blocks))
     return `${seen} was read whole and has the MD5 that it is named by.`;

@@ -5,8 +5,8 @@ import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { printTable, type TableColumn } from '../table.ts';
-import { printJson } from '../terminal.ts';
-import { recipientOf } from './recipients.ts';
+import { note, printJson } from '../terminal.ts';
+import { nameTaken, recipientOf } from './recipients.ts';
 
 export const group: Command = {
   name: 'group',
@@ -44,9 +44,10 @@ const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: A
   make: {
     words: 1,
     columns: GROUPS,
-    run: async (api, [name]) => [
-      await api('arvados/v1/groups', { method: 'POST', body: { group: { name, group_class: 'role' } } }),
-    ],
+    async run(api, [name]) {
+      const group = { name, group_class: 'role' };
+      return [await api('arvados/v1/groups', { method: 'POST', body: { group } }).catch(nameTaken('group', name))];
+    },
   },
   members: {
     words: 1,
@@ -65,6 +66,7 @@ const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: A
       const { uuid: tail_uuid } = await recipientOf(api, member);
       const link = { link_class: 'permission', name: 'can_read', tail_uuid, head_uuid };
       await api('arvados/v1/links', { method: 'POST', body: { link } });
+      note(`${member} is a member of ${name}.`);
       return [];
     },
   },
@@ -77,6 +79,7 @@ const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: A
       const links = await listAll(api, 'links', { filters });
       if (links.length === 0) throw new CliError(`${member} is no member of ${name}.`);
       for (const link of links) await api(`arvados/v1/links/${link.uuid}`, { method: 'DELETE' });
+      note(`${member} is no member of ${name} any more.`);
       return [];
     },
   },
@@ -85,6 +88,7 @@ const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: A
     columns: GROUPS,
     async run(api, [name = '']) {
       await api(`arvados/v1/groups/${await roleOf(api, name)}`, { method: 'DELETE' });
+      note(`${name} is deleted.`);
       return [];
     },
   },
@@ -106,7 +110,8 @@ async function roleOf(api: Api, name: string): Promise<string> {
 async function runGroup(given: Given): Promise<number> {
   const [verb = '', ...words] = given.arguments;
   const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (act === undefined || words.length !== act.words) throw usageError(`Write: keep-edge group ${group.usage}`);
+  if (act === undefined || words.length !== act.words || words.includes(''))
+    throw usageError(`Write: keep-edge group ${group.usage}`);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const rows = await act.run(session.api, words);

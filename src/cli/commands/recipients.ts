@@ -1,5 +1,5 @@
 import { parseDuration } from '../../keep/duration.ts';
-import type { Api, Row } from '../api-client.ts';
+import { type Api, ApiError, type Row } from '../api-client.ts';
 import { CliError, usageError } from '../cli-error.ts';
 
 /** A user or role that something is shared with. */
@@ -37,6 +37,15 @@ export async function recipientOf(api: Api, word: string): Promise<Recipient> {
 async function find(api: Api, resource: string, filters: unknown[]): Promise<Row[]> {
   const page = await api(`arvados/v1/${resource}`, { query: { filters, limit: 2, count: 'none' } });
   return (page.items ?? []) as Row[];
+}
+
+/** For the failure of making a record: says which name is taken. */
+export function nameTaken(kind: string, name: string | undefined): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ApiError && error.status === 422 && error.message.includes('already been taken'))
+      throw new CliError(`There is a ${kind} called ${name} already.`);
+    throw error;
+  };
 }
 
 export function isPermission({ link_class }: Row): boolean {

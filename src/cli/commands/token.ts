@@ -1,6 +1,6 @@
 import { listAll } from '../all-records.ts';
-import type { Api, Row } from '../api-client.ts';
-import { usageError } from '../cli-error.ts';
+import { type Api, ApiError, type Row } from '../api-client.ts';
+import { CliError, usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
@@ -39,6 +39,8 @@ everywhere.
 
 const COLLECTION = /^([a-z0-9]{5}-4zz18-[a-z0-9]{15}|[0-9a-f]{32}\+\d+)$/;
 
+const TOKEN = /^[a-z0-9]{5}-gj3su-[a-z0-9]{15}$/;
+
 const COLUMNS: TableColumn<Row>[] = [
   { title: 'UUID', of: ({ uuid }) => uuid },
   { title: 'OWNER', of: ({ owner_uuid }) => owner_uuid },
@@ -64,8 +66,10 @@ async function runToken(given: Given): Promise<number> {
       if (given.has('json')) for (const row of rows) printJson(row);
       else printTable(rows, COLUMNS);
     } else {
-      const path = `arvados/v1/api_client_authorizations/${encodeURIComponent(String(uuid).split('/')[1] ?? String(uuid))}`;
-      const row = await api(path, { method: 'DELETE' });
+      const own = String(uuid).split('/')[1] ?? String(uuid);
+      if (!TOKEN.test(own))
+        throw usageError('revoke takes the UUID of a token (xxxxx-gj3su-...): keep-edge token list');
+      const row = await api(`arvados/v1/api_client_authorizations/${own}`, { method: 'DELETE' }).catch(notThere(own));
       if (given.has('json')) printJson(row);
       else print(`${row.uuid} is revoked.`);
     }
@@ -73,6 +77,14 @@ async function runToken(given: Given): Promise<number> {
   } finally {
     session.close();
   }
+}
+
+function notThere(uuid: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ApiError && error.status === 404)
+      throw new CliError(`There is no token ${uuid}, or it is not yours to revoke.`);
+    throw error;
+  };
 }
 
 async function make(api: Api, given: Given): Promise<void> {
@@ -87,7 +99,7 @@ async function make(api: Api, given: Given): Promise<void> {
     method: 'POST',
     body: { api_client_authorization: record },
   });
-  if (given.has('json')) printJson(made);
+  if (given.has('json')) printJson({ ...made, token: `v2/${made.uuid}/${made.api_token}` });
   else {
     note(`It may ${inWords(scopes)}, until ${record.expires_at ?? 'it is revoked'}. It is not shown again.`);
     print(`v2/${made.uuid}/${made.api_token}`);

@@ -7,7 +7,7 @@ import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
 import { printTable, type TableColumn } from '../table.ts';
 import { note, print, printJson } from '../terminal.ts';
-import { recipientOf } from './recipients.ts';
+import { nameTaken, recipientOf } from './recipients.ts';
 
 export const user: Command = {
   name: 'user',
@@ -48,7 +48,8 @@ const COLUMNS: TableColumn<Row>[] = [
 async function runUser(given: Given): Promise<number> {
   const [verb = '', ...words] = given.arguments;
   const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (act === undefined || words.length !== act.words) throw usageError(`Write: keep-edge user ${user.usage}`);
+  if (act === undefined || words.length !== act.words || words.includes(''))
+    throw usageError(`Write: keep-edge user ${user.usage}`);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const rows = await act.run(session.api, words, given);
@@ -67,7 +68,9 @@ const VERBS: Record<string, { words: number; run: Act }> = {
   list: {
     words: 0,
     async run(api) {
-      return listAll(api, 'users', { filters: [['is_uploader', '=', false]] });
+      const users = await listAll(api, 'users', { filters: [['is_uploader', '=', false]] });
+      // It stands for the public.
+      return users.filter(({ uuid }) => !String(uuid).endsWith('-anonymouspublic'));
     },
   },
   add: {
@@ -82,7 +85,9 @@ const VERBS: Record<string, { words: number; run: Act }> = {
         is_admin: given.has('admin'),
         is_active: true,
       };
-      return [await api('arvados/v1/users', { method: 'POST', body: { user: record } })];
+      return [
+        await api('arvados/v1/users', { method: 'POST', body: { user: record } }).catch(nameTaken('user', username)),
+      ];
     },
   },
   admin: { words: 1, run: (api, words, given) => change(api, words, { is_admin: !given.has('off') }) },
