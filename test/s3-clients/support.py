@@ -55,7 +55,7 @@ def contents(directory):
 
 def client(endpoint=ENDPOINT, **config):
     """boto3, which the tests of other clients look through."""
-    return boto3.client("s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 1}, **config))
+    return boto3.client("s3", endpoint_url=endpoint, config=Config(**{"retries": {"max_attempts": 1}, **config}))
 
 
 class S3Case(unittest.TestCase):

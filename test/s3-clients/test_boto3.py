@@ -9,9 +9,11 @@ import urllib.parse
 import urllib.request
 from email.header import Header, decode_header, make_header
 
+from bad_network import BadNetwork
+from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
-from support import CERTIFICATE, ENDPOINT, LARGE, ODD_NAME, VIRTUAL_ENDPOINT, S3Case, client, random_bytes
+from botocore.exceptions import BotoCoreError, ClientError
+from support import CERTIFICATE, ENDPOINT, HOST, LARGE, ODD_NAME, VIRTUAL_ENDPOINT, S3Case, client, random_bytes
 import ssl
 
 
@@ -111,6 +113,37 @@ class Boto3(S3Case):
             pass
         with self.open(link("get_object", {"Bucket": self.bucket, "Key": ODD_NAME})) as answer:
             self.assertEqual(answer.read(), b"by a link")
+
+    def test_a_bad_network_never_changes_content(self):
+        size = 300_000
+        content = random_bytes(size, "old")
+        self.s3.put_object(Bucket=self.bucket, Key="k", Body=content)
+        # Behind the headers: what is damaged in them a client may wait for.
+        faults = [(kind, 5000 + round(step * (size - 6000) / 9)) for step in range(10) for kind in ("flip", "cut")]
+        for number, fault in enumerate(faults):
+            new = random_bytes(size, number)
+            with BadNetwork(HOST, [fault]) as network:
+                endpoint = f"{ENDPOINT.split('://')[0]}://{network.host}"
+                with self.assertRaises((ClientError, BotoCoreError), msg=fault):
+                    client(endpoint=endpoint, retries={"total_max_attempts": 1}).put_object(Bucket=self.bucket, Key="k", Body=new)
+                self.assertEqual(network.happened, 1)
+            self.assertTrue(self.read("k") == content, f"{fault} changed the object")
+
+    def test_a_client_that_tries_again_stores_parts_right_over_a_bad_network(self):
+        data = random_bytes(LARGE, 4)
+        faults = [("flip", 100_000), ("cut", 2_000_000), ("flip", 5_000_000), ("cut", 20_000)]
+        with BadNetwork(HOST, faults) as network:
+            s3 = client(endpoint=f"{ENDPOINT.split('://')[0]}://{network.host}", retries={"max_attempts": 8}, read_timeout=20)
+            config = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+            for attempt in range(5):
+                try:
+                    s3.upload_fileobj(io.BytesIO(data), self.bucket, "large", Config=config)
+                    break
+                except (ClientError, BotoCoreError, S3UploadFailedError):
+                    # What was damaged on its way is refused, and not tried again by the client itself.
+                    self.assertNotIn("large", self.keys())
+            self.assertGreater(network.happened, 0)
+        self.assertTrue(self.read("large") == data)
 
     @unittest.skipUnless(VIRTUAL_ENDPOINT, "no host for virtual hosts over https")
     def test_buckets_as_virtual_hosts(self):
