@@ -59,5 +59,9 @@ export async function hasBlock(locator: string, signal: AbortSignal): Promise<bo
   const answer = await fetch(`/${locator}`, { method: 'HEAD', signal }).catch((error: unknown) => {
     throw error instanceof DOMException ? error : new SendProblem('the network is down', true);
   });
-  return answer.ok;
+  if (answer.ok) return true;
+  // A service that is busy has said nothing about the block.
+  const refused = refusal(answer.status, '');
+  if (refused.mayPass) throw refused;
+  return false;
 }

@@ -58,7 +58,7 @@ describe.runIf(hasTool('chromium'))('an upload in the browser', () => {
     const handle = await open(file, 'w');
     for (let written = 0; written < CUT_MIB; written += 32) await handle.write(randomFillSync(Buffer.alloc(32 << 20)));
     await handle.close();
-    const blocks = Math.ceil((CUT_MIB << 20) / BLOCK_BYTES);
+    const blocks = Math.ceil((CUT_MIB * 2 ** 20) / BLOCK_BYTES);
     await using context = await browser.newContext();
     const { page, puts } = await opened(ann, context, uuid);
     const cdp = await context.newCDPSession(page);

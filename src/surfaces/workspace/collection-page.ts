@@ -49,7 +49,7 @@ export async function collectionPage(
   const acts = visitor !== null && visitor.token === view.token && record !== null && !view.ownOrigin;
   const above = acts ? await crumbsAbove(context, deps, visitor.token, record, visitor) : null;
   const body = html`${crumbs(above, trusted(view.crumbs))}<h1>${visible(view.name)}</h1>${factsOf(view, record, context.now * 1000)}
-${upNotice(context)}${acts && isTop && actionsOf(record)}${acts && !isTop && record.can_write && uploadButton(record.uuid, view.path)}
+${!acts && !view.ownOrigin && accessSentence(view, deps)}${upNotice(context)}${acts && isTop && actionsOf(record)}${acts && !isTop && record.can_write && uploadButton(record.uuid, view.path)}
 ${isTop && record !== null && descriptionOf(record, view)}
 ${isTop && acts && record !== null && html`<p class="soft">${await audienceSentence(context, deps, visitor, record)}${record.can_manage && html` <a href="/workspace/share/${record.uuid}">Share</a>`}</p>`}
 ${trusted(view.files(acts && record.can_write ? deleteButton(record.uuid, view.path).text : ''))}${readme !== null && view.readme !== null && readmeOf(view.readme.name, readme, view)}
@@ -66,6 +66,14 @@ function factsOf({ totals, collection }: DirectoryView, record: Json | null, now
       : html` · changed <time datetime="${record.modified_at}" title="${formatTime(record.modified_at)}">${formatAge(record.modified_at, now)}</time>`;
   const id = collection === null ? null : html` · <code>${collection.uuid ?? collection.portableDataHash}</code>`;
   return html`<p class="facts">${files}${changed}${id}</p>`;
+}
+
+/** How one comes to see it who is not signed in: by an address with a token in it, or because it is public. */
+function accessSentence({ root, token }: DirectoryView, { settings }: WorkspaceDependencies): Markup | null {
+  if (/\/t=/.test(decodeURIComponent(root)))
+    return html`<p class="soft">You see this by a link: you can read and download all of this collection, change nothing, and see nothing else.</p>`;
+  if (token !== settings.anonymousToken) return null;
+  return html`<p class="soft">Public: everybody can read and download this, without an account.</p>`;
 }
 
 function actionsOf(record: Json): Markup {

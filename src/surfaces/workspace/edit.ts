@@ -7,8 +7,7 @@ import { field, ownPath, readForm, seeOther } from './forms.ts';
 import { parseProperties, propertiesText } from './properties-text.ts';
 import { placeOf } from './records-table.ts';
 import { problem, workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { requireVisitor, type Visitor } from './visitor.ts';
 
 /** Forms that make, change, delete and bring back collections and projects. */
 
@@ -17,8 +16,7 @@ const NEW_NAMES: Record<string, string> = { collection: 'New collection', projec
 /** `POST /workspace/new`: makes an empty one with a name that is free, and opens it. */
 export async function makeNew(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const kind = field(form, 'kind') === 'project' ? 'project' : 'collection';
   const owner = field(form, 'owner') || visitor.user.uuid;
   const name = field(form, 'name') || NEW_NAMES[kind];
@@ -40,8 +38,7 @@ export async function makeNew(context: RequestContext, deps: WorkspaceDependenci
 
 /** `GET /workspace/edit/UUID`. */
 export async function showEdit(context: RequestContext, deps: WorkspaceDependencies, uuid: string): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   const record = await ask(context, deps, visitor.token, pathOf(uuid), {
     query: { select: ['uuid', 'name', 'description', 'properties'] },
   });
@@ -51,8 +48,7 @@ export async function showEdit(context: RequestContext, deps: WorkspaceDependenc
 /** `POST /workspace/edit/UUID`. */
 export async function saveEdit(context: RequestContext, deps: WorkspaceDependencies, uuid: string): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const text = {
     name: field(form, 'name'),
     description: form.get('description') ?? '',
@@ -82,8 +78,7 @@ export async function moveToTrash(
   uuid: string,
 ): Promise<Response> {
   await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const before = await ask(context, deps, visitor.token, pathOf(uuid), { query: { select: ['uuid', 'owner_uuid'] } });
   await ask(context, deps, visitor.token, `${pathOf(uuid)}/trash`, { method: 'POST', body: {} });
   const owner = String(before.owner_uuid);
@@ -98,8 +93,7 @@ export async function bringBack(
   uuid: string,
 ): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   if (kindOf(uuid) === 'collection') {
     const copy = await ask(context, deps, visitor.token, `collections/${uuid}`, {
       query: { include_trash: true, select: ['uuid', 'properties', 'portable_data_hash'] },

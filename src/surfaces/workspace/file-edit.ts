@@ -7,8 +7,7 @@ import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
 import { problem, workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { requireVisitor, type Visitor } from './visitor.ts';
 
 const SHOWN = 20;
 
@@ -18,8 +17,7 @@ export async function showFileEdit(
   deps: WorkspaceDependencies,
   uuid: string,
 ): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   return fileEditPage(context, deps, visitor, uuid, context.url.searchParams.get('path') ?? '', null);
 }
 
@@ -30,8 +28,7 @@ export async function saveFileEdit(
   uuid: string,
 ): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const action = field(form, 'action');
   if (action.startsWith('delete')) return remove(context, deps, visitor, uuid, chosen(form), action === 'delete');
   const path = form.get('path') ?? '';

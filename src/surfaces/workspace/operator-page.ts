@@ -12,8 +12,7 @@ import { cacheSection, mountsSection, requestsSection } from './operator-section
 import { card, number, scrollTable, section } from './operator-widgets.ts';
 import { balanceSection, queuesSection, usageSection } from './operator-work.ts';
 import { workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { requireVisitor, type Visitor } from './visitor.ts';
 
 const SHOWN_USERS = 500;
 const SHOWN_OWNERS = 10;
@@ -76,8 +75,7 @@ export async function changeUser(context: RequestContext, deps: WorkspaceDepende
 }
 
 async function adminOf(context: RequestContext, deps: WorkspaceDependencies): Promise<Visitor | Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   const account = await deps.identify(visitor.token, context.signal);
   // A token for some requests only is not let in: this page says much at once.
   if (visitor.user.isAdmin && account?.scopes.includes('all')) return visitor;

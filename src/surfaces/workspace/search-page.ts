@@ -64,7 +64,7 @@ export async function searchPage(context: RequestContext, deps: WorkspaceDepende
 function plainOf(text: string): string {
   return text
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replace(/[*_`#>|]+/g, ' ')
+    .replace(/[*`]+|^[#>]+/gm, '')
     .replace(/\s+/g, ' ')
     .trim();
 }

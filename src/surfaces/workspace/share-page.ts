@@ -9,8 +9,7 @@ import { kindOf, pathOf } from './edit.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
 import { notice, problem, workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { requireVisitor, type Visitor } from './visitor.ts';
 
 const LEVELS: Record<string, string> = {
   can_read: 'may read',
@@ -30,8 +29,7 @@ interface Said {
 
 /** `/workspace/share/UUID`: who may see it, and what makes that more or less. */
 export async function showShare(context: RequestContext, deps: WorkspaceDependencies, uuid: string): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  return visitor === null ? signInPage(context, deps, null) : sharePage(context, deps, visitor, uuid, {});
+  return sharePage(context, deps, await requireVisitor(context, deps), uuid, {});
 }
 
 /** `POST`: one form's change. */
@@ -41,8 +39,7 @@ export async function changeShare(
   uuid: string,
 ): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const { token } = visitor;
   const action = field(form, 'action');
   try {

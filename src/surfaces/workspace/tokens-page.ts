@@ -8,8 +8,8 @@ import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { isForSession } from './session.ts';
 import { notice, problem, workspacePage } from './shell.ts';
-import { ENTER_SCOPE, signInPage } from './sign-in.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { ENTER_SCOPE } from './sign-in.ts';
+import { requireVisitor, type Visitor } from './visitor.ts';
 
 const SHOWN = 200;
 const GIB = 2 ** 30;
@@ -38,8 +38,7 @@ export async function showTokens(
   deps: WorkspaceDependencies,
   service: CallService,
 ): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   const subject = await subjectOf(context, deps, visitor, context.url.searchParams.get('user') ?? '');
   return tokensPage(context, deps, service, visitor, subject, {});
 }
@@ -50,8 +49,7 @@ export async function changeTokens(
   service: CallService,
 ): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const subject = await subjectOf(context, deps, visitor, field(form, 'user'));
   try {
     const said = await change(context, deps, service, visitor, subject, form);

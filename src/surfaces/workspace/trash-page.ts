@@ -6,16 +6,14 @@ import { isRestored } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { inOrder, recordsTable } from './records-table.ts';
 import { workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { visitorOf } from './visitor.ts';
+import { requireVisitor } from './visitor.ts';
 
 const MOST = 1000;
 const FIELDS = ['uuid', 'name', 'owner_uuid', 'modified_at', 'trash_at', 'delete_at', 'is_trashed', 'properties'];
 
 /** `/workspace/trash`: collections and projects that can still be brought back. */
 export async function trashPage(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   const query = (more: string[]) => ({
     include_trash: true,
     filters: [['is_trashed', '=', true]],

@@ -7,8 +7,7 @@ import type { WorkspaceDependencies } from './dependencies.ts';
 import { requireOwnPage } from './forms.ts';
 import { isCollection, nameOf, placeOf } from './records-table.ts';
 import { problem, workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { type Visitor, visitorOf } from './visitor.ts';
+import { requireVisitor, type Visitor, visitorOf } from './visitor.ts';
 
 /** A save of the files that one request names, with their manifest. */
 const MAX_SAVE_BYTES = 16 * 1024 * 1024;
@@ -25,8 +24,7 @@ export async function uploadPage(
   deps: WorkspaceDependencies,
   uuid: string,
 ): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   const record = await ask(context, deps, visitor.token, `collections/${uuid}`, {
     query: { select: ['uuid', 'name', 'can_write'] },
   });

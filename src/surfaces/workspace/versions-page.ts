@@ -6,8 +6,7 @@ import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
 import { workspacePage } from './shell.ts';
-import { signInPage } from './sign-in.ts';
-import { visitorOf } from './visitor.ts';
+import { requireVisitor } from './visitor.ts';
 
 const SHOWN = 200;
 
@@ -17,8 +16,7 @@ export async function versionsPage(
   deps: WorkspaceDependencies,
   uuid: string,
 ): Promise<Response> {
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null);
+  const visitor = await requireVisitor(context, deps);
   const { token } = visitor;
   const record = await ask(context, deps, token, `collections/${uuid}`, {
     query: { select: ['uuid', 'name', 'can_write'] },
@@ -54,8 +52,7 @@ export async function restoreVersion(
   uuid: string,
 ): Promise<Response> {
   const form = await readForm(context);
-  const visitor = await visitorOf(context, deps);
-  if (visitor === null) return signInPage(context, deps, null, { next: '/' });
+  const visitor = await requireVisitor(context, deps);
   const version = encodeURIComponent(field(form, 'version'));
   await ask(context, deps, visitor.token, `collections/${version}/restore_version`, { method: 'POST', body: {} });
   return seeOther(`${placeOf(uuid)}?done=version`);

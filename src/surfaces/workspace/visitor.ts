@@ -1,5 +1,6 @@
 import type { User } from '../../accounts/account.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 
 /** Who looks at a page, with the token that their requests go by. */
@@ -18,4 +19,11 @@ export async function visitorOf(context: RequestContext, deps: WorkspaceDependen
     if (account?.user?.isActive === true) return { token, tokenUuid: account.tokenUuid, user: account.user };
   }
   return null;
+}
+
+/** For pages that show nothing to others: they are asked to sign in. @throws KeepError no_token */
+export async function requireVisitor(context: RequestContext, deps: WorkspaceDependencies): Promise<Visitor> {
+  const visitor = await visitorOf(context, deps);
+  if (visitor === null) throw new KeepError('no_token');
+  return visitor;
 }
