@@ -22,6 +22,8 @@ export interface Page {
   wasm?: boolean;
   /** Class of the body: `wide` for tables and tracks. */
   kind?: string;
+  /** What others' programs draw in it has dark texts only. */
+  isLight?: boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ export function htmlPage(page: Page): Response {
   const html =
     '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
     '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">' +
-    `<meta name="color-scheme" content="light dark"><title>${escapeXml(page.title)}</title>` +
+    `<meta name="color-scheme" content="${page.isLight === true ? 'light' : 'light dark'}"><title>${escapeXml(page.title)}</title>` +
     `<link rel="icon" href="${ASSETS_PATH}icon.svg"><style nonce="${nonce}">${PAGE_STYLE}</style></head>` +
     `<body${page.kind === undefined ? '' : ` class="${escapeXml(page.kind)}"`}>` +
     `${page.bar instanceof Markup ? page.bar.text : ''}${icons}<main id="main">${body}</main>${scripts.join('')}</body></html>\n`;

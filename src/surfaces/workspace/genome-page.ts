@@ -34,6 +34,7 @@ export function genomePage(view: FileView): Response {
     title: name,
     body,
     kind: 'wide',
+    isLight: true,
     scripts: ['listing.js', 'genome.js'],
     // Codecs of CRAM.
     wasm: true,
