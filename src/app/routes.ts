@@ -101,7 +101,10 @@ export async function route(context: RequestContext, deps: Dependencies): Promis
 
 async function routeAdmitted(context: RequestContext, deps: Dependencies): Promise<Response> {
   // Ahead of all others: a portable data hash as a bucket looks like a block.
-  if (deps.s3 !== null && isS3(context, deps.s3.s3)) return s3(context, deps.s3);
+  if (deps.s3 !== null && isS3(context, deps.s3.s3)) {
+    context.surface = 's3';
+    return s3(context, deps.s3);
+  }
   // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
   if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
   if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return ofCollection(context, deps);
@@ -129,6 +132,7 @@ function root(context: RequestContext, deps: Dependencies): Response | Promise<R
 
 /** Pages of the workspace, on a host where no file of a collection is shown as a page. */
 async function pages(context: RequestContext, deps: Dependencies): Promise<Response> {
+  context.surface = 'pages';
   const { settings } = deps.workspace;
   if (isHome(context.url.host, settings)) return workspace(context, deps.workspace, serviceOf(context, deps));
   if (settings.downloadUrl === null || context.method !== 'GET') return unknownPath();

@@ -1,3 +1,4 @@
+import { isKeepError } from '../keep/errors.ts';
 import { describeError, limited, redactPath } from '../keep/redact.ts';
 import { VERSION } from '../keep/version.ts';
 import type { RequestContext } from './context.ts';
@@ -47,7 +48,9 @@ function writeLine(context: RequestContext, line: Line): void {
   const total = Date.now() - started;
   const error = line.error ?? context.error;
   countRequest(context.method, status, toStatus, total);
-  countLatency(surfaceOf(context.path), status, total);
+  // Who is held back with a 503 is refused, as with a 429: nothing failed here.
+  const isHeldBack = isKeepError(error, 'too_many_requests') || isKeepError(error, 'slow_down');
+  countLatency(context.surface ?? surfaceOf(context.path), isHeldBack ? 429 : status, total);
   const fields = {
     level: error === undefined || failureOf(error).expected ? 'info' : 'error',
     time: new Date().toISOString(),

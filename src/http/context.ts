@@ -25,6 +25,8 @@ export interface RequestContext {
   signal: AbortSignal;
   /** Facts for the request's log line; hashes and mounts, never tokens, signatures or signed locators. */
   log: Record<string, string | number | boolean>;
+  /** What was asked for, where the path does not say it (surface-of.ts): for figures. */
+  surface?: 's3' | 'pages';
   /** What went wrong, for the log only. */
   error?: unknown;
   /** Why the request is not admitted: its surface throws it, and so gives it the shape of its errors. */

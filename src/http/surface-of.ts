@@ -7,7 +7,7 @@ const SURFACES: [surface: string, path: RegExp][] = [
   ['lists', /^\/(?:index|mounts|pull|trash|untrash)/],
 ];
 
-/** What a path asks for, for figures: `other` holds S3, which any path may be, and pages. */
+/** What a path asks for, for figures. S3, which any path may be, and pages are told by their routes. */
 export function surfaceOf(path: string): string {
   return SURFACES.find(([, pattern]) => pattern.test(path))?.[0] ?? 'other';
 }

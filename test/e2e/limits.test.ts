@@ -130,6 +130,13 @@ test('requests without a token are held back by themselves', async () => {
   expect((await api(service, 'users/current', { token: other.token, headers: client })).status).toBe(200);
   const { series } = JSON.parse((await request(`${service.url}/keep-edge/v1/figures`)).text);
   const refused = (limit: string) => series[`keep_edge_refused_requests_total{limit="${limit}"}`];
+  // A 503 that a limit gives is no failure of the service.
+  const outcomes = (outcome: string) =>
+    ['blocks', 's3'].map(
+      (surface) => series[`keep_edge_request_seconds_count{surface="${surface}",outcome="${outcome}"}`],
+    );
+  expect(outcomes('failed')).toEqual([undefined, undefined]);
+  expect(outcomes('refused')).toEqual([expect.any(Number), expect.any(Number)]);
   for (const limit of ['tokens', 'addresses', 'anonymous', 'wrong_tokens'])
     expect([limit, refused(limit) >= 1]).toEqual([limit, true]);
 });
