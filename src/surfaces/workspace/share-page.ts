@@ -118,7 +118,7 @@ function wide(who: string, label: string): Markup {
 function permissionTable(permissions: Json[], names: Map<string, string>): Markup {
   const rows = permissions.map(
     ({ uuid, name, tail_uuid }) =>
-      html`<tr><td>${names.get(tail_uuid) ?? tail_uuid}</td><td>${LEVELS[name] ?? name}</td><td class="act"><form method="post"><input type="hidden" name="action" value="remove"><input type="hidden" name="link" value="${uuid}"><button>Remove</button></form></td></tr>`,
+      html`<tr><td>${names.get(tail_uuid) ?? tail_uuid}</td><td>${LEVELS[name] ?? name}</td><td class="act"><form method="post"><input type="hidden" name="action" value="remove"><input type="hidden" name="link" value="${uuid}"><button aria-label="Remove ${names.get(tail_uuid) ?? tail_uuid}">Remove</button></form></td></tr>`,
   );
   return html`<table class="plain stack"><thead><tr><th>Who</th><th>What</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table>`;
 }
@@ -126,7 +126,7 @@ function permissionTable(permissions: Json[], names: Map<string, string>): Marku
 function linksSection(links: Json[]): Markup {
   const rows = links.map(
     ({ uuid, name, expires_at, last_used_at }) =>
-      html`<tr><td>${name || 'Without a name'}</td><td>${expires_at ? `until ${formatTime(expires_at)}` : 'does not expire'}</td><td>${last_used_at ? `used ${formatTime(last_used_at)}` : 'not used yet'}</td><td class="act"><form method="post"><input type="hidden" name="action" value="revoke"><input type="hidden" name="link" value="${uuid}"><button>Revoke</button></form></td></tr>`,
+      html`<tr><td>${name || 'Without a name'}</td><td>${expires_at ? `until ${formatTime(expires_at)}` : 'does not expire'}</td><td>${last_used_at ? `used ${formatTime(last_used_at)}` : 'not used yet'}</td><td class="act"><form method="post"><input type="hidden" name="action" value="revoke"><input type="hidden" name="link" value="${uuid}"><button aria-label="Revoke ${name || 'the link without a name'}">Revoke</button></form></td></tr>`,
   );
   return html`<h2>Links</h2><p class="soft">Who has the link, and everybody they give it to, can read all files of this collection, as they are now and as they will be, with its name, description and properties, without an account. They can change nothing and see nothing else. It ends when it expires, when it is revoked, or when you lose the collection.</p>
 ${links.length > 0 && html`<table class="plain stack"><thead><tr><th>Link</th><th>Ends</th><th>Last used</th><th class="act"><span class="unseen">Action</span></th></tr></thead><tbody>${rows}</tbody></table>`}

@@ -37,8 +37,8 @@ ${
         when: { label: 'Deleted', of: (record) => record.trash_at },
         note: ({ delete_at }) => (delete_at ? `gone for good after ${formatTime(delete_at)}` : null),
         link: () => false,
-        action: ({ uuid }) =>
-          html`<form method="post" action="/workspace/untrash/${uuid}"><button>Bring back</button></form>`,
+        action: ({ uuid, name }) =>
+          html`<form method="post" action="/workspace/untrash/${uuid}"><button aria-label="Bring back ${name ?? uuid}">Bring back</button></form>`,
       })
 }`;
   return workspacePage(context, visitor, { title: 'Trash', body });

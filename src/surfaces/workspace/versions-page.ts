@@ -36,7 +36,7 @@ export async function versionsPage(
         version.uuid === uuid
           ? 'current'
           : record.can_write &&
-            html`<form method="post"><input type="hidden" name="version" value="${version.uuid}"><button>Restore</button></form>`
+            html`<form method="post"><input type="hidden" name="version" value="${version.uuid}"><button aria-label="Restore version ${version.version}">Restore</button></form>`
       }</td></tr>`,
   );
   const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span></nav><h1>Versions</h1>
