@@ -1,6 +1,7 @@
 import { htmlPage } from '../../pages/html-page.ts';
 import { html, trusted, visible } from '../../pages/markup.ts';
 import type { FileView } from '../../pages/views.ts';
+import { crumbs } from './crumbs.ts';
 
 /** Endings of indexes, for the formats that igv.js reads in parts. */
 const INDEXES: [RegExp, string[]][] = [
@@ -25,7 +26,7 @@ export function genomePage(view: FileView): Response {
     fasta: fasta === undefined ? null : beside(fasta),
     size: view.size,
   };
-  const body = html`${trusted(view.crumbs)}<h1>${visible(name)}</h1><p class="facts" id="genome-facts">${
+  const body = html`${crumbs(trusted(view.crumbs))}<h1>${visible(name)}</h1><p class="facts" id="genome-facts">${
     index === null && /\.(bam|cram)$/i.test(name)
       ? 'An index (.bai, .csi or .crai) must lie beside this file.'
       : 'Starting the genome browser …'
