@@ -89,7 +89,7 @@ export async function route(context: RequestContext, deps: Dependencies): Promis
   const { limits } = deps;
   if (limits === null) return routeAdmitted(context, deps);
   try {
-    context.admission = await limits.admit(context);
+    context.admission = await limits.admit(context, isForS3(context, deps));
   } catch (error) {
     context.refusal = error;
   }
@@ -97,6 +97,10 @@ export async function route(context: RequestContext, deps: Dependencies): Promis
   if (context.hadWrongToken || isKeepError(context.error, 'unauthorized'))
     context.waitUntil(limits.noteWrongToken(context));
   return response;
+}
+
+function isForS3(context: RequestContext, { s3 }: Dependencies): boolean {
+  return s3 !== null && isS3(context, s3.s3);
 }
 
 async function routeAdmitted(context: RequestContext, deps: Dependencies): Promise<Response> {

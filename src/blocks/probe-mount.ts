@@ -26,9 +26,11 @@ export async function probeMount({ uuid, deviceId, allowWrite, store }: Mount, w
     await store.head(key, signal);
     if (!write || !allowWrite) return null;
     await store.put(key, new Uint8Array(1), { size: 1, signal });
-    const found = await store.head(key, signal);
-    await store.delete([key]);
-    isWritten = found !== null;
+    try {
+      isWritten = (await store.head(key, signal)) !== null;
+    } finally {
+      await store.delete([key]);
+    }
     return isWritten ? null : 'an object that was written is not there';
   };
   const late = scheduler.wait(PROBE_MS).then(() => `no answer in ${PROBE_MS / 1000} s`);

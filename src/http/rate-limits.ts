@@ -1,4 +1,5 @@
 import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
+import { idOfHost } from '../keep/collection-ids.ts';
 import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
 import type { Admission } from './admission.ts';
@@ -18,8 +19,12 @@ export type RateLimiters = Partial<Record<Limit, RateLimiter>>;
 
 export interface RateLimits {
   bound: Limit[];
-  /** Counts a request. @throws KeepError too_many_requests */
-  admit(context: RequestContext): Promise<Admission>;
+  /**
+   * Counts a request.
+   * @param isForS3 whether S3 answers it, which counts the token of a signature itself
+   * @throws KeepError too_many_requests
+   */
+  admit(context: RequestContext, isForS3: boolean): Promise<Admission>;
   /** Counts a request with a token that no authority knows. */
   noteWrongToken(context: RequestContext): Promise<void>;
 }
@@ -63,7 +68,7 @@ export function createRateLimits(limiters: RateLimiters, clusterId: string, know
 
   return {
     bound: LIMITS.filter((limit) => limiters[limit] !== undefined),
-    async admit(context) {
+    async admit(context, isForS3) {
       const network = networkOf(context.request);
       const beforeLookUp = async (token: string) => {
         if (network === null || barred.get(network) === undefined) return;
@@ -71,17 +76,18 @@ export function createRateLimits(limiters: RateLimiters, clusterId: string, know
       };
       // However a token is written, its uses count together.
       const countToken = (token: string) => require('tokens', parseToken(token).secret);
-      const token = tokenOf(context);
-      if (isOpen(context) || (token !== null && known.isExempt(token))) return { beforeLookUp, countToken };
+      const all = tokensOf(context);
+      const [token = null] = all;
+      if (isOpen(context, isForS3) || (token !== null && known.isExempt(token))) return { beforeLookUp, countToken };
       const isUsers = token !== null && !known.isPublic(token);
       if (network !== null) {
         await require('addresses', network);
-        if (!isUsers && !isSigned(context.request)) await require('anonymous', network);
+        if (!isUsers && !(isForS3 && isSigned(context.request))) await require('anonymous', network);
       }
-      if (isUsers) {
-        await beforeLookUp(token);
-        await countToken(token);
-      } else if (triesToken(context)) await beforeLookUp('');
+      // A surface may look up any of them: the one in an address goes before that of a header.
+      for (const one of all) if (!known.isPublic(one)) await beforeLookUp(one);
+      if (isUsers) await countToken(token);
+      else if (triesToken(context)) await beforeLookUp('');
       return { beforeLookUp, countToken };
     },
     async noteWrongToken({ request }) {
@@ -98,15 +104,16 @@ function tooMany(limit: Limit): KeepError {
   return new KeepError('too_many_requests', { message, headers: { 'Retry-After': String(WAIT_SECONDS) } });
 }
 
-/** Health checks, figures and preflights are never refused. */
-function isOpen({ method, path }: RequestContext): boolean {
-  return method === 'OPTIONS' || path === '/metrics' || path.startsWith('/_health/');
+/** Health checks, figures and preflights are never refused. On hosts of collections and of S3 their paths are ordinary ones. */
+function isOpen({ method, path, request: { headers } }: RequestContext, isForS3: boolean): boolean {
+  if (method === 'OPTIONS') return headers.has('Access-Control-Request-Method');
+  if (isForS3 || idOfHost(headers.get('Host') ?? '') !== null) return false;
+  return path === '/metrics' || path.startsWith('/_health/');
 }
 
-/** The request's first token, or the one in its address; null for none. S3's clients sign instead. */
-function tokenOf({ tokens, path }: RequestContext): string | null {
-  const token = tokens.find((text) => text !== '') ?? /\/t=([^/]+)\//.exec(path)?.[1] ?? '';
-  return token === '' ? null : token;
+/** The request's tokens, that in its address last. S3's clients sign instead. */
+function tokensOf({ tokens, path }: RequestContext): string[] {
+  return [...tokens, /\/t=([^/]+)\//.exec(path)?.[1] ?? ''].filter((text) => text !== '');
 }
 
 /** Whether a token may be in the body, or what stands for one in the query: forms, sign-in links, a provider's answer. */
@@ -118,7 +125,7 @@ function triesToken({ method, path, request }: RequestContext): boolean {
   );
 }
 
-/** Whether S3 will judge it: its surface counts the token. */
+/** Whether a request of S3's names an access key. */
 function isSigned({ headers, url }: Request): boolean {
   return /^AWS/.test(headers.get('Authorization') ?? '') || /[?&](X-Amz-Credential|AWSAccessKeyId)=/.test(url);
 }

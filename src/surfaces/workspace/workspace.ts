@@ -106,7 +106,8 @@ export async function errorPage(
   const { status, message } = error instanceof ApiProblem ? error : failureOf(error);
   if (status === 401) return signInPage(context, deps, null, { next: context.method === 'GET' ? null : '/' });
   // Who is held back is not looked up.
-  const visitor = status === 429 ? null : await visitorOf(context, deps).catch(() => null);
+  const visitor =
+    status === 429 || context.refusal !== undefined ? null : await visitorOf(context, deps).catch(() => null);
   const title = titleOf(status);
   const hint = HINTS[status];
   const text = /^not found\.?$/i.test(message)

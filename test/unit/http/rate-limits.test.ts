@@ -43,8 +43,8 @@ describe('rate limits', () => {
   test('give the platform keys that hold no token and no address', async () => {
     const { limiters, keys } = limitersOf({ tokens: 9, addresses: 9, anonymous: 9, wrong_tokens: 9 });
     const limits = createRateLimits(limiters, 'xedge', known);
-    await limits.admit(contextOf(TOKEN));
-    await limits.admit(contextOf(null));
+    await limits.admit(contextOf(TOKEN), false);
+    await limits.admit(contextOf(null), false);
     await limits.noteWrongToken(contextOf(TOKEN));
     expect(keys).toHaveLength(5);
     for (const key of keys) expect(key).toMatch(/^[0-9a-f]{64}$/);
@@ -53,10 +53,10 @@ describe('rate limits', () => {
   test('count a token once for all ways to write it, and two tokens apart', async () => {
     const { limiters, keys } = limitersOf({ tokens: 9 });
     const limits = createRateLimits(limiters, 'xedge', known);
-    await limits.admit(contextOf(TOKEN));
-    await limits.admit(contextOf(SECRET));
-    await limits.admit(contextOf(null, { path: `/c=xedge-4zz18-000000000000000/t=${SECRET}/file` }));
-    await limits.admit(contextOf(`${SECRET}1`));
+    await limits.admit(contextOf(TOKEN), false);
+    await limits.admit(contextOf(SECRET), false);
+    await limits.admit(contextOf(null, { path: `/c=xedge-4zz18-000000000000000/t=${SECRET}/file` }), false);
+    await limits.admit(contextOf(`${SECRET}1`), false);
     expect(new Set(keys).size).toBe(2);
     expect(keys.slice(0, 3)).toEqual([keys[0], keys[0], keys[0]]);
   });
@@ -64,8 +64,8 @@ describe('rate limits', () => {
   test('count the anonymous token as none, and leave the service’s own tokens, health checks and preflights alone', async () => {
     const { limiters } = limitersOf({ tokens: 0, addresses: 9, anonymous: 0 });
     const limits = createRateLimits(limiters, 'xedge', known);
-    const refused = (context: ReturnType<typeof contextOf>) =>
-      limits.admit(context).then(
+    const refused = (context: ReturnType<typeof contextOf>, isForS3 = false) =>
+      limits.admit(context, isForS3).then(
         () => false,
         (error) => isKeepError(error, 'too_many_requests'),
       );
@@ -74,26 +74,33 @@ describe('rate limits', () => {
     expect(await refused(contextOf(TOKEN))).toBe(true);
     expect(await refused(contextOf('root'))).toBe(false);
     expect(await refused(contextOf(null, { path: '/_health/ping' }))).toBe(false);
-    expect(await refused(contextOf(null, { headers: { Authorization: 'AWS4-HMAC-SHA256 Credential=x' } }))).toBe(false);
+    const signed = contextOf(null, { headers: { Authorization: 'AWS4-HMAC-SHA256 Credential=x' } });
+    expect(await refused(signed, true)).toBe(false);
+    expect(await refused(signed, false)).toBe(true);
+    expect(await refused(contextOf(null, { path: '/_health/ping' }), true)).toBe(true);
   });
 
   test('look up no unknown token from an address that sent too many wrong ones, and go on with a known one', async () => {
     const { limiters } = limitersOf({ wrong_tokens: 2 });
     const limits = createRateLimits(limiters, 'xedge', known);
     for (let n = 0; n < 3; n++) {
-      await limits.admit(contextOf('wrong'));
+      await limits.admit(contextOf('wrong'), false);
       await limits.noteWrongToken(contextOf('wrong'));
     }
-    await expect(limits.admit(contextOf('wrong'))).rejects.toMatchObject({ code: 'too_many_requests' });
-    await expect(limits.admit(contextOf(null, { path: '/workspace/enter?code=x' }))).rejects.toThrow('wrong tokens');
-    await limits.admit(contextOf('known'));
-    await limits.admit(contextOf(null));
-    await limits.admit(contextOf('wrong', { address: '192.0.2.8' }));
+    await expect(limits.admit(contextOf('wrong'), false)).rejects.toMatchObject({ code: 'too_many_requests' });
+    await expect(limits.admit(contextOf(null, { path: '/workspace/enter?code=x' }), false)).rejects.toThrow(
+      'wrong tokens',
+    );
+    await limits.admit(contextOf('known'), false);
+    await limits.admit(contextOf(null), false);
+    const hidden = contextOf('public', { path: '/c=xedge-4zz18-000000000000000/t=wrong/file' });
+    await expect(limits.admit(hidden, false)).rejects.toThrow('wrong tokens');
+    await limits.admit(contextOf('wrong', { address: '192.0.2.8' }), false);
   });
 
   test('let requests pass when the limiter fails', async () => {
     const failing = { limit: () => Promise.reject(new Error('no limiter')) };
-    await createRateLimits({ tokens: failing, addresses: failing }, 'xedge', known).admit(contextOf(TOKEN));
+    await createRateLimits({ tokens: failing, addresses: failing }, 'xedge', known).admit(contextOf(TOKEN), false);
   });
 
   test.each([
