@@ -119,7 +119,7 @@ async function change(
   }
   if (action === 'room') {
     const gib = Number(field(form, 'gib').replace(',', '.'));
-    if (!(gib >= 0)) return { wrong: 'The room is a number of GiB, or nothing for no limit.' };
+    if (!Number.isFinite(gib) || gib < 0) return { wrong: 'The room is a number of GiB, or nothing for no limit.' };
     const bytes = field(form, 'gib') === '' ? null : Math.round(gib * GIB);
     const answer = await service(token, `/keep-edge/v1/quotas/${subject.uuid}`, { bytes });
     return answer.ok ? null : { wrong: (await answer.text()).trim() };
