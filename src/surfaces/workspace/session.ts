@@ -9,6 +9,8 @@ const SESSION_SECONDS = 14 * 86_400;
 /** A scope that opens nothing: it says which session a token was made for, and so ends with. */
 const MADE_FOR = 'GET /workspace/session/';
 const MOST = 1000;
+/** Each takes a request to the API: more than these end by themselves. */
+const MOST_REVOKED = 100;
 
 /** A new token of the user, which ends by itself. */
 export async function createSession(
@@ -42,17 +44,21 @@ export async function endSession(context: RequestContext, deps: WorkspaceDepende
   const query = {
     filters: [['owner_uuid', '=', user.uuid]],
     order: ['created_at desc'],
-    select: ['uuid', 'scopes'],
+    select: ['uuid', 'scopes', 'expires_at'],
   };
   // Clusters may refuse to list tokens: these then end after their hours.
   const tokens = await askAll(context, deps, token, 'api_client_authorizations', query, MOST).catch((): Json[] => []);
   const handedOut = tokens
     .filter(({ scopes }) => scopes?.includes(MADE_FOR + tokenUuid))
-    .map(({ uuid }) => String(uuid));
-  const revoke = (uuid: string) =>
-    ask(context, deps, token, `api_client_authorizations/${uuid}`, { method: 'DELETE' }).catch(ignore);
-  for (const uuid of handedOut) await revoke(uuid);
-  if (wasMadeHere(context.request)) await revoke(tokenUuid);
+    .filter(({ expires_at }) => !(Date.parse(expires_at) <= context.now * 1000))
+    .map(({ uuid }) => String(uuid))
+    .slice(0, MOST_REVOKED);
+  const revoke = (by: string, uuid: string) =>
+    ask(context, deps, by, `api_client_authorizations/${uuid}`, { method: 'DELETE' }).then(
+      () => true,
+      () => false,
+    );
+  // Its own first: the others may take more requests than one answer is allowed. It cannot revoke them after that.
+  const isRevoked = wasMadeHere(context.request) && (await revoke(token, tokenUuid));
+  for (const uuid of handedOut) await revoke(isRevoked ? deps.settings.rootToken : token, uuid);
 }
-
-function ignore(): void {}
