@@ -128,6 +128,24 @@ describe.runIf(hasTool('chromium'))('every page of a filled service', () => {
       .click();
     expect(await names()).toEqual(['d/', 'c (restored).txt', 'c.txt']);
 
+    // What someone else wrote into properties puts no files into one's collection.
+    const planted = {
+      manifest_text: `. ${block?.locator} 0:4:planted.txt\n`,
+      owner_uuid: filled.ann.uuid,
+      name: 'Planted',
+      properties: { keep_edge_deleted_from: uuid, keep_edge_deleted_paths: ['planted.txt'] },
+      trash_at: '2020-01-01T00:00:00Z',
+    };
+    const made = await api(service, 'collections', { method: 'POST', body: { collection: planted } });
+    expect(made.status).toBe(200);
+    await page.getByRole('link', { name: 'Trash' }).click();
+    await page
+      .getByRole('row', { name: /Planted/ })
+      .getByRole('button', { name: 'Bring back' })
+      .click();
+    expect(page.url()).not.toContain(uuid);
+    expect(await names()).toEqual(['planted.txt']);
+
     await page.getByRole('link', { name: 'Share' }).first().click();
     await page.getByLabel('User name, e-mail address or group').fill('cid@example.org');
     await press('Share');

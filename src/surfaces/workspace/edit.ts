@@ -96,9 +96,10 @@ export async function bringBack(
   const visitor = await requireVisitor(context, deps);
   if (kindOf(uuid) === 'collection') {
     const copy = await ask(context, deps, visitor.token, `collections/${uuid}`, {
-      query: { include_trash: true, select: ['uuid', 'properties', 'portable_data_hash'] },
+      query: { include_trash: true, select: ['uuid', 'properties', 'portable_data_hash', 'modified_by_user_uuid'] },
     });
-    if (deletedFrom(copy) !== null) {
+    // Anyone can write such properties: only the visitor's own say where the visitor's files go.
+    if (deletedFrom(copy) !== null && copy.modified_by_user_uuid === visitor.user.uuid) {
       const place = placeOf(await restoreFiles(context, deps, service, visitor, copy));
       const next = ownPath(form.get('next'));
       return seeOther(`${next.startsWith(place) ? next : place}?done=restored`);
