@@ -10,7 +10,8 @@ import type { Visitor } from './visitor.ts';
  */
 const FROM = 'keep_edge_deleted_from';
 const PATHS = 'keep_edge_deleted_paths';
-const RESTORED = 'keep_edge_restored';
+/** Of copies whose files are back where they were. */
+export const RESTORED = 'keep_edge_restored';
 /** A name has at most 255 bytes here, with room for what makes it unique. */
 const MAX_NAME = 80;
 const MAX_TRIED = 50;
@@ -23,14 +24,13 @@ export function deletedFrom({ properties }: Json): { uuid: string; paths: string
   return { uuid, paths: paths.map(String) };
 }
 
-export function isRestored({ properties }: Json): boolean {
-  return properties?.[RESTORED] === true;
-}
+/** No copy could be made: nothing is deleted. */
+export class NoCopy extends ApiProblem {}
 
 /**
  * Deletes files and directories of a collection.
  * @returns UUID of the copy in the trash; null when none was to be kept
- * @throws ApiProblem; 507 and the like when no copy can be kept: then nothing is deleted
+ * @throws ApiProblem; NoCopy when a copy was wanted and none can be kept
  */
 export async function deleteFiles(
   context: RequestContext,
@@ -45,13 +45,24 @@ export async function deleteFiles(
     query: { select: ['uuid', 'name', 'owner_uuid', 'portable_data_hash', 'can_write'] },
   });
   if (before.can_write === false) throw new ApiProblem(403, 'You may read this collection, but not change it.');
-  const copy = keepCopy ? await keptCopy(context, deps, visitor, before, paths) : null;
-  await ask(context, deps, token, `collections/${uuid}`, {
-    method: 'PATCH',
-    query: { select: ['uuid'] },
-    body: { collection: {}, replace_files: Object.fromEntries(paths.map((path) => [`/${path}`, ''])) },
-  });
+  const copy = keepCopy ? await keptCopy(context, deps, visitor, before, paths).catch(asNoCopy) : null;
+  try {
+    await ask(context, deps, token, `collections/${uuid}`, {
+      method: 'PATCH',
+      query: { select: ['uuid'] },
+      body: { collection: {}, replace_files: Object.fromEntries(paths.map((path) => [`/${path}`, ''])) },
+    });
+  } catch (error) {
+    // After other errors the files may be gone: then the copy is all there is.
+    if (copy !== null && error instanceof ApiProblem && error.status < 500)
+      await askOrNull(context, deps, token, `collections/${copy}`, { method: 'DELETE' });
+    throw error;
+  }
   return copy;
+}
+
+function asNoCopy(error: unknown): never {
+  throw error instanceof ApiProblem ? new NoCopy(error.status, error.message) : error;
 }
 
 /** In the trash of the collection's owner where the visitor may write there, so that others can bring it back too. */

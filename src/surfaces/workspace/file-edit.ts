@@ -2,7 +2,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { decodeUriName, encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { html, visible } from '../../pages/markup.ts';
 import { ApiProblem, ask } from './api.ts';
-import { deleteFiles } from './deleted-files.ts';
+import { deleteFiles, NoCopy } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
@@ -65,8 +65,7 @@ async function remove(
     const copy = await deleteFiles(context, deps, visitor, uuid, paths, keepCopy);
     return seeOther(`${back}?done=removed${copy === null ? '' : `&undo=${copy}`}`);
   } catch (error) {
-    if (!(error instanceof ApiProblem) || !keepCopy || error.status === 404) throw error;
-    if (error.status === 403) throw error;
+    if (!(error instanceof NoCopy) || error.status === 404 || error.status === 403) throw error;
     return withoutUndo(context, visitor, { uuid, directory, paths, back, why: error.message });
   }
 }

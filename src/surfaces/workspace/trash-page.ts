@@ -2,31 +2,39 @@ import type { RequestContext } from '../../http/context.ts';
 import { html } from '../../pages/markup.ts';
 import { formatTime } from '../../pages/numbers.ts';
 import { askAll, type Json } from './api.ts';
-import { isRestored } from './deleted-files.ts';
+import { RESTORED } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { inOrder, recordsTable } from './records-table.ts';
 import { workspacePage } from './shell.ts';
 import { requireVisitor } from './visitor.ts';
 
 const MOST = 1000;
-const FIELDS = ['uuid', 'name', 'owner_uuid', 'modified_at', 'trash_at', 'delete_at', 'is_trashed', 'properties'];
+const FIELDS = ['uuid', 'name', 'owner_uuid', 'modified_at', 'trash_at', 'delete_at', 'is_trashed'];
 
 /** `/workspace/trash`: collections and projects that can still be brought back. */
 export async function trashPage(context: RequestContext, deps: WorkspaceDependencies): Promise<Response> {
   const visitor = await requireVisitor(context, deps);
-  const query = (more: string[]) => ({
+  // Properties are left out: they can be large, for a thousand records.
+  const query = (filters: unknown[], fields: string[]) => ({
     include_trash: true,
-    filters: [['is_trashed', '=', true]],
-    select: [...FIELDS, ...more],
+    filters: [['is_trashed', '=', true], ...filters],
+    select: [...FIELDS, ...fields],
   });
   const [projects, collections] = await Promise.all([
-    askAll(context, deps, visitor.token, 'groups', query([]), MOST),
-    askAll(context, deps, visitor.token, 'collections', query(['file_count', 'file_size_total']), MOST),
+    askAll(context, deps, visitor.token, 'groups', query([], []), MOST),
+    askAll(
+      context,
+      deps,
+      visitor.token,
+      'collections',
+      query([[`properties.${RESTORED}`, 'exists', false]], ['file_count', 'file_size_total']),
+      MOST,
+    ),
   ]);
   // What is in a trashed project comes back with it.
   const trashed = new Set(projects.map(({ uuid }) => uuid));
   const own = [...projects, ...collections].filter(
-    (record: Json) => record.trash_at !== null && !trashed.has(record.owner_uuid) && !isRestored(record),
+    (record: Json) => record.trash_at !== null && !trashed.has(record.owner_uuid),
   );
   const body = html`<h1>Trash</h1><p class="lead">What was deleted stays here for a while, then it is gone for good. A project comes back with all that is in it, a file in the collection that it was in.</p>
 ${
