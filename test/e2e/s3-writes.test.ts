@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createUser, type TestUser } from '../support/api.ts';
+import { api, createUser, type TestUser } from '../support/api.ts';
 import { createCollection } from '../support/collections.ts';
 import { request } from '../support/keep.ts';
 import { type KeyPair, type S3Request, s3Keys, s3Request, signS3 } from '../support/s3-client.ts';
@@ -60,6 +60,9 @@ describe('an object that is put', () => {
     expect(Buffer.from(raw.headers.get('x-amz-meta-note') ?? '', 'latin1').toString()).toBe('Grüße');
     const webDav = await request(`${service.url}/c=${uuid}/words`, { token: ann.token });
     expect(webDav.headers.get('x-amz-meta-note')).toBe('=?UTF-8?B?R3LDvMOfZQ==?=');
+    const control = await put('/words', 'y', { 'x-amz-meta-note': '=?UTF-8?Q?a=0Ab?=' });
+    expect([control.status, control.code]).toEqual([400, 'InvalidArgument']);
+    expect(await textOf('/words')).toBe('x');
   });
 
   test.each([
@@ -298,6 +301,19 @@ test('what cannot be kept is refused, and an ACL that says what is so is taken',
     expect((await s3(at, { method: 'PUT', body: '<AccessControlPolicy/>' })).code).toBe('NotImplemented');
   }
   expect(await textOf('/acl')).toBe('x');
+  const taken = { method: 'PUT', headers: { 'x-amz-acl': 'private' } };
+  const { portable_data_hash: hash } = await createCollection(service, '. d41d8cd98f00b204e9800998ecf8427e+0 0:0:e\n', {
+    owner_uuid: ann.uuid,
+  });
+  expect((await s3Request(service, `/${encodeURIComponent(hash)}/e?acl`, { keys, ...taken })).code).toBe(
+    'AccessDenied',
+  );
+  const reader = await createUser(service, 'reads-acl');
+  await api(service, 'links', {
+    body: { link: { link_class: 'permission', name: 'can_read', tail_uuid: reader.uuid, head_uuid: uuid } },
+  });
+  const own = { keys: await s3Keys(service, reader.token) };
+  for (const at of ['/acl?acl', '?acl']) expect((await s3(at, { ...taken, ...own })).code).toBe('AccessDenied');
 });
 
 describe('copying', () => {

@@ -2,7 +2,7 @@ import { openBucket } from './bucket.ts';
 import type { S3Call, S3Client } from './call.ts';
 import { S3Error } from './errors.ts';
 import { findObject } from './object.ts';
-import { requireScope, writerOf } from './writer.ts';
+import { requireScope, writerOf, writingOf } from './writer.ts';
 import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 
 /** Who may do what is said by sharing: of the ACLs that S3 has by name those that give nothing away are true here. */
@@ -20,11 +20,16 @@ export async function putAcl(call: S3Call): Promise<Response> {
   requirePrivate(headers);
   if (!headers.has('x-amz-acl'))
     throw new S3Error('NotImplemented', 'there are no ACLs of your own here: share the collection instead');
-  writerOf(call);
+  const writing = writingOf(call);
+  const writer = writerOf(call);
   const { address } = call;
   const place = address.key === null ? await openBucket(call) : await findObject(call, address.key);
-  if ('collection' in place && place.collection.uuid !== null)
-    requireScope(call.client, 'PATCH', `/arvados/v1/collections/${place.collection.uuid}`);
+  if ('collection' in place) {
+    const { uuid } = place.collection;
+    if (uuid === null) throw new S3Error('AccessDenied', 'a portable data hash names content, which never changes');
+    requireScope(call.client, 'PATCH', `/arvados/v1/collections/${uuid}`);
+    await writing.requireWritable(uuid, writer);
+  }
   return new Response(null);
 }
 

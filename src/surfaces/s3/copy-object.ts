@@ -8,7 +8,14 @@ import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { type FoundObject, findObject } from './object.ts';
 import { objectMetadata } from './object-metadata.ts';
-import { commitEdits, noDirectory, quotedEtag, targetOfCommit, writeConditions } from './write-place.ts';
+import {
+  commitEdits,
+  noDirectory,
+  quotedEtag,
+  requireCollection,
+  targetOfCommit,
+  writeConditions,
+} from './write-place.ts';
 import { s3Document, textElement, xmlResponse } from './xml.ts';
 
 /** Ranges of blocks that a copy may consist of: they travel to the collection in one message. */
@@ -18,6 +25,7 @@ const MAX_RANGES = 200_000;
 export async function copyObject(call: S3Call): Promise<Response> {
   const { headers } = call.context.request;
   const target = await targetOfCommit(call);
+  await requireCollection(call, target);
   const { writing, uuid, path, isMarker } = target;
   const directive = (headers.get('x-amz-metadata-directive') ?? 'COPY').toUpperCase();
   if (directive !== 'COPY' && directive !== 'REPLACE')

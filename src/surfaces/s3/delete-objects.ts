@@ -8,6 +8,7 @@ import { requestXml } from './request-xml.ts';
 import {
   commitEdits,
   matchConditions,
+  requireCollection,
   targetOfCommit,
   type WriteTarget,
   writeConditions,
@@ -26,6 +27,7 @@ export async function deleteObject(call: S3Call): Promise<Response> {
   // No object can have such a key, but the bucket must be there.
   if (target === null) await openBucket(call);
   if (target !== null) {
+    await requireCollection(call, target);
     const { headers } = call.context.request;
     const facts = {
       size: headers.get('x-amz-if-match-size') ?? undefined,

@@ -9,6 +9,7 @@ import { isEndpointHost } from './address.ts';
 import type { S3Call } from './call.ts';
 import { S3Error } from './errors.ts';
 import { type FoundObject, findObject } from './object.ts';
+import { CONTROL } from './object-metadata.ts';
 
 /** Headers of the answer that a signed query may replace. */
 const REPLACEABLE = [
@@ -50,7 +51,8 @@ export async function getObject(call: S3Call): Promise<Response> {
 /** What is known of an object beside its content: `x-amz-meta-*`, and headers that its writer wanted back. */
 export function objectHeaders({ context, deps }: S3Call, object: FoundObject): Record<string, string> {
   const { metadata } = object;
-  const shown = readsUtf8(context.request) ? (text: string) => text : encodeWords;
+  const isUtf8 = readsUtf8(context.request);
+  const shown = (text: string) => (isUtf8 && !CONTROL.test(text) ? text : encodeWords(text));
   const values = Object.entries(metadata?.values ?? {}).map(([name, value]) => [`x-amz-meta-${name}`, shown(value)]);
   return {
     'Cache-Control': 'private, no-cache, no-transform',

@@ -7,9 +7,9 @@ const META = 'x-amz-meta-';
 const MAX_VALUES_BYTES = 2048;
 /** Of a single header that is kept. */
 const MAX_HEADER_CHARS = 1000;
-/** All but the tab. */
+/** In values of headers: all control characters but the tab. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
+export const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 const KEPT = ['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'expires'];
 
 /** What would be promised by taking them: the client's own key, and that nothing deletes the object. */
@@ -44,8 +44,8 @@ export function objectMetadata(headers: Sent, now: number): FileMetadata {
     }),
   );
   const contentType = headers.get('content-type') ?? 'binary/octet-stream';
-  // Of a form: no answer could have them as a header.
-  if ([contentType, ...Object.values(kept)].some((value) => CONTROL.test(value)))
+  // Of a form, or of encoded words: no answer could have them as a header.
+  if ([contentType, ...Object.values(kept), ...Object.values(values)].some((value) => CONTROL.test(value)))
     throw new S3Error('InvalidArgument', 'values of headers have no control characters');
   if (
     bytes > MAX_VALUES_BYTES ||

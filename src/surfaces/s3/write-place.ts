@@ -2,6 +2,7 @@ import type { User } from '../../accounts/account.ts';
 import type { BodyDestination } from '../../blocks/body-blocks.ts';
 import type { Condition, Edit, Writer } from '../../collections/edit/edits.ts';
 import type { Writing } from '../../files/writing.ts';
+import { createBoundedMap } from '../../keep/bounded-map.ts';
 import { parseSiteId } from '../../keep/collection-ids.ts';
 import { isKeepError } from '../../keep/errors.ts';
 import { EMPTY_HASH } from '../../keep/limits.ts';
@@ -46,7 +47,7 @@ export async function writeTarget(call: S3Call, key: string = objectKey(call), b
 
 /**
  * As writeTarget, for a change that `commitEdits` makes: a collection that is named by its UUID is not looked at here,
- * since the commit judges it.
+ * since the commit judges it. `requireCollection` or `uploadDestination` comes before that.
  * @throws S3Error as writeTarget
  */
 export async function targetOfCommit(call: S3Call, key: string = objectKey(call)): Promise<WriteTarget> {
@@ -78,6 +79,19 @@ export async function uploadDestination(
   return writing.destination(call.context, { token: call.client.token, user: writer.user }, place);
 }
 
+/** Collections that took a commit lately: they have their Durable Object. */
+const written = createBoundedMap<true>({ maxEntries: 10_000, maxBytes: 512 * 1024, sizeOf: () => 50 });
+
+/**
+ * For a target that was not opened: a commit for a UUID that no collection has is refused as well, but the Durable Object
+ * that refuses it would stay for ever.
+ * @throws S3Error NoSuchBucket; KeepError forbidden, not_found
+ */
+export async function requireCollection(call: S3Call, { writing, writer, uuid }: WriteTarget): Promise<void> {
+  if (written.get(uuid) !== undefined) return;
+  await writing.requireWritable(uuid, writer).catch((error: unknown) => withBucket(call, error));
+}
+
 /** @throws S3Error NoSuchBucket; KeepError as Commits.edit */
 export async function commitEdits(
   call: S3Call,
@@ -88,6 +102,7 @@ export async function commitEdits(
   await writing.commits
     .edit(uuid, { writer, edits, conditions, lockTokens: [] })
     .catch((error: unknown) => withBucket(call, error));
+  written.set(uuid, true);
 }
 
 /** What is not there may be the bucket rather than a key in it. */
