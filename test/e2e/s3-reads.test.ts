@@ -406,7 +406,8 @@ describe('an object', () => {
       query: { filters: [['name', '=', 'objects']] },
     });
     const hash = json.items[0].portable_data_hash;
-    expect((await s3(`/${hash.replace('+', '%2B')}/dir/hello.txt`)).text).toBe('hello, keep');
+    for (const presign of [false, true])
+      expect((await s3(`/${hash.replace('+', '%2B')}/dir/hello.txt`, { presign })).text).toBe('hello, keep');
     expect((await s3(`/${hash}`, { method: 'DELETE' })).status).toBe(403);
   });
 
