@@ -54,8 +54,11 @@ export async function deleteFiles(
     });
   } catch (error) {
     // After other errors the files may be gone: then the copy is all there is.
-    if (copy !== null && error instanceof ApiProblem && error.status < 500)
-      await askOrNull(context, deps, token, `collections/${copy}`, { method: 'DELETE' });
+    if (copy !== null && error instanceof ApiProblem && error.status < 500) {
+      // The first error is the one to tell; a copy that stays in the list does no harm.
+      const hidden = untrash(context, deps, token, copy).then(() => putAway(context, deps, token, copy, {}));
+      await hidden.catch(() => null);
+    }
     throw error;
   }
   return copy;
@@ -111,28 +114,42 @@ export async function restoreFiles(
     from === null
       ? null
       : await askOrNull(context, deps, token, `collections/${from.uuid}`, { query: { select: ['uuid', 'can_write'] } });
-  await ask(context, deps, token, `collections/${copy.uuid}/untrash`, {
-    method: 'POST',
-    query: { ensure_unique_name: true },
-    body: {},
-  });
-  if (from === null || target === null || target.can_write === false) return copy.uuid;
+  const place = target === null || target.can_write === false ? null : from;
+  // Before the copy leaves the trash: where this fails, one can try again.
   const replace_files: Record<string, string> = {};
-  for (const path of from.paths)
-    replace_files[`/${await freePath(service, token, from.uuid, path)}`] = `${copy.portable_data_hash}/${path}`;
-  await ask(context, deps, token, `collections/${from.uuid}`, {
+  if (place !== null)
+    for (const path of place.paths)
+      replace_files[`/${await freePath(service, token, place.uuid, path)}`] = `${copy.portable_data_hash}/${path}`;
+  await untrash(context, deps, token, copy.uuid);
+  if (place === null) return copy.uuid;
+  await ask(context, deps, token, `collections/${place.uuid}`, {
     method: 'PATCH',
     query: { select: ['uuid'] },
     body: { collection: {}, replace_files },
   });
-  // Not for the list of the trash any more.
-  const properties = { ...copy.properties, [RESTORED]: true };
-  await ask(context, deps, token, `collections/${copy.uuid}`, {
-    method: 'PATCH',
-    body: { collection: { properties } },
+  await putAway(context, deps, token, copy.uuid, copy.properties);
+  return place.uuid;
+}
+
+function untrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<Json> {
+  return ask(context, deps, token, `collections/${uuid}/untrash`, {
+    method: 'POST',
+    query: { ensure_unique_name: true },
+    body: {},
   });
-  await ask(context, deps, token, `collections/${copy.uuid}/trash`, { method: 'POST', body: {} });
-  return from.uuid;
+}
+
+/** Back into the trash, but not for its list any more. The copy is out of the trash: others cannot be changed. */
+async function putAway(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  token: string,
+  uuid: string,
+  before: Json,
+): Promise<void> {
+  const properties = { ...before, [RESTORED]: true };
+  await ask(context, deps, token, `collections/${uuid}`, { method: 'PATCH', body: { collection: { properties } } });
+  await ask(context, deps, token, `collections/${uuid}/trash`, { method: 'POST', body: {} });
 }
 
 /** The path, or one beside it that nothing has. */

@@ -36,7 +36,7 @@ export async function trashPage(context: RequestContext, deps: WorkspaceDependen
   const own = [...projects, ...collections].filter(
     (record: Json) => record.trash_at !== null && !trashed.has(record.owner_uuid),
   );
-  const body = html`<h1>Trash</h1><p class="lead">What was deleted stays here for a while, then it is gone for good. A project comes back with all that is in it, a file in the collection that it was in.</p>
+  const body = html`<h1>Trash</h1><p class="lead">What was deleted stays here for a while, then it is gone for good. A project comes back with all that is in it, a file that you deleted in the collection that it was in.</p>
 ${
   own.length === 0
     ? html`<p class="empty">The trash is empty.</p>`
