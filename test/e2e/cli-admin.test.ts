@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { api } from '../support/api.ts';
@@ -253,6 +253,18 @@ test('a cluster that is exported and imported elsewhere has its projects, collec
   await asRoot('get', collection.uuid, back);
   admin.env.ARVADOS_API_HOST = service.url;
   expect(treeDigest(back)).toEqual(treeDigest(tree));
+
+  // Of a user that the token of the export did not see, and a project in it.
+  const lonely = { uuid: 'xedge-j7d0g-0000000000lonel', owner_uuid: 'xedge-tpzed-0000000unknown0' };
+  const inside = { uuid: 'xedge-j7d0g-0000000000insid', owner_uuid: lonely.uuid };
+  const rows = [inside, lonely].map((row) => `${JSON.stringify({ ...row, name: 'x', group_class: 'project' })}\n`);
+  await appendFile(join(directory, 'groups.jsonl'), rows.join(''));
+  admin.env.ARVADOS_API_HOST = other.url;
+  const orphans = await asRoot('import', directory, '--json');
+  admin.env.ARVADOS_API_HOST = service.url;
+  expect([orphans.code, JSON.parse(orphans.stdout)]).toEqual([1, expect.objectContaining({ ...none, failed: 2 })]);
+  for (const { uuid, owner_uuid } of [inside, lonely])
+    expect(orphans.stderr).toContain(`${uuid}: its owner ${owner_uuid} was not imported`);
 });
 
 test('check tells lost blocks from those that could not be looked at, which it tries again', async () => {

@@ -54,6 +54,8 @@ export async function importCluster({ api, keep, facts }: Session, directory: st
       waiting = 0;
       for await (const row of records('groups')) if (!(await importGroup(row))) waiting++;
     }
+    for await (const row of records('groups'))
+      if (!(await importGroup(row))) notes.fails(row.uuid, `its owner ${row.owner_uuid} was not imported`);
     for await (const row of records('collections')) await importCollection(row);
     for await (const row of records('links')) await importLink(row);
   } finally {
@@ -71,6 +73,7 @@ export async function importCluster({ api, keep, facts }: Session, directory: st
 
   /** @returns false while the project that it is in was not made */
   async function importGroup({ uuid, name, group_class, description, properties, owner_uuid }: Row): Promise<boolean> {
+    if (notes.madeOf(uuid) !== undefined) return true;
     const isRole = group_class === 'role';
     const owner = isRole ? undefined : notes.madeOf(owner_uuid);
     if (!isRole && owner === undefined) return false;

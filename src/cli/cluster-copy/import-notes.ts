@@ -18,8 +18,10 @@ export interface ImportNotes<Resource> {
   /** Stands for a record of the export without being made. */
   stands(from: string, to: string): void;
   madeOf(from: unknown): string | undefined;
+  /** Tells that a record cannot be made, and counts it. */
+  fails(from: unknown, why: string): void;
   /**
-   * Makes a record, unless it was made. One whose making was begun, and whose end is not known, is looked for first.
+   * Makes a record, unless it was made, or failed in this run. One whose making was begun, and whose end is not known, is looked for first.
    * @param marks what it is recognised by
    */
   once(
@@ -38,7 +40,8 @@ export async function openNotes<Resource>(
 ): Promise<ImportNotes<Resource>> {
   const made = new Map<string, string>();
   const begun = new Set<string>();
-  for await (const { from, to } of readRecords(path)) {
+  const failed = new Set<string>();
+  for await (const { from, to } of readRecords(path, { skipCut: true })) {
     if (typeof to !== 'string') begun.add(String(from));
     else {
       made.set(String(from), to);
@@ -50,13 +53,19 @@ export async function openNotes<Resource>(
   // A run that was killed may have left half a line.
   appendFileSync(file, '\n');
   const add = (line: Row) => appendFileSync(file, `${JSON.stringify(line)}\n`);
+  const fails = (from: unknown, why: string) => {
+    failed.add(String(from));
+    counts.failed++;
+    note(oneLine(`${from}: ${why}`));
+  };
   return {
     counts,
+    fails,
     stands: (from, to) => void made.set(from, to),
     madeOf: (from) => made.get(String(from)),
     async once(source, kind, resource, marks, make) {
       const from = String(source);
-      if (made.has(from)) return;
+      if (made.has(from) || failed.has(from)) return;
       try {
         const known = begun.has(from) ? await twinOf(resource, marks) : null;
         if (known === null) add({ from });
@@ -65,8 +74,7 @@ export async function openNotes<Resource>(
         add({ from, to });
         counts[kind]++;
       } catch (error) {
-        counts.failed++;
-        note(oneLine(`${from}: ${messageOf(error)}`));
+        fails(from, messageOf(error));
       }
     },
     close: () => closeSync(file),
