@@ -44,6 +44,7 @@ export interface CheckState {
   hasCollection(uuid: string): boolean;
   hasBlock(hash: string): boolean;
   block(block: BlockAt, isRead: boolean): void;
+  /** A loss that is known already, of another look or an earlier run, does not count again. */
   loss(lost: Lost): void;
   /** All its blocks were looked at. */
   collection(uuid: string): void;
@@ -65,7 +66,7 @@ export function checkFile(key: readonly string[], env: Record<string, string | u
   return join(cache, 'keep-edge', 'check', `${createHash('md5').update(JSON.stringify(key)).digest('hex')}.jsonl`);
 }
 
-/** @param onBlock called with each block of the file, and later with each one that is added */
+/** @param onBlock called with each block of the file that is not lost, and later with each such one that is added */
 export async function openCheckState(
   path: string,
   { resume, onBlock }: { resume: boolean; onBlock: (block: BlockAt, isRead: boolean) => void },
@@ -75,6 +76,7 @@ export async function openCheckState(
   const collections = new Set<string>();
   const blocks = createHashSet();
   const read = createHashSet();
+  const lostBlocks = createHashSet();
   const counts: CheckCounts = { collections: 0, blocks: 0, bytes: 0, read: 0, lost: 0 };
   const lost: Lost[] = [];
   let begunAt = '';
@@ -85,8 +87,9 @@ export async function openCheckState(
       if (!blocks.add(hash)) return;
       counts.blocks++;
       counts.bytes += size;
-      onBlock({ hash, size, collection }, isRead === 1);
+      if (!lostBlocks.has(hash)) onBlock({ hash, size, collection }, isRead === 1);
     } else if (line[0] === 'l') {
+      if (!lostBlocks.add(line[1].slice(0, 32))) return;
       counts.lost++;
       if (lost.length < MAX_KEPT) lost.push({ locator: line[1], collection: line[2], what: line[3] });
     } else if (line[0] === 'c') {

@@ -43,6 +43,24 @@ test('a check that was killed in the middle of a line goes on with all lines bef
   expect(seen.map(({ hash }) => hash)).toContain(hashOf(1));
 });
 
+test('a lost block counts once, also after an interruption, and is not in the sample', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keep-edge-check-'));
+  const path = join(directory, 'state.jsonl');
+  const seen: BlockAt[] = [];
+  const open = () => openCheckState(path, { resume: true, onBlock: (block) => seen.push(block) });
+  const lost = { locator: `${hashOf(1)}+3`, collection: COLLECTION, what: 'no service has it' };
+  const first = await open();
+  first.loss(lost);
+  first.block({ hash: hashOf(1), size: 3, collection: COLLECTION }, false);
+  first.loss(lost);
+  first.close();
+  const second = await open();
+  second.loss(lost);
+  second.close();
+  rmSync(directory, { recursive: true });
+  expect([first.counts.lost, second.counts.lost, second.lost, seen]).toEqual([1, 1, [lost], []]);
+});
+
 test('a set of hashes knows what was added to it, and nothing else, while it grows', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 300 }), (numbers) => {
