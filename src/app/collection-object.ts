@@ -108,9 +108,12 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
     return this.#inTurn(uuid, () => this.#count());
   }
 
-  async insertUpload(upload: Omit<Upload, 'createdAt'>): Promise<void> {
-    this.#uploads.insert(upload, Date.now());
-    await this.#sweepUploads(upload.collectionUuid);
+  insertUpload(upload: Omit<Upload, 'createdAt'>): Promise<Told<object>> {
+    return told(async () => {
+      this.#uploads.insert(upload, Date.now());
+      await this.#sweepUploads(upload.collectionUuid);
+      return {};
+    });
   }
 
   async findUpload(uuid: string, id: string): Promise<FoundUpload | null> {
@@ -157,16 +160,17 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   /** Where it is written which uploads there are: our database, or here beside a cluster. */
-  #registry(uuid: string): Pick<CompleteContext, 'find' | 'keepsMetadata' | 'completed'> {
+  #registry(uuid: string): Pick<CompleteContext, 'find' | 'isOwnersOnly' | 'keepsMetadata' | 'completed'> {
     const { DB: db } = this.env;
     if (!this.#committer().keepsMetadata)
       return {
         find: (id) => this.findUpload(uuid, id),
+        isOwnersOnly: true,
         keepsMetadata: false,
         completed: (id, result) => this.#uploads.complete(id, result),
       };
     if (db === undefined) throw new KeepError('not_configured');
-    return { find: (id) => findUpload(db, uuid, id), keepsMetadata: true };
+    return { find: (id) => findUpload(db, uuid, id), isOwnersOnly: false, keepsMetadata: true };
   }
 
   dropParts(uuid: string, uploads: string[]): Promise<void> {

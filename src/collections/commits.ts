@@ -60,7 +60,7 @@ export interface CollectionHandle {
   changes(): Promise<number>;
   changed(uuid: string): Promise<void>;
   erase(uuid: string): Promise<boolean>;
-  insertUpload(upload: Omit<Upload, 'createdAt'>): Promise<void>;
+  insertUpload(upload: Omit<Upload, 'createdAt'>): Promise<Told<object>>;
   findUpload(uuid: string, id: string): Promise<FoundUpload | null>;
   listUploads(uuid: string, after: { path: string; id: string; limit: number }): Promise<Upload[]>;
   deleteUpload(id: string): Promise<boolean>;
@@ -158,7 +158,7 @@ export function createCommits(namespace: DurableObjectNamespace | undefined): Co
     changed: (uuid) => handleOf(uuid).changed(uuid),
     erase: (uuid) => handleOf(uuid).erase(uuid),
     uploads: {
-      insert: (upload) => ask(upload.collectionUuid, (handle) => handle.insertUpload(upload)),
+      insert: async (upload) => void result(await ask(upload.collectionUuid, (handle) => handle.insertUpload(upload))),
       find: (uuid, id) => ask(uuid, (handle) => handle.findUpload(uuid, id)),
       list: (uuid, after) => ask(uuid, (handle) => handle.listUploads(uuid, after)),
       delete: (uuid, id) => ask(uuid, (handle) => handle.deleteUpload(id)),

@@ -8,6 +8,8 @@ import type { CompletedUpload, CompleteRequest, FoundUpload } from './upload.ts'
 
 export interface CompleteContext {
   find(id: string): Promise<FoundUpload | null>;
+  /** Only who began an upload, or an admin, completes it. */
+  isOwnersOnly: boolean;
   /** Whether what is kept of a file beside its content, its ETag above all, is committed with it. */
   keepsMetadata: boolean;
   /** Writes down what the upload came to, where the commit itself does not. */
@@ -27,12 +29,14 @@ export interface CompleteContext {
 export async function completeUpload(
   request: CompleteRequest,
   rows: PartRows,
-  { find, keepsMetadata, completed, now, edit }: CompleteContext,
+  { find, isOwnersOnly, keepsMetadata, completed, now, edit }: CompleteContext,
 ): Promise<CompletedUpload> {
   const { id, path, writer, conditions } = request;
   const found = await find(id);
   if (found === null || found.upload.path !== path)
     throw new KeepError('not_found', { message: 'The specified upload does not exist' });
+  if (isOwnersOnly && found.upload.userUuid !== writer.user.uuid && !writer.user.isAdmin)
+    throw new KeepError('forbidden', { message: 'only who began an upload goes on with it' });
   const named = JSON.stringify(request.parts.map(({ number, etag }) => [number, etag]));
   if (found.completed !== null) {
     const { parts, ...result } = found.completed;

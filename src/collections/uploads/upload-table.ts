@@ -1,3 +1,4 @@
+import { KeepError } from '../../keep/errors.ts';
 import { type FoundUpload, UPLOAD_LIFETIME_SECONDS, type Upload, type UploadFacts } from './upload.ts';
 
 interface UploadRow {
@@ -9,6 +10,11 @@ interface UploadRow {
   completed: string | null;
   [column: string]: SqlStorageValue;
 }
+
+/** Open uploads that a collection may have. */
+export const MAX_OPEN_UPLOADS = 1000;
+/** Uploads that one sweep ends: each has up to MAX_PARTS rows of parts. */
+const MAX_SWEPT = 500;
 
 const COLUMNS = 'id, path, user_uuid, facts, created_at';
 
@@ -26,7 +32,13 @@ export function createUploadTable({ sql }: Pick<DurableObjectStorage, 'sql'>) {
   );
   const rows = (query: string, ...values: SqlStorageValue[]) => sql.exec<UploadRow>(query, ...values).toArray();
   return {
+    /** @throws KeepError slow_down when very many are open */
     insert({ id, path, userUuid, metadata, checksum }: Omit<Upload, 'createdAt'>, now: number): void {
+      const open = rows(`SELECT id FROM uploads WHERE completed IS NULL LIMIT ${MAX_OPEN_UPLOADS}`).length;
+      if (open >= MAX_OPEN_UPLOADS)
+        throw new KeepError('slow_down', {
+          message: `the collection has ${MAX_OPEN_UPLOADS} open uploads: complete or abort some of them first`,
+        });
       const facts: UploadFacts = { metadata, checksum };
       sql.exec(
         `INSERT INTO uploads (${COLUMNS}) VALUES (?, ?, ?, ?, ?)`,
@@ -54,9 +66,13 @@ export function createUploadTable({ sql }: Pick<DurableObjectStorage, 'sql'>) {
     complete(id: string, result: string): void {
       sql.exec('UPDATE uploads SET completed = ? WHERE id = ?', result, id);
     },
-    /** Ends uploads that are older than they may get. @returns their ids */
+    /** Ends uploads that are older than they may get, the oldest first and at most MAX_SWEPT. @returns their ids */
     sweep(now: number): string[] {
-      const old = rows('DELETE FROM uploads WHERE created_at <= ? RETURNING id', now - UPLOAD_LIFETIME_SECONDS * 1000);
+      const old = rows(
+        `DELETE FROM uploads WHERE id IN
+           (SELECT id FROM uploads WHERE created_at <= ? ORDER BY created_at LIMIT ${MAX_SWEPT}) RETURNING id`,
+        now - UPLOAD_LIFETIME_SECONDS * 1000,
+      );
       return old.map(({ id }) => id);
     },
     /** When the next upload ends, in Unix milliseconds; null when there is none. */

@@ -43,6 +43,7 @@ export interface FoundUpload {
 
 /** Which uploads there are. */
 export interface UploadRegistry {
+  /** @throws KeepError slow_down where too many are open */
   insert(upload: Omit<Upload, 'createdAt'>): Promise<void>;
   find(uuid: string, id: string): Promise<FoundUpload | null>;
   /** Open ones by path, then id. */

@@ -8,7 +8,7 @@ import {
   listUploads,
   sweepUploads,
 } from '../../../src/collections/uploads/upload-rows.ts';
-import { createUploadTable } from '../../../src/collections/uploads/upload-table.ts';
+import { createUploadTable, MAX_OPEN_UPLOADS } from '../../../src/collections/uploads/upload-table.ts';
 import { database } from '../support/database.ts';
 
 const UUID = 'xtest-4zz18-000000000000000';
@@ -75,5 +75,21 @@ test('beside a cluster the object of a collection keeps its uploads: listed in o
     expect(table.sweep(NOW)).toEqual(['u3']);
     expect([page('', ''), table.nextEnd()]).toEqual([['u4'], NOW + DAY_MS]);
     expect(table.find(UUID, 'u3')).toBeNull();
+  });
+});
+
+test('beside a cluster a collection has at most a thousand open uploads, and old ones end some hundreds at a time', () => {
+  const { COLLECTION } = env as unknown as { COLLECTION: DurableObjectNamespace };
+  return runInDurableObject(COLLECTION.getByName('xtest-4zz18-manyuploads0000'), (_, { storage }) => {
+    const table = createUploadTable(storage);
+    const add = (id: string, at: number) =>
+      table.insert({ id, collectionUuid: UUID, path: 'k', userUuid: 'u', metadata: {}, checksum: null }, at);
+    for (let i = 0; i < MAX_OPEN_UPLOADS; i++) add(`u${i}`, NOW - 8 * DAY_MS + i);
+    expect(() => add('more', NOW)).toThrow(/complete or abort some of them first/);
+    table.complete('u999', '{}');
+    add('more', NOW);
+    expect(table.sweep(NOW)).toHaveLength(500);
+    expect(table.nextEnd()).toBeLessThan(NOW);
+    expect([table.sweep(NOW).length, table.sweep(NOW), table.nextEnd()]).toEqual([500, [], NOW + 7 * DAY_MS]);
   });
 });
