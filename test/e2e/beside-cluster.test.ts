@@ -426,9 +426,11 @@ describe('beside a cluster', () => {
       const { headers } = await s3(`/${uuid}/x?uploadId=${own}&partNumber=1`, { method: 'PUT', body: 'x', ...as });
       const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headers.get('etag')}</ETag></Part></CompleteMultipartUpload>`;
       expect((await s3(`/${uuid}/x?uploadId=${own}`, { method: 'POST', body, ...as })).code).toBe('AccessDenied');
-      // This user may write, but did not begin it.
-      expect((await s3(`/${uuid}/x?uploadId=${own}`, { method: 'POST', body })).code).toBe('AccessDenied');
       expect((await api(cluster, `collections/${uuid}`)).json.file_count).toBe(0);
+      // The answer for an upload that is complete is its owner's as well.
+      await s3(`/${uuid}/x?uploadId=${id}&partNumber=1`, { method: 'PUT', body: 'x' });
+      expect((await s3(`/${uuid}/x?uploadId=${id}`, { method: 'POST', body })).status).toBe(200);
+      expect((await s3(`/${uuid}/x?uploadId=${id}`, { method: 'POST', body, ...as })).code).toBe('AccessDenied');
     });
   });
 
