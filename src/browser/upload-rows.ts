@@ -1,5 +1,5 @@
+import { formatBytes } from '../keep/human-format.ts';
 import type { ChosenFile } from './chosen-files.ts';
-import { formatBytes } from './upload-words.ts';
 
 /** Rows at a time: of more files, a finished one makes room for the next. */
 const SHOWN_ROWS = 200;

@@ -1,10 +1,11 @@
+import { formatBytes } from '../keep/human-format.ts';
 import { type ChosenFile, filesOfDrop, filesOfInput } from './chosen-files.ts';
 import { createHashPool, type HashPool } from './hash-pool.ts';
 import { openKeptBlocks } from './kept-blocks.ts';
 import { createRate } from './rate.ts';
 import { runUpload } from './run-upload.ts';
 import { uploadRows } from './upload-rows.ts';
-import { formatBytes, formatLeft, formatSpeed } from './upload-words.ts';
+import { formatLeft, formatSpeed } from './upload-words.ts';
 
 /** The page that uploads: choose or drop, watch, pause, go on. */
 
@@ -69,7 +70,7 @@ async function start(element: HTMLElement): Promise<void> {
       shownAt = now;
       total.value = done;
       const speed = rate.value(now);
-      const text = `${formatBytes(done)} of ${formatBytes(bytes)}${speed === null ? '' : `, ${formatBytes(speed)}/s, ${formatLeft((bytes - done) / speed)} left`}${trouble === '' ? '' : `. ${trouble}`}${waiting.length === 0 ? '' : `. ${waiting.length} more afterwards`}`;
+      const text = `${formatBytes(done)} of ${formatBytes(bytes)}${speed === null ? '' : `, ${formatBytes(Math.round(speed))}/s, ${formatLeft((bytes - done) / speed)} left`}${trouble === '' ? '' : `. ${trouble}`}${waiting.length === 0 ? '' : `. ${waiting.length} more afterwards`}`;
       state.textContent = text;
       showSpeed(md5, pool);
       if (now - saidAt < SAID_EVERY_MS) return;

@@ -1,4 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
+import { createHandOver } from './hand-over.ts';
 import { count, type Gauge } from './metrics.ts';
 
 /** The object that adds up a day's bytes of all isolates. */
@@ -19,9 +20,6 @@ export interface AnonymousEgress {
   read(): Promise<{ day: string; bytes: number; cap: number }>;
 }
 
-const DELAY_MS = 1000;
-/** A hand-over that was cut off with its request is given up after this time. */
-const GIVEN_UP_MS = 30_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -50,7 +48,6 @@ export function createAnonymousEgress(
   let pending = 0;
   /** Being handed over. */
   let flying = 0;
-  let begun = Number.NEGATIVE_INFINITY;
 
   function turnDay(): void {
     const today = new Date(now()).toISOString().slice(0, 10);
@@ -73,18 +70,7 @@ export function createAnonymousEgress(
     }
   }
 
-  function later(): void {
-    if (now() - begun < GIVEN_UP_MS) return;
-    begun = now();
-    waitUntil(
-      wait(DELAY_MS)
-        .then(() => {
-          begun = Number.NEGATIVE_INFINITY;
-          return handOver();
-        })
-        .catch(() => undefined),
-    );
-  }
+  const later = createHandOver({ handOver, waitUntil, wait, now });
 
   return {
     async spend(bytes) {

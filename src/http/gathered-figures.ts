@@ -1,3 +1,4 @@
+import { createHandOver } from './hand-over.ts';
 import { putBackCounters, takeCounters } from './metrics.ts';
 import { KEPT_ERRORS, putBackErrors, type RecentError, takeErrors } from './recent-errors.ts';
 
@@ -36,9 +37,6 @@ export interface GatheredFigures {
 }
 
 const SHARDS = 8;
-const DELAY_MS = 1000;
-/** A hand-over that was cut off with its request is given up after this time. */
-const GIVEN_UP_MS = 30_000;
 
 /**
  * Each isolate adds to one shard of its choice, so that none is asked by all. What an isolate that is killed has counted in its last
@@ -50,7 +48,6 @@ export function createGatheredFigures(
   wait: (ms: number) => Promise<unknown>,
 ): GatheredFigures {
   let shard: string | null = null;
-  let begun = Number.NEGATIVE_INFINITY;
 
   async function handOver(): Promise<void> {
     // Random values are only there within a request.
@@ -73,18 +70,7 @@ export function createGatheredFigures(
   }
 
   return {
-    later() {
-      if (Date.now() - begun < GIVEN_UP_MS) return;
-      begun = Date.now();
-      waitUntil(
-        wait(DELAY_MS)
-          .then(() => {
-            begun = Number.NEGATIVE_INFINITY;
-            return handOver();
-          })
-          .catch(() => undefined),
-      );
-    },
+    later: createHandOver({ handOver, waitUntil, wait, now: Date.now }),
     async read() {
       const sums = new Map<string, number>();
       for (const figures of await ofAll((each) => each.read()))
