@@ -127,7 +127,9 @@ function triesToken({ method, path, request }: RequestContext): boolean {
 
 /** Whether a request of S3's names an access key. */
 function isSigned({ headers, url }: Request): boolean {
-  return /^AWS/.test(headers.get('Authorization') ?? '') || /[?&](X-Amz-Credential|AWSAccessKeyId)=/.test(url);
+  if (/^AWS(4-| )/.test(headers.get('Authorization') ?? '')) return true;
+  const query = url.indexOf('?');
+  return query >= 0 && /[?&](X-Amz-Credential|AWSAccessKeyId)=/.test(url.slice(query));
 }
 
 /**

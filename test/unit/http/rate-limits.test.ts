@@ -77,6 +77,8 @@ describe('rate limits', () => {
     const signed = contextOf(null, { headers: { Authorization: 'AWS4-HMAC-SHA256 Credential=x' } });
     expect(await refused(signed, true)).toBe(false);
     expect(await refused(signed, false)).toBe(true);
+    expect(await refused(contextOf(null, { headers: { Authorization: 'AWSx' } }), true)).toBe(true);
+    expect(await refused(contextOf(null, { path: '/bucket/a&X-Amz-Credential=x' }), true)).toBe(true);
     expect(await refused(contextOf(null, { path: '/_health/ping' }), true)).toBe(true);
   });
 
