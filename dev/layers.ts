@@ -7,7 +7,7 @@ import { dirname, join, normalize } from 'node:path';
  */
 export const LAYERS: Record<string, string[]> = {
   keep: [],
-  streams: ['keep'],
+  streams: ['keep', 'node:'],
   storage: ['keep', 'streams'],
   records: ['keep'],
   http: ['keep'],
@@ -27,7 +27,18 @@ export const LAYERS: Record<string, string[]> = {
   backups: ['keep', 'records', 'collections'],
   'surfaces/keepstore': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'queues', 'accounts'],
   'surfaces/keepproxy': ['keep', 'streams', 'storage', 'http', 'services', 'blocks', 'accounts'],
-  'surfaces/keep-web': ['keep', 'streams', 'http', 'pages', 'services', 'blocks', 'accounts', 'collections', 'files'],
+  'surfaces/keep-web': [
+    'node:',
+    'keep',
+    'streams',
+    'http',
+    'pages',
+    'services',
+    'blocks',
+    'accounts',
+    'collections',
+    'files',
+  ],
   'surfaces/s3': ['keep', 'streams', 'records', 'http', 'services', 'blocks', 'accounts', 'collections', 'files'],
   'surfaces/ga4gh': ['keep', 'streams', 'records', 'http', 'accounts', 'collections', 'files', 'genomics'],
   'surfaces/operator': [

@@ -23,7 +23,7 @@ export async function notices(): Promise<string> {
     metafile: true,
     format: 'esm',
     platform: 'node',
-    external: ['cloudflare:*', 'node:async_hooks'],
+    external: ['cloudflare:*', 'node:*'],
     conditions: ['workerd', 'worker', 'browser'],
     logLevel: 'silent',
   });

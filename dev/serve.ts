@@ -196,7 +196,7 @@ async function bundle(main: string): Promise<string> {
     format: 'esm',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*', 'node:async_hooks'],
+    external: ['cloudflare:*', 'node:*'],
     write: false,
     logLevel: 'silent',
     sourcemap: 'inline',

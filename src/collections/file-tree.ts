@@ -162,17 +162,6 @@ export function* fileSegments(
   }
 }
 
-/** Where a file lies if that is one range of one block; else null. */
-export function onlySegment(tree: FileTree, file: number): BlockSegment | null {
-  if (tree.counts[file] !== 1) return null;
-  const position = tree.extentStarts[tree.firsts[file] ?? 0] ?? 0;
-  const length = nodeSize(tree, file);
-  const block = blockAt(tree, position);
-  const start = tree.blockStarts[block] ?? 0;
-  const end = tree.blockStarts[block + 1] ?? 0;
-  return position + length > end ? null : { block, blockSize: end - start, offset: position - start, length };
-}
-
 /** The blocks behind `length` bytes from a position on the axis. */
 export function* segmentsAt(tree: FileTree, position: number, length: number): Generator<BlockSegment> {
   const end = position + length;

@@ -12,11 +12,17 @@ export interface Chunks {
   cancel(reason: unknown): Promise<void>;
 }
 
+/** Chunks of a byte stream, which can be read into given memory. */
+export interface ByteChunks extends Chunks {
+  /** The next bytes, as many as `memory` holds or as there are; its buffer is detached, the bytes lie in another one. */
+  fill(memory: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+}
+
 /**
  * Takes the lock of `body`, which must be a byte stream (every native body is).
  * @param atLeast fewer bytes suffice for a chunk; for slow sources whose progress is watched
  */
-export function chunksOf(body: ReadableStream<Uint8Array>, atLeast?: number): Chunks {
+export function chunksOf(body: ReadableStream<Uint8Array>, atLeast?: number): ByteChunks {
   const reader = body.getReader({ mode: 'byob' });
   return {
     async next(spent, bytes = CHUNK_BYTES) {
@@ -24,6 +30,10 @@ export function chunksOf(body: ReadableStream<Uint8Array>, atLeast?: number): Ch
       const view = new Uint8Array(buffer as ArrayBuffer);
       const { value } = await reader.readAtLeast(Math.min(atLeast ?? bytes, bytes), view);
       return value === undefined || value.byteLength === 0 ? null : value;
+    },
+    async fill(memory) {
+      const { value } = await reader.readAtLeast(memory.byteLength, memory);
+      return (value ?? new Uint8Array(0)) as Uint8Array<ArrayBuffer>;
     },
     async cancel(reason) {
       await reader.cancel(reason).catch(() => undefined);

@@ -1,4 +1,3 @@
-import { joinBytes } from './join-bytes.ts';
 import type { LazyPart, OpenPart, Part } from './part.ts';
 
 /** A body under way. */
@@ -17,20 +16,25 @@ export interface Concatenation {
  */
 export function concatenate(parts: Iterable<Part>, length: number, signal: AbortSignal): Concatenation {
   const { readable, writable } = new FixedLengthStream(length);
-  const done = pump(parts[Symbol.iterator](), writable, signal);
+  const done = pump(parts[Symbol.iterator](), writable, length, signal);
   // The reader of `body` sees the failure too; `done` may be unobserved.
   done.catch(() => undefined);
   return { body: readable, done };
 }
 
-async function pump(parts: Iterator<Part>, writable: WritableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+async function pump(
+  parts: Iterator<Part>,
+  writable: WritableStream<Uint8Array>,
+  length: number,
+  signal: AbortSignal,
+): Promise<void> {
   const stop = new AbortController();
   const gone = () => stop.abort(signal.reason);
   signal.addEventListener('abort', gone, { once: true });
   let ahead: Promise<OpenPart> | null = null;
   try {
     signal.throwIfAborted();
-    const small = createGathering(writable);
+    const small = createGathering(writable, Math.min(length, GATHERED_BYTES));
     ahead = openNext(parts, stop.signal);
     while (ahead !== null) {
       const current: OpenPart = await ahead.catch((error) => small.flush().then(() => Promise.reject(error)));
@@ -73,8 +77,9 @@ async function openLazily(part: LazyPart, signal: AbortSignal): Promise<OpenPart
 /** Small bytes are sent together: each write is a crossing into native code. */
 const GATHERED_BYTES = 64 * 1024;
 
-function createGathering(writable: WritableStream<Uint8Array>) {
-  let gathered: Uint8Array[] = [];
+/** @param most bytes that are gathered */
+function createGathering(writable: WritableStream<Uint8Array>, most: number) {
+  let gathered: Uint8Array | undefined;
   let length = 0;
   const write = async (bytes: Uint8Array) => {
     const writer = writable.getWriter();
@@ -85,18 +90,18 @@ function createGathering(writable: WritableStream<Uint8Array>) {
     }
   };
   const flush = async () => {
-    const [first] = gathered;
-    if (first === undefined) return;
-    const bytes = gathered.length === 1 ? first : joinBytes(gathered, length);
-    gathered = [];
+    if (gathered === undefined || length === 0) return;
+    const bytes = gathered.subarray(0, length);
     length = 0;
     await write(bytes);
   };
   return {
     flush,
     async add(bytes: Uint8Array) {
-      if (length + bytes.byteLength > GATHERED_BYTES) await flush();
-      gathered.push(bytes);
+      if (length + bytes.byteLength > most) await flush();
+      if (bytes.byteLength > most) return write(bytes);
+      gathered ??= new Uint8Array(most);
+      gathered.set(bytes, length);
       length += bytes.byteLength;
     },
   };

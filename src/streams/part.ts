@@ -24,7 +24,15 @@ export interface Segment {
   length: number;
   /** What `open` does with the range: called instead of it with bytes that were read along with others. */
   through?: (bytes: OpenPart) => OpenPart | Promise<OpenPart>;
+  /** Called instead of `through` by who can fill given memory with the range. */
+  read?: (fill: Fill) => Promise<OpenPart>;
 }
+
+/**
+ * Fills `memory`, which must be the only use of its buffer: it may be detached. The bytes are told in the buffer that takes
+ * its place.
+ */
+export type Fill = (memory: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>>;
 
 export interface SegmentSource {
   /** The same text for blocks of the same content. */

@@ -7,22 +7,19 @@ import type { Pipeable } from './part.ts';
  */
 export function pipeChunks(body: ReadableStream<Uint8Array>, watcher?: ChunkWatcher): Pipeable {
   return movedBy(body, async (next, writer) => {
-    try {
-      for (let chunk = await next(); chunk !== null; chunk = await next(chunk))
-        await Promise.all([watcher?.write(chunk), writer.write(chunk)]);
-      await watcher?.end();
-    } catch (error) {
-      await watcher?.abort(error);
-      throw error;
+    for (let chunk = await next(); chunk !== null; chunk = await next(chunk)) {
+      watcher?.note(chunk);
+      await writer.write(chunk);
     }
+    watcher?.end();
   });
 }
 
-/** Gets each chunk while it is sent; its memory is used again afterwards. */
+/** Sees each chunk before it is sent; its memory is used again afterwards. */
 export interface ChunkWatcher {
-  write(chunk: Uint8Array): Promise<void>;
-  end(): Promise<void>;
-  abort(reason: unknown): Promise<void>;
+  note(chunk: Uint8Array): void;
+  /** All have been sent. */
+  end(): void;
 }
 
 /** A body whose chunks `move` brings to a writer, which it leaves open. Stopped by the signal; cancelled when it fails. */

@@ -1,12 +1,14 @@
 import { KeepError } from '../keep/errors.ts';
-import { CHUNK_BYTES, type Chunks, chunksOf } from './chunks.ts';
-import type { Pipeable } from './part.ts';
+import { type ByteChunks, CHUNK_BYTES, chunksOf } from './chunks.ts';
+import type { Fill, Pipeable } from './part.ts';
 
-/** Reads a body front to back in pieces of given lengths. */
+/** Reads a body front to back, in lengths that its user chooses. All reading @throws what the body does. */
 export interface SegmentReader {
-  /** Exactly `length` bytes. @throws KeepError corrupt when the body ends before; what reading it throws */
-  take(length: number): Promise<Uint8Array>;
-  /** Between 1 and `most` bytes, as they come. */
+  /** The next bytes, as many as the memory holds. @throws KeepError corrupt when the body ends before */
+  fill: Fill;
+  /** Exactly `length` bytes, in memory of their own. @throws as `fill` does */
+  take(length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Between 1 and `most` bytes, as they come; they are valid until anything more is asked for. */
   some(most: number): Promise<Uint8Array>;
   skip(length: number): Promise<void>;
   cancel(reason: unknown): Promise<void>;
@@ -16,35 +18,37 @@ export interface SegmentReader {
 export function segmentReader(body: Pipeable, length: number): SegmentReader {
   const chunks = chunksOfPipeable(body);
   let unread = length;
-  let chunk = new Uint8Array(0);
+  /** Bytes that were read and not asked for yet, and the chunk that they are part of. */
+  let rest = new Uint8Array(0);
+  let chunk = rest;
 
-  const more = async () => {
-    // Its memory is not used again: pieces of it are handed out.
-    const next = await chunks.next(undefined, Math.min(CHUNK_BYTES, Math.max(unread, 1)));
-    if (next === null) throw new KeepError('corrupt');
-    unread -= next.byteLength;
-    chunk = next as Uint8Array<ArrayBuffer>;
-  };
-  const some = async (most: number) => {
-    if (chunk.byteLength === 0) await more();
-    const taken = chunk.subarray(0, most);
-    chunk = chunk.subarray(taken.byteLength);
+  async function fill(memory: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const { byteOffset, byteLength: wanted } = memory;
+    const had = Math.min(rest.byteLength, wanted);
+    memory.set(rest.subarray(0, had));
+    rest = rest.subarray(had);
+    if (had === wanted) return memory;
+    const filled = await chunks.fill(memory.subarray(had));
+    if (filled.byteLength < wanted - had) throw new KeepError('corrupt');
+    unread -= filled.byteLength;
+    return new Uint8Array(filled.buffer, byteOffset, wanted);
+  }
+  async function some(most: number): Promise<Uint8Array> {
+    if (rest.byteLength === 0) {
+      const next = await chunks.next(chunk, Math.min(CHUNK_BYTES, Math.max(unread, 1)));
+      if (next === null) throw new KeepError('corrupt');
+      unread -= next.byteLength;
+      chunk = next as Uint8Array<ArrayBuffer>;
+      rest = chunk;
+    }
+    const taken = rest.subarray(0, most);
+    rest = rest.subarray(taken.byteLength);
     return taken;
-  };
+  }
   return {
+    fill,
+    take: (wanted) => fill(new Uint8Array(wanted)),
     some,
-    async take(wanted) {
-      const first = await some(wanted);
-      if (first.byteLength === wanted) return first;
-      const all = new Uint8Array(wanted);
-      all.set(first);
-      for (let at = first.byteLength; at < wanted; ) {
-        const next = await some(wanted - at);
-        all.set(next, at);
-        at += next.byteLength;
-      }
-      return all;
-    },
     async skip(count) {
       for (let left = count; left > 0; ) left -= (await some(left)).byteLength;
     },
@@ -52,7 +56,7 @@ export function segmentReader(body: Pipeable, length: number): SegmentReader {
   };
 }
 
-function chunksOfPipeable(body: Pipeable): Chunks {
+function chunksOfPipeable(body: Pipeable): ByteChunks {
   if (body instanceof ReadableStream) {
     try {
       return chunksOf(body);
@@ -70,7 +74,7 @@ function chunksOfPipeable(body: Pipeable): Chunks {
   piped.catch(() => undefined);
   const chunks = chunksOf(readable);
   return {
-    next: chunks.next,
+    ...chunks,
     async cancel(reason) {
       piping.abort(reason);
       await chunks.cancel(reason);

@@ -1,5 +1,5 @@
 import { createHeldBudget } from './held-budget.ts';
-import type { LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
+import type { Fill, LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
 import { addSegment, columnsAfter, newColumns, type PlannedRead, planReads, type ReadPlan } from './read-plan.ts';
 import { type SegmentReader, segmentReader } from './segment-reader.ts';
 import { takeTurns } from './turns.ts';
@@ -79,10 +79,9 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
     if (number >= planned + plan.count) await planNext();
     const read = shared[plan.readOf[number - planned] ?? -1];
     if (read === undefined || part.segment === undefined) return part.open(signal);
-    const { offset, length, through } = part.segment;
-    const bytes = await read.slice(offset, length, signal);
+    const opened = await read.slice(part.segment, signal);
     if (read.isSpent()) reads.delete(read);
-    return through === undefined ? bytes : through(bytes);
+    return opened;
   }
 
   function* parts(): Generator<Part> {
@@ -110,8 +109,8 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
 /** One read of a block while it serves its segments. */
 interface SharedRead {
   readonly heldBytes: number;
-  /** The segments' turns come in the order of the answer, one after another. */
-  slice(offset: number, length: number, signal: AbortSignal): Promise<OpenPart>;
+  /** What the segment makes of its bytes. The turns come in the order of the answer, one after another. */
+  slice(segment: Segment, signal: AbortSignal): Promise<OpenPart>;
   /** Whether all segments have been opened. */
   isSpent(): boolean;
   end(): void;
@@ -123,6 +122,15 @@ function sharedRead(source: SegmentSource, planned: PlannedRead): SharedRead {
     segmentReader(await source.open(block, { offset, length }, signal), length);
   return held === null ? streamedRead(open, planned) : heldRead(open, planned, held);
 }
+
+const asItIs = (bytes: OpenPart): OpenPart => bytes;
+
+const copying =
+  (bytes: Uint8Array): Fill =>
+  async (memory) => {
+    memory.set(bytes);
+    return memory;
+  };
 
 type OpenReader = (signal: AbortSignal) => Promise<SegmentReader>;
 
@@ -136,21 +144,21 @@ function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): Shar
   const end = () => void reader?.cancel('no longer needed').catch(() => undefined);
   return {
     heldBytes: 0,
-    async slice(start, length, signal) {
+    async slice({ offset: start, length, read, through = asItIs }, signal) {
       await piped;
       reader ??= await open(signal);
       const current = reader;
       await current.skip(start - position);
       position = start + length;
       left--;
-      if (length <= INLINE_BYTES) {
-        const bytes = await current.take(length);
+      if (read !== undefined || length <= INLINE_BYTES) {
+        const bytes = await (read === undefined ? current.take(length) : read(current.fill));
         if (left === 0) end();
-        return bytes;
+        return read === undefined ? through(bytes) : bytes;
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       piped = promise;
-      return {
+      return through({
         async pipeTo(to, options) {
           const writer = to.getWriter();
           try {
@@ -173,7 +181,7 @@ function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): Shar
           resolve();
           await current.cancel(reason).catch(() => undefined);
         },
-      };
+      });
     },
     isSpent: () => left === 0,
     end,
@@ -191,9 +199,7 @@ function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [
     try {
       for (const [start, end] of ranges) {
         await reader.skip(start - position);
-        const bytes = await reader.take(end - start);
-        // A copy, unless it fills most of the memory that it is part of.
-        loaded.push(2 * bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes);
+        loaded.push(await reader.take(end - start));
         position = end;
       }
     } catch (error) {
@@ -204,13 +210,13 @@ function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [
   }
   return {
     heldBytes: ranges.reduce((sum, [start, end]) => sum + end - start, 0),
-    async slice(start, length, signal) {
+    async slice({ offset: start, length, read, through = asItIs }, signal) {
       contents ??= await load(signal);
       const place = placeOf(ranges, start);
       const from = start - (ranges[place]?.[0] ?? 0);
       const bytes = contents[place]?.subarray(from, from + length) ?? new Uint8Array(0);
       if (--left === 0) contents = null;
-      return bytes;
+      return read === undefined ? through(bytes) : read(copying(bytes));
     },
     isSpent: () => left === 0,
     end() {

@@ -11,6 +11,7 @@ import { createCollection, stored, type TestCollection } from '../support/collec
 import { blockOf, md5, randomBlock, request, type TestBlock } from '../support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../support/service.ts';
 import { hasTool, tool } from '../support/tools.ts';
+import { zipEntries } from '../support/zip-entries.ts';
 
 let service: TestService;
 let directory: string;
@@ -268,17 +269,13 @@ describe('an archive beyond 4 GiB', () => {
   test.runIf(hasTool('unzip'))('is understood by unzip and Python: sizes and places of 64 bits', async () => {
     const sizes = [5 * 2 ** 30, 3, 0];
     const data = [null, Buffer.from('abc'), Buffer.alloc(0)];
-    const archive = zipArchive(
-      sizes.map((size, i) => ({ name: new TextEncoder().encode(`f${i}`), size })),
-      'a comment',
-      {
-        slice: (entry, range) => [
-          data[entry] ?? { length: range.length, open: () => Promise.reject(new Error('a hole')) },
-        ],
-        checksum: async (entry) => [0, 0x352441c2, 0][entry] ?? 0,
-        checksums: async (first, end) => Uint32Array.of(0, 0x352441c2, 0).subarray(first, end),
-      },
-    );
+    const archive = zipArchive(zipEntries(sizes.map((size, i) => ({ name: `f${i}`, size }))), 'a comment', {
+      slice: (entry, range) => [
+        data[entry] ?? { length: range.length, open: () => Promise.reject(new Error('a hole')) },
+      ],
+      checksum: async (entry) => [0, 0x352441c2, 0][entry] ?? 0,
+      checksums: async (first, end) => Uint32Array.of(0, 0x352441c2, 0).subarray(first, end),
+    });
     const path = join(directory, 'large.zip');
     const file = await open(path, 'w');
     let at = 0;

@@ -1,27 +1,18 @@
 import type { ByteRange } from '../byte-range.ts';
-import type { LazyPart, OpenPart, Part, Segment } from '../part.ts';
+import type { Fill, LazyPart, Part, Segment } from '../part.ts';
 import {
   descriptorLength,
   directoryHeaderLength,
-  type EntrySize,
   end,
   endLength,
   localHeaderLength,
   putDescriptor,
   putDirectoryHeader,
   putLocalHeader,
+  type RecordWriter,
   recordWriter,
-  sizeOfEntry,
-  type ZipEntry,
+  type ZipEntries,
 } from './format.ts';
-
-/** Entries in their order, made when they are asked for; an array is one. */
-export interface ZipEntries {
-  readonly length: number;
-  at(entry: number): ZipEntry | undefined;
-  /** Of `at(entry)`, where that can be told without making it. */
-  sizeOf?(entry: number): EntrySize;
-}
 
 /** What an archive asks of the files in it. Files are named by their place in the list of entries. */
 export interface ZipFiles {
@@ -31,18 +22,23 @@ export interface ZipFiles {
   checksum(entry: number, signal: AbortSignal): Promise<number>;
   /** CRC-32s of the files from `first` to before `end`, whether or not they have been sent. */
   checksums(first: number, end: number, signal: AbortSignal): Promise<Uint32Array>;
-  /** Files from `first` on, at most `most`, whose data lies one behind the other; null where it does not. */
-  row?(first: number, most: number): FileRow | null;
+  /**
+   * Files from `first` on whose data lies one behind the other in a block; null when these are not two at least.
+   * @param fits whether one more belongs to the row: asked for each in turn, up to the first that does not
+   */
+  row?(first: number, fits: (entry: number) => boolean): FileRow | null;
 }
 
 /** Small files that are read, checked and sent together. */
 export interface FileRow {
   /** How many files: two or more. */
   count: number;
-  /** Where the data of all of them lies. */
-  segment: Segment;
-  /** The data of all of them, out of the opened segment, and the CRC-32 of each. */
-  read(opened: OpenPart): Promise<{ data: Uint8Array; crcs: Uint32Array }>;
+  /** Where the data of all of them lies; null when they are empty. */
+  segment: Segment | null;
+  /** Reads that place by itself. */
+  open(signal: AbortSignal): Promise<Fill>;
+  /** CRC-32 of the row's file in place `i`, whose data begins at `from` in `bytes`. */
+  checksum(i: number, bytes: Uint8Array, from: number): number;
 }
 
 export interface ZipArchive {
@@ -54,8 +50,8 @@ export interface ZipArchive {
 
 /** Entries whose places are computed, and whose records of the central directory are made, together. */
 const BATCH = 128;
-/** Bytes of the archive that files in a row make together: one write and one wait for hundreds of small files. */
-const ROW_BYTES = 64 * 1024;
+/** Bytes of the archive that files in a row make together: one read and one write for many small files. */
+const ROW_BYTES = 512 * 1024;
 
 /** One range of the archive that is made in one go. */
 interface Section {
@@ -72,9 +68,8 @@ interface PlacedSection {
 /** Lays out an archive of `entries` in their order. @param comment plain text, at most 65,535 bytes in UTF-8 */
 export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles): ZipArchive {
   const commentBytes = new TextEncoder().encode(comment);
-  const entryAt = (i: number): ZipEntry => entries.at(i) ?? { name: new Uint8Array(0), size: 0 };
-  const sizeOf = (i: number): EntrySize => entries.sizeOf?.(i) ?? sizeOfEntry(entryAt(i));
-  const dataLength = (size: EntrySize) => localHeaderLength(size) + size.size + descriptorLength(size);
+  const headerLengthOf = (i: number) => localHeaderLength(entries.nameBytesOf(i), entries.sizeOf(i));
+  const lengthOf = (i: number) => headerLengthOf(i) + entries.sizeOf(i) + descriptorLength(entries.sizeOf(i));
   const batches = Math.ceil(entries.length / BATCH);
   /** Where the data of each batch begins, and its records from the beginning of the directory. */
   const dataStarts = new Float64Array(batches + 1);
@@ -83,9 +78,8 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
     let start = dataStarts[batch] ?? 0;
     let records = recordStarts[batch] ?? 0;
     for (let i = batch * BATCH; i < Math.min(entries.length, (batch + 1) * BATCH); i++) {
-      const size = sizeOf(i);
-      records += directoryHeaderLength(size, start);
-      start += dataLength(size);
+      records += directoryHeaderLength(entries.nameBytesOf(i), entries.sizeOf(i), start);
+      start += lengthOf(i);
     }
     dataStarts[batch + 1] = start;
     recordStarts[batch + 1] = records;
@@ -96,110 +90,95 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
     length: recordStarts[batches] ?? 0,
   };
 
-  function* entrySections(i: number, size: number): Iterable<Section> {
-    const nameless = { nameBytes: sizeOf(i).nameBytes, size };
-    const headerLength = localHeaderLength(nameless);
-    yield fixed(headerLength, async () => {
-      const w = recordWriter(headerLength);
-      putLocalHeader(w, entryAt(i));
-      return w.done();
-    });
+  function* entrySections(i: number): Iterable<Section> {
+    const size = entries.sizeOf(i);
+    yield fixed(headerLengthOf(i), async (w) => putLocalHeader(w, entries, i));
     yield { length: size, parts: (range) => files.slice(i, range) };
-    const length = descriptorLength(nameless);
-    yield fixed(length, async (signal) => {
-      const w = recordWriter(length);
-      putDescriptor(w, nameless, await files.checksum(i, signal));
-      return w.done();
-    });
+    yield fixed(descriptorLength(size), async (w, signal) => putDescriptor(w, size, await files.checksum(i, signal)));
   }
   function* entriesFrom(first: number, endEntry: number, begin: number): Iterable<PlacedSection> {
     let start = begin;
     for (let i = first; i < endEntry; i++) {
-      for (const section of entrySections(i, sizeOf(i).size)) {
+      for (const section of entrySections(i)) {
         yield { start, section };
         start += section.length;
       }
     }
   }
-  /** How many entries from `first` on fit into ROW_BYTES. */
-  function countOfSmall(first: number): number {
-    let i = first;
-    for (let bytes = 0; i < entries.length; i++) {
-      bytes += dataLength(sizeOf(i));
-      if (bytes > ROW_BYTES) break;
-    }
-    return i - first;
-  }
-  /** Entries whose data is read at once; asked for in part, each is made by itself. */
-  function rowSection(first: number, row: FileRow): Section {
+  /** Entries from `first` on whose data is read at once; null where there are none. */
+  function rowSection(first: number, memory: RowMemory): (Section & { count: number }) | null {
     let length = 0;
-    for (let i = first; i < first + row.count; i++) length += dataLength(sizeOf(i));
-    const make = async (opened: OpenPart) => {
-      const { data, crcs } = await row.read(opened);
-      const w = recordWriter(length);
-      for (let i = 0, at = 0; i < row.count; i++) {
-        const entry = entryAt(first + i);
-        putLocalHeader(w, entry);
-        w.bytes(data.subarray(at, at + entry.size));
-        putDescriptor(w, entry, crcs[i] ?? 0);
-        at += entry.size;
+    const row = files.row?.(first, (i) => {
+      const more = lengthOf(i);
+      if (length + more > ROW_BYTES) return false;
+      length += more;
+      return true;
+    });
+    if (!row) return null;
+    const part = rowPart(first, row, length, memory);
+    const { count } = row;
+    // Asked for in part, each entry is made by itself.
+    const parts = (range: ByteRange) =>
+      range.length === length ? [part] : clipped(entriesFrom(first, first + count, 0), range);
+    return { count, length, parts };
+  }
+  function rowPart(
+    first: number,
+    { count, segment, open, checksum }: FileRow,
+    length: number,
+    memory: RowMemory,
+  ): LazyPart {
+    const dataLength = segment?.length ?? 0;
+    /** Where the data goes: behind the place of all headers. So each file moves towards the front, none over another. */
+    const room = () => new Uint8Array(memory.take(), length - dataLength, dataLength);
+    const make = ({ buffer, byteOffset }: Uint8Array<ArrayBuffer>) => {
+      const made = new Uint8Array(buffer, 0, length);
+      const w = recordWriter(made);
+      for (let i = 0, from = byteOffset; i < count; i++) {
+        const size = entries.sizeOf(first + i);
+        const crc = size === 0 ? 0 : checksum(i, made, from);
+        putLocalHeader(w, entries, first + i);
+        made.copyWithin(w.at, from, from + size);
+        w.at += size;
+        putDescriptor(w, size, crc);
+        from += size;
       }
-      return w.done();
+      memory.giveBack(buffer);
+      return made;
     };
-    const { segment, count } = row;
-    const part: LazyPart = {
-      length,
-      open: async (signal) => make(await segment.source.open(segment.block, segment, signal)),
-      segment: { ...segment, through: make },
-    };
-    return {
-      length,
-      parts: (range) => (range.length === length ? [part] : clipped(entriesFrom(first, first + count, 0), range)),
-    };
+    if (segment === null) return { length, open: async () => make(room()) };
+    const read = async (fill: Fill) => make(await fill(room()));
+    return { length, open: async (signal) => read(await open(signal)), segment: { ...segment, read } };
   }
   function batchSection(batch: number): Section {
     const length = (recordStarts[batch + 1] ?? 0) - (recordStarts[batch] ?? 0);
-    return fixed(length, async (signal) => {
+    return fixed(length, async (w, signal) => {
       const [first, endEntry] = [batch * BATCH, Math.min(entries.length, (batch + 1) * BATCH)];
       const crcs = await files.checksums(first, endEntry, signal);
-      const w = recordWriter(length);
       let start = dataStarts[batch] ?? 0;
       for (let i = first; i < endEntry; i++) {
-        const entry = entryAt(i);
-        putDirectoryHeader(w, entry, start, crcs[i - first] ?? 0);
-        start += dataLength(sizeOfEntry(entry));
+        putDirectoryHeader(w, entries, i, { start, crc: crcs[i - first] ?? 0 });
+        start += lengthOf(i);
       }
-      return w.done();
     });
   }
   /** All sections from the one that holds `offset` on. */
   function* sectionsFrom(offset: number): Iterable<PlacedSection> {
     const batch = lastNotAfter(dataStarts, offset);
+    const memory = rowMemory(Math.min(ROW_BYTES, directory.start));
     let start = dataStarts[batch] ?? 0;
     for (let i = batch * BATCH; i < entries.length; ) {
-      const length = dataLength(sizeOf(i));
-      if (start + length <= offset) {
-        start += length;
-        i++;
-        continue;
-      }
-      const small = files.row === undefined || length > ROW_BYTES ? 0 : countOfSmall(i);
-      const row = small > 1 ? files.row?.(i, small) : null;
-      if (row) {
-        const section = rowSection(i, row);
-        yield { start, section };
-        start += section.length;
-        i += row.count;
-      } else {
-        yield* entriesFrom(i, i + 1, start);
-        start += length;
-        i++;
-      }
+      const length = lengthOf(i);
+      const row = start + length <= offset ? null : rowSection(i, memory);
+      if (row !== null) yield { start, section: row };
+      else if (start + length > offset) yield* entriesFrom(i, i + 1, start);
+      start += row?.length ?? length;
+      i += row?.count ?? 1;
     }
     for (let b = lastNotAfter(recordStarts, offset - directory.start); b < batches; b++)
       yield { start: directory.start + (recordStarts[b] ?? 0), section: batchSection(b) };
     const endStart = directory.start + directory.length;
-    const endSection = fixed(endLength(directory, commentBytes), async () => end(directory, commentBytes));
+    const endSection = fixed(endLength(directory, commentBytes), async (w) => end(w, directory, commentBytes));
     yield { start: endStart, section: endSection };
   }
   const slice = (range: ByteRange) => clipped(sectionsFrom(range.offset), range);
@@ -217,16 +196,33 @@ function* clipped(sections: Iterable<PlacedSection>, { offset, length }: ByteRan
   }
 }
 
-/** A section whose bytes are made when its turn comes. */
-function fixed(length: number, make: (signal: AbortSignal) => Promise<Uint8Array>): Section {
+/** A section whose bytes are written when its turn comes. */
+function fixed(length: number, write: (w: RecordWriter, signal: AbortSignal) => Promise<void>): Section {
+  const open = async (signal: AbortSignal) => {
+    const w = recordWriter(new Uint8Array(length));
+    await write(w, signal);
+    return w.bytes;
+  };
   return {
     length,
-    parts: (range) => [
-      {
-        length: range.length,
-        open: async (signal) => (await make(signal)).subarray(range.offset, range.offset + range.length),
-      },
+    parts: ({ offset, length: wanted }) => [
+      { length: wanted, open: async (signal) => (await open(signal)).subarray(offset, offset + wanted) },
     ],
+  };
+}
+
+/** Two buffers in turns: one row is sent while the next one is made. */
+interface RowMemory {
+  take(): ArrayBuffer;
+  giveBack(buffer: ArrayBuffer): void;
+}
+
+/** @param most bytes of a row */
+function rowMemory(most: number): RowMemory {
+  const buffers: ArrayBuffer[] = [];
+  return {
+    take: () => (buffers.length < 2 ? undefined : buffers.shift()) ?? new ArrayBuffer(most),
+    giveBack: (buffer) => void buffers.push(buffer),
   };
 }
 

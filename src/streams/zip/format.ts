@@ -7,18 +7,15 @@ import { isUtf8 } from '../../keep/manifest/names.ts';
  * any range of it can be made, before a file is read.
  */
 
-/** One file of an archive. */
-export interface ZipEntry {
-  /** Relative, slashes between components; UTF-8 or any other bytes. At most 65,535 bytes. */
-  name: Uint8Array;
-  /** Bytes. */
-  size: number;
-}
-
-/** What the layout of an archive needs of an entry. */
-export interface EntrySize {
-  nameBytes: number;
-  size: number;
+/** Files in the order of an archive, told one by one: there may be a million. */
+export interface ZipEntries {
+  readonly length: number;
+  /** Bytes of the file. */
+  sizeOf(entry: number): number;
+  /** Bytes of its name: relative, slashes between components; UTF-8 or any other bytes. At most 65,535. */
+  nameBytesOf(entry: number): number;
+  /** Writes the name from `at` on. */
+  putName(entry: number, target: Uint8Array, at: number): void;
 }
 
 const MAX_16 = 0xffff;
@@ -42,90 +39,104 @@ const DIRECTORY_HEADER = 46;
 const END_RECORD = 22;
 const ZIP64_END = 56 + 20;
 
-const isLarge = (entry: { size: number }) => entry.size >= MAX_32;
+const isLarge = (size: number) => size >= MAX_32;
 
-export function sizeOfEntry({ name, size }: ZipEntry): EntrySize {
-  return { nameBytes: name.byteLength, size };
+function flagsOf(bytes: Uint8Array, from: number, to: number): number {
+  let isPlain = true;
+  for (let at = from; at < to; at++) isPlain &&= (bytes[at] ?? 0) < 0x80;
+  return DESCRIPTOR_FLAG | (isPlain || isUtf8(bytes.subarray(from, to)) ? UTF8_FLAG : 0);
 }
 
-const flagsOf = ({ name }: ZipEntry) => DESCRIPTOR_FLAG | (isUtf8(name) ? UTF8_FLAG : 0);
-
-export function localHeaderLength(entry: EntrySize): number {
-  return LOCAL_HEADER + entry.nameBytes + (isLarge(entry) ? LOCAL_ZIP64_EXTRA : 0);
+export function localHeaderLength(nameBytes: number, size: number): number {
+  return LOCAL_HEADER + nameBytes + (isLarge(size) ? LOCAL_ZIP64_EXTRA : 0);
 }
 
-export function putLocalHeader(w: RecordWriter, entry: ZipEntry): void {
-  const large = isLarge(entry);
+export function putLocalHeader(w: RecordWriter, entries: ZipEntries, entry: number): void {
+  const size = entries.sizeOf(entry);
+  const large = isLarge(size);
+  const nameBytes = entries.nameBytesOf(entry);
+  const nameStart = w.at + LOCAL_HEADER;
+  entries.putName(entry, w.bytes, nameStart);
   w.u32(0x04034b50);
   w.u16(large ? VERSION_ZIP64 : VERSION_STORED);
-  w.u16(flagsOf(entry));
+  w.u16(flagsOf(w.bytes, nameStart, nameStart + nameBytes));
   w.u16(0);
   w.u16(0);
   w.u16(DOS_DATE);
   w.u32(0);
-  w.u32(large ? MAX_32 : entry.size);
-  w.u32(large ? MAX_32 : entry.size);
-  w.u16(entry.name.byteLength);
+  w.u32(large ? MAX_32 : size);
+  w.u32(large ? MAX_32 : size);
+  w.u16(nameBytes);
   w.u16(large ? LOCAL_ZIP64_EXTRA : 0);
-  w.bytes(entry.name);
+  w.at += nameBytes;
   if (large) {
     w.u16(1);
     w.u16(16);
-    w.u64(entry.size);
-    w.u64(entry.size);
+    w.u64(size);
+    w.u64(size);
   }
 }
 
-export function descriptorLength(entry: { size: number }): number {
-  return isLarge(entry) ? 24 : 16;
+export function descriptorLength(size: number): number {
+  return isLarge(size) ? 24 : 16;
 }
 
-export function putDescriptor(w: RecordWriter, entry: { size: number }, crc: number): void {
+export function putDescriptor(w: RecordWriter, size: number, crc: number): void {
   w.u32(0x08074b50);
   w.u32(crc);
-  const size = isLarge(entry) ? w.u64 : w.u32;
-  size(entry.size);
-  size(entry.size);
+  for (let twice = 0; twice < 2; twice++) {
+    if (isLarge(size)) w.u64(size);
+    else w.u32(size);
+  }
 }
 
 /** @param start where the entry's local header begins in the archive */
-export function directoryHeaderLength(entry: EntrySize, start: number): number {
-  return DIRECTORY_HEADER + entry.nameBytes + directoryExtraLength(entry, start);
+export function directoryHeaderLength(nameBytes: number, size: number, start: number): number {
+  return DIRECTORY_HEADER + nameBytes + directoryExtraLength(size, start);
 }
 
-function directoryExtraLength(entry: { size: number }, start: number): number {
-  const length = (isLarge(entry) ? 16 : 0) + (start >= MAX_32 ? 8 : 0);
+function directoryExtraLength(size: number, start: number): number {
+  const length = (isLarge(size) ? 16 : 0) + (start >= MAX_32 ? 8 : 0);
   return length === 0 ? 0 : 4 + length;
 }
 
-export function putDirectoryHeader(w: RecordWriter, entry: ZipEntry, start: number, crc: number): void {
-  const large = isLarge(entry);
+export function putDirectoryHeader(
+  w: RecordWriter,
+  entries: ZipEntries,
+  entry: number,
+  { start, crc }: { start: number; crc: number },
+): void {
+  const size = entries.sizeOf(entry);
+  const large = isLarge(size);
   const far = start >= MAX_32;
-  const extra = directoryExtraLength(entry, start);
+  const extra = directoryExtraLength(size, start);
+  const nameBytes = entries.nameBytesOf(entry);
+  const nameStart = w.at + DIRECTORY_HEADER;
+  entries.putName(entry, w.bytes, nameStart);
   w.u32(0x02014b50);
   w.u16(MADE_BY);
   w.u16(large || far ? VERSION_ZIP64 : VERSION_STORED);
-  w.u16(flagsOf(entry));
+  w.u16(flagsOf(w.bytes, nameStart, nameStart + nameBytes));
   w.u16(0);
   w.u16(0);
   w.u16(DOS_DATE);
   w.u32(crc);
-  w.u32(large ? MAX_32 : entry.size);
-  w.u32(large ? MAX_32 : entry.size);
-  w.u16(entry.name.byteLength);
+  w.u32(large ? MAX_32 : size);
+  w.u32(large ? MAX_32 : size);
+  w.u16(nameBytes);
   w.u16(extra);
   w.u16(0);
   w.u16(0);
   w.u16(0);
   w.u32(MODE * 0x10000);
   w.u32(far ? MAX_32 : start);
-  w.bytes(entry.name);
+  w.at += nameBytes;
   if (extra > 0) {
     w.u16(1);
     w.u16(extra - 4);
     if (large) {
-      w.u64(entry.size);
-      w.u64(entry.size);
+      w.u64(size);
+      w.u64(size);
     }
     if (far) w.u64(start);
   }
@@ -146,9 +157,8 @@ export function endLength(directory: Directory, comment: Uint8Array): number {
 }
 
 /** @param comment at most 65,535 bytes */
-export function end(directory: Directory, comment: Uint8Array): Uint8Array {
+export function end(w: RecordWriter, directory: Directory, comment: Uint8Array): void {
   const { entries, start, length } = directory;
-  const w = recordWriter(endLength(directory, comment));
   if (needsZip64End(directory)) {
     w.u32(0x06064b50);
     w.u64(44);
@@ -173,41 +183,36 @@ export function end(directory: Directory, comment: Uint8Array): Uint8Array {
   w.u32(Math.min(length, MAX_32));
   w.u32(Math.min(start, MAX_32));
   w.u16(comment.byteLength);
-  w.bytes(comment);
-  return w.done();
+  w.bytes.set(comment, w.at);
 }
 
 /** Writes records little-endian, front to back. */
 export interface RecordWriter {
+  bytes: Uint8Array;
+  /** Where the next value goes. */
+  at: number;
   u16(value: number): void;
   u32(value: number): void;
   u64(value: number): void;
-  bytes(value: Uint8Array): void;
-  done(): Uint8Array;
 }
 
-/** @param length of all that will be written, in bytes */
-export function recordWriter(length: number): RecordWriter {
-  const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  return {
-    u16(value: number) {
-      view.setUint16(at, value, true);
-      at += 2;
+export function recordWriter(bytes: Uint8Array): RecordWriter {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const w: RecordWriter = {
+    bytes,
+    at: 0,
+    u16(value) {
+      view.setUint16(w.at, value, true);
+      w.at += 2;
     },
-    u32(value: number) {
-      view.setUint32(at, value, true);
-      at += 4;
+    u32(value) {
+      view.setUint32(w.at, value, true);
+      w.at += 4;
     },
-    u64(value: number) {
-      view.setBigUint64(at, BigInt(value), true);
-      at += 8;
+    u64(value) {
+      view.setBigUint64(w.at, BigInt(value), true);
+      w.at += 8;
     },
-    bytes(value: Uint8Array) {
-      bytes.set(value, at);
-      at += value.byteLength;
-    },
-    done: () => bytes,
   };
+  return w;
 }

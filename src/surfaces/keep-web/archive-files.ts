@@ -1,11 +1,12 @@
-import { type BlockSegment, type FileTree, fileSegments, nodeSize, onlySegment } from '../../collections/file-tree.ts';
+import { crc32 } from 'node:zlib';
+import { blockAt, type FileTree, fileSegments, nodeSize } from '../../collections/file-tree.ts';
 import { blockSource, type OpenBlock } from '../../files/file-parts.ts';
 import type { ByteRange } from '../../streams/byte-range.ts';
 import type { LazyPart, OpenPart, Pipeable } from '../../streams/part.ts';
 import { segmentReader } from '../../streams/segment-reader.ts';
 import type { FileRow, ZipFiles } from '../../streams/zip/archive.ts';
-import { combineCrc32, crc32 } from '../../streams/zip/crc32.ts';
-import { crc32OfBytes, tapCrc32 } from '../../streams/zip/crc32-stream.ts';
+import { combineCrc32 } from '../../streams/zip/crc32.ts';
+import { tapCrc32 } from '../../streams/zip/crc32-stream.ts';
 import type { ChecksumBook } from './checksum-book.ts';
 import { computeChecksums } from './file-checksums.ts';
 
@@ -51,10 +52,10 @@ export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: Ope
         progress.length += length;
         if (progress.length === nodeSize(tree, node)) book.noteFile(node, progress.crc);
       };
-      const through = async (bytes: OpenPart): Promise<OpenPart> => {
+      const through = (bytes: OpenPart): OpenPart => {
         const known = isWhole ? book.block(block) : null;
         if (bytes instanceof Uint8Array) {
-          note(known ?? (await crc32OfBytes(bytes)));
+          note(known ?? crc32(bytes));
           return bytes;
         }
         const sent = Promise.withResolvers<void>();
@@ -102,42 +103,35 @@ export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: Ope
     return crcs;
   }
 
-  function row(first: number, most: number): FileRow | null {
-    let place: BlockSegment | null = null;
-    let count = 0;
-    for (; count < most; count++) {
-      const node = nodeOf(first + count);
-      if (nodeSize(tree, node) === 0) continue;
-      const next = onlySegment(tree, node);
-      if (next === null) break;
-      if (place === null) place = next;
-      else if (next.block === place.block && next.offset === place.offset + place.length) place.length += next.length;
-      else break;
-    }
-    if (place === null || count < 2) return null;
-    const { block, offset, length } = place;
-    return {
-      count,
-      segment: { source, block, offset, length },
-      async read(opened) {
-        const data = opened instanceof Uint8Array ? opened : await segmentReader(opened, length).take(length);
-        return { data, crcs: checksumsOfRow(first, count, data) };
-      },
-    };
-  }
-
-  function checksumsOfRow(first: number, count: number, data: Uint8Array): Uint32Array {
-    const crcs = new Uint32Array(count);
-    for (let i = 0, at = 0; i < count; i++) {
-      const node = nodeOf(first + i);
+  /** Files of one extent each, every one where the one before ends, as far as their block goes. */
+  function row(first: number, fits: (entry: number) => boolean): FileRow | null {
+    let [block, start, end, blockEnd] = [0, 0, 0, 0];
+    let entry = first;
+    for (; entry < nodes.length; entry++) {
+      const node = nodeOf(entry);
       const size = nodeSize(tree, node);
-      if (size === 0) continue;
-      const crc = book.file(node) ?? crc32(data.subarray(at, at + size));
-      book.noteFile(node, crc);
-      crcs[i] = crc;
-      at += size;
+      const position = size === 0 ? end : (tree.extentStarts[tree.firsts[node] ?? 0] ?? 0);
+      if (size > 0 && start === end) {
+        block = blockAt(tree, position);
+        blockEnd = tree.blockStarts[block + 1] ?? 0;
+        [start, end] = [position, position];
+      }
+      const follows = position === end && position + size <= blockEnd && tree.counts[node] === 1;
+      if (!((size === 0 || follows) && fits(entry))) break;
+      end += size;
     }
-    return crcs;
+    const count = entry - first;
+    if (count < 2) return null;
+    const segment = { source, block, offset: start - (tree.blockStarts[block] ?? 0), length: end - start };
+    const checksumOf = (i: number, bytes: Uint8Array, from: number) => {
+      const node = nodeOf(first + i);
+      const crc = book.file(node) ?? crc32(bytes.subarray(from, from + nodeSize(tree, node)));
+      book.noteFile(node, crc);
+      return crc;
+    };
+    const openRow = async (signal: AbortSignal) =>
+      segmentReader(await source.open(block, segment, signal), segment.length).fill;
+    return { count, segment: start === end ? null : segment, open: openRow, checksum: checksumOf };
   }
 
   return { slice, checksum, checksums, row };

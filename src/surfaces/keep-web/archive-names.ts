@@ -12,26 +12,32 @@ const BACKSLASH = 0x5c;
 /** A backslash is a slash to Windows: names with one could lead out of the directory that an archive is unpacked to. */
 const ESCAPED_BACKSLASH = new TextEncoder().encode('%5C');
 
-/** Paths of files in an archive, as bytes that are made when they are needed. */
+/** Paths of files in an archive, as bytes that are written where they are needed. */
 export interface ArchiveNames {
   lengthOf(node: number): number;
-  bytesOf(node: number): Uint8Array;
+  /** Writes the path of a node from `at` on. */
+  put(node: number, target: Uint8Array, at: number): void;
 }
 
 /** @param above the directory that paths start from */
 export function archiveNames(tree: FileTree, above: number): ArchiveNames {
   /** Bytes of the paths of directories that were met, their slash included. */
   const directories = new Map<number, number>([[above, 0]]);
+  /** Files of one directory come one after another. */
+  let last = { directory: above, length: 0 };
   const hasBackslashes = tree.names.includes(BACKSLASH);
 
-  function nameOf(node: number): Uint8Array {
-    const name = tree.names.subarray(tree.nameStarts[node], tree.nameStarts[node + 1]);
-    return hasBackslashes && name.includes(BACKSLASH) ? escaped(name) : name;
-  }
+  const isPlain = (from: number, to: number) => !hasBackslashes || !tree.names.subarray(from, to).includes(BACKSLASH);
   function lengthOfName(node: number): number {
-    return hasBackslashes ? nameOf(node).byteLength : (tree.nameStarts[node + 1] ?? 0) - (tree.nameStarts[node] ?? 0);
+    const from = tree.nameStarts[node] ?? 0;
+    const to = tree.nameStarts[node + 1] ?? 0;
+    return isPlain(from, to) ? to - from : escaped(tree.names.subarray(from, to)).byteLength;
   }
   function lengthOfDirectory(directory: number): number {
+    if (directory !== last.directory) last = { directory, length: findLength(directory) };
+    return last.length;
+  }
+  function findLength(directory: number): number {
     const missing: number[] = [];
     for (let at = directory; !directories.has(at); at = tree.parents[at] ?? ROOT_NODE) missing.push(at);
     for (const at of missing.reverse()) {
@@ -43,18 +49,29 @@ export function archiveNames(tree: FileTree, above: number): ArchiveNames {
   const lengthOf = (node: number) => lengthOfDirectory(tree.parents[node] ?? ROOT_NODE) + lengthOfName(node);
   return {
     lengthOf,
-    bytesOf(node) {
-      const bytes = new Uint8Array(lengthOf(node));
-      let end = bytes.byteLength;
-      for (let at = node; end > 0; at = tree.parents[at] ?? ROOT_NODE) {
-        const name = nameOf(at);
-        end -= name.byteLength;
-        bytes.set(name, end);
-        if (end > 0) bytes[--end] = SLASH;
+    put(node, target, at) {
+      let end = at + lengthOf(node);
+      for (let above = node; end > at; above = tree.parents[above] ?? ROOT_NODE) {
+        if (above !== node) target[--end] = SLASH;
+        const from = tree.nameStarts[above] ?? 0;
+        const to = tree.nameStarts[above + 1] ?? 0;
+        if (isPlain(from, to)) end = putBefore(target, end, tree.names, from, to);
+        else end = putEscaped(target, end, tree.names.subarray(from, to));
       }
-      return bytes;
     },
   };
+}
+
+/** Copies a range so that it ends before `end`; most names are too short for a call of native code. @returns where it begins */
+function putBefore(target: Uint8Array, end: number, bytes: Uint8Array, from: number, to: number): number {
+  let start = end;
+  for (let i = to; i > from; ) target[--start] = bytes[--i] ?? 0;
+  return start;
+}
+
+function putEscaped(target: Uint8Array, end: number, name: Uint8Array): number {
+  const bytes = escaped(name);
+  return putBefore(target, end, bytes, 0, bytes.byteLength);
 }
 
 function escaped(name: Uint8Array): Uint8Array {

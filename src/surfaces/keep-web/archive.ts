@@ -1,11 +1,12 @@
+import { crc32 } from 'node:zlib';
 import { nodeSize, ROOT_NODE } from '../../collections/file-tree.ts';
 import type { CollectionDescription } from '../../collections/source.ts';
 import { contentDisposition } from '../../files/content-disposition.ts';
 import type { Content } from '../../files/content-response.ts';
 import type { OpenBlock } from '../../files/file-parts.ts';
 import { md5Hex } from '../../keep/md5.ts';
-import { type ZipEntries, type ZipFiles, zipArchive } from '../../streams/zip/archive.ts';
-import { crc32 } from '../../streams/zip/crc32.ts';
+import { type ZipFiles, zipArchive } from '../../streams/zip/archive.ts';
+import type { ZipEntries } from '../../streams/zip/format.ts';
 import { archiveFiles } from './archive-files.ts';
 import { archiveNames, checkNames } from './archive-names.ts';
 import { type ArchiveRequest, archiveName, type ChosenFiles } from './archive-request.ts';
@@ -37,10 +38,12 @@ export async function archiveContent(
   const metadata = request.metadata ? new TextEncoder().encode(metadataText) : null;
   const names = archiveNames(tree, node === ROOT_NODE ? ROOT_NODE : (tree.parents[node] ?? ROOT_NODE));
   await checkNames(names, files.nodes);
+  const nodeOf = (entry: number) => files.nodes[entry] ?? 0;
   const entries: ZipEntries = {
     length: files.nodes.length,
-    at: (i) => ({ name: names.bytesOf(files.nodes[i] ?? 0), size: nodeSize(tree, files.nodes[i] ?? 0) }),
-    sizeOf: (i) => ({ nameBytes: names.lengthOf(files.nodes[i] ?? 0), size: nodeSize(tree, files.nodes[i] ?? 0) }),
+    sizeOf: (entry) => nodeSize(tree, nodeOf(entry)),
+    nameBytesOf: (entry) => names.lengthOf(nodeOf(entry)),
+    putName: (entry, target, at) => names.put(nodeOf(entry), target, at),
   };
   const contents = archiveFiles(tree, files.nodes, open, book);
   const archive =
@@ -74,7 +77,12 @@ const METADATA_NAME = new TextEncoder().encode('collection.json');
 function entriesAfter(size: number, entries: ZipEntries): ZipEntries {
   return {
     length: entries.length + 1,
-    at: (i) => (i === 0 ? { name: METADATA_NAME, size } : entries.at(i - 1)),
+    sizeOf: (entry) => (entry === 0 ? size : entries.sizeOf(entry - 1)),
+    nameBytesOf: (entry) => (entry === 0 ? METADATA_NAME.byteLength : entries.nameBytesOf(entry - 1)),
+    putName(entry, target, at) {
+      if (entry === 0) target.set(METADATA_NAME, at);
+      else entries.putName(entry - 1, target, at);
+    },
   };
 }
 
@@ -88,6 +96,6 @@ function withFirst(bytes: Uint8Array, files: ZipFiles): ZipFiles {
       if (first > 0) return files.checksums(first - 1, end - 1, signal);
       return Uint32Array.of(crc32(bytes), ...(await files.checksums(0, end - 1, signal)));
     },
-    row: (first, most) => (first === 0 ? null : (files.row?.(first - 1, most) ?? null)),
+    row: (first, fits) => (first === 0 ? null : (files.row?.(first - 1, (entry) => fits(entry + 1)) ?? null)),
   };
 }

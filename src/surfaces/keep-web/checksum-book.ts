@@ -1,6 +1,6 @@
 import { waitUntil } from 'cloudflare:workers';
 import { cacheUrl } from '../../blocks/cache-keys.ts';
-import type { FileTree } from '../../collections/file-tree.ts';
+import { type FileTree, nodeSize } from '../../collections/file-tree.ts';
 
 /**
  * Known CRC-32s of a collection's files and whole blocks. They depend on content only and never become wrong; they
@@ -11,13 +11,15 @@ export interface ChecksumBook {
   block(block: number): number | null;
   noteFile(node: number, crc: number): void;
   noteBlock(block: number, crc: number): void;
-  /** Stores what is new in the cache of this data centre. */
+  /** Stores what is new in the cache of this data centre, if it is much. */
   save(): Promise<void>;
 }
 
 const CACHE_NAME = 'keep-checksums';
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 const FORMAT = 1;
+/** Checksums of fewer bytes are not worth a write of the cache: computing them again takes a few milliseconds. */
+const MIN_SAVED_BYTES = 8 * 1024 * 1024;
 const books = new WeakMap<FileTree, ChecksumBook>();
 
 /** The book of a tree. @param edgeCache whether it is also kept by the Cache API */
@@ -52,22 +54,24 @@ export function createBook(
   const bytes = kept !== null && kept.byteLength === length ? kept : new ArrayBuffer(length);
   const values = new DataView(bytes, 0, items * 4);
   const known = new Uint8Array(bytes, items * 4);
-  let changed = false;
+  /** Bytes whose checksums are new. */
+  let unsaved = 0;
   const get = (item: number) => (known[item] === 1 ? values.getUint32(item * 4) : null);
-  const note = (item: number, crc: number) => {
+  const note = (item: number, crc: number, size: number) => {
     if (known[item] === 1) return;
     values.setUint32(item * 4, crc);
     known[item] = 1;
-    changed = true;
+    unsaved += size;
   };
   return {
     file: get,
     block: (block) => get(tree.nodeCount + block),
-    noteFile: note,
-    noteBlock: (block, crc) => note(tree.nodeCount + block, crc),
+    noteFile: (node, crc) => note(node, crc, nodeSize(tree, node)),
+    noteBlock: (block, crc) =>
+      note(tree.nodeCount + block, crc, (tree.blockStarts[block + 1] ?? 0) - (tree.blockStarts[block] ?? 0)),
     async save() {
-      if (!changed) return;
-      changed = false;
+      if (unsaved < MIN_SAVED_BYTES) return;
+      unsaved = 0;
       await save(bytes);
     },
   };

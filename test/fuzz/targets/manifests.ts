@@ -195,10 +195,11 @@ export const zipSelection: Target = {
     const names = archiveNames(tree, directory === ROOT_NODE ? ROOT_NODE : (tree.parents[directory] ?? ROOT_NODE));
     must(
       [...nodes].every((node) => {
-        const bytes = names.bytesOf(node);
+        const bytes = new Uint8Array(names.lengthOf(node));
+        names.put(node, bytes, 0);
         const name = new TextDecoder().decode(bytes);
         const climbs = name.startsWith('/') || name.includes('\\') || name.split('/').includes('..');
-        return bytes.byteLength === names.lengthOf(node) && !climbs;
+        return !name.includes('\0') && !climbs;
       }),
       'a name that climbs out',
     );

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { sliceChecked } from '../../../src/blocks/read-range.ts';
 import { CHUNK_BYTES, chunksOf } from '../../../src/streams/chunks.ts';
@@ -5,7 +6,6 @@ import { concatenate } from '../../../src/streams/concat.ts';
 import { pacedBody } from '../../../src/streams/paced-body.ts';
 import type { Pipeable } from '../../../src/streams/part.ts';
 import { pipeChunks } from '../../../src/streams/pipe-chunks.ts';
-import { crc32 } from '../../../src/streams/zip/crc32.ts';
 import { crc32OfPart, tapCrc32 } from '../../../src/streams/zip/crc32-stream.ts';
 
 const signal = new AbortController().signal;

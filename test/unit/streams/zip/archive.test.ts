@@ -1,8 +1,9 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Part } from '../../../../src/streams/part.ts';
 import { type ZipFiles, zipArchive } from '../../../../src/streams/zip/archive.ts';
-import { crc32 } from '../../../../src/streams/zip/crc32.ts';
+import { zipEntries } from '../../../support/zip-entries.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const signal = new AbortController().signal;
@@ -24,11 +25,7 @@ function archiveOf(contents: [string, Uint8Array][], comment = '') {
     checksum: async (i) => crc32(contents[i]![1]),
     checksums: async (first, end) => Uint32Array.from(contents.slice(first, end), ([, bytes]) => crc32(bytes)),
   };
-  return zipArchive(
-    contents.map(([name, bytes]) => ({ name: utf8(name), size: bytes.byteLength })),
-    comment,
-    files,
-  );
+  return zipArchive(zipEntries(contents.map(([name, bytes]) => ({ name, size: bytes.byteLength }))), comment, files);
 }
 
 /** Reads an archive by its central directory, as APPNOTE says, 32-bit forms only. */
@@ -119,11 +116,7 @@ describe('an archive', () => {
         return new Uint32Array(end - first);
       },
     };
-    const archive = zipArchive(
-      [1, 2, 3].map((i) => ({ name: utf8(`f${i}`), size: 100 })),
-      '',
-      files,
-    );
+    const archive = zipArchive(zipEntries([1, 2, 3].map((i) => ({ name: `f${i}`, size: 100 }))), '', files);
     const entry = 30 + 2 + 100 + 16;
     await collect(archive.slice({ offset: entry + 32 + 40, length: 60 + 16 + 32 + 10 }));
     expect(asked).toEqual(['slice 1 40+60', 'checksum 1', 'slice 2 0+10']);
@@ -141,7 +134,9 @@ describe('an archive beyond the 32-bit forms', () => {
     collect(archive.slice({ offset, length }));
 
   test('writes 64-bit sizes for a file of 4 GiB and more, and 32-bit ones for one byte less', async () => {
-    const [at, below] = [0xffffffff, 0xfffffffe].map((size) => zipArchive([{ name: utf8('f'), size }], '', planOnly));
+    const [at, below] = [0xffffffff, 0xfffffffe].map((size) =>
+      zipArchive(zipEntries([{ name: 'f', size }]), '', planOnly),
+    );
     const header = new DataView((await read(at!, 0, 51)).buffer);
     expect(header.getUint16(4, true)).toBe(45);
     expect(header.getUint32(18, true)).toBe(0xffffffff);
@@ -154,11 +149,7 @@ describe('an archive beyond the 32-bit forms', () => {
   });
 
   test('says where a file begins with 64 bits when that is beyond 4 GiB', async () => {
-    const archive = zipArchive(
-      [5 * GiB, 3].map((size, i) => ({ name: utf8(`f${i}`), size })),
-      '',
-      planOnly,
-    );
+    const archive = zipArchive(zipEntries([5 * GiB, 3].map((size, i) => ({ name: `f${i}`, size }))), '', planOnly);
     const second = 30 + 2 + 20 + 5 * GiB + 24;
     const directory = second + 30 + 2 + 3 + 16;
     const records = await read(archive, directory, archive.length - directory);
@@ -173,8 +164,8 @@ describe('an archive beyond the 32-bit forms', () => {
   });
 
   test('counts 65,535 files and more with 64 bits', async () => {
-    const entries = Array.from({ length: 70_000 }, (_, i) => ({ name: utf8(`${i}`), size: 0 }));
-    const archive = zipArchive(entries, '', planOnly);
+    const entries = Array.from({ length: 70_000 }, (_, i) => ({ name: `${i}`, size: 0 }));
+    const archive = zipArchive(zipEntries(entries), '', planOnly);
     const tail = new DataView((await read(archive, archive.length - 98, 98)).buffer);
     expect(tail.getUint32(0, true)).toBe(0x06064b50);
     expect(tail.getBigUint64(24, true)).toBe(70_000n);

@@ -1,23 +1,18 @@
-import { crc32 as zlibCrc32 } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { combineCrc32, crc32 } from '../../../../src/streams/zip/crc32.ts';
+import { combineCrc32 } from '../../../../src/streams/zip/crc32.ts';
 
-describe('crc32', () => {
-  test('gives the check value of the algorithm', () => {
-    expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
-  });
-
-  test('agrees with zlib, whole and put together from two halves', () => {
+describe('CRC-32s', () => {
+  test('of two halves make that of the whole', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (a, b) => {
-        expect(crc32(a)).toBe(zlibCrc32(a));
-        expect(combineCrc32(crc32(a), crc32(b), b.length)).toBe(zlibCrc32(b, zlibCrc32(a)));
+        expect(combineCrc32(crc32(a), crc32(b), b.length)).toBe(crc32(b, crc32(a)));
       }),
     );
   });
 
-  test('puts halves together over lengths beyond 32 bits', () => {
+  test('are put together over lengths beyond 32 bits', () => {
     // 2^33 zero bytes one way, and as two times 2^32 another way.
     const zeros = (power: number): number => {
       let crc = crc32(new Uint8Array(1));

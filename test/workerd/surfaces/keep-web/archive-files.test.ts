@@ -1,15 +1,21 @@
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type FileTree, findNode, nodeName, nodeSize } from '../../../../src/collections/file-tree.ts';
 import { buildFileTree } from '../../../../src/collections/file-tree-builder.ts';
 import type { OpenBlock } from '../../../../src/files/file-parts.ts';
 import { md5Hex } from '../../../../src/keep/md5.ts';
 import { concatenate } from '../../../../src/streams/concat.ts';
+import type { Part } from '../../../../src/streams/part.ts';
+import { pipeChunks } from '../../../../src/streams/pipe-chunks.ts';
 import { shareReads } from '../../../../src/streams/shared-reads.ts';
 import { zipArchive } from '../../../../src/streams/zip/archive.ts';
-import { crc32 } from '../../../../src/streams/zip/crc32.ts';
 import { archiveFiles } from '../../../../src/surfaces/keep-web/archive-files.ts';
 import { createBook } from '../../../../src/surfaces/keep-web/checksum-book.ts';
+import { zipEntries } from '../../../support/zip-entries.ts';
+import { randomBlock } from '../../support/bytes.ts';
 
+const same = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i]);
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const never = new AbortController().signal;
 const BLOCKS = ['the first block', 'the second block', 'small files: one two three'];
@@ -30,7 +36,7 @@ async function setup(kept: ArrayBuffer | null = null) {
     saved = bytes.slice(0);
   });
   const nodes = ['long', 'one', 'two'].map((name) => findNode(tree, name) ?? -1);
-  const entries = CONTENTS.map((text, i) => ({ name: utf8(['long', 'one', 'two'][i]!), size: text.length }));
+  const entries = zipEntries(CONTENTS.map((text, i) => ({ name: ['long', 'one', 'two'][i]!, size: text.length })));
   const archive = zipArchive(entries, '', archiveFiles(tree, nodes, open, book));
   const read = async (offset: number, length = archive.length - offset) =>
     new Uint8Array(
@@ -91,7 +97,7 @@ describe('the files of an archive', () => {
       return new Response(text.slice(offset, offset + length)).body as ReadableStream<Uint8Array>;
     };
     const nodes = [...files.map(({ name }) => name), 'f100a'].sort().map((name) => findNode(tree, name) ?? -1);
-    const entries = nodes.map((node) => ({ name: utf8(nodeName(tree, node)), size: nodeSize(tree, node) }));
+    const entries = zipEntries(nodes.map((node) => ({ name: nodeName(tree, node), size: nodeSize(tree, node) })));
     const archive = zipArchive(
       entries,
       '',
@@ -133,16 +139,108 @@ describe('the files of an archive', () => {
       expect(await read(offset, length)).toEqual(whole.slice(offset, offset + length));
   });
 
-  test('keep their checksums for other isolates', async () => {
-    const first = await setup();
-    const whole = await first.read(0);
-    await first.book.save();
-    const kept = first.saved();
-    expect(kept).not.toBeNull();
-    const other = await setup(kept);
-    expect(await other.read(whole.length - 40)).toEqual(whole.slice(-40));
-    expect(other.reads).toEqual([]);
-    const foreign = await setup(new ArrayBuffer(3));
-    expect(foreign.book.file(1)).toBeNull();
+  test('come out right whatever their sizes and order, however they are read', async () => {
+    const made = await Promise.all([1_500_000, 1_500_001].map(randomBlock));
+    const contents = made.map(({ data }) => data);
+    const blocks = made.map(({ hash, data }) => `${hash}+${data.length}`);
+    const starts = [0, 1_500_000];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            size: fc.oneof(fc.constant(0), fc.nat(300), fc.nat(60_000), fc.nat(700_000)),
+            block: fc.nat(1),
+            // Where the file before ended, or anywhere.
+            at: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { freq: 5 }),
+          }),
+          { minLength: 1, maxLength: 60 },
+        ),
+        fc.boolean(),
+        async (list, isMoved) => {
+          const ends = [0, 0];
+          const files = list.map(({ size, block, at }, i) => {
+            const room = contents[block]!.length - size;
+            const offset = at === null ? Math.min(ends[block]!, room) : Math.floor(at * room);
+            ends[block] = offset + size;
+            return { name: `f${String(i).padStart(3, '0')}`, size, block, offset };
+          });
+          const text = files.map(({ name, size, block, offset }) => `${starts[block]! + offset}:${size}:${name}`);
+          const { tree } = await buildFileTree([utf8(`. ${blocks.join(' ')} ${text.join(' ')}\n`)]);
+          const open: OpenBlock = async ({ hash }, { offset, length }) => {
+            const bytes = contents[blocks.findIndex((block) => block.startsWith(hash))]!;
+            const body = new Response(bytes.subarray(offset, offset + length)).body as ReadableStream<Uint8Array>;
+            return isMoved ? pipeChunks(body) : body;
+          };
+          const nodes = files.map(({ name }) => findNode(tree, name) ?? -1);
+          const book = createBook(tree, null, async () => {});
+          const archive = zipArchive(zipEntries(files), '', archiveFiles(tree, nodes, open, book));
+          const expected = zipArchive(zipEntries(files), '', {
+            slice: (i, range) => {
+              const from = files[i]!.offset + range.offset;
+              return [contents[files[i]!.block]!.subarray(from, from + range.length)];
+            },
+            checksum: async (i) => crc32(dataOf(i)),
+            checksums: async (first, end) =>
+              Uint32Array.from({ length: end - first }, (_, i) => crc32(dataOf(first + i))),
+          });
+          function dataOf(i: number): Uint8Array {
+            const { block, offset, size } = files[i]!;
+            return contents[block]!.subarray(offset, offset + size);
+          }
+          const read = async (parts: Iterable<Part>) =>
+            new Uint8Array(await new Response(concatenate(parts, archive.length, never).body).arrayBuffer());
+          const whole = { offset: 0, length: archive.length };
+          const wanted = await read(expected.slice(whole));
+          // Reads shared among the files or not, checksums known (the second time) or not.
+          for (const shared of [true, false, true]) {
+            const parts = shared ? shareReads(() => archive.slice(whole)).parts : archive.slice(whole);
+            expect(same(await read(parts), wanted)).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('that are empty are made together, without a look at those behind', async () => {
+    const count = 20_000;
+    const names = Array.from({ length: count }, (_, i) => `f${String(i).padStart(5, '0')}`);
+    const manifest = `. ${md5Hex('')}+0 ${names.map((name) => `0:0:${name}`).join(' ')}\n`;
+    const { tree } = await buildFileTree([utf8(manifest)]);
+    const nodes = names.map((name) => findNode(tree, name) ?? -1);
+    const open: OpenBlock = () => Promise.reject(new Error('nothing to read'));
+    const files = archiveFiles(
+      tree,
+      nodes,
+      open,
+      createBook(tree, null, async () => {}),
+    );
+    const sizes = zipEntries(nodes.map((node) => ({ name: nodeName(tree, node), size: 0 })));
+    let looks = 0;
+    const counted = { ...sizes, sizeOf: (entry: number) => sizes.sizeOf(entry) * (looks++ && 1) };
+    const archive = zipArchive(counted, '', files);
+    const parts = [...archive.slice({ offset: 0, length: archive.length })];
+    const perRow = Math.floor((512 * 1024) / (30 + 6 + 16));
+    expect(parts.length).toBe(Math.ceil(count / perRow) + Math.ceil(count / 128) + 1);
+    expect(looks).toBeLessThan(count * 20);
+  });
+
+  test('keep their checksums for other isolates, when there is much to compute', async () => {
+    const size = 2 ** 26;
+    const { tree } = await buildFileTree([utf8(`. ${'a'.repeat(32)}+${size} 0:${size}:large 0:100:small\n`)]);
+    let kept: ArrayBuffer | null = null;
+    const book = createBook(tree, null, async (bytes) => {
+      kept = bytes.slice(0);
+    });
+    const [large, small] = ['large', 'small'].map((name) => findNode(tree, name) ?? -1);
+    book.noteFile(small!, 1);
+    await book.save();
+    expect(kept).toBeNull();
+    book.noteFile(large!, 2);
+    await book.save();
+    const other = createBook(tree, kept, async () => {});
+    expect([other.file(small!), other.file(large!)]).toEqual([1, 2]);
+    const foreign = createBook(tree, new ArrayBuffer(3), async () => {});
+    expect(foreign.file(small!)).toBeNull();
   });
 });
