@@ -29,6 +29,11 @@ export default {
       execution.waitUntil(pipeAll(BLOCKS, key.split(','), writable));
       return new Response(readable, { headers });
     }
+    // A row of a database is looked up before all that follows: KEY?row
+    if (searchParams.has('row')) {
+      const row = await DB.prepare('SELECT name FROM rows WHERE uuid = ?').bind(key).first();
+      if (row !== null) return new Response('there is such a row\n', { status: 500 });
+    }
     // Part of one object, read and hashed by whole MiB: KEY?offset=N&length=N&checked
     if (searchParams.has('checked')) {
       const [offset, length] = [Number(searchParams.get('offset')), Number(searchParams.get('length'))];
@@ -39,11 +44,6 @@ export default {
       for (let at = 0; at < bytes.byteLength; at += MIB)
         await crypto.subtle.digest('SHA-256', new Uint8Array(bytes, at, Math.min(MIB, bytes.byteLength - at)));
       return new Response(new Uint8Array(bytes, offset - from, length), { headers });
-    }
-    // One object, after one row of a database was looked up: KEY?row
-    if (searchParams.has('row')) {
-      const row = await DB.prepare('SELECT name FROM rows WHERE uuid = ?').bind(key).first();
-      if (row !== null) return new Response('there is such a row\n', { status: 500 });
     }
     if (searchParams.has('log')) console.log(JSON.stringify({ level: 'info', path: 'x'.repeat(700) }));
     // Part of one object: KEY?offset=N&length=N

@@ -51,6 +51,8 @@ interface Ended<Result> {
  */
 export async function tryMounts<Result>(trial: Trial<Result>): Promise<Result> {
   const { hash, mounts, last, signal, onCorrupt } = trial;
+  const [only, another] = mounts;
+  if (only !== undefined && another === undefined && last.length === 0) return alone(trial, only);
   const order = readOrder(hash, mounts);
   const hedging = order.length > 1 ? trial.hedging : null;
   hedging?.countRead();
@@ -90,6 +92,15 @@ export async function tryMounts<Result>(trial: Trial<Result>): Promise<Result> {
   }
   throw failure ?? new KeepError('not_found');
 }
+
+/** The usual case, where nothing is to be chosen: as tryMounts. */
+async function alone<Result>({ attempt, signal }: Trial<Result>, mount: Mount): Promise<Result> {
+  const result = await attempt({ mount, signal, missed: NONE });
+  if (result === null) throw new KeepError('not_found');
+  return result;
+}
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The block's order of mounts, and before each one the nearer mount that it names. */
 function readOrder(hash: string, mounts: readonly Mount[]): Mount[] {

@@ -99,11 +99,23 @@ export function createBoundedMap<Value>(options: BoundedMapOptions<Value>): Boun
 /** A short key of fixed length for texts of any length: the hex SHA-256 of all of them in their order. */
 export async function cacheKey(...texts: string[]): Promise<string> {
   // JSON keeps apart texts that are cut differently, and lone surrogates, which are all one character in UTF-8.
-  const bytes = new TextEncoder().encode(JSON.stringify(texts));
-  const digest = await crypto.subtle.digest('SHA-256', bytes);
+  const text = JSON.stringify(texts);
+  const known = recentKeys.get(text);
+  if (known !== undefined) return known;
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
   let key = '';
   for (const byte of new Uint8Array(digest)) key += HEX[byte];
+  if (text.length <= MAX_RECENT_CHARS) {
+    const [oldest] = recentKeys.keys();
+    if (recentKeys.size >= MAX_RECENT && oldest !== undefined) recentKeys.delete(oldest);
+    recentKeys.set(text, key);
+  }
   return key;
 }
+
+/** Keys that were made last, by their texts: a reader asks for one thing many times in a row, and a digest costs more than a look. */
+const recentKeys = new Map<string, string>();
+const MAX_RECENT = 100;
+const MAX_RECENT_CHARS = 1000;
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));

@@ -11,6 +11,7 @@ export function mountOrder<Mount extends { uuid: string; priority: number }>(
   hash: string,
   mounts: readonly Mount[],
 ): Mount[] {
+  if (mounts.length < 2) return [...mounts];
   return byWeight(hash, mounts)
     .sort((a, b) => b.item.priority - a.item.priority || compare(a.weight, b.weight))
     .map(({ item }) => item);

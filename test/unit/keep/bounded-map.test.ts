@@ -70,6 +70,12 @@ describe('a cache key', () => {
     expect(new Set(keys).size).toBe(3);
   });
 
+  test('is the same when it is asked for again, however many others were asked for in between', async () => {
+    const first = await cacheKey('same', 'text');
+    for (let i = 0; i < 300; i++) await cacheKey('other', String(i));
+    expect([await cacheKey('same', 'text'), await cacheKey('same', 'text')]).toEqual([first, first]);
+  });
+
   test('tells apart bytes that are not UTF-8', async () => {
     expect(await cacheKey('a\udc80')).not.toBe(await cacheKey('a\udc81'));
   });
