@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command, Option } from '../src/cli/command.ts';
+import { type Command, type Option, optionHelp } from '../src/cli/command.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
 
 /** `node dev/command-reference.ts` writes the list of commands and options into docs/command-line.md; a test holds the page to it. */
@@ -16,7 +16,7 @@ export function withReference(page: string, commands: readonly Command[] = COMMA
 
 function sectionOf({ name, usage, summary, options }: Command): string {
   const rows = Object.entries(options).map(
-    ([option, details]) => `| ${spelling(option, details)} | ${cell(details.help)} |\n`,
+    ([option, details]) => `| ${spelling(option, details)} | ${cell(optionHelp(details))} |\n`,
   );
   const table = rows.length === 0 ? '' : `\n| option | meaning |\n| --- | --- |\n${rows.join('')}`;
   return `### ${name}\n\n\`keep-edge ${`${name} ${usage}`.trim()}\`: ${summary}.\n${table}`;

@@ -6,6 +6,8 @@ export interface Option {
   /** Placeholder of its value in help texts; null for a switch. */
   value: string | null;
   help: string;
+  /** First arguments of the command that it goes with, where there are several: an error with the others. */
+  verbs?: readonly string[];
   short?: string;
   multiple?: true;
   /** Shell completion offers files. */
@@ -53,6 +55,7 @@ export function parseCommandLine(command: Command, args: string[]): Given {
     ]),
   );
   const { values, positionals } = parse(args, options, command.name);
+  refuseStray(command, Object.keys(values), positionals[0]);
   const text = (name: string) => {
     const value = values[name];
     return typeof value === 'string' ? value : undefined;
@@ -75,6 +78,16 @@ export function parseCommandLine(command: Command, args: string[]): Given {
   };
 }
 
+/** An option that would be left aside must not look as if it had been heeded. */
+function refuseStray({ name, options }: Command, given: string[], verb: string | undefined): void {
+  for (const option of given) {
+    const verbs = options[option]?.verbs;
+    if (verbs === undefined || verb === undefined || verbs.includes(verb)) continue;
+    const places = verbs.map((one) => `keep-edge ${name} ${one}`).join(', ');
+    throw usageError(`--${option} goes with: ${places}.`);
+  }
+}
+
 function parse(args: string[], options: NonNullable<Parameters<typeof parseArgs>[0]>['options'], name: string) {
   try {
     return parseArgs({ args, options: options ?? {}, allowPositionals: true, strict: true });
@@ -84,14 +97,20 @@ function parse(args: string[], options: NonNullable<Parameters<typeof parseArgs>
   }
 }
 
+/** An option's help, after the verbs that it goes with. */
+export function optionHelp({ verbs, help }: Option): string {
+  return verbs === undefined ? help : `${verbs.join(', ')}: ${help}`;
+}
+
 const HELP_COLUMN = 30;
 
 /** The text of `keep-edge NAME --help`. */
 export function commandHelp({ name, summary, usage, options, help }: Command): string {
-  const lines = Object.entries(options).map(([option, { value, short, help: text }]) => {
+  const lines = Object.entries(options).map(([option, details]) => {
+    const { value, short } = details;
     const left = `  ${short === undefined ? '    ' : `-${short}, `}--${option}${value === null ? '' : ` ${value}`}`;
     const gap = left.length + 2 > HELP_COLUMN ? `\n${' '.repeat(HELP_COLUMN)}` : ' '.repeat(HELP_COLUMN - left.length);
-    return `${left}${gap}${text.replaceAll('\n', `\n${' '.repeat(HELP_COLUMN)}`)}`;
+    return `${left}${gap}${optionHelp(details).replaceAll('\n', `\n${' '.repeat(HELP_COLUMN)}`)}`;
   });
   return [
     `keep-edge ${name} ${usage}`.trim(),

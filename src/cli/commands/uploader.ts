@@ -11,7 +11,7 @@ export const uploader: Command = {
   usage: 'create NAME | list | deactivate UUID',
   completes: ['create', 'list', 'deactivate'],
   options: {
-    owner: { value: 'UUID', help: 'create: the user to whom its uploads belong; you otherwise' },
+    owner: { value: 'UUID', verbs: ['create'], help: 'the user to whom its uploads belong; you otherwise' },
     json: { value: null, help: 'records as JSON' },
     retries: FEW_RETRIES,
   },

@@ -135,3 +135,13 @@ test('progress counts files when there are many, and not when there is one', () 
   expect(filesNote(0, 1)).toBe('');
   expect(filesNote(1_200, 56_789)).toBe('1,200 of 56,789 files, ');
 });
+
+test('an option of one verb is refused with another one, and named with its own in the help', () => {
+  const token = findCommand('token');
+  if (token === undefined) throw new Error('no such command');
+  expect(() => parseCommandLine(token, ['revoke', 'xedge-gj3su-000000000000000', '--user', 'ada'])).toThrow(
+    '--user goes with: keep-edge token make, keep-edge token list.',
+  );
+  expect(parseCommandLine(token, ['--user', 'ada', 'list']).text('user')).toBe('ada');
+  expect(commandHelp(token)).toContain('make, list: of this user (admins)');
+});
