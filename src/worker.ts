@@ -1,5 +1,5 @@
 import { dependenciesOf } from './app/composition.ts';
-import { forPeople } from './app/error-pages.ts';
+import { forPeople, isForPeople } from './app/error-pages.ts';
 import { runJobs } from './app/jobs.ts';
 import { forRequest } from './app/request-scope.ts';
 import { route } from './app/routes.ts';
@@ -28,11 +28,11 @@ export default {
     } catch (error) {
       return textError(isKeepError(error) ? error : new KeepError('bad_request'));
     }
-    nameTrace(context);
-    const response = await forRequest(context.requestId, () => answer(context, env));
+    const response = await forRequest(context.requestId, () => answer(context, env), nameTrace(context));
+    const { headers } = response;
     // Cloudflare's edge adds a Date; the local runtime does not.
-    if (!response.headers.has('Date')) response.headers.set('Date', new Date(started).toUTCString());
-    if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', context.requestId);
+    headers.set('Date', httpDateOf(started));
+    if (!headers.has('X-Request-Id')) headers.set('X-Request-Id', context.requestId);
     const logged = logResponse(context, response, started);
     const built = dependenciesOf(env);
     if (built.ok) built.deps.figures?.later();
@@ -46,6 +46,15 @@ export default {
   },
 } satisfies ExportedHandler<Env>;
 
+let lastDate = { second: 0, text: '' };
+
+/** @param time Unix milliseconds */
+function httpDateOf(time: number): string {
+  const second = Math.floor(time / 1000);
+  if (second !== lastDate.second) lastDate = { second, text: new Date(time).toUTCString() };
+  return lastDate.text;
+}
+
 async function answer(context: RequestContext, env: Env): Promise<Response> {
   const built = dependenciesOf(env);
   if (built.ok) {
@@ -53,7 +62,7 @@ async function answer(context: RequestContext, env: Env): Promise<Response> {
       context.error = error;
       return textError(error);
     });
-    return forPeople(context, built.deps, response).catch(() => response);
+    return isForPeople(context, response) ? forPeople(context, built.deps, response).catch(() => response) : response;
   }
   context.error = new KeepError('not_configured', { message: built.problems.join('; ') });
   // Health checks still answer; everything else is 503 until the service is configured.

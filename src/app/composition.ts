@@ -6,7 +6,6 @@ import type { Env } from '../config/env.ts';
 import { signingOf } from '../config/signing.ts';
 import { egressGauges } from '../http/anonymous-egress.ts';
 import { createGatheredFigures, type FigureShardHandle, type GatheredFigures } from '../http/gathered-figures.ts';
-import { count } from '../http/metrics.ts';
 import { createQueues } from '../queues/queue-handles.ts';
 import { createFederation, type Federation } from '../services/federation.ts';
 import { createDirectory, type ServiceDirectory } from '../services/service-directory.ts';
@@ -42,6 +41,7 @@ import { type BlockFill, composeReads, composeWriteDigests } from './compose-rea
 import { composeS3 } from './compose-s3.ts';
 import { composeWorkspace } from './compose-workspace.ts';
 import { inSpan } from './spans.ts';
+import { createStoreFigures } from './store-figures.ts';
 
 /** All dependencies of the surfaces, built once per isolate. Each surface declares the part it uses. */
 export interface Dependencies
@@ -204,20 +204,8 @@ function createProxy(
 /** A volume as a mount: trash is allowed on writable volumes, or where AllowTrashWhenReadOnly says so. */
 function createMount(volume: VolumeConfig, config: Config, env: Env): Mount {
   const device = deviceId(volume);
-  const store = instrumentStore(
-    createStore(volume, env),
-    ({ operation, bytesIn, bytesOut, ms, error }) => {
-      count('arvados_keepstore_volume_operations', { device_id: device, operation });
-      count('keep_edge_volume_operation_seconds_total', { device_id: device, operation }, ms / 1000);
-      if (error !== null)
-        count('arvados_keepstore_volume_errors', {
-          device_id: device,
-          error_type: error instanceof Error ? error.name : 'unknown',
-        });
-      if (bytesIn > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'in' }, bytesIn);
-      if (bytesOut > 0) count('arvados_keepstore_volume_io_bytes', { device_id: device, direction: 'out' }, bytesOut);
-    },
-    (operation, act) => inSpan(`store ${operation}`, { 'keep.device_id': device }, act),
+  const store = instrumentStore(createStore(volume, env), createStoreFigures(device), (operation, act) =>
+    inSpan(`store ${operation}`, { 'keep.device_id': device }, act),
   );
   const times = {
     ttlSeconds: config.blobSigningTtlSeconds,

@@ -7,11 +7,9 @@ import { errorPage, titleOf } from '../surfaces/workspace/workspace.ts';
 import type { Dependencies } from './composition.ts';
 
 /**
- * A refusal in plain text becomes a page where a browser shows it to a person. Programs, and what scripts fetch, keep the
- * text; status and headers stay.
+ * The page that a refusal in plain text becomes where a browser shows it to a person (isForPeople): status and headers stay.
  */
 export async function forPeople(context: RequestContext, deps: Dependencies, response: Response): Promise<Response> {
-  if (!isShown(context, response)) return response;
   const message = (await response.text()).trim();
   const page = isHome(context.url.host, deps.workspace.settings)
     ? await errorPage(context, deps.workspace, new ApiProblem(response.status, message))
@@ -22,7 +20,8 @@ export async function forPeople(context: RequestContext, deps: Dependencies, res
   return page;
 }
 
-function isShown({ method, request: { headers } }: RequestContext, response: Response): boolean {
+/** Programs, and what scripts fetch, keep the text of a refusal. */
+export function isForPeople({ method, request: { headers } }: RequestContext, response: Response): boolean {
   if (response.status < 400 || !['GET', 'POST'].includes(method)) return false;
   if (!(headers.get('Accept') ?? '').toLowerCase().includes('text/html')) return false;
   if (!['document', 'iframe', null].includes(headers.get('Sec-Fetch-Dest'))) return false;

@@ -2,10 +2,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setRequestIdSource } from '../keep/request-id.ts';
 
-const scope = new AsyncLocalStorage<string>();
-setRequestIdSource(() => scope.getStore() ?? '');
+/** What everything that is done for a request can look up. */
+interface RequestScope {
+  id: string;
+  /** Whether the platform samples a trace of it; null where that was not asked. */
+  isTraced: boolean | null;
+}
+
+const scope = new AsyncLocalStorage<RequestScope>();
+setRequestIdSource(() => scope.getStore()?.id ?? '');
 
 /** Runs work for a request: whatever it calls, now or later, knows the request's id. */
-export function forRequest<Result>(id: string, work: () => Result): Result {
-  return scope.run(id, work);
+export function forRequest<Result>(id: string, work: () => Result, isTraced: boolean | null = null): Result {
+  return scope.run({ id, isTraced }, work);
+}
+
+/** True within a request that is not sampled; elsewhere the platform must be asked. */
+export function isUntraced(): boolean {
+  return scope.getStore()?.isTraced === false;
 }

@@ -109,12 +109,11 @@ async function routeAdmitted(context: RequestContext, deps: Dependencies): Promi
     context.surface = 's3';
     return s3(context, deps.s3);
   }
-  // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
+  // The URL parser would fold dot segments into other paths.
   if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
   if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return ofCollection(context, deps);
   noteOwnHost(context.request.headers);
-  const response = await dispatch(context.method, withoutDots(context.path), context, deps);
-  return response ?? textError(new KeepError('bad_request'));
+  return dispatch(context.method, context.path, context, deps) ?? textError(new KeepError('bad_request'));
 }
 
 /** A host of a collection's own: its files, and the scripts of the pages about them. */
@@ -154,10 +153,6 @@ function serviceOf(context: RequestContext, deps: Dependencies): CallService {
     });
     return routeAdmitted(createContext(request, context.waitUntil), deps);
   };
-}
-
-function withoutDots(path: string): string {
-  return path.includes('/.') ? path.replace(/(\/\.)+(?=\/|$)/g, '') || '/' : path;
 }
 
 function s3Key(context: RequestContext, deps: Dependencies): Promise<Response> {
@@ -262,10 +257,10 @@ function volumesOr(
   };
 }
 
-/** On errors too, as in keepstore. */
+/** On errors too, as in keepstore: the handler's own answers have it. */
 function vary(handler: Handler): Handler {
-  return async (context, deps) =>
-    withHeaders(await attempt(handler, context, deps, forKeepClients), { Vary: 'X-Keep-Signature' });
+  const answerOf = (error: unknown) => withHeaders(forKeepClients(error), { Vary: 'X-Keep-Signature' });
+  return (context, deps) => attempt(handler, context, deps, answerOf);
 }
 
 /** A method that the runtime refuses, asked for through POST. */

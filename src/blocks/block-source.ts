@@ -95,7 +95,7 @@ export async function openAt(
 ): Promise<StoredObject | null> {
   const startedAt = Date.now();
   const object = await mount.volume.read(hash, { signal, ...(range === undefined ? {} : { range }) });
-  if (object !== null) source.hedging?.observe(mount.uuid, Date.now() - startedAt);
+  if (object !== null && source.mounts.length > 1) source.hedging?.observe(mount.uuid, Date.now() - startedAt);
   return object;
 }
 

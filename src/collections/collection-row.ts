@@ -22,10 +22,10 @@ export interface Collection {
   isPast: boolean;
 }
 
-/** Columns to read; a text in the row only with `withText`. */
-export function columnsToRead(withText: boolean, table: Table = COLLECTIONS): string {
+/** Columns to read; a text in the row only with `withText`. @param select attributes, if not all */
+export function columnsToRead(withText: boolean, table: Table = COLLECTIONS, select?: readonly string[]): string {
   return [
-    ...selectColumns(table, undefined),
+    ...selectColumns(table, select),
     'manifest_key',
     'manifest_bytes',
     'revision',

@@ -21,6 +21,7 @@ import { deleteManifest, readManifest } from './manifest-store.ts';
 import { requireOwnerWritable } from './permission.ts';
 import { requireRoom } from './quota.ts';
 import { type LocatorCheck, type StagedManifest, stageManifest } from './stage-manifest.ts';
+import { COLLECTIONS } from './tables.ts';
 import { COLLECTION_STATES, STATES_CTE, stateLevelSql, stateNotTrashed } from './version-states.ts';
 import { deleteVersionsOf, restoreMetadataStatements, type VersionSettings } from './versions.ts';
 
@@ -53,6 +54,8 @@ export interface GetOptions {
   includeTrash?: boolean;
   /** Also read a text that is in the row: up to 1 MB. */
   withText?: boolean;
+  /** Attributes of the record, if not all are needed: a description may be long. `uuid` and `current_version_uuid` are always. */
+  select?: readonly string[];
 }
 
 export type Collections = ReturnType<typeof createCollections>;
@@ -70,7 +73,7 @@ export function createCollections(setup: CollectionsSetup) {
   async function find(
     id: string,
     user: User,
-    { includeTrash = false, withText = false }: GetOptions = {},
+    { includeTrash = false, withText = false, select }: GetOptions = {},
   ): Promise<Collection> {
     const byUuid = isUuid(id, INFIX.collection);
     const pdh = /^([0-9a-f]{32}\+\d+)/.exec(id)?.[1];
@@ -82,7 +85,7 @@ export function createCollections(setup: CollectionsSetup) {
     const trashedLast = includeTrash && !byUuid ? 'trash_at IS NOT NULL, ' : '';
     const row = await db
       .prepare(
-        `SELECT ${columnsToRead(withText)}, ${levelFor('collections', user)} AS permission_level,
+        `SELECT ${columnsToRead(withText, COLLECTIONS, select)}, ${levelFor('collections', user)} AS permission_level,
            EXISTS (SELECT 1 FROM file_metadata WHERE collection_uuid = collections.uuid) AS has_metadata
          FROM collections WHERE ${where.join(' AND ')} ORDER BY ${trashedLast}modified_at DESC LIMIT 1`,
       )

@@ -1,3 +1,4 @@
+import { waitUntil } from 'cloudflare:workers';
 import type { Authority, User } from '../accounts/account.ts';
 import type { NearReads } from '../accounts/near-reads.ts';
 import { quoted } from '../accounts/permission-sql.ts';
@@ -7,7 +8,9 @@ import { isKeepError, KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import type { Condition } from '../records/filters.ts';
 import { INFIX, isUuid, systemUserUuid } from '../records/ids.ts';
+import { createJoinedReads } from '../records/joined-reads.ts';
 import { listRecords } from '../records/list-query.ts';
+import type { Collection } from './collection-row.ts';
 import { type Collections, type CollectionsSetup, textOf } from './collections.ts';
 import { createMetadataReader } from './file-metadata.ts';
 import { scopeOf } from './scope.ts';
@@ -15,6 +18,16 @@ import type { CollectionSource, Entry, OpenCollection } from './source.ts';
 import { COLLECTIONS, GROUPS } from './tables.ts';
 
 const PAGE = 1000;
+/** What is asked of a collection whose files are read. */
+const OPENED = [
+  'uuid',
+  'current_version_uuid',
+  'portable_data_hash',
+  'owner_uuid',
+  'name',
+  'modified_at',
+  'created_at',
+];
 const HOMES = 'SELECT uuid, username FROM users WHERE username IS NOT NULL AND uuid <> ?';
 
 /** Collections on D1. The token's scopes must allow the API request that returns the same. */
@@ -24,6 +37,7 @@ export function createD1Source(
   authority: Authority,
   near: NearReads,
 ): CollectionSource {
+  const joined = createJoinedReads<Collection>(waitUntil);
   const homesOf = async (user: User, condition: Condition): Promise<{ uuid: string; username: string }[]> =>
     near.read(async (from) => {
       const homes = from
@@ -62,7 +76,9 @@ export function createD1Source(
   return {
     async open(id, token, signal) {
       const user = await userFor(token, `/arvados/v1/collections/${id}`, signal);
-      return user === null ? null : nullIfMissing(async () => toOpen(id, user, await collections.find(id, user)));
+      if (user === null) return null;
+      const find = () => collections.find(id, user, { select: OPENED });
+      return nullIfMissing(async () => toOpen(id, user, await joined(user, id, find)));
     },
 
     metadata: createMetadataReader(db),
@@ -168,7 +184,7 @@ export function createD1Source(
     },
   };
 
-  function toOpen(id: string, user: User, collection: Awaited<ReturnType<Collections['find']>>): OpenCollection {
+  function toOpen(id: string, user: User, collection: Collection): OpenCollection {
     const { record } = collection;
     return {
       uuid: isUuid(id) ? String(record.uuid) : null,

@@ -66,12 +66,12 @@ function writeLine(context: RequestContext, line: Line): void {
     respBytes: bytes,
     timeToStatus: toStatus / 1000,
     timeTotal: total / 1000,
-    ...(isBodyTimed ? { timeWriteBody: (total - toStatus) / 1000 } : {}),
-    ...Object.fromEntries(
-      Object.entries(context.log).map(([name, value]) => [name, typeof value === 'string' ? limited(value) : value]),
-    ),
-    ...(error === undefined ? {} : { error: describeError(error) }),
   };
+  const more: Record<string, string | number | boolean> = fields;
+  if (isBodyTimed) more.timeWriteBody = (total - toStatus) / 1000;
+  for (const [name, value] of Object.entries(context.log))
+    more[name] = typeof value === 'string' ? limited(value) : value;
+  if (error !== undefined) more.error = describeError(error);
   if (fields.level === 'error')
     noteError({
       time: fields.time,

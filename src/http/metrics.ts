@@ -25,13 +25,32 @@ function add(series: string, by: number): void {
   counters.set(series, (counters.get(series) ?? 0) + by);
 }
 
+/** As `count`, for a series that is counted often: its text is joined once. */
+export function createCounter(name: string, labels: Record<string, string | number>): (by?: number) => void {
+  const series = seriesKey(name, labels);
+  return (by = 1) => add(series, by);
+}
+
+/** Texts of series that every request counts, by what makes them differ: joining them anew costs more than to count. */
+const joined = new Map<string, string[]>();
+
+function joinedOnce(key: string, join: () => string[]): string[] {
+  const texts = joined.get(key) ?? join();
+  joined.set(key, texts);
+  return texts;
+}
+
 /** keepstore's two summaries, as sum and count. */
 export function countRequest(method: string, code: number, toStatusMs: number, totalMs: number): void {
-  const labels = seriesKey('', { code, method: method.toLowerCase() });
-  add(`request_duration_seconds_sum${labels}`, totalMs / 1000);
-  add(`request_duration_seconds_count${labels}`, 1);
-  add(`time_to_status_seconds_sum${labels}`, toStatusMs / 1000);
-  add(`time_to_status_seconds_count${labels}`, 1);
+  const [total = '', requests = '', toStatus = '', statuses = ''] = joinedOnce(`${code} ${method}`, () => {
+    const labels = seriesKey('', { code, method: method.toLowerCase() });
+    const summary = (name: string) => [`${name}_sum${labels}`, `${name}_count${labels}`];
+    return [...summary('request_duration_seconds'), ...summary('time_to_status_seconds')];
+  });
+  add(total, totalMs / 1000);
+  add(requests, 1);
+  add(toStatus, toStatusMs / 1000);
+  add(statuses, 1);
 }
 
 /** Upper ends in seconds. */
@@ -40,13 +59,16 @@ const LATENCIES = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 /** One request in the histogram of its surface. @param surface from a small fixed set */
 export function countLatency(surface: string, code: number, totalMs: number): void {
   const outcome = code < 400 ? 'ok' : code < 500 ? 'refused' : 'failed';
-  const labels = `surface="${surface}",outcome="${outcome}"`;
   const seconds = totalMs / 1000;
-  const name = 'keep_edge_request_seconds';
-  for (const end of LATENCIES) if (seconds <= end) add(`${name}_bucket{${labels},le="${end}"}`, 1);
-  add(`${name}_bucket{${labels},le="+Inf"}`, 1);
-  add(`${name}_sum{${labels}}`, seconds);
-  add(`${name}_count{${labels}}`, 1);
+  const [sum = '', requests = '', ...buckets] = joinedOnce(`${surface} ${outcome}`, () => {
+    const labels = `surface="${surface}",outcome="${outcome}"`;
+    const ends = [...LATENCIES, '+Inf'].map((end) => `keep_edge_request_seconds_bucket{${labels},le="${end}"}`);
+    return [`keep_edge_request_seconds_sum{${labels}}`, `keep_edge_request_seconds_count{${labels}}`, ...ends];
+  });
+  for (const [i, bucket] of buckets.entries())
+    if (seconds <= (LATENCIES[i] ?? Number.POSITIVE_INFINITY)) add(bucket, 1);
+  add(sum, seconds);
+  add(requests, 1);
 }
 
 interface Family {

@@ -1,6 +1,4 @@
-import { type IRequest, IttyRouter, type RouteEntry } from 'itty-router';
-
-/** What the named groups of a route's expression matched, percent-decoded. */
+/** What the named groups of a route's expression matched. */
 export type PathParameters = Readonly<Record<string, string>>;
 
 /** Methods separated by spaces, or ALL; an expression for the percent-decoded path; a handler for the caller's arguments. */
@@ -11,33 +9,25 @@ export type Route<Args extends unknown[]> = [
 ];
 
 /**
- * A table of routes as a function; the first match wins, and what matches no route is undefined.
+ * A table of routes as a function; the first match wins, and what matches no route is undefined. A single dot as a component means
+ * nothing (Go clients send it).
  * @returns a function of the method, the percent-decoded path and the arguments of the handlers
  */
 export function createRouteTable<Args extends unknown[]>(
   routes: Route<Args>[],
-): (method: string, path: string, ...args: Args) => Promise<Response | undefined> {
-  const router = IttyRouter({
-    routes: routes.flatMap(([methods, path, handler]) =>
-      methods
-        .split(' ')
-        .map(
-          (method): RouteEntry => [
-            method,
-            path,
-            [({ params, args }: IRequest) => handler(...(args as Args), decoded(params))],
-            path.source,
-          ],
-        ),
-    ),
-  });
+): (method: string, path: string, ...args: Args) => Response | Promise<Response> | undefined {
+  const table = routes.map(([methods, path, handler]) => ({ methods: new Set(methods.split(' ')), path, handler }));
   return (method, path, ...args) => {
-    const url = `http://route${encodeURI(path.toWellFormed()).replace(/[?#]/g, encodeURIComponent)}`;
-    // itty-router reads only method and url; the arguments travel in the request.
-    return router.fetch({ method, url, args } as unknown as IRequest);
+    const wanted = withoutDots(path);
+    for (const { methods, path: expression, handler } of table) {
+      if (!methods.has(method) && !methods.has('ALL')) continue;
+      const match = expression.exec(wanted);
+      if (match !== null) return handler(...args, match.groups ?? {});
+    }
+    return undefined;
   };
 }
 
-function decoded(params: Record<string, string>): PathParameters {
-  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, decodeURIComponent(value)]));
+function withoutDots(path: string): string {
+  return path.includes('/.') ? path.replace(/(\/\.)+(?=\/|$)/g, '') || '/' : path;
 }

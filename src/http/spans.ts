@@ -21,14 +21,16 @@ export interface Tracing {
 
 export interface Spans {
   inSpan<Result>(name: string, attributes: Attributes, work: () => Promise<Result>): Promise<Result>;
-  /** Lets a trace be found by the id of its request, and be grouped by what was asked. */
-  nameTrace(context: Pick<RequestContext, 'requestId' | 'path'>): void;
+  /** Lets a trace be found by the id of its request, and be grouped by what was asked. Returns whether there is one. */
+  nameTrace(context: Pick<RequestContext, 'requestId' | 'path'>): boolean;
 }
 
-export function createSpans(tracing: Tracing): Spans {
+/** @param isUntraced whether the request at hand is known not to be sampled: asked first, because a span costs more */
+export function createSpans(tracing: Tracing, isUntraced: () => boolean): Spans {
   return {
-    inSpan: (name, attributes, work) =>
-      tracing.enterSpan(name, async (span) => {
+    inSpan(name, attributes, work) {
+      if (isUntraced()) return work();
+      return tracing.enterSpan(name, async (span) => {
         if (!span.isTraced) return work();
         span.setAttributes(attributes);
         try {
@@ -39,10 +41,13 @@ export function createSpans(tracing: Tracing): Spans {
           span.setStatus({ code: 'error', message });
           throw error;
         }
-      }),
+      });
+    },
     nameTrace({ requestId, path }) {
       const span = tracing.getActiveSpan();
-      if (span?.isTraced) span.setAttributes({ 'keep.request_id': requestId, 'keep.surface': surfaceOf(path) });
+      if (!span?.isTraced) return false;
+      span.setAttributes({ 'keep.request_id': requestId, 'keep.surface': surfaceOf(path) });
+      return true;
     },
   };
 }

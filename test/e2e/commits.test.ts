@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createToken, createUser, type Json } from '../support/api.ts';
 import { createCollection, stored } from '../support/collections.ts';
-import { blockOf, request, sign } from '../support/keep.ts';
+import { bearer, blockOf, request, sign } from '../support/keep.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** Changes of a collection's files through its Durable Object, as clients of the Arvados API make them. */
@@ -56,6 +56,32 @@ describe('writers at the same time', () => {
     expect(json.file_count).toBe(8 * 64);
     // What waits together is one revision.
     expect(Number(json.etag)).toBeLessThan(8 * 64);
+  });
+
+  test('64 readers at once see what was acknowledged before they asked, while others break off', async () => {
+    const { uuid } = await createCollection(service, '');
+    const url = `${service.url}/c=${uuid}/file`;
+    const contents = ['foo', 'barbar'];
+    for (let round = 0; round < 12; round++) {
+      const content = contents[round % 2] ?? '';
+      expect((await request(url, { method: 'PUT', body: content })).status).toBe(round === 0 ? 201 : 204);
+      const gone = new AbortController();
+      const leaving = Array.from({ length: 32 }, () =>
+        fetch(url, { headers: bearer(service.rootToken), signal: gone.signal }).then(
+          (answer) => answer.text(),
+          () => '',
+        ),
+      );
+      const staying = Array.from({ length: 64 }, () => request(url));
+      await setTimeout(round);
+      gone.abort();
+      for (const { status, text } of await Promise.all(staying)) expect([status, text]).toEqual([200, content]);
+      await Promise.allSettled(leaving);
+    }
+    // Who may not read it any more is told so by the next answer.
+    expect((await api(service, `collections/${uuid}`, { method: 'DELETE' })).status).toBe(200);
+    const refused = await Promise.all(Array.from({ length: 64 }, () => request(url)));
+    expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([404]));
   });
 
   test('20 that change properties, and 20 that write files, all get 200', async () => {

@@ -12,13 +12,17 @@ const span = {
   recordException: (exception: unknown) => void told.push(exception),
   setStatus: (status: unknown) => told.push(status),
 };
-const { inSpan, nameTrace } = createSpans({
-  enterSpan: (name, work) => {
-    told.push(name);
-    return work(span);
+const scope = { isUntraced: false };
+const { inSpan, nameTrace } = createSpans(
+  {
+    enterSpan: (name, work) => {
+      told.push(name);
+      return work(span);
+    },
+    getActiveSpan: () => span,
   },
-  getActiveSpan: () => span,
-});
+  () => scope.isUntraced,
+);
 
 test('work runs in a span with its attributes, and a failure is noted there without a token', async () => {
   const token = 'v2/xedge-gj3su-000000000000000/secretsecretsecretsecretsecretsecretsecretsecret00';
@@ -30,7 +34,7 @@ test('work runs in a span with its attributes, and a failure is noted there with
 });
 
 test('a trace is found by its request’s id', () => {
-  nameTrace({ requestId: 'req-x', path: '/arvados/v1/users' });
+  expect(nameTrace({ requestId: 'req-x', path: '/arvados/v1/users' })).toBe(true);
   expect(told.at(-1)).toEqual({ 'keep.request_id': 'req-x', 'keep.surface': 'api' });
 });
 
@@ -38,6 +42,9 @@ test('what is not sampled only runs', async () => {
   sampling.isTraced = false;
   told.length = 0;
   expect(await inSpan('store get', { 'keep.device_id': 'r2://x' }, async () => 7)).toBe(7);
-  nameTrace({ requestId: 'req-x', path: '/' });
+  expect(nameTrace({ requestId: 'req-x', path: '/' })).toBe(false);
+  expect(told).toEqual(['store get']);
+  scope.isUntraced = true;
+  expect(await inSpan('store get', { 'keep.device_id': 'r2://x' }, async () => 7)).toBe(7);
   expect(told).toEqual(['store get']);
 });
