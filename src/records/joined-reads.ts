@@ -17,7 +17,7 @@ interface Lane<Result> {
  * is answered by the next one together with all others that wait by then. That one begins after each of its requests: none of them
  * sees an older state than it would have read by itself.
  *
- * Results are shared, and must be plain values that nobody changes. A scope is what may share them, such as a user.
+ * Results are shared, and must be plain values that no caller changes. A scope is what may share them, such as a user.
  * @param waitUntil keeps a read going when its own client leaves
  */
 export function createJoinedReads<Result>(waitUntil: (work: Promise<unknown>) => void): JoinedReads<Result> {
