@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { createUser } from '../support/api.ts';
 import { createCollection } from '../support/collections.ts';
 import { getBlock, md5, putBlock, randomBlock, request, sign, type TestBlock } from '../support/keep.ts';
 import { rawRequest } from '../support/raw-http.ts';
@@ -26,6 +27,44 @@ async function readUntilHit(service: TestService, block: TestBlock): Promise<voi
   }
 }
 
+/**
+ * A block and a file that have been read before are asked for by all who may not read them: the status is the same whatever cache there
+ * is, and no answer holds any of the bytes.
+ */
+async function expectOthersRefused(service: TestService): Promise<void> {
+  const stranger = await createUser(service, 'stranger');
+  const block = randomBlock(300_000);
+  await putBlock(service.url, block);
+  const { uuid, portable_data_hash: hash } = await createCollection(service, `. ${block.locator} 0:300000:file\n`);
+  const range = { range: 'bytes=1000-1999' };
+  for (let round = 0; round < 3; round++) {
+    expect((await getBlock(service.url, block)).body).toHaveLength(300_000);
+    expect((await request(`${service.url}/c=${uuid}/file`, { headers: range })).body).toHaveLength(1000);
+  }
+  const signed = sign(block.locator);
+  const asked: [path: string, token: string | null, status: number][] = [
+    [sign(block.locator, { key: 'another' }), service.rootToken, 400],
+    [sign(block.locator, { expiry: 1 }), service.rootToken, 401],
+    [sign(block.locator, { expiry: 1 }), stranger.token, 401],
+    [block.locator, service.rootToken, 400],
+    [signed, null, 401],
+    [signed, stranger.token, 400],
+    ...[`c=${uuid}/file`, `c=${hash}/file`].flatMap((file): typeof asked => [
+      [file, null, 401],
+      [file, 'bogus', 401],
+      [file, stranger.token, 404],
+      [`${file.slice(0, -5)}/t=${stranger.token}/file`, null, 404],
+    ]),
+  ];
+  for (const [path, token, status] of asked) {
+    for (const headers of [{}, range]) {
+      const answer = await request(`${service.url}/${path}`, { token, headers });
+      expect([path, token, answer.status]).toEqual([path, token, status]);
+      expect([answer.body.length < 100, answer.headers.get('content-range')]).toEqual([true, null]);
+    }
+  }
+}
+
 test('a block that was read once is there without the store, whole and for HEAD, but still needs its signature', async () => {
   await using service = await startService();
   for (const size of SIZES) {
@@ -49,6 +88,7 @@ test('a block that was read once is there without the store, whole and for HEAD,
       }
     }
   }
+  await expectOthersRefused(service);
 });
 
 test('what turns out corrupt, is not there, or breaks off is never kept', async () => {
@@ -96,6 +136,7 @@ test('EDGE_CACHE = "tiered" asks the entrypoint behind the cache, with permissio
   // The entrypoint has no address.
   for (const path of ['/Block', `/blocks/${missing.hash}+100`])
     expect((await request(`${service.url}${path}`)).status).toBe(404);
+  await expectOthersRefused(service);
 });
 
 test('EDGE_CACHE = false keeps nothing', async () => {
@@ -111,4 +152,5 @@ test('EDGE_CACHE = false keeps nothing', async () => {
     await service.r2('BLOCKS').delete(dataKey(block.hash));
     expect((await getBlock(service.url, block)).status).toBe(404);
   }
+  await expectOthersRefused(service);
 });

@@ -3,7 +3,10 @@ import type { BlockSource } from '../../../src/blocks/block-source.ts';
 import { NO_CACHE } from '../../../src/blocks/edge-cache.ts';
 import { readBlock, readBlockRange } from '../../../src/blocks/read-block.ts';
 import { answerFill, createBlockTier } from '../../../src/blocks/tiered-cache.ts';
+import { createContext } from '../../../src/http/context.ts';
+import { signLocator } from '../../../src/keep/signature.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
+import { type GetDependencies, getBlock } from '../../../src/surfaces/keepstore/get.ts';
 import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
 import { dataCentres } from '../support/data-centres.ts';
 import { putInParts, testMount } from '../support/mounts.ts';
@@ -128,6 +131,33 @@ test('a caller that does not know the service’s code gets nothing, even what i
   await put(at, block);
   await bytesOf((await readBlock(reader(1), block.hash, { size: 1000 })).body);
   await expect(readBlock(reader(1, 'wrong'), block.hash, { size: 1000 })).rejects.toMatchObject({ code: 'not_found' });
+});
+
+test('a block that is cached is still refused without its signature, with an expired one, without a token, and to another user', async () => {
+  const { at, reader, centres, gets } = service();
+  const block = await randomBlock(1000);
+  await put(at, block);
+  const signing = { key: 'key', ttlSeconds: 3600 };
+  const now = Date.now() / 1000;
+  const signed = (expiry: number) => signLocator(`${block.hash}+1000`, 'token', Math.floor(now) + expiry, signing);
+  const get = (path: string, token: string | null) => {
+    const headers: HeadersInit = token === null ? {} : { Authorization: `Bearer ${token}` };
+    const context = createContext(new Request(`http://keep/${path}`, { headers }), () => undefined);
+    const remote = { mounts: [], cache: NO_CACHE } as unknown as GetDependencies['remote'];
+    return getBlock(context, { blocks: reader(1), remote, signing, readSigning: signing });
+  };
+  for (const round of ['MISS', 'HIT']) {
+    const answer = await get(signed(60), 'token');
+    expect([round, new Uint8Array(await answer.arrayBuffer())]).toEqual([round, block.data]);
+  }
+  for (const [path, token, code] of [
+    [`${block.hash}+1000`, 'token', 'invalid_signature'],
+    [signed(-60), 'token', 'expired_signature'],
+    [signed(60), null, 'no_token'],
+    [signed(60), 'another', 'invalid_signature'],
+  ] as const)
+    await expect(get(path, token)).rejects.toMatchObject({ code });
+  expect([centres.runs, gets()]).toEqual([1, 1]);
 });
 
 test('a cache that fails is read past', async () => {
