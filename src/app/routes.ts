@@ -109,11 +109,12 @@ async function routeAdmitted(context: RequestContext, deps: Dependencies): Promi
     context.surface = 's3';
     return s3(context, deps.s3);
   }
-  // The URL parser would fold dot segments into other paths.
+  // The URL parser would fold dot segments into other paths. A single dot means nothing (Go clients send it).
   if (/(^|\/)\.\.(\/|$)/.test(context.path)) return textError(new KeepError('bad_request'));
   if (idOfHost(context.request.headers.get('Host') ?? '') !== null) return ofCollection(context, deps);
   noteOwnHost(context.request.headers);
-  return dispatch(context.method, context.path, context, deps) ?? textError(new KeepError('bad_request'));
+  const response = await dispatch(context.method, withoutDots(context.path), context, deps);
+  return response ?? textError(new KeepError('bad_request'));
 }
 
 /** A host of a collection's own: its files, and the scripts of the pages about them. */
@@ -153,6 +154,10 @@ function serviceOf(context: RequestContext, deps: Dependencies): CallService {
     });
     return routeAdmitted(createContext(request, context.waitUntil), deps);
   };
+}
+
+function withoutDots(path: string): string {
+  return path.includes('/.') ? path.replace(/(\/\.)+(?=\/|$)/g, '') || '/' : path;
 }
 
 function s3Key(context: RequestContext, deps: Dependencies): Promise<Response> {

@@ -236,8 +236,7 @@ async function dispatch(context: RequestContext, api: EmbeddedApi): Promise<Resp
   await api.builtIns();
   const parameters = { ...queryParameters(context.url.searchParams), ...queryParameters(form) };
   const accepted = { context, parameters, request, account, user, token: tokens[0] ?? '' };
-  const answering = async () => routes(method, path, accepted, api);
-  const response = await answering().catch((error: unknown) => {
+  const response = await routes(method, path, accepted, api).catch((error: unknown) => {
     throw isPublic && isKeepError(error, 'not_found') ? new KeepError('no_token') : error;
   });
   if (response === undefined) throw new KeepError('not_found', { message: 'Path not found' });
