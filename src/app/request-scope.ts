@@ -17,7 +17,7 @@ export function forRequest<Result>(id: string, work: () => Result, isTraced: boo
   return scope.run({ id, isTraced }, work);
 }
 
-/** True within a request that is not sampled; elsewhere the platform must be asked. */
-export function isUntraced(): boolean {
-  return scope.getStore()?.isTraced === false;
+/** Whether the request at hand is sampled; null where that is not known. */
+export function isTraced(): boolean | null {
+  return scope.getStore()?.isTraced ?? null;
 }

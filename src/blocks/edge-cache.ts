@@ -65,9 +65,11 @@ export function createEdgeCache(): BlockCache {
   async function find(hash: string, { size, range }: MatchOptions): Promise<CachedBlock | null> {
     if (typeof size !== 'number') return null;
     const key = keyOf(hash, size);
-    const headers: HeadersInit =
-      range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-    const response = await (await open()).match(new Request(key, { headers }));
+    const request =
+      range === undefined
+        ? key
+        : new Request(key, { headers: { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` } });
+    const response = await (await open()).match(request);
     if (response === undefined || response.body === null) return null;
     const answersRange = response.status === (range === undefined ? 200 : 206);
     if (answersRange && (await isSealed(key, response.headers.get(SEAL_HEADER)))) return { body: response.body, size };

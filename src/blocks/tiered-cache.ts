@@ -22,7 +22,7 @@ import { readBlockRange, readWhole } from './read-block.ts';
 
 /** The entrypoint, with the cache in front of it. */
 export interface BlockEntrypoint {
-  fetch(request: Request): Promise<Response>;
+  fetch(url: string, init?: RequestInit): Promise<Response>;
 }
 
 /** A block never changes under its name. */
@@ -37,12 +37,15 @@ const HITS = new Set(['HIT', 'STALE', 'UPDATING', 'REVALIDATED']);
 export function createBlockTier(entrypoint: () => BlockEntrypoint): BlockTier {
   return {
     async read(hash, size, range) {
-      const headers = range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-      // Without the reader's signal: others may be waiting for the same answer. Its body is cancelled with the reader's.
-      const request = new Request(`http://blocks/${hash}+${size}`, { headers });
+      const url = `http://blocks/${hash}+${size}`;
       let response: Response;
       try {
-        response = await entrypoint().fetch(request);
+        // Without the reader's signal: others may be waiting for the same answer. Its body is cancelled with the reader's.
+        response = await (range === undefined
+          ? entrypoint().fetch(url)
+          : entrypoint().fetch(url, {
+              headers: { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` },
+            }));
       } catch {
         return null;
       }
@@ -76,7 +79,7 @@ export interface FillDependencies {
 
 /** The entrypoint's answer to `/<hash>+<size>`: a verified block, kept for all who come later, or an error, never kept. */
 export async function answerFill(request: Request, { source, purge, waitUntil }: FillDependencies): Promise<Response> {
-  const [, hash = '', digits = ''] = /^\/([0-9a-f]{32})\+(\d{1,8})$/.exec(new URL(request.url).pathname) ?? [];
+  const [, hash = '', digits = ''] = /^https?:\/\/[^/]+\/([0-9a-f]{32})\+(\d{1,8})$/.exec(request.url) ?? [];
   const size = Number(digits);
   const asked = parseRange(request.headers.get('Range'), size);
   const range = asked.kind === 'ranges' ? asked.ranges[0] : undefined;

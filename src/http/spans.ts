@@ -25,13 +25,13 @@ export interface Spans {
   nameTrace(context: Pick<RequestContext, 'requestId' | 'path'>): boolean;
 }
 
-/** @param isUntraced whether the request at hand is known not to be sampled: asked first, because a span costs more */
-export function createSpans(tracing: Tracing, isUntraced: () => boolean): Spans {
+/** @param known whether the request at hand is sampled, if that is known: each span is an object, also where none is sampled */
+export function createSpans(tracing: Tracing, known: () => boolean | null): Spans {
   return {
     inSpan(name, attributes, work) {
-      if (isUntraced()) return work();
+      // Outside of any custom span the active one is the invocation's own.
+      if (!(known() ?? tracing.getActiveSpan()?.isTraced)) return work();
       return tracing.enterSpan(name, async (span) => {
-        if (!span.isTraced) return work();
         span.setAttributes(attributes);
         try {
           return await work();

@@ -12,7 +12,7 @@
  */
 export interface DataCentres {
   /** The entrypoint as a Worker in data centre `number` calls it. */
-  at(number: number, props: string): { fetch(request: Request): Promise<Response> };
+  at(number: number, props: string): { fetch(url: string, init?: RequestInit): Promise<Response> };
   purge(tag: string): void;
   /** How often the entrypoint ran. */
   readonly runs: number;
@@ -76,7 +76,8 @@ export function dataCentres(entrypoint: (request: Request, props: string) => Pro
       const ask = lower.get(number) ?? tier(upper);
       lower.set(number, ask);
       return {
-        async fetch(request) {
+        async fetch(url, init) {
+          const request = new Request(url, init);
           const { pathname, search } = new URL(request.url);
           const answer = await ask(`${pathname}${search}\n${props}`, request);
           if ('response' in answer) return answer.response;
