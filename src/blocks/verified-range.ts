@@ -61,7 +61,7 @@ async function byDigests(wanted: Wanted, at: Attempt, range: ByteRange, size: nu
   const object = await openAt(wanted, at, needed);
   if (object === null) return null;
   await judged(wanted, object, false);
-  if (needed.length <= HELD_BYTES) return { body: streamOf(await checkedBytes(object.body, digests, range, size)) };
+  if (needed.length <= HELD_BYTES) return { body: streamOf(await checkedBytes(object.body, digests, range)) };
   const chunks = checkedChunks(object.body, digests, range);
   // The first one while a status can still be sent.
   const first = await chunks.next();

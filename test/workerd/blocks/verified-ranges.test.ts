@@ -132,6 +132,29 @@ describe('with digests that another isolate left', () => {
     expect(reads).toEqual({ whole: 0, ranges: 1, digests: 0, bytes: 10 });
   });
 
+  test('ranges of several blocks at once are each their own, to readers that take their time', async () => {
+    const at = testMount();
+    const blocks = await Promise.all([0, 1, 2].map((more) => randomBlock(SIZE + more)));
+    for (const block of blocks) {
+      await store(at, block);
+      await saveDigests(at.mount, block);
+    }
+    const wanted = Array.from({ length: 60 }, (_, i) => {
+      const length = 1 + Math.floor(Math.random() * MIB);
+      const data = blocks[i % blocks.length] as TestBlock;
+      // The last bytes of a block too: its last megabyte is not a whole one.
+      const offset = i % 5 === 0 ? data.data.length - length : Math.floor(Math.random() * (SIZE - length));
+      return { ...data, offset, length };
+    });
+    const opened = wanted.map(({ hash, data, offset, length }) =>
+      readBlockRange(source(at.mount, 'always'), hash, { offset, length }, { size: data.length }),
+    );
+    for (const [i, { body }] of (await Promise.all(opened)).entries()) {
+      const { data, offset, length } = wanted[i] as (typeof wanted)[number];
+      expect(await bytesOf(body)).toEqual(data.slice(offset, offset + length));
+    }
+  });
+
   test('a flipped bit is never given out, wherever it is and whatever the range', async () => {
     let refused = 0;
     for (let i = 0; i < 60; i++) {
