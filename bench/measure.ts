@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { request } from '../test/support/keep.ts';
+import type { TestService } from '../test/support/service.ts';
 
 /** Ticks per second of the times in /proc: a constant of Linux's interface. */
 const TICKS_PER_SECOND = 100;
@@ -53,4 +55,10 @@ export async function cpuPer(pid: number, times: number, work: (index: number) =
   const before = cpuSeconds(pid);
   for (let index = 0; index < times; index++) await work(index);
   return (cpuSeconds(pid) - before) / times;
+}
+
+/** Reads of the store that a service has counted. */
+export async function storeReads({ url, managementToken }: TestService): Promise<number> {
+  const { text } = await request(`${url}/metrics`, { token: managementToken });
+  return Number(/^arvados_keepstore_volume_operations\{[^}]*operation="get"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
 }

@@ -1,9 +1,9 @@
 import { createCollection } from '../../test/support/collections.ts';
-import { BLOCK_BYTES, bearer, putBlock, randomBlock, request, type TestBlock } from '../../test/support/keep.ts';
+import { BLOCK_BYTES, bearer, putBlock, randomBlock, type TestBlock } from '../../test/support/keep.ts';
 import { ROOT_TOKEN, startService, type TestService } from '../../test/support/service.ts';
 import { download, upload } from '../clients.ts';
 import type { BenchContext, Subject } from '../context.ts';
-import { cpuSeconds, median } from '../measure.ts';
+import { cpuSeconds, median, storeReads } from '../measure.ts';
 import type { Row } from '../report.ts';
 
 const token = bearer(ROOT_TOKEN);
@@ -136,9 +136,4 @@ async function measure(
     },
     { what: `store reads with an empty cache, ${name}`, edge: reads, floor: new Set(blocks).size, unit: 'reads' },
   ];
-}
-
-async function storeReads(service: TestService): Promise<number> {
-  const { text } = await request(`${service.url}/metrics`, { token: service.managementToken });
-  return Number(/^arvados_keepstore_volume_operations\{[^}]*operation="get"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
 }

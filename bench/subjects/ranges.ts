@@ -3,7 +3,7 @@ import { BLOCK_BYTES, putBlock, randomBlock, request } from '../../test/support/
 import { startService, type TestService } from '../../test/support/service.ts';
 import { requestsPerSecond, upload } from '../clients.ts';
 import type { BenchContext, Subject } from '../context.ts';
-import { cpuSeconds, inTurn } from '../measure.ts';
+import { cpuSeconds, inTurn, storeReads } from '../measure.ts';
 import type { Row } from '../report.ts';
 
 const KIB = 1024;
@@ -51,9 +51,30 @@ export const ranges: Subject = {
       const sides = { floor, edge, url, bare: `${floor.url}/${small.hash}`, kind: 'cached', bytes } as const;
       rows.push(...(await compare(context, sides, CACHED_BYTES)));
     }
+    for (const bytes of [64 * KIB, KIB * KIB]) rows.push(...(await fromEndToEnd(edge, bytes)));
     return rows;
   },
 };
+
+/** A block that no cache has, read in ranges that follow each other: how often the store is asked, and how often the second time. */
+async function fromEndToEnd(edge: TestService, bytes: number): Promise<Row[]> {
+  const block = randomBlock(BLOCK_BYTES);
+  await putBlock(edge.url, block);
+  const { uuid } = await createCollection(edge, `. ${block.locator} 0:${BLOCK_BYTES}:file\n`);
+  const lines = Array.from(
+    { length: BLOCK_BYTES / bytes },
+    (_, i) => `${edge.url}/c=${uuid}/file bytes=${i * bytes}-${(i + 1) * bytes - 1}`,
+  );
+  const rows: Row[] = [];
+  for (const time of ['', ', the second time']) {
+    const before = await storeReads(edge);
+    await requestsPerSecond(lines, { connections: 4, seconds: 0 });
+    const reads = (await storeReads(edge)) - before;
+    const what = `store reads of a block of 64 MiB in ${lines.length} ranges, cache on${time}`;
+    rows.push({ what, edge: reads, unit: 'reads' });
+  }
+  return rows;
+}
 
 /** In a new isolate; with `always` that is also the first time that the block is hashed. */
 async function first(edge: TestService, url: string, kind: string): Promise<Row> {
