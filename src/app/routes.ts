@@ -1,4 +1,5 @@
 import { noteOwnHost } from '../blocks/cache-keys.ts';
+import type { AnonymousEgress } from '../http/anonymous-egress.ts';
 import { createContext, type RequestContext, requireAdmitted } from '../http/context.ts';
 import { BLOCK_CORS, DOWNLOAD_CORS } from '../http/cors.ts';
 import { textError } from '../http/error-response.ts';
@@ -194,10 +195,8 @@ function forKeepClients(error: unknown): Response {
 
 /** A block for a reader without an account is part of what may go out in a day. */
 function counted(handler: Handler): Handler {
-  return async (context, deps) => {
-    const { egress } = deps;
-    if (egress === null || context.method !== 'GET' || !(await isAnonymous(context, deps)))
-      return handler(context, deps);
+  const metered = async (context: RequestContext, deps: Dependencies, egress: AnonymousEgress): Promise<Response> => {
+    if (!(await isAnonymous(context, deps))) return handler(context, deps);
     await egress.spend(0);
     const response = await handler(context, deps);
     if (response.status !== 200) return response;
@@ -209,6 +208,8 @@ function counted(handler: Handler): Handler {
       throw error;
     }
   };
+  return (context, deps) =>
+    deps.egress === null || context.method !== 'GET' ? handler(context, deps) : metered(context, deps, deps.egress);
 }
 
 /** Signatures are made for one token, so that a wrong one opens nothing unless they are off. */
