@@ -78,7 +78,7 @@ export function parseCommandLine(command: Command, args: string[]): Given {
   };
 }
 
-/** An option that would be left aside must not look as if it had been heeded. */
+/** An option that would be ignored must not look as if it had been used. */
 function refuseStray({ name, options }: Command, given: string[], verb: string | undefined): void {
   for (const option of given) {
     const verbs = options[option]?.verbs;

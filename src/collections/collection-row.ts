@@ -25,7 +25,8 @@ export interface Collection {
 /** Columns to read; a text in the row only with `withText`. @param select attributes, if not all */
 export function columnsToRead(withText: boolean, table: Table = COLLECTIONS, select?: readonly string[]): string {
   return [
-    ...selectColumns(table, select),
+    // The row is nothing without these.
+    ...selectColumns(table, select && ['uuid', 'current_version_uuid', ...select]),
     'manifest_key',
     'manifest_bytes',
     'revision',

@@ -19,15 +19,7 @@ import { COLLECTIONS, GROUPS } from './tables.ts';
 
 const PAGE = 1000;
 /** What is asked of a collection whose files are read. */
-const OPENED = [
-  'uuid',
-  'current_version_uuid',
-  'portable_data_hash',
-  'owner_uuid',
-  'name',
-  'modified_at',
-  'created_at',
-];
+const OPENED = ['portable_data_hash', 'owner_uuid', 'name', 'modified_at', 'created_at'];
 const HOMES = 'SELECT uuid, username FROM users WHERE username IS NOT NULL AND uuid <> ?';
 
 /** Collections on D1. The token's scopes must allow the API request that returns the same. */

@@ -2,7 +2,7 @@ import { KeepError } from '../keep/errors.ts';
 import { type ByteChunks, CHUNK_BYTES, chunksOf } from './chunks.ts';
 import type { Fill, Pipeable } from './part.ts';
 
-/** Reads a body front to back, in lengths that its user chooses. All reading @throws what the body does. */
+/** Reads a body front to back, in lengths that its user chooses. @throws what reading the body throws */
 export interface SegmentReader {
   /** The next bytes, as many as the memory holds. @throws KeepError corrupt when the body ends before */
   fill: Fill;

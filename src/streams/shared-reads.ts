@@ -1,3 +1,4 @@
+import { KeepError } from '../keep/errors.ts';
 import { createHeldBudget } from './held-budget.ts';
 import type { Fill, LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
 import { addSegment, columnsAfter, newColumns, type PlannedRead, planReads, type ReadPlan } from './read-plan.ts';
@@ -128,6 +129,7 @@ const asItIs = (bytes: OpenPart): OpenPart => bytes;
 const copying =
   (bytes: Uint8Array): Fill =>
   async (memory) => {
+    if (bytes.byteLength !== memory.byteLength) throw new KeepError('corrupt');
     memory.set(bytes);
     return memory;
   };

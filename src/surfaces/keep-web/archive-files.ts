@@ -126,7 +126,7 @@ export function archiveFiles(tree: FileTree, nodes: ArrayLike<number>, open: Ope
     const checksumOf = (i: number, bytes: Uint8Array, from: number) => {
       const node = nodeOf(first + i);
       const crc = book.file(node) ?? crc32(bytes.subarray(from, from + nodeSize(tree, node)));
-      book.noteFile(node, crc);
+      book.noteFile(node, crc, true);
       return crc;
     };
     const openRow = async (signal: AbortSignal) =>

@@ -51,10 +51,10 @@ export function archiveNames(tree: FileTree, above: number): ArchiveNames {
     lengthOf,
     put(node, target, at) {
       let end = at + lengthOf(node);
-      for (let above = node; end > at; above = tree.parents[above] ?? ROOT_NODE) {
-        if (above !== node) target[--end] = SLASH;
-        const from = tree.nameStarts[above] ?? 0;
-        const to = tree.nameStarts[above + 1] ?? 0;
+      for (let component = node; end > at; component = tree.parents[component] ?? ROOT_NODE) {
+        if (component !== node) target[--end] = SLASH;
+        const from = tree.nameStarts[component] ?? 0;
+        const to = tree.nameStarts[component + 1] ?? 0;
         if (isPlain(from, to)) end = putBefore(target, end, tree.names, from, to);
         else end = putEscaped(target, end, tree.names.subarray(from, to));
       }

@@ -9,7 +9,8 @@ import { type FileTree, nodeSize } from '../../collections/file-tree.ts';
 export interface ChecksumBook {
   file(node: number): number | null;
   block(block: number): number | null;
-  noteFile(node: number, crc: number): void;
+  /** @param isInRow it was read together with its neighbours */
+  noteFile(node: number, crc: number, isInRow?: boolean): void;
   noteBlock(block: number, crc: number): void;
   /** Stores what is new in the cache of this data centre, if it is much. */
   save(): Promise<void>;
@@ -20,6 +21,8 @@ const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 const FORMAT = 1;
 /** Checksums of fewer bytes are not worth a write of the cache: computing them again takes a few milliseconds. */
 const MIN_SAVED_BYTES = 8 * 1024 * 1024;
+/** A read of the store counts as so many bytes. */
+const READ_BYTES = 64 * 1024;
 const books = new WeakMap<FileTree, ChecksumBook>();
 
 /** The book of a tree. @param edgeCache whether it is also kept by the Cache API */
@@ -54,7 +57,7 @@ export function createBook(
   const bytes = kept !== null && kept.byteLength === length ? kept : new ArrayBuffer(length);
   const values = new DataView(bytes, 0, items * 4);
   const known = new Uint8Array(bytes, items * 4);
-  /** Bytes whose checksums are new. */
+  /** Bytes whose checksums are new, and what reading them costs. */
   let unsaved = 0;
   const get = (item: number) => (known[item] === 1 ? values.getUint32(item * 4) : null);
   const note = (item: number, crc: number, size: number) => {
@@ -66,7 +69,7 @@ export function createBook(
   return {
     file: get,
     block: (block) => get(tree.nodeCount + block),
-    noteFile: (node, crc) => note(node, crc, nodeSize(tree, node)),
+    noteFile: (node, crc, isInRow = false) => note(node, crc, Math.max(nodeSize(tree, node), isInRow ? 0 : READ_BYTES)),
     noteBlock: (block, crc) =>
       note(tree.nodeCount + block, crc, (tree.blockStarts[block + 1] ?? 0) - (tree.blockStarts[block] ?? 0)),
     async save() {

@@ -195,9 +195,14 @@ export const zipSelection: Target = {
     const names = archiveNames(tree, directory === ROOT_NODE ? ROOT_NODE : (tree.parents[directory] ?? ROOT_NODE));
     must(
       [...nodes].every((node) => {
-        const bytes = new Uint8Array(names.lengthOf(node));
-        names.put(node, bytes, 0);
-        const name = new TextDecoder().decode(bytes);
+        const [length, margin] = [names.lengthOf(node), 8];
+        const bytes = new Uint8Array(margin + length + margin);
+        names.put(node, bytes, margin);
+        must(
+          !bytes.subarray(0, margin).some(Boolean) && !bytes.subarray(margin + length).some(Boolean),
+          'a name beside its place',
+        );
+        const name = new TextDecoder().decode(bytes.subarray(margin, margin + length));
         const climbs = name.startsWith('/') || name.includes('\\') || name.split('/').includes('..');
         return !name.includes('\0') && !climbs;
       }),

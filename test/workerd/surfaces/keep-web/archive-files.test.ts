@@ -26,15 +26,12 @@ const CONTENTS = [LONG, 'one', 'two'];
 async function setup(kept: ArrayBuffer | null = null) {
   const { tree } = await buildFileTree([utf8(`. ${A} ${B} ${C} 0:25:long 44:3:one 48:3:two\n`)]);
   const reads: string[] = [];
-  let saved: ArrayBuffer | null = null;
   const open: OpenBlock = async ({ hash }, { offset, length }) => {
     reads.push(`${BLOCKS.findIndex((text) => md5Hex(text) === hash)}:${offset}+${length}`);
     const text = BLOCKS.find((block) => md5Hex(block) === hash) ?? '';
     return new Response(text.slice(offset, offset + length)).body as ReadableStream<Uint8Array>;
   };
-  const book = createBook(tree, kept, async (bytes) => {
-    saved = bytes.slice(0);
-  });
+  const book = createBook(tree, kept, async () => {});
   const nodes = ['long', 'one', 'two'].map((name) => findNode(tree, name) ?? -1);
   const entries = zipEntries(CONTENTS.map((text, i) => ({ name: ['long', 'one', 'two'][i]!, size: text.length })));
   const archive = zipArchive(entries, '', archiveFiles(tree, nodes, open, book));
@@ -42,7 +39,7 @@ async function setup(kept: ArrayBuffer | null = null) {
     new Uint8Array(
       await new Response(concatenate(archive.slice({ offset, length }), length, never).body).arrayBuffer(),
     );
-  return { tree, reads, book, archive, read, nodes, saved: () => saved };
+  return { tree, reads, book, archive, read, nodes };
 }
 
 const crcsIn = (tree: FileTree, book: { file(node: number): number | null }, nodes: number[]) => {
@@ -156,7 +153,8 @@ describe('the files of an archive', () => {
           { minLength: 1, maxLength: 60 },
         ),
         fc.boolean(),
-        async (list, isMoved) => {
+        fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+        async (list, isMoved, from) => {
           const ends = [0, 0];
           const files = list.map(({ size, block, at }, i) => {
             const room = contents[block]!.length - size;
@@ -176,8 +174,8 @@ describe('the files of an archive', () => {
           const archive = zipArchive(zipEntries(files), '', archiveFiles(tree, nodes, open, book));
           const expected = zipArchive(zipEntries(files), '', {
             slice: (i, range) => {
-              const from = files[i]!.offset + range.offset;
-              return [contents[files[i]!.block]!.subarray(from, from + range.length)];
+              const start = files[i]!.offset + range.offset;
+              return [contents[files[i]!.block]!.subarray(start, start + range.length)];
             },
             checksum: async (i) => crc32(dataOf(i)),
             checksums: async (first, end) =>
@@ -187,14 +185,28 @@ describe('the files of an archive', () => {
             const { block, offset, size } = files[i]!;
             return contents[block]!.subarray(offset, offset + size);
           }
-          const read = async (parts: Iterable<Part>) =>
-            new Uint8Array(await new Response(concatenate(parts, archive.length, never).body).arrayBuffer());
+          const read = async (parts: Iterable<Part>, length = archive.length) =>
+            new Uint8Array(await new Response(concatenate(parts, length, never).body).arrayBuffer());
           const whole = { offset: 0, length: archive.length };
           const wanted = await read(expected.slice(whole));
           // Reads shared among the files or not, checksums known (the second time) or not.
           for (const shared of [true, false, true]) {
             const parts = shared ? shareReads(() => archive.slice(whole)).parts : archive.slice(whole);
             expect(same(await read(parts), wanted)).toBe(true);
+          }
+          // A part of it, and a reader that takes its time.
+          const offset = Math.floor(from * archive.length);
+          const length = archive.length - offset;
+          const part = shareReads(() => archive.slice({ offset, length })).parts;
+          expect(same(await read(part, length), wanted.subarray(offset))).toBe(true);
+          const slow = concatenate(shareReads(() => archive.slice(whole)).parts, archive.length, never).body.getReader({
+            mode: 'byob',
+          });
+          for (let at = 0; at < archive.length; ) {
+            await scheduler.wait(1);
+            const { value } = await slow.readAtLeast(1, new Uint8Array(100_000));
+            expect(same(value ?? new Uint8Array(0), wanted.subarray(at, at + (value?.byteLength ?? 0)))).toBe(true);
+            at += value?.byteLength ?? 1;
           }
         },
       ),
@@ -225,7 +237,16 @@ describe('the files of an archive', () => {
     expect(looks).toBeLessThan(count * 20);
   });
 
-  test('keep their checksums for other isolates, when there is much to compute', async () => {
+  test('keep their checksums for other isolates', async () => {
+    // Five bytes for each of four nodes and three blocks.
+    const kept = new ArrayBuffer(35);
+    const whole = await (await setup(kept)).read(0);
+    const other = await setup(kept);
+    expect(await other.read(whole.length - 40)).toEqual(whole.slice(-40));
+    expect(other.reads).toEqual([]);
+  });
+
+  test('are worth keeping when there is much to compute, or much to read', async () => {
     const size = 2 ** 26;
     const { tree } = await buildFileTree([utf8(`. ${'a'.repeat(32)}+${size} 0:${size}:large 0:100:small\n`)]);
     let kept: ArrayBuffer | null = null;
@@ -242,5 +263,18 @@ describe('the files of an archive', () => {
     expect([other.file(small!), other.file(large!)]).toEqual([1, 2]);
     const foreign = createBook(tree, new ArrayBuffer(3), async () => {});
     expect(foreign.file(small!)).toBeNull();
+  });
+
+  test.each([
+    ['each in a block of its own', false, true],
+    ['in rows', true, false],
+  ])('of a few bytes have checksums worth keeping or not: %s', async (_, isInRow, isKept) => {
+    const lines = Array.from({ length: 200 }, (__, i) => `. ${md5Hex(`${i}`)}+300 0:300:f${i}\n`);
+    const { tree } = await buildFileTree([utf8(lines.join(''))]);
+    let saved = 0;
+    const book = createBook(tree, null, async () => void saved++);
+    for (let node = 1; node <= 200; node++) book.noteFile(node, node, isInRow);
+    await book.save();
+    expect(saved).toBe(isKept ? 1 : 0);
   });
 });
