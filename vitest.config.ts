@@ -33,6 +33,16 @@ export default defineConfig({
         test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
+        // Minutes of waiting for dead networks and killed processes: npm run test:network.
+        test: {
+          name: 'network',
+          include: ['test/network/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+      {
         // Minutes of a real browser: npm run test:browser.
         test: { name: 'browser', include: ['test/browser/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
       },
