@@ -1,6 +1,7 @@
 import { waitUntil } from 'cloudflare:workers';
 import { count } from '../http/metrics.ts';
 import { createBoundedMap } from '../keep/bounded-map.ts';
+import { rangeHeader } from '../streams/byte-range.ts';
 import type { Sink } from '../streams/fan-out.ts';
 import { cacheUrl } from './cache-keys.ts';
 
@@ -65,10 +66,7 @@ export function createEdgeCache(): BlockCache {
   async function find(hash: string, { size, range }: MatchOptions): Promise<CachedBlock | null> {
     if (typeof size !== 'number') return null;
     const key = keyOf(hash, size);
-    const request =
-      range === undefined
-        ? key
-        : new Request(key, { headers: { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` } });
+    const request = range === undefined ? key : new Request(key, { headers: { Range: rangeHeader(range) } });
     const response = await (await open()).match(request);
     if (response === undefined || response.body === null) return null;
     const answersRange = response.status === (range === undefined ? 200 : 206);

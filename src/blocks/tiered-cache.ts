@@ -1,6 +1,6 @@
 import { count } from '../http/metrics.ts';
 import { type ErrorCode, isErrorCode, isKeepError, KeepError } from '../keep/errors.ts';
-import { type ByteRange, contentRange, parseRange } from '../streams/byte-range.ts';
+import { type ByteRange, contentRange, parseRange, rangeHeader } from '../streams/byte-range.ts';
 import { chunksOf } from '../streams/chunks.ts';
 import { pacedBody } from '../streams/paced-body.ts';
 import { verifiedChunks } from '../streams/verify.ts';
@@ -41,11 +41,7 @@ export function createBlockTier(entrypoint: () => BlockEntrypoint): BlockTier {
       let response: Response;
       try {
         // Without the reader's signal: others may be waiting for the same answer. Its body is cancelled with the reader's.
-        response = await (range === undefined
-          ? entrypoint().fetch(url)
-          : entrypoint().fetch(url, {
-              headers: { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` },
-            }));
+        response = await entrypoint().fetch(url, range && { headers: { Range: rangeHeader(range) } });
       } catch {
         return null;
       }

@@ -141,7 +141,6 @@ function beginLane<Result>(
 /** The next lane to end, or `slow` when the only one has taken too long and a second request may be made. */
 async function nextEnd<Result>(lanes: Lane<Result>[], hedging: Hedging | null): Promise<Ended<Result> | 'slow'> {
   const [only, another] = lanes;
-  if (only !== undefined && another === undefined && hedging === null) return only.ended;
   const ends = lanes.map(({ ended }) => ended);
   if (hedging === null || only === undefined || another !== undefined) return Promise.race(ends);
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,5 @@
 import { blockSizeAt, inflateBlock } from '../genomics/bgzf.ts';
+import { rangeHeader } from '../streams/byte-range.ts';
 import { joinBytes } from '../streams/join-bytes.ts';
 
 /** Beginnings of files, of gzip files, and of BGZF files, which are many small gzip members. */
@@ -7,7 +8,7 @@ const FETCHED_BYTES = 256 * 1024;
 
 /** @throws Error with the status */
 export async function fetchBytes(url: string, start: number, length: number): Promise<Uint8Array> {
-  const answer = await fetch(url, { headers: { Range: `bytes=${start}-${start + length - 1}` } });
+  const answer = await fetch(url, { headers: { Range: rangeHeader({ offset: start, length }) } });
   if (answer.status === 416) return new Uint8Array(0);
   if (!answer.ok) throw new Error(`the file could not be fetched (${answer.status})`);
   const bytes = new Uint8Array(await answer.arrayBuffer());

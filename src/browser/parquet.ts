@@ -1,5 +1,6 @@
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { rangeHeader } from '../streams/byte-range.ts';
 
 /** Shows the first rows of a Parquet file, of which only the footer and the first pages are fetched. */
 
@@ -19,7 +20,7 @@ async function show(element: HTMLElement): Promise<void> {
   const file = {
     byteLength: Number(size),
     slice: async (start: number, end = Number(size)) => {
-      const answer = await fetch(href, { headers: { Range: `bytes=${start}-${end - 1}` } });
+      const answer = await fetch(href, { headers: { Range: rangeHeader({ offset: start, length: end - start }) } });
       if (answer.status !== 206) throw new Error(`the file could not be fetched (${answer.status})`);
       return answer.arrayBuffer();
     },

@@ -3,6 +3,7 @@ import { createS3Client, failure, S3Failure } from '../storage/s3-client.ts';
 import { attestedMd5 } from '../storage/s3-etag.ts';
 import { parseListing } from '../storage/s3-xml.ts';
 import type { S3DriverConfig } from '../storage/volume-config.ts';
+import { rangeHeader } from '../streams/byte-range.ts';
 import type { GatewayBucket, Opened } from './bucket.ts';
 
 /** @param etagIsMd5 whether this server's ETags are MD5s where AWS's would be */
@@ -37,7 +38,7 @@ export function createS3GatewayBucket(driver: S3DriverConfig, etagIsMd5: boolean
     },
 
     async open(key, { etag, offset, length, size }, signal): Promise<Opened> {
-      const headers = { 'if-match': `"${etag}"`, range: `bytes=${offset}-${offset + length - 1}` };
+      const headers = { 'if-match': `"${etag}"`, range: rangeHeader({ offset, length }) };
       const response = await client.send({ method: 'GET', key, headers, signal }).catch((error: unknown) => {
         if (!isKeepError(error) || !(error.cause instanceof S3Failure)) throw error;
         return error.cause.status >= 400 && error.cause.status < 500 ? error.cause : Promise.reject(error);

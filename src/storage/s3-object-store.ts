@@ -1,4 +1,5 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
+import { rangeHeader } from '../streams/byte-range.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import type { ListPage, ObjectInfo, ObjectStore, PutOptions, StoredObject } from './object-store.ts';
@@ -107,7 +108,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
 
   const store: ObjectStore = {
     async get(key, { range, signal } = {}): Promise<StoredObject | null> {
-      const headers = range === undefined ? {} : { range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+      const headers = range === undefined ? {} : { range: rangeHeader(range) };
       const response = await client.send({ method: 'GET', key, headers, signal });
       if (response === null) return null;
       const body = response.body ?? new Response(new Uint8Array(0)).body;

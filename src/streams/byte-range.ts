@@ -60,6 +60,11 @@ function parseSpec(spec: string, size: number): ByteRange | 'malformed' | 'outsi
   return offset >= size ? 'outside' : { offset, length: end - offset + 1 };
 }
 
+/** The value of Range that asks for one range, of one byte at least. */
+export function rangeHeader({ offset, length }: ByteRange): string {
+  return `bytes=${offset}-${offset + length - 1}`;
+}
+
 /** The value of Content-Range for one range of `size` bytes. */
 export function contentRange({ offset, length }: ByteRange, size: number): string {
   return `bytes ${offset}-${offset + length - 1}/${size}`;

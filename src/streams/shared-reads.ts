@@ -153,10 +153,15 @@ function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): Shar
       await current.skip(start - position);
       position = start + length;
       left--;
-      if (read !== undefined || length <= INLINE_BYTES) {
-        const bytes = await (read === undefined ? current.take(length) : read(current.fill));
+      if (read !== undefined) {
+        const made = await read(current.fill);
         if (left === 0) end();
-        return read === undefined ? through(bytes) : bytes;
+        return made;
+      }
+      if (length <= INLINE_BYTES) {
+        const bytes = await current.take(length);
+        if (left === 0) end();
+        return through(bytes);
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       piped = promise;

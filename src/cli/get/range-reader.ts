@@ -1,5 +1,6 @@
 import { nameBytes } from '../../keep/manifest/names.ts';
 import type { Transport } from '../../services/transport.ts';
+import { rangeHeader } from '../../streams/byte-range.ts';
 
 /** A part of a file: `length` bytes from `offset`. */
 export interface FileRange {
@@ -57,7 +58,7 @@ export function createRangeReader({
         url: `${base}/${encodePath(path)}?disposition=attachment`,
         headers: {
           Authorization: `Bearer ${token}`,
-          Range: `bytes=${offset}-${offset + length - 1}`,
+          Range: rangeHeader({ offset, length }),
           'Accept-Encoding': 'identity',
         },
         connectTimeoutMs: CONNECT_TIMEOUT_MS,

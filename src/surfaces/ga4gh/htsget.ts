@@ -3,6 +3,7 @@ import type { Format } from '../../genomics/header.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { encodeBase64 } from '../../keep/base64url.ts';
 import { parseDrsId } from '../../keep/drs-id.ts';
+import { rangeHeader } from '../../streams/byte-range.ts';
 import { accessUrl } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
 import { findIndex, formatOf, genomeIndex, withExtensions } from './genome-files.ts';
@@ -97,5 +98,5 @@ function toUrl(part: TicketPart, url: string, size: number, kind: 'header' | 'bo
   if ('bytes' in part) return { url: `data:;base64,${encodeBase64(part.bytes)}`, ...named };
   const { start, end } = part.range;
   if (start === 0 && end === size) return { url, ...named };
-  return { url, headers: { Range: `bytes=${start}-${end - 1}` }, ...named };
+  return { url, headers: { Range: rangeHeader({ offset: start, length: end - start }) }, ...named };
 }
