@@ -6,7 +6,7 @@ import { readBlock, readBlockRange } from '../../../src/blocks/read-block.ts';
 import { mountOrder } from '../../../src/keep/rendezvous.ts';
 import { repairEntry } from '../../../src/queues/repair.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
-import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
+import { bodyOf, bytesOf, flipped, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { putInParts, type TestMountOptions, testMount } from '../support/mounts.ts';
 
 const MIB = 2 ** 20;
@@ -218,7 +218,7 @@ describe('a bad copy', () => {
   test('is reported when it is met, at once or on the way, if there are other mounts', async () => {
     const block = await randomBlock(3 * MIB);
     const [first, second] = pairFor(block.hash);
-    const wrong = block.data.slice().fill(7, 5, 6);
+    const wrong = flipped(block.data, 5);
     await first.raw.put(dataKey(block.hash), wrong, { size: wrong.length });
     await put(second, block);
     const repair = vi.fn();
@@ -238,7 +238,7 @@ describe('a bad copy', () => {
     for (const inParts of [false, true]) {
       const block = await randomBlock(MIB);
       const [bad, good] = pairFor(block.hash);
-      const wrong = block.data.slice().fill(7, 5, 6);
+      const wrong = flipped(block.data, 5);
       if (inParts) await putInParts(bad, dataKey(block.hash), wrong);
       else await bad.raw.put(dataKey(block.hash), wrong, { size: wrong.length });
       const mounts = [bad.mount, good.mount];
@@ -255,12 +255,12 @@ describe('a bad copy', () => {
   test('is not replaced by another bad one, nor put back where it was trashed', async () => {
     const block = await randomBlock(MIB);
     const [bad, other] = pairFor(block.hash);
-    const wrong = block.data.slice().fill(7, 5, 6);
+    const wrong = flipped(block.data, 5);
     const mounts = [bad.mount, other.mount];
     const entry = { hash: block.hash, mountUuid: bad.mount.uuid };
     await put(other, block);
     expect(await repairEntry(entry, mounts)).toEqual({ result: 'skipped', reason: 'absent' });
-    await putInParts(other, dataKey(block.hash), wrong.fill(9, 0, 1));
+    await putInParts(other, dataKey(block.hash), flipped(wrong, 0));
     await putInParts(bad, dataKey(block.hash), wrong);
     expect(await repairEntry(entry, mounts)).toMatchObject({ result: 'failed' });
     expect(await stored(bad, block)).toEqual(wrong);

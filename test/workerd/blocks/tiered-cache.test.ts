@@ -7,7 +7,7 @@ import { createContext } from '../../../src/http/context.ts';
 import { signLocator } from '../../../src/keep/signature.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
 import { type GetDependencies, getBlock } from '../../../src/surfaces/keepstore/get.ts';
-import { bodyOf, bytesOf, randomBlock, type TestBlock } from '../support/bytes.ts';
+import { bodyOf, bytesOf, flipped, randomBlock, type TestBlock } from '../support/bytes.ts';
 import { dataCentres } from '../support/data-centres.ts';
 import { putInParts, testMount } from '../support/mounts.ts';
 
@@ -99,7 +99,7 @@ describe('what is not a good block', () => {
     async (size) => {
       const { at, reader, centres, work } = service();
       const block = await randomBlock(size);
-      const wrong = block.data.slice().fill(7, size - 5);
+      const wrong = flipped(block.data, size - 5);
       await putInParts(at, dataKey(block.hash), wrong);
       const read = (number: number) => readBlock(reader(number), block.hash, { size });
       await expect(read(1).then(({ body }) => bytesOf(body))).rejects.toBeDefined();

@@ -9,7 +9,7 @@ import { indexBlocks } from '../../../src/storage/bucket-index.ts';
 import { DIGESTS, digestsKey } from '../../../src/storage/bucket-layout.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
 import { sweepDigests } from '../../../src/storage/sweep-digests.ts';
-import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
+import { bodyOf, bytesOf, flipped, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { HOUR_SECONDS, putInParts, testMount } from '../support/mounts.ts';
 
 const MIB = 2 ** 20;
@@ -58,12 +58,6 @@ async function saveDigests(mount: Mount, { hash, data }: TestBlock): Promise<voi
 async function store(at: ReturnType<typeof testMount>, block: TestBlock): Promise<void> {
   await at.mount.volume.write(block.hash, bodyOf(block.data), { size: block.data.length });
 }
-
-const flipped = (data: Uint8Array<ArrayBuffer>, at: number) => {
-  const wrong = data.slice();
-  wrong[at] = (wrong[at] ?? 0) ^ (1 << (at % 8));
-  return wrong;
-};
 
 describe('a block that is written here', () => {
   const write = (mounts: Mount[], block: TestBlock, body = bodyOf(block.data)) =>

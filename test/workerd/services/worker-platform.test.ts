@@ -3,6 +3,7 @@ import { md5Hex } from '../../../src/keep/md5.ts';
 import type { TransferWatch } from '../../../src/services/transfer-limits.ts';
 import { createWorkerPlatform } from '../../../src/services/worker-platform.ts';
 import type { Sink } from '../../../src/streams/fan-out.ts';
+import { bodyOf, flipped } from '../support/bytes.ts';
 
 /** What a watch was told. */
 const spyWatch = () => {
@@ -39,16 +40,10 @@ const spyKeeper = () => {
   };
   return { kept, keeper };
 };
-const bodyOf = (bytes: Uint8Array) => new Response(bytes as BodyInit).body as ReadableStream<Uint8Array>;
 const blockOf = (size: number) => {
   const bytes = new Uint8Array(size);
   for (let at = 0; at < size; at += 4096) bytes[at] = at % 251;
   return { bytes, hash: md5Hex(bytes), size };
-};
-const damaged = (bytes: Uint8Array) => {
-  const copy = Uint8Array.from(bytes);
-  copy[copy.length - 1]! ^= 1;
-  return copy;
 };
 
 test.each([0, 1, 262_144, 262_145, 3_000_000])(
@@ -73,7 +68,11 @@ test.each([1, 262_144])(
     const { bytes, hash } = blockOf(size);
     const { told, watch } = spyWatch();
     const { kept, keeper } = spyKeeper();
-    const checking = createWorkerPlatform(keeper).checkBody(bodyOf(damaged(bytes)), { hash, size }, watch);
+    const checking = createWorkerPlatform(keeper).checkBody(
+      bodyOf(flipped(bytes, bytes.length - 1)),
+      { hash, size },
+      watch,
+    );
     await expect(checking).rejects.toMatchObject({ code: 'corrupt' });
     expect([kept, told.calls.at(-1)]).toEqual([{}, 'stop']);
   },
@@ -83,7 +82,11 @@ test('a large block that is wrong is never complete, and never kept', async () =
   const { bytes, hash, size } = blockOf(3_000_000);
   const { told, watch } = spyWatch();
   const { kept, keeper } = spyKeeper();
-  const { body, done } = await createWorkerPlatform(keeper).checkBody(bodyOf(damaged(bytes)), { hash, size }, watch);
+  const { body, done } = await createWorkerPlatform(keeper).checkBody(
+    bodyOf(flipped(bytes, bytes.length - 1)),
+    { hash, size },
+    watch,
+  );
   await expect(new Response(body).arrayBuffer()).rejects.toThrow();
   await expect(done).rejects.toMatchObject({ code: 'corrupt' });
   expect([kept, told.calls.at(-1)]).toEqual([{}, 'stop']);

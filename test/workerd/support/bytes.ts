@@ -20,6 +20,13 @@ export async function md5(data: Uint8Array): Promise<string> {
   return digest.hex();
 }
 
+/** A copy with one bit turned round: a byte that is set to a value may have had it already. */
+export function flipped(data: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  const copy = data.slice();
+  copy[at]! ^= 1 << (at % 8);
+  return copy;
+}
+
 /** A body whose length the runtime knows, as a request's. */
 export function bodyOf(data: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
   return new Response(data).body as ReadableStream<Uint8Array>;
