@@ -16,6 +16,8 @@ export interface Content {
   headers: Record<string, string>;
   /** May be gone through more than once: parts are made for the answer, and ahead of it to plan its reads. */
   slice(range: ByteRange): Iterable<Part>;
+  /** Called when an answer that `slice` was called for has ended, however it did. */
+  end?(): void;
 }
 
 export interface ContentResponse {
@@ -56,20 +58,31 @@ export async function contentResponse(
   const { status, headers, length, parts } = bodyFor(content, range);
   const init = { status, headers: { ...head, ...headers, 'Content-Length': String(length) } };
   if (request.method === 'HEAD') return { response: new Response(null, init), done: null, range };
-  const { body, done } = await startBody(parts, length, signal);
+  const { body, done } = await startBody(parts, length, signal, content.end);
   return { response: new Response(body, init), done, range };
 }
 
 /** A body of one native stream is handed over as it is; the others are put together. */
-async function startBody(replay: () => Iterable<Part>, length: number, signal: AbortSignal): Promise<Concatenation> {
-  const [, another] = replay();
-  const shared = another === undefined ? { parts: replay(), end: () => undefined } : shareReads(replay);
+async function startBody(
+  replay: () => Iterable<Part>,
+  length: number,
+  signal: AbortSignal,
+  onEnd: Content['end'],
+): Promise<Concatenation> {
+  let endReads: (() => void) | undefined;
+  const end = () => {
+    endReads?.();
+    onEnd?.();
+  };
   try {
-    const started = await startParts(shared.parts, length, signal);
-    started.done.finally(shared.end).catch(() => undefined);
+    const [, another] = replay();
+    const shared = another === undefined ? null : shareReads(replay);
+    endReads = shared?.end;
+    const started = await startParts(shared?.parts ?? replay(), length, signal);
+    started.done.finally(end).catch(() => undefined);
     return started;
   } catch (error) {
-    shared.end();
+    end();
     throw error;
   }
 }

@@ -2,8 +2,8 @@
 const MAX_HELD_BYTES = 48 * 1024 * 1024;
 /** What an answer may hold in any case. */
 const LEAST_BYTES = 2 * 1024 * 1024;
-/** A reservation older than this no longer counts: its request may have been killed without releasing it. */
-const MAX_AGE_MS = 10 * 60 * 1000;
+/** A reservation not set for so long no longer counts: its request may have been killed without releasing it. */
+const MAX_AGE_MS = 60 * 60 * 1000;
 
 export interface HeldReservation {
   /** Bytes that this answer may hold now. */
@@ -36,3 +36,6 @@ export function createHeldBudget(): { reserve(): HeldReservation } {
     },
   };
 }
+
+/** What the answers of this isolate hold. */
+export const heldBudget = createHeldBudget();

@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { createHeldBudget } from './held-budget.ts';
+import { heldBudget } from './held-budget.ts';
 import type { Fill, LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
 import { addSegment, columnsAfter, newColumns, type PlannedRead, planReads, type ReadPlan } from './read-plan.ts';
 import { type SegmentReader, segmentReader } from './segment-reader.ts';
@@ -12,8 +12,6 @@ const WINDOW_SEGMENTS = 2 ** 16;
 const PARTS_PER_TURN = 2000;
 /** Up to this length a segment is handed over as bytes; longer ones are piped. */
 const INLINE_BYTES = 128 * 1024;
-
-const budget = createHeldBudget();
 
 export interface SharedReads {
   parts: Iterable<Part>;
@@ -30,7 +28,7 @@ export interface SharedReads {
 export function shareReads(replay: () => Iterable<Part>): SharedReads {
   const ahead = replay()[Symbol.iterator]();
   const reads = new Set<SharedRead>();
-  const held = budget.reserve();
+  const held = heldBudget.reserve();
   const turn = takeTurns(PARTS_PER_TURN);
   let columns = newColumns();
   let plan: ReadPlan = { count: 0, reads: [], readOf: new Int32Array(0), heldBytes: 0 };

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../byte-range.ts';
+import type { HeldReservation } from '../held-budget.ts';
 import type { Fill, LazyPart, Part, Segment } from '../part.ts';
 import {
   descriptorLength,
@@ -50,8 +51,14 @@ export interface ZipArchive {
 
 /** Entries whose places are computed, and whose records of the central directory are made, together. */
 const BATCH = 128;
-/** Bytes of the archive that files in a row make together: one read and one write for many small files. */
-const ROW_BYTES = 512 * 1024;
+/** Bytes of the archive that files in a row make together at most: one read and one write for many small files. */
+const MAX_ROW_BYTES = 512 * 1024;
+/** With many archives at once; rows that are this short cost little more than longer ones. */
+const MIN_ROW_BYTES = 32 * 1024;
+/** Rows that fit into the memory that is left: sixteen archives have the longest. */
+const ROWS_IN_BUDGET = 64;
+/** Records of the central directory that are made in one go: names of files may have 64 KiB each. */
+const MAX_RECORD_BYTES = 256 * 1024;
 
 /** One range of the archive that is made in one go. */
 interface Section {
@@ -65,8 +72,17 @@ interface PlacedSection {
   section: Section;
 }
 
-/** Lays out an archive of `entries` in their order. @param comment plain text, at most 65,535 bytes in UTF-8 */
-export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles): ZipArchive {
+/**
+ * Lays out an archive of `entries` in their order.
+ * @param comment plain text, at most 65,535 bytes in UTF-8
+ * @param rowBytes bytes of one row at most, the same at each call; a slice holds two rows
+ */
+export function zipArchive(
+  entries: ZipEntries,
+  comment: string,
+  files: ZipFiles,
+  rowBytes: () => number = () => MAX_ROW_BYTES,
+): ZipArchive {
   const commentBytes = new TextEncoder().encode(comment);
   const headerLengthOf = (i: number) => localHeaderLength(entries.nameBytesOf(i), entries.sizeOf(i));
   const lengthOf = (i: number) => headerLengthOf(i) + entries.sizeOf(i) + descriptorLength(entries.sizeOf(i));
@@ -107,10 +123,11 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
   }
   /** Entries from `first` on whose data is read at once; null where there are none. */
   function rowSection(first: number, memory: RowMemory): (Section & { count: number }) | null {
+    const most = rowBytes();
     let length = 0;
     const row = files.row?.(first, (i) => {
       const more = lengthOf(i);
-      if (length + more > ROW_BYTES) return false;
+      if (length + more > most) return false;
       length += more;
       return true;
     });
@@ -150,12 +167,34 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
     const read = async (fill: Fill) => make(await fill(room()));
     return { length, open: async (signal) => read(await open(signal)), segment: { ...segment, read } };
   }
-  function batchSection(batch: number): Section {
-    const length = (recordStarts[batch + 1] ?? 0) - (recordStarts[batch] ?? 0);
+  /** Records of the central directory, of a batch or, where they are long, of each entry by itself. */
+  function* recordSections(batch: number): Iterable<PlacedSection> {
+    const [first, endEntry] = [batch * BATCH, Math.min(entries.length, (batch + 1) * BATCH)];
+    const begin = recordStarts[batch] ?? 0;
+    const length = (recordStarts[batch + 1] ?? 0) - begin;
+    const dataStart = dataStarts[batch] ?? 0;
+    if (length <= MAX_RECORD_BYTES) {
+      yield { start: directory.start + begin, section: recordSection(first, endEntry, dataStart, length) };
+      return;
+    }
+    let [start, data] = [directory.start + begin, dataStart];
+    for (let i = first; i < endEntry; i++) {
+      const section = recordSection(
+        i,
+        i + 1,
+        data,
+        directoryHeaderLength(entries.nameBytesOf(i), entries.sizeOf(i), data),
+      );
+      yield { start, section };
+      start += section.length;
+      data += lengthOf(i);
+    }
+  }
+  /** @param dataStart where the first one's data begins */
+  function recordSection(first: number, endEntry: number, dataStart: number, length: number): Section {
     return fixed(length, async (w, signal) => {
-      const [first, endEntry] = [batch * BATCH, Math.min(entries.length, (batch + 1) * BATCH)];
       const crcs = await files.checksums(first, endEntry, signal);
-      let start = dataStarts[batch] ?? 0;
+      let start = dataStart;
       for (let i = first; i < endEntry; i++) {
         putDirectoryHeader(w, entries, i, { start, crc: crcs[i - first] ?? 0 });
         start += lengthOf(i);
@@ -165,7 +204,7 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
   /** All sections from the one that holds `offset` on. */
   function* sectionsFrom(offset: number): Iterable<PlacedSection> {
     const batch = lastNotAfter(dataStarts, offset);
-    const memory = rowMemory(Math.min(ROW_BYTES, directory.start));
+    const memory = rowMemory(Math.min(rowBytes(), directory.start));
     let start = dataStarts[batch] ?? 0;
     for (let i = batch * BATCH; i < entries.length; ) {
       const length = lengthOf(i);
@@ -175,14 +214,20 @@ export function zipArchive(entries: ZipEntries, comment: string, files: ZipFiles
       start += row?.length ?? length;
       i += row?.count ?? 1;
     }
-    for (let b = lastNotAfter(recordStarts, offset - directory.start); b < batches; b++)
-      yield { start: directory.start + (recordStarts[b] ?? 0), section: batchSection(b) };
+    for (let b = lastNotAfter(recordStarts, offset - directory.start); b < batches; b++) yield* recordSections(b);
     const endStart = directory.start + directory.length;
     const endSection = fixed(endLength(directory, commentBytes), async (w) => end(w, directory, commentBytes));
     yield { start: endStart, section: endSection };
   }
   const slice = (range: ByteRange) => clipped(sectionsFrom(range.offset), range);
   return { length: directory.start + directory.length + endLength(directory, commentBytes), slice };
+}
+
+/** How long the rows of one more archive may be: the more is held already, the shorter. Reserves what they hold. */
+export function reserveRows(held: HeldReservation): number {
+  const bytes = Math.min(MAX_ROW_BYTES, Math.max(MIN_ROW_BYTES, Math.floor(held.available() / ROWS_IN_BUDGET)));
+  held.set(2 * bytes);
+  return bytes;
 }
 
 /** The parts of the sections within a range. */

@@ -5,7 +5,8 @@ import { contentDisposition } from '../../files/content-disposition.ts';
 import type { Content } from '../../files/content-response.ts';
 import type { OpenBlock } from '../../files/file-parts.ts';
 import { md5Hex } from '../../keep/md5.ts';
-import { type ZipFiles, zipArchive } from '../../streams/zip/archive.ts';
+import { heldBudget } from '../../streams/held-budget.ts';
+import { reserveRows, type ZipFiles, zipArchive } from '../../streams/zip/archive.ts';
 import type { ZipEntries } from '../../streams/zip/format.ts';
 import { archiveFiles } from './archive-files.ts';
 import { archiveNames, checkNames } from './archive-names.ts';
@@ -46,10 +47,17 @@ export async function archiveContent(
     putName: (entry, target, at) => names.put(nodeOf(entry), target, at),
   };
   const contents = archiveFiles(tree, files.nodes, open, book);
+  const held = heldBudget.reserve();
+  /** Decided when the first part is made, and the same for all: they are gone through more than once. */
+  let rowBytes = 0;
+  const rows = () => {
+    rowBytes ||= reserveRows(held);
+    return rowBytes;
+  };
   const archive =
     metadata === null
-      ? zipArchive(entries, comment, contents)
-      : zipArchive(entriesAfter(metadata.byteLength, entries), comment, withFirst(metadata, contents));
+      ? zipArchive(entries, comment, contents, rows)
+      : zipArchive(entriesAfter(metadata.byteLength, entries), comment, withFirst(metadata, contents), rows);
   // The portable data hash decides what the numbers of the nodes mean.
   const identity = [ARCHIVE_FORMAT, collection.portableDataHash, comment, metadataText, node, ...files.chosen];
   return {
@@ -58,6 +66,7 @@ export async function archiveContent(
     validators: { etag: `"${md5Hex(identity.join('\n'))}"`, modified: null },
     headers: { 'Content-Disposition': contentDisposition('attachment', archiveName(target, request, files)) },
     slice: archive.slice,
+    end: held.release,
   };
 }
 

@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createHeldBudget } from '../../../../src/streams/held-budget.ts';
 import type { Part } from '../../../../src/streams/part.ts';
-import { type ZipFiles, zipArchive } from '../../../../src/streams/zip/archive.ts';
+import { reserveRows, type ZipFiles, zipArchive } from '../../../../src/streams/zip/archive.ts';
 import { zipEntries } from '../../../support/zip-entries.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -27,6 +28,8 @@ function archiveOf(contents: [string, Uint8Array][], comment = '') {
   };
   return zipArchive(zipEntries(contents.map(([name, bytes]) => ({ name, size: bytes.byteLength }))), comment, files);
 }
+
+const MIB = 2 ** 20;
 
 /** Reads an archive by its central directory, as APPNOTE says, 32-bit forms only. */
 function readZip(bytes: Uint8Array) {
@@ -170,5 +173,37 @@ describe('an archive beyond the 32-bit forms', () => {
     expect(tail.getUint32(0, true)).toBe(0x06064b50);
     expect(tail.getBigUint64(24, true)).toBe(70_000n);
     expect(tail.getUint16(76 + 8, true)).toBe(0xffff);
+  });
+});
+
+describe('memory', () => {
+  test('of records is bounded where names are long, and they stay whole, wherever one begins to read', async () => {
+    const contents = Array.from({ length: 150 }, (_, i): [string, Uint8Array] => [
+      `${i}${'n'.repeat(i < 10 ? 60_000 : 9)}`,
+      utf8(`content ${i}`),
+    ]);
+    const archive = archiveOf(contents);
+    const whole = { offset: 0, length: archive.length };
+    for (const part of archive.slice(whole)) expect(part.length).toBeLessThanOrEqual(256 * 1024);
+    const bytes = await collect(archive.slice(whole));
+    expect(readZip(bytes).entries.map(({ name, data }) => [name, data])).toEqual(contents);
+    for (const back of [30, 1000, 100_000, 500_000, 700_000]) {
+      const offset = archive.length - back;
+      expect(await collect(archive.slice({ offset, length: back }))).toEqual(bytes.subarray(offset));
+    }
+  });
+
+  test('of rows is shared among the archives that are sent at once, and there again when they have ended', () => {
+    const budget = createHeldBudget();
+    const archives = Array.from({ length: 300 }, () => {
+      const held = budget.reserve();
+      return { held, rowBytes: reserveRows(held) };
+    });
+    const total = (count: number) => archives.slice(0, count).reduce((sum, { rowBytes }) => sum + 2 * rowBytes, 0);
+    expect(archives[0]!.rowBytes).toBe(MIB / 2);
+    expect(total(100)).toBeLessThanOrEqual(48 * MIB);
+    expect(total(300)).toBeLessThanOrEqual(80 * MIB);
+    for (const { held } of archives) held.release();
+    expect(reserveRows(budget.reserve())).toBe(MIB / 2);
   });
 });

@@ -154,7 +154,8 @@ describe('the files of an archive', () => {
         ),
         fc.boolean(),
         fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
-        async (list, isMoved, from) => {
+        fc.constantFrom(2 ** 15, 2 ** 17, 2 ** 19),
+        async (list, isMoved, from, rowBytes) => {
           const ends = [0, 0];
           const files = list.map(({ size, block, at }, i) => {
             const room = contents[block]!.length - size;
@@ -171,7 +172,7 @@ describe('the files of an archive', () => {
           };
           const nodes = files.map(({ name }) => findNode(tree, name) ?? -1);
           const book = createBook(tree, null, async () => {});
-          const archive = zipArchive(zipEntries(files), '', archiveFiles(tree, nodes, open, book));
+          const archive = zipArchive(zipEntries(files), '', archiveFiles(tree, nodes, open, book), () => rowBytes);
           const expected = zipArchive(zipEntries(files), '', {
             slice: (i, range) => {
               const start = files[i]!.offset + range.offset;
