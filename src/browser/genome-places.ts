@@ -87,10 +87,13 @@ export function ofBam(bytes: Uint8Array): Places {
 /** A CRAM's chromosomes are those of its reference. */
 async function ofCram(url: string, size: number, index: string | null): Promise<Places> {
   const { references } = await readHeader({ size, read: (start, length) => fetchBytes(url, start, length) }, 'CRAM');
-  const text = index === null ? '' : new TextDecoder().decode(await beginningOf(index, MAX_INDEX_BYTES));
-  const entry = parseCrai(text).entries.find(({ reference }) => reference > UNPLACED);
-  const chromosome = references[entry?.reference ?? UNPLACED];
-  return { chromosomes: [], first: chromosome === undefined ? null : { chromosome, start: (entry?.start ?? 0) + 1 } };
+  const crai = await parseCrai(index === null ? new Uint8Array(0) : await beginningOf(index, MAX_INDEX_BYTES));
+  const entry = crai.references.findIndex((reference) => reference > UNPLACED);
+  const chromosome = references[crai.references[entry] ?? UNPLACED];
+  return {
+    chromosomes: [],
+    first: chromosome === undefined ? null : { chromosome, start: (crai.starts[entry] ?? 0) + 1 },
+  };
 }
 
 /** Names, and about how long each is: how many windows the index has for it. */

@@ -1,4 +1,5 @@
 import { joinBytes } from '../streams/join-bytes.ts';
+import { takeTurns } from '../streams/turns.ts';
 import { BadGenomicFile } from './ranged-file.ts';
 
 /**
@@ -23,6 +24,7 @@ const FIXED_HEADER_BYTES = 12;
 const GZIP_HEADER_BYTES = 10;
 /** With its one extra field. */
 const HEADER_BYTES = 18;
+const BLOCKS_PER_TURN = 16;
 
 /** @returns negative, 0 or positive, for sorting */
 export function compareOffsets(a: VirtualOffset, b: VirtualOffset): number {
@@ -70,16 +72,34 @@ export async function inflateBlock(bytes: Uint8Array): Promise<Uint8Array> {
 
 /** Content of a whole BGZF text, such as an index. @throws BadGenomicFile over `maxBytes` */
 export async function inflateBlocks(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
-  const contents: Uint8Array[] = [];
+  const all = new Uint8Array(inflatedLength(bytes, maxBytes));
+  const turn = takeTurns(BLOCKS_PER_TURN);
   let length = 0;
   for (let at = 0; at < bytes.byteLength; ) {
     const content = await inflateBlock(bytes.subarray(at));
+    if (length + content.byteLength > all.byteLength) throw new BadGenomicFile('compressed data is damaged');
+    all.set(content, length);
     length += content.byteLength;
-    if (length > maxBytes) throw new BadGenomicFile(`more than ${maxBytes} bytes when inflated`);
-    contents.push(content);
     at += blockSizeAt(bytes, at) ?? bytes.byteLength;
+    const wait = turn();
+    if (wait !== undefined) await wait;
   }
-  return joinBytes(contents, length);
+  return all.subarray(0, length);
+}
+
+/** What the blocks say that they hold: the last four bytes of each. @throws BadGenomicFile over `maxBytes` */
+function inflatedLength(bytes: Uint8Array, maxBytes: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let length = 0;
+  for (let at = 0; at < bytes.byteLength; ) {
+    const size = blockSizeAt(bytes, at);
+    if (size === null || size < HEADER_BYTES + 8 || at + size > bytes.byteLength)
+      throw new BadGenomicFile('not a BGZF block');
+    at += size;
+    length += view.getUint32(at - 4, true);
+    if (length > maxBytes) throw new BadGenomicFile(`more than ${maxBytes} bytes when inflated`);
+  }
+  return length;
 }
 
 /** A block with this content. @param content at most 65,280 bytes, so that it fits when it does not compress */

@@ -1,4 +1,6 @@
+import { takeTurns } from '../streams/turns.ts';
 import { compareOffsets, readVirtualOffset, type VirtualOffset } from './bgzf.ts';
+import { firstOverlap, type Interval, joinIntervals } from './intervals.ts';
 import { BadGenomicFile } from './ranged-file.ts';
 
 /**
@@ -26,17 +28,13 @@ export interface Chunk {
   end: VirtualOffset;
 }
 
-/** 0-based, `end` not included. */
-export interface Interval {
-  start: number;
-  end: number;
-}
-
 const BAI_SHIFT = 14;
 const BAI_DEPTH = 5;
 /** Above it no bin number fits into 32 bits. */
 const MAX_DEPTH = 10;
 const CHUNK_BYTES = 16;
+/** Of one reference: the largest known chromosomes have a third of it. */
+const MAX_BINS = 1_000_000;
 /** Columns, sequence and comment settings of tabix, before the names. */
 const TABIX_BYTES = 28;
 
@@ -108,6 +106,7 @@ function walk(head: Head, from: number, count: number): BinIndex {
     references[reference] = at;
     const binBytes = binHeadBytes(head.kind);
     const bins = countAt(at, binBytes);
+    if (bins > MAX_BINS) throw new BadGenomicFile(`an index of over ${MAX_BINS} bins for one reference`);
     at += 4;
     for (let bin = 0; bin < bins; bin++) {
       const chunks = countAt(at + binBytes - 4, CHUNK_BYTES);
@@ -141,41 +140,48 @@ function firstBin(level: number): number {
   return (8 ** level - 1) / 7;
 }
 
+/** Bins and chunks that are looked at before other requests get a turn. */
+const ITEMS_PER_TURN = 20_000;
+/** Chunks of one reference that are held apart: of more, the nearest are joined, with what is between them. */
+const MAX_CHUNKS = 20_000;
+
 /**
- * Chunks that hold every record of a reference that overlaps the interval, in the order of the file; maybe others too.
+ * Chunks that hold every record of a reference that overlaps one of the intervals, in the order of the file; maybe others
+ * too. Each bin is looked at once, however many intervals there are.
  * @param reference its number in the file's header, or in `names`
  */
-export function chunksOf(index: BinIndex, reference: number, interval: Interval): Chunk[] {
+export async function chunksOf(index: BinIndex, reference: number, intervals: readonly Interval[]): Promise<Chunk[]> {
   const from = index.references[reference];
   const maxBases = 2 ** (index.minShift + 3 * index.depth);
-  const start = Math.max(0, Math.min(interval.start, maxBases));
-  const end = Math.min(interval.end, maxBases);
-  if (from === undefined || end <= start) return [];
+  const wanted = joinIntervals(intervals, maxBases);
+  if (from === undefined || wanted.length === 0) return [];
   const bins = readBins(index, from);
-  const minimum = leastOffset(index, bins, start);
-  const chunks: Chunk[] = [];
-  const wanted = levelsOf(index, { start, end });
-  for (const bin of bins.list) {
-    if (!wanted.some(({ first, last }) => bin.number >= first && bin.number <= last)) continue;
-    for (const { start: from, end: to } of chunksIn(index, bin)) {
-      if (compareOffsets(to, minimum) > 0)
-        chunks.push({ start: compareOffsets(from, minimum) < 0 ? minimum : from, end: to });
+  const minima = leastOffsets(index, bins, wanted);
+  const turn = takeTurns(ITEMS_PER_TURN);
+  let chunks: Chunk[] = [];
+  for (let bin = 0; bin < bins.numbers.length; bin++) {
+    const wait = turn();
+    if (wait !== undefined) await wait;
+    const first = firstOverlap(wanted, basesOf(index, bins.numbers[bin] ?? 0));
+    if (first === null) continue;
+    const minimum = minima[first] ?? NOWHERE;
+    for (const { start, end } of chunksIn(index, bins, bin)) {
+      const another = turn();
+      if (another !== undefined) await another;
+      if (compareOffsets(end, minimum) <= 0) continue;
+      chunks.push({ start: compareOffsets(start, minimum) < 0 ? minimum : start, end });
+      if (chunks.length > 2 * MAX_CHUNKS) chunks = joinNearest(joinChunks(chunks), MAX_CHUNKS);
     }
   }
   return joinChunks(chunks);
 }
 
-interface Bin {
-  number: number;
-  /** Place of its first chunk in the index. */
-  at: number;
-  chunks: number;
-  /** CSI: no record that overlaps the bin begins before. */
-  least: VirtualOffset | null;
-}
-
+/** Bins of one reference, as columns: an index may have a million. */
 interface Bins {
-  list: Bin[];
+  numbers: Uint32Array;
+  /** Place of the first chunk of each in the index, and how many there are. */
+  places: Uint32Array;
+  counts: Uint32Array;
   /** Place behind the last bin: the linear index of BAI and TBI. */
   end: number;
 }
@@ -183,60 +189,94 @@ interface Bins {
 function readBins({ bytes, kind, depth }: BinIndex, from: number): Bins {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headBytes = binHeadBytes(kind);
-  const list: Bin[] = [];
+  const all = view.getInt32(from, true);
+  const bins = { numbers: new Uint32Array(all), places: new Uint32Array(all), counts: new Uint32Array(all) };
+  let length = 0;
   let at = from + 4;
-  for (let left = view.getInt32(from, true); left > 0; left--) {
+  for (let left = all; left > 0; left--) {
     const number = view.getUint32(at, true);
     const chunks = view.getInt32(at + headBytes - 4, true);
-    const least = kind === 'csi' ? readVirtualOffset(view, at + 4) : null;
-    if (number <= lastBin(depth)) list.push({ number, at: at + headBytes, chunks, least });
+    if (number <= lastBin(depth)) {
+      bins.numbers[length] = number;
+      bins.places[length] = at + headBytes;
+      bins.counts[length++] = chunks;
+    }
     at += headBytes + chunks * CHUNK_BYTES;
   }
-  return { list, end: at };
+  const { numbers, places, counts } = bins;
+  return {
+    numbers: numbers.subarray(0, length),
+    places: places.subarray(0, length),
+    counts: counts.subarray(0, length),
+    end: at,
+  };
 }
 
-/** For each level of the tree the bins that overlap the interval. */
-function levelsOf({ minShift, depth }: BinIndex, { start, end }: Interval): { first: number; last: number }[] {
-  return Array.from({ length: depth + 1 }, (_, level) => {
-    const bases = 2 ** (minShift + 3 * (depth - level));
-    const base = firstBin(level);
-    return { first: base + Math.floor(start / bases), last: base + Math.floor((end - 1) / bases) };
-  });
+/** The bases that a bin stands for. */
+function basesOf({ minShift, depth }: BinIndex, bin: number): Interval {
+  let level = depth;
+  while (level > 0 && bin < firstBin(level)) level--;
+  const bases = 2 ** (minShift + 3 * (depth - level));
+  const start = (bin - firstBin(level)) * bases;
+  return { start, end: start + bases };
 }
 
-function* chunksIn({ bytes }: BinIndex, bin: Bin): Generator<Chunk> {
+function* chunksIn({ bytes }: BinIndex, bins: Bins, bin: number): Generator<Chunk> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = 0; i < bin.chunks; i++) {
-    const at = bin.at + i * CHUNK_BYTES;
+  for (let i = 0; i < (bins.counts[bin] ?? 0); i++) {
+    const at = (bins.places[bin] ?? 0) + i * CHUNK_BYTES;
     yield { start: readVirtualOffset(view, at), end: readVirtualOffset(view, at + 8) };
   }
 }
 
-/** No record that overlaps what comes after `start` begins before. */
-function leastOffset(index: BinIndex, bins: Bins, start: number): VirtualOffset {
-  return index.kind === 'csi' ? leastByBins(index, bins, start) : leastByWindows(index, bins.end, start);
+const NOWHERE: VirtualOffset = { block: 0, within: 0 };
+
+/** For each of ascending intervals: no record that overlaps it, or one behind it, begins before. */
+function leastOffsets(index: BinIndex, bins: Bins, intervals: readonly Interval[]): VirtualOffset[] {
+  const least = index.kind === 'csi' ? leastByBins(index, bins, intervals) : leastByWindows(index, bins.end, intervals);
+  for (let i = least.length - 2; i >= 0; i--) {
+    const [own, next] = [least[i] ?? NOWHERE, least[i + 1] ?? NOWHERE];
+    if (compareOffsets(next, own) < 0) least[i] = next;
+  }
+  return least;
 }
 
 /** The linear index: for each 16,384 bases the first record that overlaps them; 0 where there is none. */
-function leastByWindows({ bytes }: BinIndex, at: number, start: number): VirtualOffset {
+function leastByWindows({ bytes }: BinIndex, at: number, intervals: readonly Interval[]): VirtualOffset[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const windows = view.getInt32(at, true);
-  for (let window = Math.min(Math.floor(start / 2 ** BAI_SHIFT), windows - 1); window >= 0; window--) {
-    const offset = readVirtualOffset(view, at + 4 + window * 8);
-    if (offset.block > 0 || offset.within > 0) return offset;
-  }
-  return { block: 0, within: 0 };
+  let last = NOWHERE;
+  let window = 0;
+  return intervals.map(({ start }) => {
+    for (; window <= Math.min(Math.floor(start / 2 ** BAI_SHIFT), windows - 1); window++) {
+      const offset = readVirtualOffset(view, at + 4 + window * 8);
+      if (offset.block > 0 || offset.within > 0) last = offset;
+    }
+    return last;
+  });
 }
 
-/** CSI: the smallest bin at `start`, or the next one before it or above it that exists. */
-function leastByBins({ minShift, depth }: BinIndex, { list }: Bins, start: number): VirtualOffset {
-  const leastOf = new Map(list.map(({ number, least }) => [number, least]));
-  let bin = firstBin(depth) + Math.floor(start / 2 ** minShift);
-  while (bin > 0 && !leastOf.has(bin)) {
-    const parent = Math.floor((bin - 1) / 8);
-    bin = bin > parent * 8 + 1 ? bin - 1 : parent;
-  }
-  return leastOf.get(bin) ?? { block: 0, within: 0 };
+/** CSI: the smallest bin at the start, or the next one before it or above it that exists. */
+function leastByBins(
+  { bytes, minShift, depth }: BinIndex,
+  { numbers, places }: Bins,
+  intervals: readonly Interval[],
+): VirtualOffset[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const binOf = new Map<number, number>();
+  numbers.forEach((number, i) => {
+    binOf.set(number, i);
+  });
+  return intervals.map(({ start }) => {
+    let bin = firstBin(depth) + Math.floor(start / 2 ** minShift);
+    while (bin > 0 && !binOf.has(bin)) {
+      const parent = Math.floor((bin - 1) / 8);
+      bin = bin > parent * 8 + 1 ? bin - 1 : parent;
+    }
+    const found = binOf.get(bin);
+    // The offset stands between a bin's number and the count of its chunks.
+    return found === undefined ? NOWHERE : readVirtualOffset(view, (places[found] ?? 0) - 12);
+  });
 }
 
 /** Chunks in the order of the file, those that meet in a block joined. */
@@ -251,13 +291,46 @@ export function joinChunks(chunks: readonly Chunk[]): Chunk[] {
   return joined;
 }
 
-/** Where chunks of a reference begin or end, ascending: every one is the beginning of a block. */
-export function knownBlocks(index: BinIndex): number[] {
-  const blocks = new Set<number>();
+/**
+ * Chunks joined, nearest first, until there are no more than `most`: each has two blocks that stand in the answer.
+ * @param chunks ascending and apart
+ */
+export function joinNearest(chunks: Chunk[], most: number): Chunk[] {
+  if (chunks.length <= most) return chunks;
+  const gaps = chunks.slice(1).map(({ start }, i) => start.block - (chunks[i]?.end.block ?? 0));
+  const widest = gaps.toSorted((a, b) => b - a).slice(0, most - 1);
+  const least = widest.at(-1) ?? Number.POSITIVE_INFINITY;
+  let kept = widest.filter((gap) => gap === least).length;
+  const joined: Chunk[] = [];
+  chunks.forEach((chunk, i) => {
+    const gap = gaps[i - 1] ?? 0;
+    const last = joined.at(-1);
+    const isKept = last === undefined || gap > least || (gap === least && kept-- > 0);
+    if (isKept) joined.push({ ...chunk });
+    else if (last !== undefined) last.end = chunk.end;
+  });
+  return joined;
+}
+
+/** Of the starts of blocks that lie so near each other one is enough to cut a file at. */
+const START_BYTES = 16 * 1024 * 1024;
+
+/** Some places where chunks of a file of `size` bytes begin or end, ascending: every one is the beginning of a block. */
+export async function knownBlocks(index: BinIndex, size: number): Promise<number[]> {
+  const blocks = new Map<number, number>();
+  const turn = takeTurns(ITEMS_PER_TURN);
   for (const from of index.references) {
-    for (const bin of readBins(index, from).list) {
-      for (const { start, end } of chunksIn(index, bin)) blocks.add(start.block).add(end.block);
+    const bins = readBins(index, from);
+    for (let bin = 0; bin < bins.numbers.length; bin++) {
+      for (const { start, end } of chunksIn(index, bins, bin)) {
+        const wait = turn();
+        if (wait !== undefined) await wait;
+        for (const { block } of [start, end]) {
+          const place = Math.floor(block / START_BYTES);
+          if (block <= size && block > (blocks.get(place) ?? -1)) blocks.set(place, block);
+        }
+      }
     }
   }
-  return [...blocks].sort((a, b) => a - b);
+  return [...blocks.values()].sort((a, b) => a - b);
 }

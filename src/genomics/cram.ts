@@ -1,4 +1,7 @@
+import { takeTurns } from '../streams/turns.ts';
 import { inflate } from './bgzf.ts';
+import { firstOverlap, type Interval } from './intervals.ts';
+import { linesOf } from './lines.ts';
 import { BadGenomicFile, type FileRange, type RangedFile, readUpTo } from './ranged-file.ts';
 
 /** The container that ends a CRAM file of version 3. */
@@ -6,7 +9,7 @@ export const CRAM_EOF_BYTES = 38;
 const DEFINITION_BYTES = 26;
 /** More than the head of any container of a header. */
 const CONTAINER_HEAD_BYTES = 64 * 1024;
-const MAX_HEADER_BYTES = 64 * 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const RAW = 0;
 const GZIP = 1;
 
@@ -15,7 +18,7 @@ export interface CramHeader {
   /** Byte where the first container with data begins. */
   end: number;
   /** The SAM header. */
-  text: string;
+  text: Uint8Array;
 }
 
 /**
@@ -41,7 +44,7 @@ export async function readCramHeader(file: RangedFile): Promise<CramHeader> {
   return { end, text: await readHeaderBlock(block) };
 }
 
-async function readHeaderBlock(bytes: Uint8Array): Promise<string> {
+async function readHeaderBlock(bytes: Uint8Array): Promise<Uint8Array> {
   const reader = cramReader(bytes, 0);
   const method = reader.byte();
   reader.skip(1);
@@ -55,7 +58,7 @@ async function readHeaderBlock(bytes: Uint8Array): Promise<string> {
   const textBytes = inner.int32();
   if (textBytes < 0 || textBytes + 4 > content.byteLength)
     throw new BadGenomicFile('the header of this CRAM file is damaged');
-  return new TextDecoder().decode(content.subarray(4, 4 + textBytes));
+  return content.subarray(4, 4 + textBytes);
 }
 
 /** CRAM's integers of variable length: leading one bits of the first byte say how many follow. */
@@ -97,60 +100,77 @@ function cramReader(bytes: Uint8Array, from: number) {
   };
 }
 
-/** A line of a CRAI index: records of one reference in one slice. */
-export interface CraiEntry {
-  /** -1: records without a place. */
-  reference: number;
-  /** 0-based, `end` not included. */
-  start: number;
-  end: number;
-  /** Byte where the slice's container begins. */
-  container: number;
-}
+/** Entries of an index: five billion reads have as many. */
+const MAX_ENTRIES = 500_000;
+const LINES_PER_TURN = 10_000;
 
+/** A CRAI index: of each line the records of one reference in one slice. Columns, because there may be many lines. */
 export interface Crai {
-  entries: CraiEntry[];
+  /** -1: records without a place. */
+  references: Float64Array;
+  /** 0-based, `ends` not included. */
+  starts: Float64Array;
+  ends: Float64Array;
+  /** Byte where each slice's container begins. */
+  containerOf: Float64Array;
   /** Where containers begin, ascending. */
-  containers: number[];
+  containers: Float64Array;
 }
 
 /** @param text inflated. @throws BadGenomicFile */
-export function parseCrai(text: string): Crai {
-  const entries: CraiEntry[] = [];
-  const containers = new Set<number>();
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const fields = line.split('\t').map(Number);
+export async function parseCrai(text: Uint8Array): Promise<Crai> {
+  const entries: number[][] = [[], [], [], []];
+  const turn = takeTurns(LINES_PER_TURN);
+  for (const line of linesOf(text)) {
+    const wait = turn();
+    if (wait !== undefined) await wait;
+    if (line.byteLength === 0) continue;
+    const fields = new TextDecoder().decode(line.subarray(0, MAX_LINE_BYTES)).split('\t').map(Number);
     const [reference = Number.NaN, start = Number.NaN, span = Number.NaN, container = Number.NaN] = fields;
     if (fields.length < 6 || !fields.every(Number.isSafeInteger) || container < 0 || span < 0)
       throw new BadGenomicFile('not a CRAI index');
-    entries.push({ reference, start: start - 1, end: start - 1 + span, container });
-    containers.add(container);
+    if ((entries[0]?.length ?? 0) >= MAX_ENTRIES) throw new BadGenomicFile(`a CRAI index of over ${MAX_ENTRIES} lines`);
+    for (const [i, value] of [reference, start - 1, start - 1 + span, container].entries()) entries[i]?.push(value);
   }
-  return { entries, containers: [...containers].sort((a, b) => a - b) };
+  const [references, starts, ends, containerOf] = entries.map((column) => Float64Array.from(column));
+  const none = new Float64Array(0);
+  const containers = Float64Array.from(new Set(containerOf)).sort();
+  return {
+    references: references ?? none,
+    starts: starts ?? none,
+    ends: ends ?? none,
+    containerOf: containerOf ?? none,
+    containers,
+  };
 }
 
+/** Six numbers, and more than they can have. */
+const MAX_LINE_BYTES = 256;
+
 /**
- * Containers with records that overlap the interval.
+ * Containers with records that overlap one of the intervals.
  * @param reference its number in the header; -1: records without a place
+ * @param intervals ascending and apart
  * @param dataEnd byte where the container that ends the file begins
  * @throws BadGenomicFile when the index is not of this file
  */
 export function containersOf(
-  { entries, containers }: Crai,
+  { references, starts, ends, containerOf, containers }: Crai,
   reference: number,
-  { start, end }: { start: number; end: number },
+  intervals: readonly Interval[],
   dataEnd: number,
 ): FileRange[] {
   if ((containers.at(-1) ?? 0) >= dataEnd && containers.length > 0)
     throw new BadGenomicFile('the index is not of this file: a container in it is behind the end');
-  const starts = new Set(
-    entries
-      .filter((entry) => entry.reference === reference)
-      .filter((entry) => reference < 0 || (entry.start < end && entry.end > start))
-      .map(({ container }) => container),
-  );
-  return containers.flatMap((container, i) =>
-    starts.has(container) ? [{ start: container, end: containers[i + 1] ?? dataEnd }] : [],
-  );
+  const wanted = new Set<number>();
+  references.forEach((of, i) => {
+    if (of !== reference) return;
+    const place = { start: starts[i] ?? 0, end: ends[i] ?? 0 };
+    if (reference < 0 || firstOverlap(intervals, place) !== null) wanted.add(containerOf[i] ?? 0);
+  });
+  const ranges: FileRange[] = [];
+  containers.forEach((container, i) => {
+    if (wanted.has(container)) ranges.push({ start: container, end: containers[i + 1] ?? dataEnd });
+  });
+  return ranges;
 }

@@ -45,24 +45,3 @@ async function packed(content: Uint8Array, from: number, to: number): Promise<Ui
     throw new BadGenomicFile('the index is not of this file: a place in it is behind the end of a block');
   return from === to ? null : deflateBlock(content.subarray(from, to));
 }
-
-/**
- * Chunks joined, nearest first, until there are no more than `most`: each has two blocks that stand in the answer.
- * @param chunks ascending and apart
- */
-export function joinNearest(chunks: Chunk[], most: number): Chunk[] {
-  if (chunks.length <= most) return chunks;
-  const gaps = chunks.slice(1).map(({ start }, i) => start.block - (chunks[i]?.end.block ?? 0));
-  const widest = gaps.toSorted((a, b) => b - a).slice(0, most - 1);
-  const least = widest.at(-1) ?? Number.POSITIVE_INFINITY;
-  let kept = widest.filter((gap) => gap === least).length;
-  const joined: Chunk[] = [];
-  chunks.forEach((chunk, i) => {
-    const gap = gaps[i - 1] ?? 0;
-    const last = joined.at(-1);
-    const isKept = last === undefined || gap > least || (gap === least && kept-- > 0);
-    if (isKept) joined.push({ ...chunk });
-    else if (last !== undefined) last.end = chunk.end;
-  });
-  return joined;
-}

@@ -1,5 +1,7 @@
+import { takeTurns } from '../streams/turns.ts';
 import { blockSizeAt, deflateBlock, inflateBlock, MAX_BLOCK_BYTES } from './bgzf.ts';
 import { readCramHeader } from './cram.ts';
+import { linesOf } from './lines.ts';
 import { BadGenomicFile, type RangedFile, readUpTo } from './ranged-file.ts';
 
 export type Format = 'BAM' | 'CRAM' | 'VCF' | 'BCF';
@@ -18,14 +20,17 @@ export interface GenomicHeader {
 
 /** Headers are read in steps of this many bytes. */
 const STEP_BYTES = 256 * 1024;
-const MAX_HEADER_BYTES = 64 * 1024 * 1024;
-const MAX_REFERENCES = 4_000_000;
+/** What is parsed of a header takes several times its bytes. */
+const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const MAX_REFERENCES = 500_000;
+const BLOCKS_PER_TURN = 16;
+const LINES_PER_TURN = 20_000;
 
-/** @throws BadGenomicFile for a file that is not of this format, or has a header of over 64 MiB */
+/** @throws BadGenomicFile for a file that is not of this format, or has a header of over 16 MiB */
 export async function readHeader(file: RangedFile, format: Format): Promise<GenomicHeader> {
   if (format === 'CRAM') {
     const { end, text } = await readCramHeader(file);
-    return { end, clean: end, tail: null, references: samReferences(text) };
+    return { end, clean: end, tail: null, references: await samReferences(text) };
   }
   const content = inflated(file);
   const length = await HEADER_LENGTH[format](content);
@@ -35,7 +40,7 @@ export async function readHeader(file: RangedFile, format: Format): Promise<Geno
     end,
     clean: within === null ? end : block,
     tail: within === null ? null : await deflateBlock(content.bytes().subarray(length - within, length)),
-    references: REFERENCES[format](text),
+    references: await REFERENCES[format](text),
   };
 }
 
@@ -57,9 +62,12 @@ function inflated(file: RangedFile): Content {
   let raw = new Uint8Array(0);
   let rawStart = 0;
   let at = 0;
+  const turn = takeTurns(BLOCKS_PER_TURN);
 
   async function nextBlock(): Promise<boolean> {
     if (at >= file.size) return false;
+    const wait = turn();
+    if (wait !== undefined) await wait;
     if (at + MAX_BLOCK_BYTES > rawStart + raw.byteLength && rawStart + raw.byteLength < file.size) {
       raw = new Uint8Array(await readUpTo(file, at, STEP_BYTES));
       rawStart = at;
@@ -68,7 +76,7 @@ function inflated(file: RangedFile): Content {
     const content = await inflateBlock(bytes);
     const end = at + (blockSizeAt(bytes, 0) ?? bytes.byteLength);
     blocks.push({ start: at, end, from: length, to: length + content.byteLength });
-    if (length + content.byteLength > MAX_HEADER_BYTES) throw new BadGenomicFile('a header of over 64 MiB');
+    if (length + content.byteLength > MAX_HEADER_BYTES) throw new BadGenomicFile('a header of over 16 MiB');
     if (length + content.byteLength > all.byteLength) {
       const larger = new Uint8Array(all.byteLength * 2);
       larger.set(all);
@@ -82,7 +90,7 @@ function inflated(file: RangedFile): Content {
 
   const content: Content = {
     async need(wanted) {
-      if (wanted > MAX_HEADER_BYTES) throw new BadGenomicFile('a header of over 64 MiB');
+      if (wanted > MAX_HEADER_BYTES) throw new BadGenomicFile('a header of over 16 MiB');
       while (length < wanted) if (!(await nextBlock())) throw new BadGenomicFile('the header breaks off');
     },
     more: nextBlock,
@@ -103,7 +111,12 @@ const HEADER_LENGTH: Record<'BAM' | 'VCF' | 'BCF', (content: Content) => Promise
     const references = await uint32(content, at);
     if (references > MAX_REFERENCES) throw new BadGenomicFile('a header with too many references');
     at += 4;
-    for (let i = 0; i < references; i++) at += 8 + (await uint32(content, at));
+    const turn = takeTurns(LINES_PER_TURN);
+    for (let i = 0; i < references; i++) {
+      at += 8 + (await uint32(content, at));
+      const wait = turn();
+      if (wait !== undefined) await wait;
+    }
     await content.need(at);
     return at;
   },
@@ -141,40 +154,59 @@ async function uint32(content: Content, at: number): Promise<number> {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);
 }
 
-const REFERENCES: Record<'BAM' | 'VCF' | 'BCF', (header: Uint8Array) => string[]> = {
-  BAM(header) {
+const REFERENCES: Record<'BAM' | 'VCF' | 'BCF', (header: Uint8Array) => Promise<string[]>> = {
+  async BAM(header) {
     const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+    const decoder = new TextDecoder();
+    const turn = takeTurns(LINES_PER_TURN);
+    const names: string[] = [];
     let at = 8 + view.getUint32(4, true);
     const count = view.getUint32(at, true);
     at += 4;
-    return Array.from({ length: count }, () => {
+    while (names.length < count) {
       const length = view.getUint32(at, true);
-      const name = new TextDecoder().decode(header.subarray(at + 4, at + 4 + length - 1));
+      names.push(decoder.decode(header.subarray(at + 4, at + 4 + length - 1)));
       at += 8 + length;
-      return name;
-    });
+      const wait = turn();
+      if (wait !== undefined) await wait;
+    }
+    return names;
   },
-  BCF: (header) => contigs(new TextDecoder().decode(header.subarray(9))),
-  VCF: (header) => contigs(new TextDecoder().decode(header)),
+  BCF: (header) => contigs(header.subarray(9)),
+  VCF: contigs,
 };
 
 /** Names in the `@SQ` lines of a SAM header. */
-function samReferences(text: string): string[] {
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('@SQ\t'))
-    .map((line) => /\tSN:([^\t\r]*)/.exec(line)?.[1] ?? '');
+async function samReferences(text: Uint8Array): Promise<string[]> {
+  const names: string[] = [];
+  for await (const line of linesWith(text, '@SQ\t')) {
+    if (names.length >= MAX_REFERENCES) throw new BadGenomicFile('a header with too many references');
+    names.push(/\tSN:([^\t\r]*)/.exec(line)?.[1] ?? '');
+  }
+  return names;
 }
 
 /** Names in the `##contig` lines of a VCF header, at the numbers that BCF gives them. */
-function contigs(text: string): string[] {
+async function contigs(text: Uint8Array): Promise<string[]> {
   const names: string[] = [];
-  for (const line of text.split('\n')) {
-    const id = line.startsWith('##contig=<') ? /[<,]ID=([^,>]*)/.exec(line)?.[1] : undefined;
+  for await (const line of linesWith(text, '##contig=<')) {
+    const id = /[<,]ID=([^,>]*)/.exec(line)?.[1];
     if (id === undefined) continue;
     const index = Number(/,IDX=(\d+)/.exec(line)?.[1] ?? names.length);
     if (index >= MAX_REFERENCES) throw new BadGenomicFile('a header with impossible contig numbers');
     names[index] = id;
   }
   return Array.from(names, (name) => name ?? '');
+}
+
+/** The lines that begin so. */
+async function* linesWith(text: Uint8Array, beginning: string): AsyncGenerator<string> {
+  const bytes = new TextEncoder().encode(beginning);
+  const decoder = new TextDecoder();
+  const turn = takeTurns(LINES_PER_TURN);
+  for (const line of linesOf(text)) {
+    const wait = turn();
+    if (wait !== undefined) await wait;
+    if (bytes.every((byte, i) => line[i] === byte)) yield decoder.decode(line);
+  }
 }

@@ -1,7 +1,8 @@
 import { BGZF_EOF, blockSizeAt } from './bgzf.ts';
-import { type BinIndex, type Chunk, chunksOf, type Interval, joinChunks } from './bin-index.ts';
+import { type BinIndex, type Chunk, chunksOf, joinChunks } from './bin-index.ts';
 import { CRAM_EOF_BYTES, type Crai, containersOf } from './cram.ts';
 import type { Format, GenomicHeader } from './header.ts';
+import { type Interval, joinIntervals } from './intervals.ts';
 import { BadGenomicFile, type FileRange, joinRanges, type RangedFile, readUpTo } from './ranged-file.ts';
 
 /** Part of a reference; `*` stands for reads without a place. Bases count from 0, `end` is not included. */
@@ -32,21 +33,38 @@ export type IndexedFile = IndexedCram | IndexedBgzf;
 
 export const UNPLACED = '*';
 
-export function knowsReference({ header, index }: IndexedFile, reference: string): boolean {
+/** The first region on a reference that the file does not have; undefined where there is none. */
+export function unknownRegion({ header, index }: IndexedFile, regions: readonly Region[]): Region | undefined {
   const named = index.kind === 'crai' ? null : index.names;
-  return header.references.includes(reference) || (named?.includes(reference) ?? false);
+  const known = numbersOf(regions, [...new Set([header.references, named ?? []])]);
+  return regions.find(({ reference }) => reference !== UNPLACED && !known.has(reference));
+}
+
+/** The numbers of the references of regions in the first list that has them. There may be half a million, and many regions. */
+function numbersOf(regions: readonly Region[], lists: readonly string[][]): Map<string, number> {
+  const asked = new Set(regions.map(({ reference }) => reference));
+  const numbers = new Map<string, number>();
+  for (const names of lists)
+    names.forEach((name, i) => {
+      if (asked.has(name) && !numbers.has(name)) numbers.set(name, i);
+    });
+  return numbers;
 }
 
 /**
  * Containers with every record that overlaps one of the regions, ascending and apart. An unknown reference has none: see
- * `knowsReference`.
+ * `unknownRegion`.
  */
 export function containersFor({ file, header, index }: IndexedCram, regions: readonly Region[]): FileRange[] {
   const dataEnd = file.size - CRAM_EOF_BYTES;
-  const ranges = regions.flatMap(({ reference, start, end }) => {
-    const number = reference === UNPLACED ? -1 : header.references.indexOf(reference);
-    return number < 0 && reference !== UNPLACED ? [] : containersOf(index.crai, number, { start, end }, dataEnd);
-  });
+  const numbers = numbersOf(regions, [header.references]);
+  const ranges: FileRange[] = [];
+  for (const [reference, intervals] of Map.groupBy(regions, (region) => region.reference)) {
+    const number = reference === UNPLACED ? -1 : numbers.get(reference);
+    if (number === undefined) continue;
+    const wanted = joinIntervals(intervals, Number.MAX_SAFE_INTEGER);
+    for (const range of containersOf(index.crai, number, wanted, dataEnd)) ranges.push(range);
+  }
   return joinRanges(ranges);
 }
 
@@ -55,10 +73,12 @@ export function containersFor({ file, header, index }: IndexedCram, regions: rea
  * @throws BadGenomicFile when the index is not of this file
  */
 export async function chunksFor({ file, header, index }: IndexedBgzf, regions: readonly Region[]): Promise<Chunk[]> {
+  const numbers = numbersOf(regions, [index.names ?? header.references]);
   const chunks: Chunk[] = [];
-  for (const { reference, ...interval } of regions) {
+  for (const [reference, intervals] of Map.groupBy(regions, (region) => region.reference)) {
+    const number = numbers.get(reference);
     if (reference === UNPLACED) chunks.push(await unplaced(file, index));
-    else chunks.push(...chunksOf(index, (index.names ?? header.references).indexOf(reference), interval));
+    else if (number !== undefined) for (const chunk of await chunksOf(index, number, intervals)) chunks.push(chunk);
   }
   if (chunks.some(({ end }) => end.block > file.size))
     throw new BadGenomicFile('the index is not of this file: a place in it is behind the end');

@@ -4,8 +4,8 @@ import { parseBinIndex } from '../../genomics/bin-index.ts';
 import { parseCrai } from '../../genomics/cram.ts';
 import type { CutChunk } from '../../genomics/cut-chunk.ts';
 import { parseGzi } from '../../genomics/gzi.ts';
-import { type Format, readHeader } from '../../genomics/header.ts';
-import { BadGenomicFile, type RangedFile } from '../../genomics/ranged-file.ts';
+import { type Format, type GenomicHeader, readHeader } from '../../genomics/header.ts';
+import { BadGenomicFile, type RangedFile, readUpTo } from '../../genomics/ranged-file.ts';
 import type { IndexedBgzf, IndexedCram } from '../../genomics/regions.ts';
 import type { RequestContext } from '../../http/context.ts';
 import { type BoundedMap, createBoundedMap } from '../../keep/bounded-map.ts';
@@ -33,13 +33,13 @@ const INDEXES: Record<Format, string[]> = {
   BCF: ['.csi'],
 };
 const MAX_INDEX_BYTES = 32 * 1024 * 1024;
-const MAX_INFLATED_BYTES = 48 * 1024 * 1024;
+/** Of one that is compressed: both are in memory while it is inflated. */
+const MAX_PACKED_BYTES = 16 * 1024 * 1024;
 /** Blocks that were packed again, of one file. */
 const MAX_CUT_BYTES = 1024 * 1024;
 const kept = createBoundedMap<GenomeIndex>({ maxEntries: 500, maxBytes: 32 * 1024 * 1024, sizeOf });
-/** Loads under way: large ones side by side would not fit into memory. Requests cannot wait for each other's promises. */
+/** The load under way: large ones side by side would not fit into memory. Requests cannot wait for each other's promises. */
 const loading = new Map<string, number>();
-const MAX_LOADS = 2;
 const MAX_LOAD_MS = 30_000;
 const WAIT_STEP_MS = 20;
 
@@ -86,13 +86,30 @@ export async function genomeIndex(
   const nodes = [file.node, file.index, ...(gzi === null ? [] : [gzi])];
   const etags = await Promise.all(nodes.map((node) => fileEtag(tree, node)));
   const key = [file.format, ...etags].join();
-  const found = await turnToLoad(key);
-  if (found !== undefined) return found;
-  try {
-    const ranged = (node: number) => rangedFile(context, deps, opened, node);
+  const ranged = (node: number) => rangedFile(context, deps, opened, node);
+  return loadInTurn(key, async () => {
     const loaded = await load(file.format, ranged(file.node), ranged(file.index), gzi === null ? null : ranged(gzi));
     kept.set(key, loaded);
     return loaded;
+  });
+}
+
+/**
+ * The header of a file that no index lies beside.
+ * @throws BadGenomicFile; KeepError unavailable as genomeIndex
+ */
+export function headerInTurn(file: RangedFile, format: Format): Promise<GenomicHeader> {
+  const key = `header ${crypto.randomUUID()}`;
+  return loadInTurn<{ header: GenomicHeader }>(key, async () => ({ header: await readHeader(file, format) })).then(
+    ({ header }) => header,
+  );
+}
+
+async function loadInTurn<Loaded>(key: string, read: () => Promise<Loaded>): Promise<Loaded | GenomeIndex> {
+  const found = await turnToLoad(key);
+  if (found !== undefined) return found;
+  try {
+    return await read();
   } finally {
     loading.delete(key);
   }
@@ -106,7 +123,7 @@ async function turnToLoad(key: string): Promise<GenomeIndex | undefined> {
     if (found !== undefined) return found;
     // A request that was cut off may have left its mark.
     for (const [other, until] of loading) if (until < Date.now()) loading.delete(other);
-    if (!loading.has(key) && loading.size < MAX_LOADS) {
+    if (loading.size === 0) {
       loading.set(key, Date.now() + MAX_LOAD_MS);
       return undefined;
     }
@@ -117,13 +134,16 @@ async function turnToLoad(key: string): Promise<GenomeIndex | undefined> {
 
 async function load(format: Format, file: RangedFile, index: RangedFile, gzi: RangedFile | null): Promise<GenomeIndex> {
   if (index.size > MAX_INDEX_BYTES) throw new BadGenomicFile(`an index of over ${MAX_INDEX_BYTES} bytes`);
+  const isPacked = (await readUpTo(index, 0, 1))[0] === 31;
+  if (isPacked && index.size > MAX_PACKED_BYTES)
+    throw new BadGenomicFile(`a compressed index of over ${MAX_PACKED_BYTES} bytes`);
   const header = await readHeader(file, format);
   const bytes = await index.read(0, index.size);
   if (format === 'CRAM') {
-    const text = bytes[0] === 31 ? await inflate(bytes, MAX_INFLATED_BYTES) : bytes;
-    return { format, header, index: { kind: 'crai', crai: parseCrai(new TextDecoder().decode(text)) } };
+    const text = isPacked ? await inflate(bytes, MAX_PACKED_BYTES) : bytes;
+    return { format, header, index: { kind: 'crai', crai: await parseCrai(text) } };
   }
-  const inflated = bytes[0] === 31 ? await inflateBlocks(bytes, MAX_INFLATED_BYTES) : bytes;
+  const inflated = isPacked ? await inflateBlocks(bytes, MAX_INDEX_BYTES) : bytes;
   const blockStarts = gzi === null || gzi.size > MAX_INDEX_BYTES ? null : parseGzi(await gzi.read(0, gzi.size));
   const cuts = createBoundedMap<CutChunk>({ maxEntries: 200, maxBytes: MAX_CUT_BYTES, sizeOf: sizeOfCut });
   return { format, header, blockStarts, cuts, index: parseBinIndex(inflated) };
@@ -135,7 +155,7 @@ function sizeOf(source: GenomeIndex): number {
   const bytes =
     'blockStarts' in source
       ? source.index.bytes.byteLength + (source.blockStarts?.byteLength ?? 0) + MAX_CUT_BYTES
-      : 120 * source.index.crai.entries.length;
+      : 40 * source.index.crai.references.length;
   return 1000 + names + bytes + (header.tail?.byteLength ?? 0);
 }
 

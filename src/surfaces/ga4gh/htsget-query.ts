@@ -89,7 +89,8 @@ function checked(
   query: HtsgetQuery,
   { fields, tags, notags }: Partial<Record<'fields' | 'tags' | 'notags', string[] | undefined>>,
 ): HtsgetQuery {
-  const both = tags?.find((tag) => notags?.includes(tag));
+  const without = new Set(notags);
+  const both = tags?.find((tag) => without.has(tag));
   if (both !== undefined) throw invalid(`${both.slice(0, 20)} is in tags and in notags`);
   const hasMore = query.regions !== null || fields !== undefined || tags !== undefined || notags !== undefined;
   if (query.headerOnly && hasMore) throw invalid('class=header goes with format only');

@@ -1,12 +1,12 @@
 import { BGZF_EOF } from '../../genomics/bgzf.ts';
-import { type Chunk, knownBlocks } from '../../genomics/bin-index.ts';
+import { type Chunk, joinNearest, knownBlocks } from '../../genomics/bin-index.ts';
 import { CRAM_EOF_BYTES } from '../../genomics/cram.ts';
-import { type CutChunk, cutChunk, joinNearest } from '../../genomics/cut-chunk.ts';
-import { type Format, type GenomicHeader, readHeader } from '../../genomics/header.ts';
+import { type CutChunk, cutChunk } from '../../genomics/cut-chunk.ts';
+import type { Format, GenomicHeader } from '../../genomics/header.ts';
 import type { FileRange, RangedFile } from '../../genomics/ranged-file.ts';
-import { chunksFor, containersFor, knowsReference, type Region, UNPLACED } from '../../genomics/regions.ts';
+import { chunksFor, containersFor, type Region, unknownRegion } from '../../genomics/regions.ts';
 import { MAX_PART_BYTES, splitRanges } from '../../genomics/split.ts';
-import type { CutCache, GenomeIndex } from './genome-files.ts';
+import { type CutCache, type GenomeIndex, headerInTurn } from './genome-files.ts';
 import { HtsgetError } from './htsget-error.ts';
 import type { HtsgetQuery } from './htsget-query.ts';
 
@@ -34,7 +34,7 @@ export async function ticketParts(
   { headerOnly, regions }: HtsgetQuery,
 ): Promise<TicketParts> {
   if (headerOnly) {
-    const header = (await load())?.header ?? (await readHeader(file, format));
+    const header = (await load())?.header ?? (await headerInTurn(file, format));
     return { header: [...headerParts(header), endPart(file, format)], body: [] };
   }
   if (regions === null) {
@@ -44,10 +44,9 @@ export async function ticketParts(
   const index = await load();
   if (index === null) throw new HtsgetError('NotFound', 'no index lies beside this file');
   const source = { ...index, file };
-  for (const { reference } of regions) {
-    if (reference !== UNPLACED && !knowsReference(source, reference))
-      throw new HtsgetError('NotFound', `the file has no reference ${reference.slice(0, 100)}`);
-  }
+  const unknown = unknownRegion(source, regions);
+  if (unknown !== undefined)
+    throw new HtsgetError('NotFound', `the file has no reference ${unknown.reference.slice(0, 100)}`);
   const body = await records(file, index, regions);
   return { header: headerParts(index.header), body: [...body, endPart(file, format)] };
 }
@@ -93,12 +92,12 @@ async function whole(
   format: Format,
 ): Promise<TicketPart[]> {
   const isLarge = ranges.some(({ start, end }) => end - start > MAX_PART_BYTES);
-  const starts = isLarge && source !== null ? startsOf(source) : [];
+  const starts = isLarge && source !== null ? await startsOf(source, file.size) : [];
   const parts = await splitRanges(file, ranges, starts, format !== 'CRAM');
   return parts.map((range) => ({ range }));
 }
 
-function startsOf(source: GenomeIndex): ArrayLike<number> {
+async function startsOf(source: GenomeIndex, size: number): Promise<ArrayLike<number>> {
   if (!('blockStarts' in source)) return source.index.crai.containers;
-  return source.blockStarts ?? knownBlocks(source.index);
+  return source.blockStarts ?? knownBlocks(source.index, size);
 }

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { BGZF_EOF, inflate, inflateBlocks } from '../../../src/genomics/bgzf.ts';
-import { parseBinIndex } from '../../../src/genomics/bin-index.ts';
+import { expect, test, vi } from 'vitest';
+import { BGZF_EOF, deflateBlock, inflate, inflateBlocks } from '../../../src/genomics/bgzf.ts';
+import { chunksOf, joinNearest, parseBinIndex } from '../../../src/genomics/bin-index.ts';
 import { parseCrai } from '../../../src/genomics/cram.ts';
-import { cutChunk, joinNearest } from '../../../src/genomics/cut-chunk.ts';
+import { cutChunk } from '../../../src/genomics/cut-chunk.ts';
 import { type Format, readHeader } from '../../../src/genomics/header.ts';
 import type { RangedFile } from '../../../src/genomics/ranged-file.ts';
 import {
@@ -212,8 +212,8 @@ test.each([BAM, VCF, BCF])('the header of $name is cut out exactly', async ({ na
 test('the header of a CRAM file ends where its index says that the first container begins', async () => {
   const file = fileOf(bytesOf('reads.cram'));
   const header = await readHeader(file, 'CRAM');
-  const text = new TextDecoder().decode(await inflate(bytesOf('reads.cram.crai'), MAX_BYTES));
-  const source: IndexedCram = { file, format: 'CRAM', header, index: { kind: 'crai', crai: parseCrai(text) } };
+  const text = await inflate(bytesOf('reads.cram.crai'), MAX_BYTES);
+  const source: IndexedCram = { file, format: 'CRAM', header, index: { kind: 'crai', crai: await parseCrai(text) } };
   expect(header.references).toEqual(['chr1', 'chr2', 'empty', 'chr3']);
   const everything = ['chr1', 'chr2', 'chr3', '*'].map((reference) => ({ reference, start: 0, end: 2 ** 40 }));
   expect(containersFor(source, everything)).toEqual([{ start: header.end, end: file.size - 38 }]);
@@ -227,6 +227,85 @@ test('a region costs no more than its records and two blocks', async () => {
   const small = await chunksFor(source, [{ reference: 'chr3', start: 180_000, end: 180_100 }]);
   expect(small.reduce((sum, { start, end }) => sum + end.block - start.block, 0)).toBeLessThan(source.file.size / 4);
   await expect(chunksFor(source, [{ reference: 'empty', start: 0, end: 50_000 }])).resolves.toEqual([]);
+});
+
+/** A BAI of one reference with one chunk in each smallest bin, a block apart. */
+function wideIndex(bins: number): Uint8Array {
+  const bytes = Buffer.alloc(12 + bins * 24 + 4 + bins * 8);
+  bytes.write('BAI\x01', 0, 'latin1');
+  bytes.writeInt32LE(1, 4);
+  bytes.writeInt32LE(bins, 8);
+  for (let i = 0; i < bins; i++) {
+    const at = 12 + i * 24;
+    bytes.writeUInt32LE(4681 + i, at);
+    bytes.writeInt32LE(1, at + 4);
+    bytes.writeBigUInt64LE(BigInt(i * 200_000) << 16n, at + 8);
+    bytes.writeBigUInt64LE(BigInt(i * 200_000 + 100_000) << 16n, at + 16);
+  }
+  bytes.writeInt32LE(bins, 12 + bins * 24);
+  return new Uint8Array(bytes);
+}
+
+test('ten thousand regions look at each bin of an index once, and give others their turn meanwhile', async () => {
+  const bins = 12_000;
+  const file = { size: 2 ** 40, read: () => Promise.reject(new Error('not to be read')) };
+  const header = { end: 0, clean: 0, tail: null, references: ['chr1', 'chr2'] };
+  const source: IndexedBgzf = { file, format: 'BAM', header, blockStarts: null, index: parseBinIndex(wideIndex(bins)) };
+  const reads = vi.spyOn(DataView.prototype, 'getUint32');
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  try {
+    const whole = { reference: 'chr1', start: 0, end: 2 ** 40 };
+    const same = await chunksFor(
+      source,
+      Array.from({ length: 10_000 }, () => whole),
+    );
+    expect(same).toHaveLength(bins);
+    const apart = Array.from({ length: 10_000 }, (_, i) => ({
+      reference: 'chr1',
+      start: i * 16_384,
+      end: i * 16_384 + 9,
+    }));
+    await expect(chunksFor(source, apart)).resolves.toHaveLength(10_000);
+    expect(reads.mock.calls.length).toBeLessThan(30 * bins);
+    expect(turns).toBeGreaterThan(0);
+  } finally {
+    clearInterval(timer);
+    reads.mockRestore();
+  }
+});
+
+test('an index of more chunks than are held leads to all of them, those in between included', async () => {
+  const bins = 32_000;
+  const index = parseBinIndex(wideIndex(bins));
+  const found = await chunksOf({ ...index, minShift: 14, depth: 5 }, 0, [{ start: 0, end: 2 ** 29 }]);
+  expect(found[0]?.start.block).toBe(0);
+  expect(found.at(-1)?.end.block).toBe((bins - 1) * 200_000 + 100_000);
+});
+
+test('a header that holds more names or bytes than fit beside others is refused', async () => {
+  const bam = (references: number, bytes: number) => {
+    const head = Buffer.alloc(12 + bytes);
+    head.write('BAM\x01', 0, 'latin1');
+    head.writeUInt32LE(bytes, 4);
+    head.writeUInt32LE(references, 8 + bytes);
+    return head;
+  };
+  for (const content of [bam(500_001, 0), bam(0, 17 * 1024 * 1024)]) {
+    const blocks: Uint8Array[] = [];
+    for (let at = 0; at < content.length; at += 65_280)
+      blocks.push(await deflateBlock(content.subarray(at, at + 65_280)));
+    const bytes = Buffer.concat([...blocks, BGZF_EOF]);
+    expect(bytes.length).toBeLessThan(200_000);
+    await expect(readHeader(fileOf(bytes), 'BAM')).rejects.toThrow(/too many references|over 16 MiB/);
+  }
+});
+
+test('a compressed index that holds more than it may is refused before it is inflated', async () => {
+  const block = await deflateBlock(new Uint8Array(60_000));
+  const file = Buffer.concat(Array.from({ length: 600 }, () => block));
+  await expect(inflateBlocks(file, 32 * 1024 * 1024)).rejects.toThrow(/when inflated/);
+  await expect(parseCrai(Buffer.from('0\t1\t1\t0\t0\t0\n'.repeat(500_001)))).rejects.toThrow(/lines/);
 });
 
 function bamHeaderLength(bytes: Buffer): number {
