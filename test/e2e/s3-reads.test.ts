@@ -427,6 +427,9 @@ describe('an object', () => {
     expect((await s3(`/${open.uuid}/f`, { keys: null })).text).toBe('for all');
     expect(keysOf((await s3(`/${open.uuid}?list-type=2`, { keys: null })).text)).toEqual(['f']);
     expect((await s3(`/${open.uuid}/f`, { keys: null, method: 'PUT', body: 'x' })).status).not.toBe(200);
+    // Not MalformedXML: what the public sends is not even read.
+    const deleting = await s3(`/${open.uuid}?delete=`, { keys: null, method: 'POST', body: 'no XML' });
+    expect([deleting.status, deleting.code]).toEqual([403, 'AccessDenied']);
   });
 });
 

@@ -14,6 +14,7 @@ import {
   writeConditions,
   writeTarget,
 } from './write-place.ts';
+import { writerOf, writingOf } from './writer.ts';
 import { element, s3Document, textElement, xmlResponse } from './xml.ts';
 import { children, childText, type XmlNode } from './xml-document.ts';
 
@@ -81,6 +82,9 @@ function requireCurrent(versionId: string | undefined): void {
 
 /** DeleteObjects: all keys of a collection go in one commit. */
 export async function deleteObjects(call: S3Call): Promise<Response> {
+  // Before the document is read: the public deletes nothing.
+  writingOf(call);
+  writerOf(call);
   const bucket = await openBucket(call);
   const document = await requestXml(call, 'Delete');
   const isQuiet = childText(document, 'Quiet') === 'true';

@@ -24,9 +24,8 @@ export async function readForm(body: ReadableStream<Uint8Array> | null, contentT
   const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType);
   if (body === null || boundary === null) throw new S3Error('MalformedPOSTRequest');
   const delimiter = encoder.encode(`\r\n--${boundary[1] ?? boundary[2]}`);
-  const window = createWindow(body);
   // The first delimiter has no line before it.
-  window.prepend(encoder.encode('\r\n'));
+  const window = createWindow(body, encoder.encode('\r\n'));
   await skipPast(window, delimiter);
   const fields = new Map<string, string>();
   for (let left = MAX_FIELDS_BYTES; ; ) {
@@ -48,47 +47,60 @@ export async function readForm(body: ReadableStream<Uint8Array> | null, contentT
   }
 }
 
+/** What has been read of the body and not been taken yet. */
 interface Window {
-  bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Reads more behind what is there; false at the end of the body. */
   more(): Promise<boolean>;
   drop(count: number): void;
-  prepend(bytes: Uint8Array): void;
   cancel(): Promise<void>;
 }
 
-function createWindow(body: ReadableStream<Uint8Array>): Window {
+/** @param before bytes that count as standing before the body */
+function createWindow(body: ReadableStream<Uint8Array>, before: Uint8Array): Window {
   const reader = body.getReader();
-  const window: Window = {
-    bytes: new Uint8Array(),
+  let buffer = before;
+  let start = 0;
+  let end = before.length;
+  /** A body may come byte by byte: what is there is not copied for each. */
+  const append = (bytes: Uint8Array) => {
+    if (end + bytes.length > buffer.length) {
+      const larger = new Uint8Array(2 * (end - start + bytes.length));
+      larger.set(buffer.subarray(start, end));
+      [buffer, start, end] = [larger, 0, end - start];
+    }
+    buffer.set(bytes, end);
+    end += bytes.length;
+  };
+  return {
+    get bytes() {
+      return buffer.subarray(start, end);
+    },
     async more() {
       const { value, done } = await reader.read();
       if (done) return false;
-      window.bytes = joined(window.bytes, value);
+      append(value);
       return true;
     },
     drop(count) {
-      window.bytes = window.bytes.subarray(count);
-    },
-    prepend(bytes) {
-      window.bytes = joined(bytes, window.bytes);
+      start += count;
     },
     async cancel() {
       await reader.cancel().catch(() => undefined);
     },
   };
-  return window;
 }
 
 /** Bytes before `end`, which is taken as well. */
 async function takeTo(window: Window, end: Uint8Array, limit: number): Promise<Uint8Array> {
-  for (;;) {
-    const at = find(window.bytes, end);
+  for (let from = 0; ; ) {
+    const at = find(window.bytes, end, from);
     if (at >= 0) {
       const taken = window.bytes.slice(0, at);
       window.drop(at + end.length);
       return taken;
     }
+    from = Math.max(0, window.bytes.length - end.length + 1);
     if (window.bytes.length > limit + end.length || !(await window.more())) throw new S3Error('MalformedPOSTRequest');
   }
 }
@@ -138,20 +150,12 @@ function parameterOf(header: string, name: string): string | undefined {
   return found === null ? undefined : (found[1] ?? found[2] ?? '').replace(/\\(.)/g, '$1').replaceAll('%22', '"');
 }
 
-/** Where `needle`, which begins with a carriage return, is in `bytes`; -1 for nowhere. */
-function find(bytes: Uint8Array, needle: Uint8Array): number {
-  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1)) {
+/** Where `needle`, which begins with a carriage return, is in `bytes` from an index on; -1 for nowhere. */
+function find(bytes: Uint8Array, needle: Uint8Array, from = 0): number {
+  for (let at = bytes.indexOf(CR, from); at >= 0; at = bytes.indexOf(CR, at + 1)) {
     let same = 1;
     while (same < needle.length && bytes[at + same] === needle[same]) same++;
     if (same === needle.length) return at;
   }
   return -1;
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length === 0) return b;
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

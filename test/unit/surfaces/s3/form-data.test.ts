@@ -60,3 +60,10 @@ test('a form that ends too soon, has no file or no boundary is refused', async (
   const large = bodyWith({ key: 'k'.repeat(100_000) }, Buffer.from(''));
   await expect(readForm(inPieces(large, []), TYPE)).rejects.toMatchObject({ s3: 'MalformedPOSTRequest' });
 });
+
+test('a form of line ends that come one by one is gone through once', async () => {
+  // This took three minutes: the time in which a test must end is what it is about.
+  const ends = new Uint8Array(64 * 1024).fill(13);
+  const body = inPieces(ends, Array.from(ends.keys()));
+  await expect(readForm(body, TYPE)).rejects.toThrow(expect.objectContaining({ s3: 'MalformedPOSTRequest' }));
+});

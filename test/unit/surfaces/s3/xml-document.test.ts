@@ -14,6 +14,15 @@ describe('an XML body of S3', () => {
     },
   );
 
+  test('has as many elements as 10,000 parts need, and not so many that all others would wait for the parser', () => {
+    const part = `<Part><PartNumber>1</PartNumber><ETag>"${'0'.repeat(32)}"</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>`;
+    expect(parse(`<Delete>${part.repeat(10_000)}</Delete>`)).toBeTypeOf('object');
+    // 38 s and half a gigabyte.
+    const names = Array.from({ length: 900_000 }, (_, i) => `<a${i.toString(36)}/>`);
+    expect(() => parse(`<Delete>${names.join('')}</Delete>`)).toThrow(refused);
+    expect(() => parse(`<Delete a="${'b'.repeat(5000)}"/>`)).toThrow(refused);
+  });
+
   test('has a bounded depth, in which only elements count', () => {
     expect(() => parse(`<Delete>${'<a>'.repeat(9)}${'</a>'.repeat(9)}</Delete>`)).toThrow(refused);
     expect(() => parse(`<Delete>${'<a b="/>">'.repeat(9)}${'</a>'.repeat(9)}</Delete>`)).toThrow(refused);
