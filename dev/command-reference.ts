@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, type Option, optionHelp } from '../src/cli/command.ts';
+import type { Command, Option } from '../src/cli/command.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
+import { optionHelp } from '../src/cli/forms.ts';
 
 /** `node dev/command-reference.ts` writes the list of commands and options into docs/command-line.md; a test holds the page to it. */
 export const PAGE = join(import.meta.dirname, '../docs/command-line.md');
@@ -14,9 +15,10 @@ export function withReference(page: string, commands: readonly Command[] = COMMA
   return `${before}${HEADING}\nMade from the command line's own help by \`node dev/command-reference.ts\`.\n\n${commands.map(sectionOf).join('\n')}`;
 }
 
-function sectionOf({ name, usage, summary, options }: Command): string {
+function sectionOf(command: Command): string {
+  const { name, usage, summary, options } = command;
   const rows = Object.entries(options).map(
-    ([option, details]) => `| ${spelling(option, details)} | ${cell(optionHelp(details))} |\n`,
+    ([option, details]) => `| ${spelling(option, details)} | ${cell(optionHelp(command, option))} |\n`,
   );
   const table = rows.length === 0 ? '' : `\n| option | meaning |\n| --- | --- |\n${rows.join('')}`;
   return `### ${name}\n\n\`keep-edge ${`${name} ${usage}`.trim()}\`: ${summary}.\n${table}`;

@@ -1,18 +1,21 @@
-import { parseArgs } from 'node:util';
-import { usageError } from './cli-error.ts';
-
 /** One option of a command, as `--help` shows it. */
 export interface Option {
   /** Placeholder of its value in help texts; null for a switch. */
   value: string | null;
   help: string;
-  /** First arguments of the command that it goes with, where there are several: an error with the others. */
-  verbs?: readonly string[];
+  /**
+   * The forms of the command that read it, and those that begin with one of them; all of them, unless given. An option
+   * that makes a form goes with that form.
+   */
+  forms?: readonly string[];
   short?: string;
   multiple?: true;
   /** Shell completion offers files. */
   files?: true;
 }
+
+/** How many arguments are taken: at least, and at most. */
+export type Words = readonly [least: number, most: number];
 
 export interface Command {
   name: string;
@@ -23,7 +26,12 @@ export interface Command {
   /** Paragraphs and examples below the options. */
   help: string;
   options: Record<string, Option>;
-  /** Arguments that shell completion offers. */
+  /**
+   * The ways to use it, and how many arguments each takes: '' plainly, `list` by a verb (which does not count), `--status`
+   * by an option, `UUID` by any argument, `-` by that one. `make --read` is a special case of `make`.
+   */
+  forms: Record<string, Words>;
+  /** Arguments that shell completion offers, beside verbs. */
   completes?: 'files' | readonly string[];
   /** @returns the exit code */
   run(given: Given): Promise<number>;
@@ -31,6 +39,9 @@ export interface Command {
 
 /** A parsed command line. */
 export interface Given {
+  /** Which of the command's forms it is. */
+  form: string;
+  /** Without the verb. */
   arguments: string[];
   /** Whether a switch is on. */
   has(name: string): boolean;
@@ -40,85 +51,4 @@ export interface Given {
   all(name: string): string[];
   /** An option's value as a whole number of at least `least`, 1 unless told otherwise. */
   count(name: string, least?: 0 | 1): number | undefined;
-}
-
-/** @throws CliError with exit code 2 */
-export function parseCommandLine(command: Command, args: string[]): Given {
-  const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { value, short, multiple }]) => [
-      name,
-      {
-        type: value === null ? ('boolean' as const) : ('string' as const),
-        ...(short === undefined ? {} : { short }),
-        ...(multiple === true ? { multiple } : {}),
-      },
-    ]),
-  );
-  const { values, positionals } = parse(args, options, command.name);
-  refuseStray(command, Object.keys(values), positionals[0]);
-  const text = (name: string) => {
-    const value = values[name];
-    return typeof value === 'string' ? value : undefined;
-  };
-  return {
-    arguments: positionals,
-    has: (name) => values[name] === true,
-    text,
-    all: (name) => {
-      const value = values[name];
-      return Array.isArray(value) ? value.map(String) : [];
-    },
-    count(name, least = 1) {
-      const value = text(name);
-      if (value === undefined) return undefined;
-      if (!/^\d{1,6}$/.test(value) || Number(value) < least)
-        throw usageError(`--${name} takes a whole number from ${least}.`);
-      return Number(value);
-    },
-  };
-}
-
-/** An option that would be ignored must not look as if it had been used. */
-function refuseStray({ name, options }: Command, given: string[], verb: string | undefined): void {
-  for (const option of given) {
-    const verbs = options[option]?.verbs;
-    if (verbs === undefined || verb === undefined || verbs.includes(verb)) continue;
-    const places = verbs.map((one) => `keep-edge ${name} ${one}`).join(', ');
-    throw usageError(`--${option} goes with: ${places}.`);
-  }
-}
-
-function parse(args: string[], options: NonNullable<Parameters<typeof parseArgs>[0]>['options'], name: string) {
-  try {
-    return parseArgs({ args, options: options ?? {}, allowPositionals: true, strict: true });
-  } catch (error) {
-    const message = error instanceof Error ? (error.message.split(/\. |\n/)[0] ?? '') : String(error);
-    throw usageError(`${message}. See: keep-edge ${name} --help`);
-  }
-}
-
-/** An option's help, after the verbs that it goes with. */
-export function optionHelp({ verbs, help }: Option): string {
-  return verbs === undefined ? help : `${verbs.join(', ')}: ${help}`;
-}
-
-const HELP_COLUMN = 30;
-
-/** The text of `keep-edge NAME --help`. */
-export function commandHelp({ name, summary, usage, options, help }: Command): string {
-  const lines = Object.entries(options).map(([option, details]) => {
-    const { value, short } = details;
-    const left = `  ${short === undefined ? '    ' : `-${short}, `}--${option}${value === null ? '' : ` ${value}`}`;
-    const gap = left.length + 2 > HELP_COLUMN ? `\n${' '.repeat(HELP_COLUMN)}` : ' '.repeat(HELP_COLUMN - left.length);
-    return `${left}${gap}${optionHelp(details).replaceAll('\n', `\n${' '.repeat(HELP_COLUMN)}`)}`;
-  });
-  return [
-    `keep-edge ${name} ${usage}`.trim(),
-    `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
-    ...(lines.length === 0 ? [] : [`Options:\n${lines.join('\n')}`]),
-    help.replace(/^\n/, '').trimEnd(),
-  ]
-    .filter(Boolean)
-    .join('\n\n')
-    .concat('\n');
 }

@@ -1,6 +1,6 @@
 import { VERSION } from '../keep/version.ts';
 import { CliError } from './cli-error.ts';
-import { commandHelp, parseCommandLine } from './command.ts';
+import { commandHelp, parseCommandLine } from './command-line.ts';
 import { COMMANDS, findCommand, overview } from './commands.ts';
 import { errorScreen } from './progress.ts';
 import { oneLine, plain, print } from './terminal.ts';

@@ -70,8 +70,10 @@ test('share says what is wrong with a command line', async () => {
     return `${code} ${stderr}`;
   };
   expect(await refusal('nonsense')).toMatch(/^2 .*UUID/);
-  expect(await refusal(uuid, '--with', 'public', '--expires', '1d')).toMatch(/^2 .*--expires is for links/);
-  expect(await refusal(uuid, '--can', 'write')).toMatch(/^2 .*--can goes with --with/);
+  expect(await refusal(uuid, '--with', 'public', '--expires', '1d')).toMatch(
+    /^2 .*--expires goes with: .* without --with/,
+  );
+  expect(await refusal(uuid, '--can', 'write')).toMatch(/^2 .*--can goes with: .* --with/);
   expect(await refusal(uuid, '--expires', 'soon')).toMatch(/^2 .*30d/);
   expect(await refusal(uuid, '--with', 'not.here')).toMatch(/^1 .*no user and no role/);
   expect(await refusal(uuid.replace(/.....$/, '00000'))).toMatch(/^1 /);

@@ -15,15 +15,21 @@ export const adopt: Command = {
   name: 'adopt',
   summary: 'make a collection of objects that lie in a bucket, without copying them',
   usage: 's3://BUCKET/PREFIX --into PROJECT [options]',
+  forms: { '': [1, 1], '--dry-run': [1, 1], '--check': [1, 1], '--copy': [1, 1], '--cancel': [1, 1] },
   options: {
-    into: { value: 'UUID', help: 'project or user that the collection belongs to' },
-    name: { value: 'NAME', help: "the collection's name (the last name of the prefix)" },
+    into: { value: 'UUID', forms: ['', '--dry-run', '--copy'], help: 'project or user that the collection belongs to' },
+    name: {
+      value: 'NAME',
+      forms: ['', '--dry-run', '--copy'],
+      help: "the collection's name (the last name of the prefix)",
+    },
     gateway: { value: 'NAME', help: 'when several gateways read the bucket' },
     'dry-run': { value: null, help: 'only list: what would be adopted, and what it costs' },
     check: { value: null, help: 'only compare with what was adopted: objects that changed\nor are gone' },
     copy: { value: null, help: "then bring the blocks into Keep's own volumes" },
     'hash-here': {
       value: null,
+      forms: ['', '--dry-run', '--check', '--copy'],
       help: 'read and hash the objects from this machine, with its\nAWS_* credentials (admins); for a machine beside the data',
     },
     cancel: { value: null, help: 'stop what is under way for this source' },
@@ -44,20 +50,17 @@ service if this command ends; run it again to follow.
 };
 
 async function runAdopt(given: Given): Promise<number> {
-  const [source, ...more] = given.arguments;
-  if (source === undefined || more.length > 0) throw usageError('adopt takes one source: s3://BUCKET/PREFIX.');
-  const modes = ['dry-run', 'check', 'copy', 'cancel'].filter((name) => given.has(name));
-  if (modes.length > 1) throw usageError(`--${modes[0]} and --${modes[1]} do not go together.`);
-  const into = given.text('into');
-  const saves = modes.length === 0 || modes[0] === 'copy';
+  const [source = ''] = given.arguments;
+  const saves = given.form === '' || given.form === '--copy';
+  const into = saves || given.form === '--dry-run' ? given.text('into') : undefined;
   if (saves && (into === undefined || !isOwner(into)))
     throw usageError('--into takes the UUID of a project or user (xxxxx-j7d0g-... or xxxxx-tpzed-...).');
   const session = openSession({ retry: retryPolicy(given) });
   try {
-    if (saves && into !== undefined) await checkOwner(session.api, into);
+    if (into !== undefined) await checkOwner(session.api, into);
     const gateway = given.text('gateway');
     const what = { source, ...(gateway === undefined ? {} : { gateway }) };
-    if (given.has('cancel')) return await cancel(session, what);
+    if (given.form === '--cancel') return await cancel(session, what, given.has('json'));
     const begun = await begin(session, given, what);
     if (given.has('hash-here')) await hashHere(session, begun.id);
     const ended = await follow(session.api, begun.id);
@@ -68,9 +71,11 @@ async function runAdopt(given: Given): Promise<number> {
   }
 }
 
+const MODES: Record<string, string> = { '--dry-run': 'plan', '--check': 'check', '--copy': 'copy' };
+
 /** Something else under way for the same source must end first. */
 async function begin(session: Session, given: Given, what: Row): Promise<JobRecord> {
-  const mode = given.has('dry-run') ? 'plan' : given.has('check') ? 'check' : given.has('copy') ? 'copy' : 'adopt';
+  const mode = MODES[given.form] ?? 'adopt';
   const hashing = given.has('hash-here') ? 'client' : 'service';
   const ask = async () =>
     (await session.api('keep-edge/v1/adoptions', { method: 'POST', body: { ...what, mode, hashing } })) as JobRecord;
@@ -89,9 +94,10 @@ function warnOfAccess({ source, collections }: JobRecord): void {
   );
 }
 
-async function cancel({ api }: Session, what: Row): Promise<number> {
+async function cancel({ api }: Session, what: Row, asJson: boolean): Promise<number> {
   const job = (await api('keep-edge/v1/adoptions', { method: 'POST', body: { ...what, mode: 'cancel' } })) as JobRecord;
-  print(`${job.source}: ${job.phase}. What was hashed so far is kept.`);
+  if (asJson) printJson(job);
+  else print(`${job.source}: ${job.phase}. What was hashed so far is kept.`);
   return 0;
 }
 

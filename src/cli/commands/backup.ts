@@ -1,4 +1,3 @@
-import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
@@ -8,6 +7,7 @@ export const backup: Command = {
   name: 'backup',
   summary: 'write all accounts to the bucket as one snapshot, or tell what is there (admins)',
   usage: '[--status]',
+  forms: { '': [0, 0], '--status': [0, 0] },
   options: {
     status: { value: null, help: 'only tell what is there' },
     json: { value: null, help: 'what the service answers' },
@@ -22,10 +22,9 @@ Exit code 1: something is not in the bucket yet.`,
 };
 
 async function runBackup(given: Given): Promise<number> {
-  if (given.arguments.length > 0) throw usageError('backup takes no arguments.');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    if (!given.has('status')) while ((await session.api('keep-edge/v1/backup', { method: 'POST' })).done !== true);
+    if (given.form !== '--status') while ((await session.api('keep-edge/v1/backup', { method: 'POST' })).done !== true);
     const status = await session.api('keep-edge/v1/backup');
     const { snapshot, changes_since, pending, collections_complete, restoring } = status;
     if (given.has('json')) printJson(status);

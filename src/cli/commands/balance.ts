@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { formatBytes, formatSeconds, plural } from '../../keep/human-format.ts';
 import type { Api, Row } from '../api-client.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { errorScreen } from '../progress.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -12,6 +12,14 @@ export const balance: Command = {
   name: 'balance',
   summary: 'collect garbage, repair copies, and say why a block is kept (admins)',
   usage: '[options]',
+  forms: {
+    '': [0, 0],
+    '--run': [0, 0],
+    '--dry-run': [0, 0],
+    '--confirm': [0, 0],
+    '--cancel': [0, 0],
+    '--explain': [0, 0],
+  },
   options: {
     run: { value: null, help: 'start a run and follow it' },
     'dry-run': { value: null, help: 'start a run that sends no lists' },
@@ -35,28 +43,25 @@ const BASE = 'keep-edge/v1/balance';
 const POLL_MS = 500;
 const PLAIN_LINE_MS = 10_000;
 const OVER = new Set(['done', 'failed', 'waiting']);
-const ACTIONS = ['run', 'dry-run', 'confirm', 'cancel'] as const;
 
 async function runBalance(given: Given): Promise<number> {
-  const chosen = ACTIONS.filter((name) => given.has(name));
-  const locator = given.text('explain');
-  if (chosen.length + (locator === undefined ? 0 : 1) > 1)
-    throw usageError('balance takes one of its options at a time.');
   const session = openSession({ retry: quickRetryPolicy(given) });
+  const asJson = given.has('json');
   const show = (value: Row, text: (value: Row) => string) =>
-    print(given.has('json') ? JSON.stringify(value, null, 2) : text(value));
+    print(asJson ? JSON.stringify(value, null, 2) : text(value));
   try {
     const { api } = session;
-    if (locator !== undefined) {
+    if (given.form === '--explain') {
+      const locator = given.text('explain') ?? '';
       show(await api(`${BASE}/explain/${encodeURIComponent(locator.split('+')[0] ?? '')}`), explanation);
       return 0;
     }
-    const [action] = chosen;
-    if (action === undefined) {
+    if (given.form === '') {
       const status = await api(BASE);
       show(status, overview);
       return (status.lost as Row[]).length > 0 ? 1 : 0;
     }
+    const action = given.form.replace('--', '');
     const started = await api(`${BASE}/${action}`, { method: 'POST' });
     const run = action === 'run' || action === 'dry-run' ? await follow(api, Number(started.id)) : started;
     show(run, summary);

@@ -1,4 +1,4 @@
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import { loadEntry, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { printFile } from '../get/print-file.ts';
@@ -11,6 +11,7 @@ export const cat: Command = {
   name: 'cat',
   summary: 'write files of collections to standard output',
   usage: 'COLLECTION/FILE...',
+  forms: { '': [1, Infinity] },
   options: { [WHOLE_BLOCKS]: WHOLE_BLOCKS_OPTION, retries: FEW_RETRIES },
   help: `
 Every block is checked against its hash before anything of it is written; a small part of a large block is checked and
@@ -19,7 +20,6 @@ sent by the service.`,
 };
 
 async function runCat(given: Given): Promise<number> {
-  if (given.arguments.length === 0) throw usageError('Which file? See: keep-edge cat --help');
   const addresses = given.arguments.map(parseAddress);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {

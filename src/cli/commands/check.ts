@@ -13,9 +13,10 @@ export const check: Command = {
   name: 'check',
   summary: 'is every block of every collection there, and right?',
   usage: '[UUID...]',
+  forms: { '': [0, Infinity], '--whole': [0, Infinity] },
   options: {
     whole: { value: null, help: 'read every block and hash it; otherwise ask for each, and read a sample' },
-    sample: { value: 'N', help: 'blocks of the sample that is read and hashed (200); 0 for none' },
+    sample: { value: 'N', forms: [''], help: 'blocks of the sample that is read and hashed (200); 0 for none' },
     jobs: { value: 'N', short: 'j', help: 'blocks at once (8)' },
     'no-resume': { value: null, help: 'start over: forget what an interrupted check has done' },
     json: { value: null, help: 'the result as JSON' },
@@ -47,8 +48,7 @@ const NOT_LOOKED_AT = [
 ];
 
 async function runCheckCommand(given: Given): Promise<number> {
-  const whole = given.has('whole');
-  if (whole && given.text('sample') !== undefined) throw usageError('--whole reads all blocks: it takes no --sample.');
+  const whole = given.form === '--whole';
   const bad = given.arguments.find((uuid) => !isCollectionUuid(uuid));
   if (bad !== undefined) throw usageError(`${oneLine(bad)} is not the UUID of a collection (xxxxx-4zz18-...).`);
   const session = openSession({ retry: retryPolicy(given), pastCaches: true });
@@ -61,7 +61,7 @@ async function runCheckCommand(given: Given): Promise<number> {
       resume: !given.has('no-resume'),
       uuids: given.arguments,
       whole,
-      sample: given.count('sample', 0) ?? 200,
+      sample: whole ? 0 : (given.count('sample', 0) ?? 200),
       jobs: given.count('jobs') ?? 8,
       quiet: given.has('quiet'),
     });

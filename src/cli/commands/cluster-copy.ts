@@ -1,5 +1,4 @@
 import { plural } from '../../keep/human-format.ts';
-import { usageError } from '../cli-error.ts';
 import { exportCluster } from '../cluster-copy/export-cluster.ts';
 import { importCluster } from '../cluster-copy/import-cluster.ts';
 import type { Command, Given } from '../command.ts';
@@ -11,6 +10,7 @@ export const exportCommand: Command = {
   name: 'export',
   summary: 'users, projects, permissions and collections with their blocks, into a directory',
   usage: 'DIRECTORY',
+  forms: { '': [1, 1] },
   completes: 'files',
   options: {
     jobs: { value: 'N', short: 'j', help: 'blocks at once (4)' },
@@ -30,6 +30,7 @@ export const importCommand: Command = {
   name: 'import',
   summary: 'make what an export holds, here',
   usage: 'DIRECTORY',
+  forms: { '': [1, 1] },
   completes: 'files',
   options: { json: { value: null, help: 'the result as JSON' }, retries: RETRIES },
   help: `
@@ -42,8 +43,7 @@ Exit code 1 when something could not be imported.`,
 };
 
 async function runCopy(given: Given, verb: 'export' | 'import'): Promise<number> {
-  const [directory, ...more] = given.arguments;
-  if (directory === undefined || more.length > 0) throw usageError(`${verb} takes a directory.`);
+  const [directory = ''] = given.arguments;
   const session = openSession({ retry: retryPolicy(given) });
   try {
     const result =

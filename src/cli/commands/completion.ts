@@ -1,5 +1,6 @@
 import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
+import { optionHelp, verbsOf, verbTakes } from '../forms.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
@@ -9,6 +10,7 @@ export function completionCommand(all: () => readonly Command[]): Command {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
     usage: SHELLS.join('|'),
+    forms: { '': [1, 1] },
     completes: SHELLS,
     options: {},
     help: `
@@ -26,27 +28,37 @@ export function completionCommand(all: () => readonly Command[]): Command {
   };
 }
 
-function optionsOf({ options }: Command): string[] {
-  return [...Object.keys(options).map((name) => `--${name}`), '--help'];
+/** What may follow a command, or a verb of it. */
+function wordsAfter(command: Command, verb: string | null): string[] {
+  const options = Object.keys(command.options).filter((option) => verb === null || verbTakes(command, verb, option));
+  const words = verb === null ? [...verbsOf(command), ...offered(command)] : [];
+  return [...options.map((name) => `--${name}`), '--help', ...words];
 }
 
-function wordsOf({ completes }: Command): readonly string[] {
+function offered({ completes }: Command): readonly string[] {
   return Array.isArray(completes) ? completes : [];
 }
 
+/** A line for each command, those with a verb first: `token make`, `token `. */
+function casesOf(all: readonly Command[], line: (command: Command, verb: string | null) => string): string {
+  const cases = all.flatMap((command) =>
+    [...verbsOf(command), null].map(
+      (verb) => `    ${verb === null ? `'${command.name} '*` : `'${command.name} ${verb}'`}) ${line(command, verb)} ;;`,
+    ),
+  );
+  return cases.join('\n');
+}
+
 function bash(all: readonly Command[]): string {
-  const cases = all.map((command) => {
-    const words = [...optionsOf(command), ...wordsOf(command)].join(' ');
-    return `    ${command.name}) words='${words}' ;;`;
-  });
   return `_keep_edge() {
-  local current=\${COMP_WORDS[COMP_CWORD]} words=''
+  local current=\${COMP_WORDS[COMP_CWORD]} words='' verb=''
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '${all.map(({ name }) => name).join(' ')}' -- "$current"))
     return
   fi
-  case \${COMP_WORDS[1]} in
-${cases.join('\n')}
+  [ "$COMP_CWORD" -eq 2 ] || verb=\${COMP_WORDS[2]}
+  case "\${COMP_WORDS[1]} $verb" in
+${casesOf(all, (command, verb) => `words='${wordsAfter(command, verb).join(' ')}'`)}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
@@ -57,19 +69,20 @@ complete -o default -o bashdefault -F _keep_edge keep-edge
 function zsh(all: readonly Command[]): string {
   const quote = (text: string) => text.replaceAll("'", "'\\''").replaceAll(':', '\\:').split('\n').join(' ');
   const commands = all.map(({ name, summary }) => `    '${name}:${quote(summary)}'`);
-  const cases = all.map((command) => {
-    const options = Object.entries(command.options).map(([name, { help }]) => `'--${name}:${quote(help)}'`);
-    const words = wordsOf(command).map((word) => `'${word}'`);
-    return `    ${command.name}) options=(${[...options, "'--help:what it does'", ...words].join(' ')}) ;;`;
-  });
+  const described = (command: Command) => (word: string) => {
+    if (word === '--help') return "'--help:what it does'";
+    return word.startsWith('--') ? `'${word}:${quote(optionHelp(command, word.slice(2)))}'` : `'${word}'`;
+  };
   return `_keep_edge() {
   local -a commands options
+  local verb=''
   commands=(
 ${commands.join('\n')}
   )
   if (( CURRENT == 2 )); then _describe command commands; return; fi
-  case $words[2] in
-${cases.join('\n')}
+  (( CURRENT == 3 )) || verb=$words[3]
+  case "$words[2] $verb" in
+${casesOf(all, (command, verb) => `options=(${wordsAfter(command, verb).map(described(command)).join(' ')})`)}
   esac
   _describe option options
   _files
@@ -81,14 +94,19 @@ compdef _keep_edge keep-edge
 function fish(all: readonly Command[]): string {
   const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").split('\n').join(' ')}'`;
   const lines = all.flatMap((command) => {
-    const only = `complete -c keep-edge -n '__fish_seen_subcommand_from ${command.name}'`;
+    const seen = `__fish_seen_subcommand_from ${command.name}`;
+    const verbs = verbsOf(command);
+    const goesWith = (option: string) => {
+      const own = verbs.filter((verb) => verbTakes(command, verb, option));
+      return own.length === verbs.length ? seen : `${seen}; and __fish_seen_subcommand_from ${own.join(' ')}`;
+    };
     return [
       `complete -c keep-edge -n __fish_use_subcommand -f -a ${command.name} -d ${quote(command.summary)}`,
       ...Object.entries(command.options).map(
-        ([name, { value, short, help }]) =>
-          `${only} -l ${name}${short === undefined ? '' : ` -s ${short}`}${value === null ? '' : ' -r'} -d ${quote(help)}`,
+        ([name, { value, short }]) =>
+          `complete -c keep-edge -n '${goesWith(name)}' -l ${name}${short === undefined ? '' : ` -s ${short}`}${value === null ? '' : ' -r'} -d ${quote(optionHelp(command, name))}`,
       ),
-      ...wordsOf(command).map((word) => `${only} -f -a ${word}`),
+      ...[...verbs, ...offered(command)].map((word) => `complete -c keep-edge -n '${seen}' -f -a ${word}`),
     ];
   });
   return `${lines.join('\n')}\n`;

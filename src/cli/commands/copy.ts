@@ -18,6 +18,7 @@ export const cp: Command = {
   name: 'cp',
   summary: 'copy files and directories within and between collections',
   usage: 'COLLECTION/PATH... COLLECTION/DEST [options]',
+  forms: { '': [2, Infinity] },
   options: OPTIONS,
   help: TARGET,
   run: (given) => runCopy(given, false),
@@ -27,6 +28,7 @@ export const mv: Command = {
   name: 'mv',
   summary: 'move or rename files and directories within and between collections',
   usage: 'COLLECTION/PATH... COLLECTION/DEST [options]',
+  forms: { '': [2, Infinity] },
   options: OPTIONS,
   help: `${TARGET}\nBetween two collections a path is copied first, then removed.`,
   run: (given) => runCopy(given, true),
@@ -34,9 +36,7 @@ export const mv: Command = {
 
 async function runCopy(given: Given, isMove: boolean): Promise<number> {
   const texts = [...given.arguments];
-  const last = texts.pop();
-  if (last === undefined || texts.length === 0)
-    throw usageError(`At least one source and a destination, please. See: keep-edge ${isMove ? 'mv' : 'cp'} --help`);
+  const last = texts.pop() ?? '';
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const locate = createLocator(session.api);

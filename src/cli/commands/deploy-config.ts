@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { stringify } from 'smol-toml';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { convertConfig } from '../deploy/convert-config.ts';
 import { note, print } from '../terminal.ts';
@@ -10,6 +10,7 @@ export const deployConfig: Command = {
   name: 'deploy-config',
   summary: "turn an Arvados config.yml into wrangler.toml's tables and a list of secrets",
   usage: 'CONFIG.YML|- [options]',
+  forms: { '': [1, 1] },
   completes: 'files',
   options: {
     cluster: { value: 'ID', help: 'which cluster, if the file has several' },
@@ -23,9 +24,7 @@ on standard error.`,
 };
 
 async function runDeployConfig(given: Given): Promise<number> {
-  const [file, ...more] = given.arguments;
-  if (file === undefined || more.length > 0)
-    throw usageError('One config.yml, please. See: keep-edge deploy-config --help');
+  const [file = ''] = given.arguments;
   const text = file === '-' ? await textOf(process.stdin) : readFileSync(file, 'utf8');
   const { vars, secrets, notes } = convertConfig(await parseYaml(text), given.text('cluster'));
   print(stringify({ vars }));

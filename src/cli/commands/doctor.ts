@@ -1,6 +1,6 @@
 import type { Finding } from '../../deployment/finding.ts';
 import { isGateway } from '../../services/keep-service.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { createNodePlatform } from '../node-platform.ts';
 import { openSession } from '../session.ts';
@@ -19,9 +19,14 @@ export const doctor: Command = {
   name: 'doctor',
   summary: 'check settings, credentials, clock, services and speed, and say what to do',
   usage: '[options]',
+  forms: { '': [0, 0], '--no-write': [0, 0] },
   options: {
     'no-write': { value: null, help: 'store no test block, and nothing in volumes' },
-    mib: { value: 'N', help: `size of the test block in MiB (${DEFAULT_TEST_MIB}, at most ${MAX_TEST_MIB})` },
+    mib: {
+      value: 'N',
+      forms: [''],
+      help: `size of the test block in MiB (${DEFAULT_TEST_MIB},\nat most ${MAX_TEST_MIB})`,
+    },
     wrangler: {
       value: 'FILE',
       help: 'the deployed wrangler.toml (that of this directory, if there is one)',
@@ -57,10 +62,10 @@ async function runDoctor(given: Given): Promise<number> {
     if (state === 'bad') attention++;
     return state !== 'bad';
   };
-  if (given.arguments.length > 0) throw usageError('doctor takes no arguments.');
-  const bytes = Math.min(given.count('mib') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB;
+  const writes = given.form !== '--no-write';
+  const testBytes = writes ? Math.min(given.count('mib') ?? DEFAULT_TEST_MIB, MAX_TEST_MIB) * MIB : 0;
   const settings = settingsFor(tell);
-  const how = { testBytes: given.has('no-write') ? 0 : bytes, configFile: given.text('wrangler') ?? null };
+  const how = { testBytes, configFile: given.text('wrangler') ?? null };
   if (settings !== null) await examine(settings, how, tell);
   if (!asJson) print(attention === 0 ? 'All is well.' : `${attention} to look at.`);
   return attention === 0 ? 0 : 1;

@@ -1,6 +1,6 @@
 import { formatDrsId } from '../../keep/drs-id.ts';
 import { ApiError } from '../api-client.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -11,6 +11,7 @@ export const drs: Command = {
   name: 'drs',
   summary: 'the GA4GH DRS id of a file, a directory or a collection',
   usage: 'COLLECTION[/PATH] [options]',
+  forms: { '': [1, 1] },
   options: {
     json: { value: null, help: 'the whole DRS object' },
     retries: FEW_RETRIES,
@@ -24,9 +25,7 @@ The id names the content as it is now: another content has another id. PATH of a
 };
 
 async function runDrs(given: Given): Promise<number> {
-  const [address, ...more] = given.arguments;
-  if (address === undefined || more.length > 0)
-    throw usageError('One collection, please, or a file in one. See: keep-edge drs --help');
+  const [address = ''] = given.arguments;
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const { id, path } = parseAddress(address);

@@ -8,6 +8,7 @@ export const erase: Command = {
   name: 'erase',
   summary: 'a collection with its backups, at once and for ever (admins)',
   usage: 'UUID --yes',
+  forms: { '': [1, 1] },
   options: {
     yes: { value: null, help: 'really: nothing brings it back' },
     retries: FEW_RETRIES,
@@ -18,8 +19,7 @@ Blocks that nothing else names are trashed by the next runs of keep-edge balance
 };
 
 async function runErase(given: Given): Promise<number> {
-  const [uuid] = given.arguments;
-  if (uuid === undefined || given.arguments.length > 1) throw usageError('erase takes the UUID of one collection.');
+  const [uuid = ''] = given.arguments;
   if (!given.has('yes')) throw usageError('An erased collection is gone for ever, backups and all: add --yes.');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {

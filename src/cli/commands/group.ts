@@ -1,6 +1,6 @@
 import { listAll } from '../all-records.ts';
 import type { Api, Row } from '../api-client.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
@@ -12,9 +12,9 @@ export const group: Command = {
   name: 'group',
   summary: 'groups of people (roles), for sharing: list, make, members, add, remove, delete',
   usage: 'list | make NAME | members GROUP | add GROUP USER | remove GROUP USER | delete GROUP',
-  completes: ['list', 'make', 'members', 'add', 'remove', 'delete'],
+  forms: { list: [0, 0], make: [1, 1], members: [1, 1], add: [2, 2], remove: [2, 2], delete: [1, 1] },
   options: {
-    json: { value: null, help: 'records as JSON' },
+    json: { value: null, forms: ['list', 'make', 'members'], help: 'records as JSON' },
     retries: FEW_RETRIES,
   },
   help: `
@@ -33,16 +33,13 @@ const MEMBERS: TableColumn<Row>[] = [
   { title: 'NAME', of: ({ username, full_name }) => username ?? full_name ?? '' },
 ];
 
-type Act = (api: Api, words: string[]) => Promise<Row[]>;
-
-const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: Act }> = {
+/** The verbs that show records. */
+const SHOWING: Record<string, { columns: TableColumn<Row>[]; run: (api: Api, words: string[]) => Promise<Row[]> }> = {
   list: {
-    words: 0,
     columns: GROUPS,
     run: (api) => listAll(api, 'groups', { filters: [['group_class', '=', 'role']] }),
   },
   make: {
-    words: 1,
     columns: GROUPS,
     async run(api, [name]) {
       const group = { name, group_class: 'role' };
@@ -50,7 +47,6 @@ const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: A
     },
   },
   members: {
-    words: 1,
     columns: MEMBERS,
     async run(api, [name = '']) {
       const links = await listAll(api, 'links', { filters: memberships(await roleOf(api, name)) });
@@ -58,39 +54,28 @@ const VERBS: Record<string, { words: number; columns: TableColumn<Row>[]; run: A
       return listAll(api, 'users', { filters: [['uuid', 'in', uuids]] });
     },
   },
-  add: {
-    words: 2,
-    columns: GROUPS,
-    async run(api, [name = '', member = '']) {
-      const head_uuid = await roleOf(api, name);
-      const { uuid: tail_uuid } = await recipientOf(api, member);
-      const link = { link_class: 'permission', name: 'can_read', tail_uuid, head_uuid };
-      await api('arvados/v1/links', { method: 'POST', body: { link } });
-      note(`${member} is a member of ${name}.`);
-      return [];
-    },
+};
+
+/** The verbs that change something and say so. */
+const CHANGING: Record<string, (api: Api, words: string[]) => Promise<string>> = {
+  async add(api, [name = '', member = '']) {
+    const head_uuid = await roleOf(api, name);
+    const { uuid: tail_uuid } = await recipientOf(api, member);
+    const link = { link_class: 'permission', name: 'can_read', tail_uuid, head_uuid };
+    await api('arvados/v1/links', { method: 'POST', body: { link } });
+    return `${member} is a member of ${name}.`;
   },
-  remove: {
-    words: 2,
-    columns: GROUPS,
-    async run(api, [name = '', member = '']) {
-      const { uuid } = await recipientOf(api, member);
-      const filters = [...memberships(await roleOf(api, name)), ['tail_uuid', '=', uuid]];
-      const links = await listAll(api, 'links', { filters });
-      if (links.length === 0) throw new CliError(`${member} is no member of ${name}.`);
-      for (const link of links) await api(`arvados/v1/links/${link.uuid}`, { method: 'DELETE' });
-      note(`${member} is no member of ${name} any more.`);
-      return [];
-    },
+  async remove(api, [name = '', member = '']) {
+    const { uuid } = await recipientOf(api, member);
+    const filters = [...memberships(await roleOf(api, name)), ['tail_uuid', '=', uuid]];
+    const links = await listAll(api, 'links', { filters });
+    if (links.length === 0) throw new CliError(`${member} is no member of ${name}.`);
+    for (const link of links) await api(`arvados/v1/links/${link.uuid}`, { method: 'DELETE' });
+    return `${member} is no member of ${name} any more.`;
   },
-  delete: {
-    words: 1,
-    columns: GROUPS,
-    async run(api, [name = '']) {
-      await api(`arvados/v1/groups/${await roleOf(api, name)}`, { method: 'DELETE' });
-      note(`${name} is deleted.`);
-      return [];
-    },
+  async delete(api, [name = '']) {
+    await api(`arvados/v1/groups/${await roleOf(api, name)}`, { method: 'DELETE' });
+    return `${name} is deleted.`;
   },
 };
 
@@ -108,15 +93,16 @@ async function roleOf(api: Api, name: string): Promise<string> {
 }
 
 async function runGroup(given: Given): Promise<number> {
-  const [verb = '', ...words] = given.arguments;
-  const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (act === undefined || words.length !== act.words || words.includes(''))
-    throw usageError(`Write: keep-edge group ${group.usage}`);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const rows = await act.run(session.api, words);
-    if (given.has('json')) for (const row of rows) printJson(row);
-    else printTable(rows, act.columns);
+    const changing = CHANGING[given.form];
+    const showing = SHOWING[given.form];
+    if (changing !== undefined) note(await changing(session.api, given.arguments));
+    else if (showing !== undefined) {
+      const rows = await showing.run(session.api, given.arguments);
+      if (given.has('json')) for (const row of rows) printJson(row);
+      else printTable(rows, showing.columns);
+    }
     return 0;
   } finally {
     session.close();

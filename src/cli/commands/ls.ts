@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { nameBytes } from '../../keep/manifest/names.ts';
 import type { Api } from '../api-client.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import { type CollectionAddress, loadManifest, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { type Listed, listedAt, listedBelow, listManifest } from '../listing.ts';
@@ -14,6 +14,7 @@ export const ls: Command = {
   name: 'ls',
   summary: 'list projects and collections, or the files of a collection',
   usage: '[PROJECT|COLLECTION[/PATH]] [options]',
+  forms: { '': [0, 1], '--json': [0, 1] },
   options: {
     long: {
       value: null,
@@ -21,7 +22,7 @@ export const ls: Command = {
       help: 'also sizes: of files in bytes; for collections also the\nnumber of files and the time of the last change',
     },
     json: { value: null, help: 'one JSON object a line' },
-    null: { value: null, short: '0', help: 'end names with a zero byte, and show them as they are' },
+    null: { value: null, short: '0', forms: [''], help: 'end names with a zero byte, and show them as they are' },
     retries: FEW_RETRIES,
   },
   help: `
@@ -35,8 +36,7 @@ const WRITE_CHARS = 65_536;
 const SIZE_COLUMNS = 15;
 
 async function runLs(given: Given): Promise<number> {
-  const [source, ...more] = given.arguments;
-  if (more.length > 0) throw usageError('One collection or project, please. See: keep-edge ls --help');
+  const [source] = given.arguments;
   const address = source === undefined || isOwner(source) ? null : parseAddress(source);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
@@ -49,8 +49,8 @@ async function runLs(given: Given): Promise<number> {
 }
 
 async function* ownedLines(records: AsyncIterable<OwnedRecord>, given: Given): AsyncGenerator<string> {
-  const shape = { json: given.has('json'), long: given.has('long') };
-  const end = given.has('null') && !shape.json ? '\0' : '\n';
+  const shape = { json: given.form === '--json', long: given.has('long') };
+  const end = !shape.json && given.has('null') ? '\0' : '\n';
   for await (const record of records) yield `${ownedLine(record, shape)}${end}`;
 }
 
@@ -78,7 +78,7 @@ async function writeAll(lines: AsyncIterable<string> | Iterable<string>): Promis
 
 /** How an entry is printed; '' for directories that their files show. */
 function lineFor(given: Given): (listed: Listed) => string {
-  if (given.has('json')) return ({ path, size }) => `${jsonLine(size === null ? { path } : { path, size })}\n`;
+  if (given.form === '--json') return ({ path, size }) => `${jsonLine(size === null ? { path } : { path, size })}\n`;
   const asTheyAre = given.has('null');
   const isLong = given.has('long');
   return ({ path, size, isEmpty }) => {

@@ -7,7 +7,7 @@ import { parseManifest } from '../../keep/manifest/parse.ts';
 import { portableDataHash } from '../../keep/manifest/portable-data-hash.ts';
 import { rewriteLocators } from '../../keep/manifest/rewrite.ts';
 import { STORE_RULES } from '../../keep/manifest/rules.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import { parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -18,11 +18,17 @@ export const manifest: Command = {
   name: 'manifest',
   summary: 'print a manifest, its normal form or its portable data hash',
   usage: 'FILE|COLLECTION|- [options]',
+  forms: { '': [1, 1], '--check': [1, 1] },
   completes: 'files',
   options: {
-    normalise: { value: null, short: 'n', help: 'in normal form: streams and files in order, segments joined' },
-    strip: { value: null, short: 's', help: 'without signatures and other hints' },
-    pdh: { value: null, help: 'only the portable data hash (of the normal form, with --normalise)' },
+    normalise: {
+      value: null,
+      short: 'n',
+      forms: [''],
+      help: 'in normal form: streams and files in order, segments joined',
+    },
+    strip: { value: null, short: 's', forms: [''], help: 'without signatures and other hints' },
+    pdh: { value: null, forms: [''], help: 'only the portable data hash (of the normal form, with --normalise)' },
     check: { value: null, help: 'print nothing; say whether an API server would take it' },
     retries: FEW_RETRIES,
   },
@@ -33,12 +39,10 @@ text: two spellings of the same files have two hashes.`,
 };
 
 async function runManifest(given: Given): Promise<number> {
-  const [source, ...more] = given.arguments;
-  if (source === undefined || more.length > 0)
-    throw usageError('One manifest, please: a file, a collection or -. See: keep-edge manifest --help');
+  const [source = ''] = given.arguments;
   try {
     let chunks = await open(source, given);
-    if (given.has('check')) {
+    if (given.form === '--check') {
       await parseManifest(chunks, {}, STORE_RULES);
       note('The manifest is valid.');
       return 0;

@@ -1,4 +1,4 @@
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { editEach, makeDirectory } from '../edits.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -9,6 +9,7 @@ export const mkdir: Command = {
   name: 'mkdir',
   summary: 'make directories in collections',
   usage: 'COLLECTION/PATH... [options]',
+  forms: { '': [1, Infinity] },
   options: {
     parents: { value: null, short: 'p', help: 'a directory that is there already is no error' },
     retries: FEW_RETRIES,
@@ -18,7 +19,6 @@ export const mkdir: Command = {
 };
 
 async function runMkdir(given: Given): Promise<number> {
-  if (given.arguments.length === 0) throw usageError('Which directory? See: keep-edge mkdir --help');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     await editEach(session.api, given.arguments, ({ path, entry }) => {

@@ -1,5 +1,4 @@
 import type { Api, Row } from '../api-client.ts';
-import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { errorScreen } from '../progress.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -10,6 +9,7 @@ export const restore: Command = {
   name: 'restore',
   summary: 'rebuild a lost database from the bucket, or bring back a deleted collection (admins)',
   usage: '[UUID]',
+  forms: { '': [0, 1] },
   options: {
     json: { value: null, help: 'what the service answers' },
     retries: FEW_RETRIES,
@@ -27,8 +27,7 @@ Exit code 1: something could not be restored as it was.`,
 };
 
 async function runRestore(given: Given): Promise<number> {
-  const [uuid, ...more] = given.arguments;
-  if (more.length > 0) throw usageError('restore takes the UUID of one collection, or nothing.');
+  const [uuid] = given.arguments;
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     if (uuid === undefined) return await restoreAll(session.api, given.has('json'));

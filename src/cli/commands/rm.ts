@@ -1,4 +1,4 @@
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { checkThere, editEach } from '../edits.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
@@ -9,6 +9,7 @@ export const rm: Command = {
   name: 'rm',
   summary: 'remove files and directories from collections',
   usage: 'COLLECTION/PATH... [options]',
+  forms: { '': [1, Infinity] },
   options: {
     recursive: { value: null, short: 'r', help: 'directories too, with all that is in them' },
     force: { value: null, short: 'f', help: 'paths that are not there are no error' },
@@ -21,7 +22,6 @@ collected.`,
 };
 
 async function runRm(given: Given): Promise<number> {
-  if (given.arguments.length === 0) throw usageError('Which paths? See: keep-edge rm --help');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     await editEach(session.api, given.arguments, (located) => {

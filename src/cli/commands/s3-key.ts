@@ -1,6 +1,6 @@
 import { parseToken } from '../../keep/token.ts';
 import { ApiError } from '../api-client.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
@@ -10,6 +10,7 @@ export const s3Key: Command = {
   name: 's3-key',
   summary: 'the key pair of your token, for programs that speak S3',
   usage: '[options]',
+  forms: { '': [0, 0] },
   options: {
     json: { value: null, help: "as AWS's credential_process wants it" },
     retries: FEW_RETRIES,
@@ -29,7 +30,6 @@ In ~/.aws/config, so that no key is in a file:
 };
 
 async function runS3Key(given: Given): Promise<number> {
-  if (given.arguments.length > 0) throw usageError('s3-key takes options only. See: keep-edge s3-key --help');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const { accessKey, secretKey, region } = await keyPair(session);

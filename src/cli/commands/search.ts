@@ -1,6 +1,5 @@
 import { plural } from '../../keep/human-format.ts';
 import type { Api, Row } from '../api-client.ts';
-import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
@@ -9,9 +8,10 @@ import { oneLine, print } from '../terminal.ts';
 export const search: Command = {
   name: 'search',
   summary: 'find projects and collections by words in names, descriptions, properties and file names',
-  usage: 'WORD... [options]',
+  usage: 'WORD... | --status | --rebuild',
+  forms: { '': [1, Infinity], '--status': [0, 0], '--rebuild': [0, 0] },
   options: {
-    limit: { value: 'N', help: 'results to show (50)' },
+    limit: { value: 'N', forms: [''], help: 'results to show (50)' },
     json: { value: null, help: 'what the service answers, one result a line' },
     status: { value: null, help: 'the state of the search index (admins)' },
     rebuild: { value: null, help: 'empty the search index and fill it again (admins)' },
@@ -32,8 +32,9 @@ const PAGE = 100;
 async function runSearch(given: Given): Promise<number> {
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    if (given.has('status')) print(stateLine(await session.api('keep-edge/v1/search')));
-    else if (given.has('rebuild')) await rebuild(session.api);
+    const tell = (state: Row) => print(given.has('json') ? JSON.stringify(state) : stateLine(state));
+    if (given.form === '--status') tell(await session.api('keep-edge/v1/search'));
+    else if (given.form === '--rebuild') tell(await rebuild(session.api));
     else await find(session.api, given);
     return 0;
   } finally {
@@ -43,7 +44,6 @@ async function runSearch(given: Given): Promise<number> {
 
 async function find(api: Api, given: Given): Promise<void> {
   const q = given.arguments.map((word) => (/\s/.test(word) && !word.includes('"') ? `"${word}"` : word)).join(' ');
-  if (q === '') throw usageError('Name the words to search for: keep-edge search WORD...');
   const wanted = given.count('limit') ?? DEFAULT_RESULTS;
   let shown = 0;
   for (let after = ''; shown < wanted; ) {
@@ -58,11 +58,11 @@ async function find(api: Api, given: Given): Promise<void> {
   if (shown === 0 && !given.has('json')) print('Nothing found.');
 }
 
-async function rebuild(api: Api): Promise<void> {
+async function rebuild(api: Api): Promise<Row> {
   let state = await api('keep-edge/v1/search/rebuild', { method: 'POST', body: {} });
   while (state.complete !== true || Number(state.waiting) > 0)
     state = await api('keep-edge/v1/search/continue', { method: 'POST', body: {} });
-  print(stateLine(state));
+  return state;
 }
 
 function stateLine({ bound, complete, waiting }: Row): string {

@@ -7,6 +7,7 @@ export const services: Command = {
   name: 'services',
   summary: 'list the Keep services that are used',
   usage: '[options]',
+  forms: { '': [0, 0] },
   options: { json: { value: null, help: 'records as JSON' }, retries: FEW_RETRIES },
   help: 'What the API server lists for you, or what ARVADOS_KEEP_SERVICES says.',
   run: runServices,

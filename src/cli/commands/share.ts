@@ -11,15 +11,20 @@ export const share: Command = {
   name: 'share',
   summary: 'share a collection or project: by a link, with people, or with everyone',
   usage: 'COLLECTION|PROJECT',
+  forms: { '': [1, 1], '--with': [1, 1], '--list': [1, 1], '--revoke': [1, 1] },
   options: {
     with: { value: 'WHO', help: 'a username, e-mail address, role or UUID; "everyone" with an account, or "public"' },
-    can: { value: 'LEVEL', help: 'read (default), write or manage; with --with' },
-    expires: { value: 'TIME', help: 'the link ends after this, such as 30d or 12h; permissions do not expire' },
-    name: { value: 'TEXT', help: 'a name for the link, to tell it from others' },
+    can: { value: 'LEVEL', forms: ['--with'], help: 'read (default), write or manage' },
+    expires: {
+      value: 'TIME',
+      forms: [''],
+      help: 'the link ends\nafter this, such as 30d or 12h; permissions do not expire',
+    },
+    name: { value: 'TEXT', forms: [''], help: 'a name\nfor the link, to tell it from others' },
     list: { value: null, help: 'show who has access and which links there are' },
     revoke: { value: 'WHAT', help: 'end the link or the permission with this UUID, or the permission of WHO' },
-    'dry-run': { value: null, help: 'say who would see it, and change nothing' },
-    json: { value: null, help: 'records as JSON' },
+    'dry-run': { value: null, forms: ['', '--with'], help: 'say who would see it,\nand change nothing' },
+    json: { value: null, forms: ['', '--with', '--list'], help: 'records as JSON' },
     retries: FEW_RETRIES,
   },
   help: `
@@ -36,20 +41,16 @@ With --with it gives permission to a person, a role or everyone, and says how ma
 };
 
 async function runShare(given: Given): Promise<number> {
-  const [uuid = '', ...more] = given.arguments;
-  if (!/^[0-9a-z]{5}-(4zz18|j7d0g)-[0-9a-z]{15}$/.test(uuid) || more.length > 0)
+  const [uuid = ''] = given.arguments;
+  if (!/^[0-9a-z]{5}-(4zz18|j7d0g)-[0-9a-z]{15}$/.test(uuid))
     throw usageError('Write: keep-edge share UUID, the UUID of a collection or project.');
-  const who = given.text('with');
-  if (given.text('expires') !== undefined && who !== undefined)
-    throw usageError('--expires is for links: a permission (--with) lasts until it is revoked.');
-  if (given.text('can') !== undefined && who === undefined)
-    throw usageError('--can goes with --with: who has a link may read.');
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    if (given.has('list')) await list(session.api, uuid, given);
-    else if (given.text('revoke') !== undefined) await revoke(session.api, uuid, given.text('revoke') ?? '');
-    else if (who !== undefined) await permit(session.api, uuid, await recipientOf(session.api, who), given);
-    else await link(session.api, uuid, given);
+    const { api } = session;
+    if (given.form === '--list') await list(api, uuid, given);
+    else if (given.form === '--revoke') await revoke(api, uuid, given.text('revoke') ?? '');
+    else if (given.form === '--with') await permit(api, uuid, await recipientOf(api, given.text('with') ?? ''), given);
+    else await link(api, uuid, given);
     return 0;
   } finally {
     session.close();
@@ -80,7 +81,9 @@ async function link(api: Api, uuid: string, given: Given): Promise<void> {
   const expires_at = expiryIn(given.text('expires'), Date.now());
   if (given.has('dry-run')) {
     await api(`arvados/v1/collections/${uuid}`, { query: { select: ['uuid'] } });
-    return print('Who has the address could read it, without an account. Nothing was changed.');
+    return given.has('json')
+      ? printJson({ uuid, with: null, can: 'read', people: null })
+      : print('Who has the address could read it, without an account. Nothing was changed.');
   }
   const record = { collection_uuid: uuid, name: given.text('name') ?? '', expires_at };
   const made = await api('arvados/v1/sharing_links', { method: 'POST', body: { sharing_link: record } });

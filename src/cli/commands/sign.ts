@@ -1,7 +1,7 @@
 import { parseDuration } from '../../keep/duration.ts';
 import { parseLocator, stripSignature } from '../../keep/locator.ts';
 import { signLocator } from '../../keep/signature.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { print } from '../terminal.ts';
 
@@ -9,6 +9,7 @@ export const sign: Command = {
   name: 'sign',
   summary: 'sign block locators, for operators who hold the signing key',
   usage: 'LOCATOR... [options]',
+  forms: { '': [1, Infinity] },
   options: {
     ttl: { value: 'DURATION', help: "the cluster's BlobSigningTTL (336h): it is part of every signature" },
     expires: { value: 'DURATION', help: 'from now; the TTL otherwise' },
@@ -22,7 +23,6 @@ belong on command lines, where every user of the machine can read them.`,
 const DEFAULT_TTL = '336h';
 
 async function runSign(given: Given): Promise<number> {
-  if (given.arguments.length === 0) throw usageError('Which locator? See: keep-edge sign --help');
   const { BLOB_SIGNING_KEY: key, ARVADOS_API_TOKEN: token, BLOB_SIGNING_TTL = DEFAULT_TTL } = process.env;
   if (!key) throw new CliError("BLOB_SIGNING_KEY is not set: it is the cluster's Collections.BlobSigningKey.");
   if (!token) throw new CliError('ARVADOS_API_TOKEN is not set: a signature is for one token.');

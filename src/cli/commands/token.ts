@@ -12,23 +12,28 @@ export const token: Command = {
   name: 'token',
   summary: 'tokens, your own or (admins) those of others: make, list, revoke',
   usage: 'make | list | revoke UUID',
-  completes: ['make', 'list', 'revoke'],
+  forms: {
+    make: [0, 0],
+    'make --read': [0, 0],
+    'make --upload-only': [0, 0],
+    'make --read-only': [0, 0],
+    list: [0, 0],
+    revoke: [1, 1],
+  },
   options: {
     read: {
       value: 'COLLECTION',
       multiple: true,
-      verbs: ['make'],
       help: 'it may only read this collection and its files.\nA portable data hash opens that content only, as DRS\nwants it. May be repeated',
     },
     'upload-only': {
       value: null,
-      verbs: ['make'],
       help: 'it may only upload: an uploader account of yours with one token',
     },
-    name: { value: 'TEXT', verbs: ['make'], help: 'with --upload-only: name of that account' },
-    'read-only': { value: null, verbs: ['make'], help: 'it may read whatever you may, and change nothing' },
-    expires: { value: 'TIME', verbs: ['make'], help: 'it ends then: 30d, 12h, 90m' },
-    user: { value: 'USER', verbs: ['make', 'list'], help: 'of this user (admins)' },
+    name: { value: 'TEXT', forms: ['make --upload-only'], help: 'name of that account' },
+    'read-only': { value: null, help: 'it may read whatever you may, and change nothing' },
+    expires: { value: 'TIME', forms: ['make'], help: 'it ends then: 30d, 12h, 90m' },
+    user: { value: 'USER', forms: ['make', 'list'], help: 'of this user (admins)' },
     json: { value: null, help: 'records as JSON' },
     retries: FEW_RETRIES,
   },
@@ -58,26 +63,24 @@ const COLUMNS: TableColumn<Row>[] = [
 ];
 
 async function runToken(given: Given): Promise<number> {
-  const [verb = '', uuid, ...more] = given.arguments;
-  if (!['make', 'list', 'revoke'].includes(verb) || more.length > 0 || (verb === 'revoke') !== (uuid !== undefined))
-    throw usageError(`Write: keep-edge token ${token.usage}`);
+  const [uuid = ''] = given.arguments;
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
     const { api } = session;
-    if (verb === 'make') await make(api, given);
-    else if (verb === 'list') {
+    if (given.form === 'list') {
       const filters = given.text('user') === undefined ? [] : [['owner_uuid', '=', await ownerOf(api, given)]];
       const rows = await listAll(api, 'api_client_authorizations', { filters });
       if (given.has('json')) for (const row of rows) printJson(row);
       else printTable(rows, COLUMNS);
-    } else {
-      const own = String(uuid).split('/')[1] ?? String(uuid);
+    } else if (given.form === 'revoke') {
+      const own = uuid.split('/')[1] ?? uuid;
       if (!TOKEN.test(own))
         throw usageError('revoke takes the UUID of a token (xxxxx-gj3su-...): keep-edge token list');
       const row = await api(`arvados/v1/api_client_authorizations/${own}`, { method: 'DELETE' }).catch(notThere(own));
       if (given.has('json')) printJson(row);
       else print(`${row.uuid} is revoked.`);
-    }
+    } else if (given.form === 'make --upload-only') await makeUploadOnly(api, given);
+    else await make(api, given);
     return 0;
   } finally {
     session.close();
@@ -94,7 +97,6 @@ function notThere(uuid: string): (error: unknown) => never {
 
 async function make(api: Api, given: Given): Promise<void> {
   const scopes = scopesFor(given);
-  if (given.has('upload-only')) return makeUploadOnly(api, given);
   const record = {
     scopes,
     expires_at: expiryIn(given.text('expires'), Date.now()),
@@ -142,14 +144,12 @@ const READ_SERVICES = 'GET /arvados/v1/keep_services/accessible';
 const DISCOVER = ['GET /discovery/v1/apis/arvados/v1/rest', 'GET /arvados/v1/config', 'GET /arvados/v1/users/current'];
 const READS = ['GET /', 'HEAD /', 'OPTIONS /', 'PROPFIND /'];
 function scopesFor(given: Given): string[] {
+  if (given.form === 'make --read-only') return READS;
+  if (given.form === 'make') return ['all'];
   const collections = given.all('read');
-  const chosen = [collections.length > 0, given.has('upload-only'), given.has('read-only')].filter(Boolean);
-  if (chosen.length > 1) throw usageError('--read, --upload-only and --read-only exclude each other.');
   const bad = collections.find((uuid) => !COLLECTION.test(uuid));
   if (bad !== undefined)
     throw usageError('--read takes the UUID of a collection (xxxxx-4zz18-...) or a portable data hash.');
-  if (given.has('read-only')) return READS;
-  if (collections.length === 0) return ['all'];
   return [
     ...collections.flatMap((uuid) => [`GET /arvados/v1/collections/${uuid}`, `GET /arvados/v1/collections/${uuid}/`]),
     ...DISCOVER,

@@ -1,5 +1,4 @@
 import type { Api, Row } from '../api-client.ts';
-import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
@@ -9,9 +8,9 @@ export const uploader: Command = {
   name: 'uploader',
   summary: 'accounts that may only upload: create, list, deactivate',
   usage: 'create NAME | list | deactivate UUID',
-  completes: ['create', 'list', 'deactivate'],
+  forms: { create: [1, 1], list: [0, 0], deactivate: [1, 1] },
   options: {
-    owner: { value: 'UUID', verbs: ['create'], help: 'the user to whom its uploads belong; you otherwise' },
+    owner: { value: 'UUID', forms: ['create'], help: 'the user to whom its uploads belong; you otherwise' },
     json: { value: null, help: 'records as JSON' },
     retries: FEW_RETRIES,
   },
@@ -24,13 +23,10 @@ Only services that keep their own accounts know uploaders; a cluster's API serve
 };
 
 async function runUploader(given: Given): Promise<number> {
-  const [verb = '', argument, ...more] = given.arguments;
-  const act = VERBS[verb];
-  if (act === undefined || more.length > 0 || (verb === 'list') !== (argument === undefined))
-    throw usageError(`Write: keep-edge uploader ${uploader.usage}`);
+  const [argument = ''] = given.arguments;
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const rows = await act(session.api, argument ?? '', given);
+    const rows = (await VERBS[given.form]?.(session.api, argument, given)) ?? [];
     for (const row of rows) {
       if (given.has('json')) printJson(row);
       else printRow(describe(row));

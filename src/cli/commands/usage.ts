@@ -10,11 +10,12 @@ export const usage: Command = {
   name: 'usage',
   summary: 'bytes and blocks by owner, project or collection (admins)',
   usage: '[UUID] [options]',
+  forms: { '': [0, 0], UUID: [1, 1], 'UUID --quota': [1, 1], '--collections': [0, 0], '--history': [0, 0] },
   options: {
     collections: { value: null, help: 'the largest collections, instead of users and projects' },
     history: { value: null, help: 'totals of the runs so far' },
     quota: { value: 'SIZE', help: 'the most that this user or project may name: 500G, 2T, none' },
-    limit: { value: 'N', help: 'rows to show (20)' },
+    limit: { value: 'N', forms: ['', '--collections'], help: 'rows to show (20)' },
     json: { value: null, help: 'what the service answers' },
     retries: FEW_RETRIES,
   },
@@ -29,24 +30,24 @@ const DEFAULT_ROWS = 20;
 async function runUsage(given: Given): Promise<number> {
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const [uuid] = given.arguments;
-    const quota = given.text('quota');
-    if (quota !== undefined) {
-      if (uuid === undefined) throw usageError('--quota needs the UUID of a user or project.');
-      const bytes = parseQuota(quota);
-      await session.api(`keep-edge/v1/quotas/${encodeURIComponent(uuid)}`, { method: 'PUT', body: { bytes } });
-      print(bytes === null ? `${uuid} has no quota.` : `${uuid} may use up to ${formatBytes(bytes)}.`);
-      return 0;
+    const [uuid = ''] = given.arguments;
+    const show = (answer: Row, lines: string[]) =>
+      print(given.has('json') ? JSON.stringify(answer, null, 2) : lines.join('\n'));
+    if (given.form === 'UUID --quota') {
+      const bytes = parseQuota(given.text('quota') ?? '');
+      const path = `keep-edge/v1/quotas/${encodeURIComponent(uuid)}`;
+      const said = bytes === null ? `${uuid} has no quota.` : `${uuid} may use up to ${formatBytes(bytes)}.`;
+      show(await session.api(path, { method: 'PUT', body: { bytes } }), [said]);
+    } else if (given.form === 'UUID') {
+      const answer = await session.api('keep-edge/v1/usage', { query: { uuid } });
+      show(answer, [line(answer)]);
+    } else {
+      const isHistory = given.form === '--history';
+      const kind = given.form === '--collections' ? 'collection' : 'owner';
+      const limit = String(isHistory ? 1 : (given.count('limit') ?? DEFAULT_ROWS));
+      const answer = await session.api('keep-edge/v1/usage', { query: { kind, limit } });
+      show(answer, isHistory ? history(answer) : overview(answer));
     }
-    const query = {
-      ...(uuid === undefined ? {} : { uuid }),
-      kind: given.has('collections') ? 'collection' : 'owner',
-      limit: String(given.count('limit') ?? DEFAULT_ROWS),
-    };
-    const answer = await session.api('keep-edge/v1/usage', { query });
-    if (given.has('json')) print(JSON.stringify(answer, null, 2));
-    else if (uuid !== undefined) print(line(answer));
-    else print((given.has('history') ? history(answer) : overview(answer)).join('\n'));
     return 0;
   } finally {
     session.close();

@@ -1,7 +1,6 @@
 import { plural } from '../../keep/human-format.ts';
 import { listAll } from '../all-records.ts';
 import type { Api, Row } from '../api-client.ts';
-import { usageError } from '../cli-error.ts';
 import type { Command, Given } from '../command.ts';
 import { FEW_RETRIES, quickRetryPolicy } from '../retries.ts';
 import { openSession } from '../session.ts';
@@ -13,12 +12,12 @@ export const user: Command = {
   name: 'user',
   summary: 'people: list, add, make admin, deactivate, hand over what they own (admins)',
   usage: 'list | add NAME | admin USER | deactivate USER | activate USER | transfer FROM TO',
-  completes: ['list', 'add', 'admin', 'deactivate', 'activate', 'transfer'],
+  forms: { list: [0, 0], add: [1, 1], admin: [1, 1], deactivate: [1, 1], activate: [1, 1], transfer: [2, 2] },
   options: {
-    email: { value: 'ADDRESS', verbs: ['add'], help: 'their address' },
-    'full-name': { value: 'TEXT', verbs: ['add'], help: '"Ada Lovelace"' },
-    admin: { value: null, verbs: ['add'], help: 'as an admin' },
-    off: { value: null, verbs: ['admin'], help: 'an ordinary user again' },
+    email: { value: 'ADDRESS', forms: ['add'], help: 'their address' },
+    'full-name': { value: 'TEXT', forms: ['add'], help: '"Ada Lovelace"' },
+    admin: { value: null, forms: ['add'], help: 'as an admin' },
+    off: { value: null, forms: ['admin'], help: 'an ordinary user again' },
     json: { value: null, help: 'records as JSON' },
     retries: FEW_RETRIES,
   },
@@ -46,15 +45,11 @@ const COLUMNS: TableColumn<Row>[] = [
 ];
 
 async function runUser(given: Given): Promise<number> {
-  const [verb = '', ...words] = given.arguments;
-  const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (act === undefined || words.length !== act.words || words.includes(''))
-    throw usageError(`Write: keep-edge user ${user.usage}`);
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const rows = await act.run(session.api, words, given);
+    const rows = (await VERBS[given.form]?.(session.api, given.arguments, given)) ?? [];
     if (given.has('json')) for (const row of rows) printJson(row);
-    else if (verb === 'transfer') print(String(rows[0]?.project_uuid));
+    else if (given.form === 'transfer') print(String(rows[0]?.project_uuid));
     else printTable(rows, COLUMNS);
     return 0;
   } finally {
@@ -64,36 +59,30 @@ async function runUser(given: Given): Promise<number> {
 
 type Act = (api: Api, words: string[], given: Given) => Promise<Row[]>;
 
-const VERBS: Record<string, { words: number; run: Act }> = {
-  list: {
-    words: 0,
-    async run(api) {
-      const users = await listAll(api, 'users', { filters: [['is_uploader', '=', false]] });
-      // It stands for the public.
-      return users.filter(({ uuid }) => !String(uuid).endsWith('-anonymouspublic'));
-    },
+const VERBS: Record<string, Act> = {
+  async list(api) {
+    const users = await listAll(api, 'users', { filters: [['is_uploader', '=', false]] });
+    // It stands for the public.
+    return users.filter(({ uuid }) => !String(uuid).endsWith('-anonymouspublic'));
   },
-  add: {
-    words: 1,
-    async run(api, [username = ''], given) {
-      const [first_name = username, ...last] = (given.text('full-name') ?? username).split(' ');
-      const record = {
-        username,
-        first_name,
-        last_name: last.join(' '),
-        email: given.text('email') ?? '',
-        is_admin: given.has('admin'),
-        is_active: true,
-      };
-      return [
-        await api('arvados/v1/users', { method: 'POST', body: { user: record } }).catch(nameTaken('user', username)),
-      ];
-    },
+  async add(api, [username = ''], given) {
+    const [first_name = username, ...last] = (given.text('full-name') ?? username).split(' ');
+    const record = {
+      username,
+      first_name,
+      last_name: last.join(' '),
+      email: given.text('email') ?? '',
+      is_admin: given.has('admin'),
+      is_active: true,
+    };
+    return [
+      await api('arvados/v1/users', { method: 'POST', body: { user: record } }).catch(nameTaken('user', username)),
+    ];
   },
-  admin: { words: 1, run: (api, words, given) => change(api, words, { is_admin: !given.has('off') }) },
-  deactivate: { words: 1, run: (api, words) => change(api, words, { is_active: false }) },
-  activate: { words: 1, run: (api, words) => change(api, words, { is_active: true }) },
-  transfer: { words: 2, run: transfer },
+  admin: (api, words, given) => change(api, words, { is_admin: !given.has('off') }),
+  deactivate: (api, words) => change(api, words, { is_active: false }),
+  activate: (api, words) => change(api, words, { is_active: true }),
+  transfer,
 };
 
 async function change(api: Api, [name = '']: string[], attributes: Row): Promise<Row[]> {

@@ -10,6 +10,7 @@ export const versions: Command = {
   name: 'versions',
   summary: 'list the versions of a collection',
   usage: 'UUID [options]',
+  forms: { '': [1, 1] },
   options: {
     json: { value: null, help: 'one JSON object a line' },
     retries: FEW_RETRIES,
@@ -24,6 +25,7 @@ export const restoreVersion: Command = {
   name: 'restore-version',
   summary: 'make a collection what a past version of it was',
   usage: 'VERSION_UUID',
+  forms: { '': [1, 1] },
   options: { retries: FEW_RETRIES },
   help: `
 Files, name, description and properties become those of the version. The state before is kept as a version in its turn
@@ -34,9 +36,10 @@ where the service keeps versions. Find UUIDs with: keep-edge versions UUID`,
 const PAGE = 1000;
 
 async function runVersions(given: Given): Promise<number> {
+  const [uuid = ''] = given.arguments;
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const { current_version_uuid } = await recordOf(session.api, oneUuid(given));
+    const { current_version_uuid } = await recordOf(session.api, uuid);
     for await (const record of versionsOf(session.api, String(current_version_uuid)))
       print(given.has('json') ? jsonLine(record) : lineOf(record));
     return 0;
@@ -71,9 +74,9 @@ function lineOf({ version, uuid, modified_at, file_count, file_size_total, name 
 }
 
 async function runRestore(given: Given): Promise<number> {
+  const [uuid = ''] = given.arguments;
   const session = openSession({ retry: quickRetryPolicy(given) });
   try {
-    const uuid = oneUuid(given);
     const record = await recordOf(session.api, uuid);
     const current = String(record.current_version_uuid);
     if (current === uuid)
@@ -102,10 +105,4 @@ function recordOf(api: Api, uuid: string): Promise<Row> {
   return api(`arvados/v1/collections/${encodeURIComponent(uuid)}`, {
     query: { select: ['uuid', 'version', 'current_version_uuid'] },
   });
-}
-
-function oneUuid(given: Given): string {
-  const [uuid] = given.arguments;
-  if (uuid === undefined || given.arguments.length > 1) throw usageError('One UUID, please.');
-  return uuid;
 }

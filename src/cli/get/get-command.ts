@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { basename, dirname, join, posix } from 'node:path';
 import { filesNote, formatBytes, formatSeconds, plural } from '../../keep/human-format.ts';
 import type { ManifestDirectory, ManifestFile } from '../../keep/manifest/tree.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import { type FoundFile, filesBelow, loadEntry, parseAddress } from '../collection.ts';
 import type { Command, Given } from '../command.ts';
 import { fsPath } from '../fs-path.ts';
@@ -27,13 +27,19 @@ export const get: Command = {
   name: 'get',
   summary: 'fetch a collection, a directory or a file of one',
   usage: 'COLLECTION[/PATH] [DEST] [options]',
+  forms: { '': [1, 2], '--verify': [1, 2], '-': [2, 2] },
   options: {
     verify: { value: null, help: 'compare what is in DEST with the collection; fetch no files' },
-    force: { value: null, short: 'f', help: 'replace files that are there with other contents' },
-    jobs: { value: 'N', short: 'j', help: `blocks fetched at once (${DEFAULT_JOBS}); each needs 64 MiB of memory` },
-    [WHOLE_BLOCKS]: WHOLE_BLOCKS_OPTION,
+    force: { value: null, short: 'f', forms: [''], help: 'replace files that are there with other contents' },
+    jobs: {
+      value: 'N',
+      short: 'j',
+      forms: [''],
+      help: `blocks fetched at once (${DEFAULT_JOBS});\neach needs 64 MiB of memory`,
+    },
+    [WHOLE_BLOCKS]: { ...WHOLE_BLOCKS_OPTION, forms: ['', '-'] },
     retries: RETRIES,
-    json: { value: null, help: 'the result as JSON on standard output' },
+    json: { value: null, forms: ['', '--verify'], help: 'the result as JSON on standard output' },
     quiet: { value: null, short: 'q', help: 'no progress' },
   },
   help: `
@@ -53,25 +59,23 @@ Examples:
 };
 
 async function runGet(given: Given): Promise<number> {
-  const [source, destination = '', ...more] = given.arguments;
-  if (source === undefined || more.length > 0)
-    throw usageError('One collection and one destination, please. See: keep-edge get --help');
+  const [source = '', destination = ''] = given.arguments;
   const address = parseAddress(source);
   const { id, path } = address;
   const session = openSession({ retry: retryPolicy(given) });
   try {
     const { record, entry } = await loadEntry(session.api, address);
-    const ranges = given.has(WHOLE_BLOCKS) ? null : session.rangeReader(String(record.portable_data_hash));
-    if (destination === STDOUT) {
+    const rangesOf = () => (given.has(WHOLE_BLOCKS) ? null : session.rangeReader(String(record.portable_data_hash)));
+    if (given.form === STDOUT) {
       if (entry.kind === 'directory') throw new CliError('Only a file can go to standard output.');
-      await printFile(session.keep, { path, file: entry, ranges }, process.stdout);
+      await printFile(session.keep, { path, file: entry, ranges: rangesOf() }, process.stdout);
       return 0;
     }
     const plan = planEntry(entry, path, destination);
     const names = [...plan.targets.map(({ name }) => name), ...plan.directories];
     const own = privateName(`${id}/${path}\n${entry.kind === 'file' ? plan.targets[0]?.name : ''}`, names);
-    if (given.has('verify')) return await runVerify(given, session, plan, own);
-    return await runDownload(given, session, { plan, own, ranges });
+    if (given.form === '--verify') return await runVerify(given, session, plan, own);
+    return await runDownload(given, session, { plan, own, ranges: rangesOf() });
   } finally {
     session.close();
   }
@@ -107,7 +111,7 @@ async function runVerify(given: Given, { keep }: Session, plan: GetPlan, own: st
   if (given.has('json')) printJson({ files, problems });
   else {
     for (const { path, what } of problems) print(`${showName(path)}: ${what}`);
-    note(`${plural(files - problems.length, 'file')} of ${files} as in the collection`);
+    if (!given.has('quiet')) note(`${plural(files - problems.length, 'file')} of ${files} as in the collection`);
   }
   return problems.length > 0 ? 1 : 0;
 }

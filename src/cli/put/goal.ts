@@ -24,7 +24,7 @@ export interface GoalInput {
 /** How often and where blocks are stored, and how the collection is saved. @throws CliError before anything is sent */
 export async function prepareGoal(input: GoalInput): Promise<{ goal: PutGoal; saver: Saver }> {
   const { given, session, facts, update, target, checkpoint } = input;
-  const owner = given.text('project-uuid') ?? null;
+  const [name = null, owner = null] = update === null ? [given.text('name'), given.text('project-uuid')] : [];
   if (owner !== null) await checkOwner(session.api, owner);
   const replication = given.count('replication') ?? null;
   const classes = given.text('storage-classes')?.split(',').filter(Boolean) ?? null;
@@ -37,7 +37,7 @@ export async function prepareGoal(input: GoalInput): Promise<{ goal: PutGoal; sa
     api: session.api,
     checkpoint,
     update,
-    name: given.text('name') ?? null,
+    name,
     owner,
     replication,
     storageClasses: classes,

@@ -21,10 +21,11 @@ export const put: Command = {
   name: 'put',
   summary: 'store files and directories in a collection',
   usage: 'PATH...|- [options]',
+  forms: { '': [1, Infinity], '--update': [1, Infinity] },
   completes: 'files',
   options: {
-    name: { value: 'TEXT', help: 'name of the new collection; time, user and host otherwise' },
-    'project-uuid': { value: 'UUID', help: 'project that gets it; your home project otherwise' },
+    name: { value: 'TEXT', forms: [''], help: 'name of the new collection; time, user and host otherwise' },
+    'project-uuid': { value: 'UUID', forms: [''], help: 'project that gets it; your home project otherwise' },
     update: {
       value: 'UUID',
       help: 'add the files to this collection, at the end and all at\nonce; what has the same path is replaced, and what others\nsave meanwhile stays',
@@ -86,12 +87,8 @@ Examples:
 };
 
 async function runPut(given: Given): Promise<number> {
-  if (given.arguments.length === 0) throw usageError('Which files? See: keep-edge put --help');
-  const update = given.text('update') ?? null;
+  const update = given.form === '--update' ? (given.text('update') ?? null) : null;
   if (update !== null && !isCollectionUuid(update)) throw usageError('--update takes the UUID of a collection.');
-  for (const option of ['name', 'project-uuid'])
-    if (update !== null && given.text(option) !== undefined)
-      throw usageError(`--${option} is for a new collection: it does not go with --update.`);
   const filename = given.text('filename');
   const [only = ''] = given.arguments;
   if (given.arguments.length > 1 && (filename !== undefined || given.arguments.includes(STDIN)))
@@ -145,7 +142,7 @@ function rename({ files: [file], files, emptyDirectories }: Walk, filename: stri
 function checkpointOf(given: Given, { settings }: Session, update: string | null): string {
   const paths = given.arguments.map((path) => `${realPath(path)}${path.endsWith('/') ? '/' : ''}`);
   const filename = given.text('filename');
-  const where = [settings.apiUrl, update ?? '', given.text('project-uuid') ?? ''];
+  const where = [settings.apiUrl, update ?? '', update === null ? (given.text('project-uuid') ?? '') : ''];
   if (filename !== undefined) where.push(filename);
   return checkpointFile([...where, ...paths.sort()]);
 }

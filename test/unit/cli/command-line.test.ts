@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAddress } from '../../../src/cli/collection.ts';
-import { commandHelp, parseCommandLine } from '../../../src/cli/command.ts';
+import type { Command } from '../../../src/cli/command.ts';
+import { commandHelp, parseCommandLine } from '../../../src/cli/command-line.ts';
 import { COMMANDS, findCommand } from '../../../src/cli/commands.ts';
 import { parseGlob } from '../../../src/cli/glob.ts';
 import { showProgress } from '../../../src/cli/progress.ts';
@@ -71,12 +72,11 @@ test.each(COMMANDS.map((command) => [command.name, command] as const))(
 );
 
 test('what makes no sense on a command line ends with exit code 2 and says where to look', () => {
-  const put = findCommand('put');
-  if (put === undefined) throw new Error('no put');
+  const put = commandOf('put');
   expect(() => parseCommandLine(put, ['--nonsense'])).toThrow('keep-edge put --help');
-  expect(() => parseCommandLine(put, ['--jobs', 'many']).count('jobs')).toThrow('--jobs');
+  expect(() => parseCommandLine(put, ['a', '--jobs', 'many']).count('jobs')).toThrow('--jobs');
   expect(parseCommandLine(put, ['-j', '8', 'a', '--', '-b'])).toMatchObject({ arguments: ['a', '-b'] });
-  expect(parseCommandLine(put, ['--exclude', 'a', '--exclude', 'b']).all('exclude')).toEqual(['a', 'b']);
+  expect(parseCommandLine(put, ['x', '--exclude', 'a', '--exclude', 'b']).all('exclude')).toEqual(['a', 'b']);
 });
 
 test('bytes and times are written for people', () => {
@@ -136,12 +136,69 @@ test('progress counts files when there are many, and not when there is one', () 
   expect(filesNote(1_200, 56_789)).toBe('1,200 of 56,789 files, ');
 });
 
-test('an option of one verb is refused with another one, and named with its own in the help', () => {
-  const token = findCommand('token');
-  if (token === undefined) throw new Error('no such command');
-  expect(() => parseCommandLine(token, ['revoke', 'xedge-gj3su-000000000000000', '--user', 'ada'])).toThrow(
-    '--user goes with: keep-edge token make, keep-edge token list.',
-  );
-  expect(parseCommandLine(token, ['--user', 'ada', 'list']).text('user')).toBe('ada');
-  expect(commandHelp(token)).toContain('make, list: of this user (admins)');
+test.each([
+  ['token revoke UUID --user ada', '--user goes with: keep-edge token make, keep-edge token list.'],
+  ['token make --name x', '--name goes with: keep-edge token make --upload-only.'],
+  ['token list --upload-only', '--upload-only goes with: keep-edge token make.'],
+  ['token make --read x --read-only', '--read and --read-only do not go together.'],
+  [
+    'group add people ada --json',
+    '--json goes with: keep-edge group list, keep-edge group make, keep-edge group members.',
+  ],
+  ['share UUID --with bob --expires 1d', '--expires goes with: keep-edge share without --with, --list, --revoke.'],
+  ['share UUID --list --revoke x', '--list and --revoke do not go together.'],
+  ['get x - --verify', '--verify and - do not go together.'],
+  ['get x - --force', '--force goes with: keep-edge get without --verify, -.'],
+  ['put x --update y --name z', '--name goes with: keep-edge put without --update.'],
+  ['usage --quota 5G', '--quota goes with: keep-edge usage UUID.'],
+  ['usage UUID --limit 5', '--limit goes with: keep-edge usage without UUID, --history.'],
+  ['balance --run --cancel', '--run and --cancel do not go together.'],
+  ['token', 'Write: keep-edge token make | list | revoke UUID'],
+  ['token revoke', 'Write: keep-edge token'],
+  ['token list x', 'Write: keep-edge token'],
+  ['user no-such-verb', 'Write: keep-edge user'],
+  ['usage x y', 'Write: keep-edge usage [UUID]'],
+  ['search --status whale', 'Write: keep-edge search'],
+  ['services x', 'Write: keep-edge services'],
+  ['balance x', 'Write: keep-edge balance'],
+  ['cp x', 'Write: keep-edge cp'],
+])('keep-edge %s would ignore something, and is refused with exit code 2', (line, message) => {
+  const [name = '', ...args] = line.split(' ');
+  const command = commandOf(name);
+  expect(() => parseCommandLine(command, args)).toThrow(expect.objectContaining({ exitCode: 2 }));
+  expect(() => parseCommandLine(command, args)).toThrow(message);
 });
+
+test('an empty argument is refused, as an unset variable leaves it', () => {
+  expect(() => parseCommandLine(commandOf('rm'), [''])).toThrow('empty');
+});
+
+test('the verb may stand after options, and does not count as an argument', () => {
+  const line = parseCommandLine(commandOf('token'), ['--user', 'ada', 'list']);
+  expect(line).toMatchObject({ form: 'list', arguments: [] });
+  expect(line.text('user')).toBe('ada');
+});
+
+test('the help names the forms that an option goes with', () => {
+  const token = commandHelp(commandOf('token'));
+  expect(token).toContain('make, list: of this user (admins)');
+  expect(token).toContain('make --upload-only: name of that account');
+  expect(commandHelp(commandOf('put'))).toContain('not with --update: name of the new collection');
+});
+
+test.each(COMMANDS.map((command) => [command.name, command] as const))(
+  'every example in the help of %s is a line that it takes',
+  (_, { help }) => {
+    for (const [, name = '', rest = ''] of help.matchAll(/^ +(?:.*[|"'(=] ?)?keep-edge ([a-z0-9-]+)(.*)$/gm)) {
+      const [line = ''] = rest.split(/[|)>]|&&/);
+      const args = line.match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
+      expect(() => parseCommandLine(commandOf(name), args), `${name} ${rest}`).not.toThrow();
+    }
+  },
+);
+
+function commandOf(name: string): Command {
+  const command = findCommand(name);
+  if (command === undefined) throw new Error(`no command ${name}`);
+  return command;
+}

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { withReference } from '../../../dev/command-reference.ts';
+import type { Command } from '../../../src/cli/command.ts';
+import { parseCommandLine } from '../../../src/cli/command-line.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
 import { textOf } from './repository.ts';
 
@@ -31,6 +33,18 @@ test('every command and option that a page shows is one that there is', () => {
       for (const [, option = ''] of rest.split(/[|&;]/)[0]?.matchAll(/ --([a-z][a-z-]*)/g) ?? [])
         if (command !== undefined && option !== 'help' && !Object.hasOwn(command.options, option))
           wrong.push(`${file}: ${name} --${option}`);
+      if (command !== undefined && !isTaken(command, rest)) wrong.push(`${file}: ${line.trim()}`);
     }
   expect(wrong).toEqual([]);
 });
+
+/** Placeholders and lines that are cut short may lack arguments; an option in the wrong place is wrong. */
+function isTaken(command: Command, rest: string): boolean {
+  const args = rest.split(/[|&;>)#]/)[0]?.match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
+  try {
+    parseCommandLine(command, args);
+    return true;
+  } catch (error) {
+    return !/goes with|go together/.test(String(error));
+  }
+}
