@@ -144,10 +144,15 @@ async function pages(context: RequestContext, deps: Dependencies): Promise<Respo
   return new Response(null, { status: 303, headers: { Location: settings.downloadUrl + context.path } });
 }
 
-/** Other addresses of this service, for the operator's page. */
+/** Other addresses of this service, for pages: they are asked for JSON where there is a choice. */
 function serviceOf(context: RequestContext, deps: Dependencies): CallService {
   return (token, path, put) => {
-    const headers = { Authorization: `Bearer ${token}`, 'X-Request-Id': context.requestId, Host: context.url.host };
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      Accept: 'application/json',
+      'X-Request-Id': context.requestId,
+      Host: context.url.host,
+    };
     const body = JSON.stringify(put);
     const request = new Request(new URL(path, context.url), {
       headers: put === undefined ? headers : { ...headers, 'Content-Length': String(body.length) },

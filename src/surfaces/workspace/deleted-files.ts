@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../http/context.ts';
-import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { ApiProblem, ask, askOrNull, type Json } from './api.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
+import { countDirectories, freePaths, MAX_DIRECTORIES } from './free-paths.ts';
 import type { Visitor } from './visitor.ts';
 
 /**
@@ -14,9 +14,8 @@ const PATHS = 'keep_edge_deleted_paths';
 export const RESTORED = 'keep_edge_restored';
 /** A name has at most 255 bytes here, with room for what makes it unique. */
 const MAX_NAME = 80;
-const MAX_TRIED = 50;
 
-/** Where the deleted files that a trashed collection holds were; null for other collections, and where they are back. */
+/** Where the deleted files that a trashed collection holds were; null for other collections. */
 export function deletedFrom({ properties }: Json): { uuid: string; paths: string[] } | null {
   const uuid = properties?.[FROM];
   const paths = properties?.[PATHS];
@@ -100,7 +99,7 @@ async function keptCopy(
 
 /**
  * Puts deleted files back, under another name where theirs is taken meanwhile. The copy stays in the trash until its time.
- * @returns the collection that has them now: the copy itself when theirs is gone
+ * @returns the collection that has them now: the copy itself when theirs is gone, or they were all over it
  */
 export async function restoreFiles(
   context: RequestContext,
@@ -110,24 +109,31 @@ export async function restoreFiles(
   copy: Json,
 ): Promise<string> {
   const from = deletedFrom(copy);
+  // Pressed twice.
+  if (from !== null && copy.properties[RESTORED] === true) return from.uuid;
   const target =
-    from === null
+    from === null || countDirectories(from.paths) > MAX_DIRECTORIES
       ? null
       : await askOrNull(context, deps, token, `collections/${from.uuid}`, { query: { select: ['uuid', 'can_write'] } });
   const place = target === null || target.can_write === false ? null : from;
   // Before the copy leaves the trash: where this fails, one can try again.
-  const replace_files: Record<string, string> = {};
-  if (place !== null)
-    for (const path of place.paths)
-      replace_files[`/${await freePath(service, token, place.uuid, path)}`] = `${copy.portable_data_hash}/${path}`;
+  const free = place === null ? null : await freePaths(service, token, place.uuid, place.paths);
   await untrash(context, deps, token, copy.uuid);
-  if (place === null) return copy.uuid;
-  await ask(context, deps, token, `collections/${place.uuid}`, {
-    method: 'PATCH',
-    query: { select: ['uuid'] },
-    body: { collection: {}, replace_files },
-  });
-  await putAway(context, deps, token, copy.uuid, copy.properties);
+  if (place === null || free === null) return copy.uuid;
+  const edits = [...free].map(([path, to]) => [`/${to}`, `${copy.portable_data_hash}/${path}`]);
+  try {
+    await ask(context, deps, token, `collections/${place.uuid}`, {
+      method: 'PATCH',
+      query: { select: ['uuid'] },
+      body: { collection: {}, replace_files: Object.fromEntries(edits) },
+    });
+  } catch (error) {
+    // The first error is the one to tell. From the trash one can try again.
+    await intoTrash(context, deps, token, copy.uuid).catch(() => null);
+    throw error;
+  }
+  // The files are back: a copy that stays in the list does no harm, and an error would have them brought back twice.
+  await putAway(context, deps, token, copy.uuid, copy.properties).catch(() => null);
   return place.uuid;
 }
 
@@ -149,20 +155,11 @@ async function putAway(
 ): Promise<void> {
   const properties = { ...before, [RESTORED]: true };
   await ask(context, deps, token, `collections/${uuid}`, { method: 'PATCH', body: { collection: { properties } } });
-  await ask(context, deps, token, `collections/${uuid}/trash`, { method: 'POST', body: {} });
+  await intoTrash(context, deps, token, uuid);
 }
 
-/** The path, or one beside it that nothing has. */
-async function freePath(service: CallService, token: string, uuid: string, path: string): Promise<string> {
-  const cut = path.lastIndexOf('/') + 1;
-  const [name, end = ''] = [path.slice(cut).replace(/(?<=.)\.[^.]*$/, ''), /.(\.[^.]*)$/.exec(path.slice(cut))?.[1]];
-  for (let i = 0; i < MAX_TRIED; i++) {
-    const tried = i === 0 ? path : `${path.slice(0, cut)}${name} (restored${i === 1 ? '' : ` ${i}`})${end}`;
-    const answer = await service(token, `/c=${uuid}/${tried.split('/').map(encodeUriName).join('/')}`);
-    await answer.body?.cancel();
-    if (answer.status === 404) return tried;
-  }
-  throw new ApiProblem(409, `There are many files called ${name} already: rename some, then try again.`);
+function intoTrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<Json> {
+  return ask(context, deps, token, `collections/${uuid}/trash`, { method: 'POST', body: {} });
 }
 
 function lastOf(path: string): string {

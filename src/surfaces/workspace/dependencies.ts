@@ -48,5 +48,5 @@ export interface WorkspaceDependencies {
   identify(token: string, signal?: AbortSignal): Promise<Account | null>;
 }
 
-/** What pages for admins ask besides: other addresses of this service, in this Worker. With `put` it is a PUT of that as JSON. */
+/** What pages ask besides: other addresses of this service, in this Worker, for JSON. With `put` it is a PUT of that as JSON. */
 export type CallService = (token: string, path: string, put?: unknown) => Promise<Response>;

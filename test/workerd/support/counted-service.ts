@@ -20,6 +20,8 @@ export interface RequestCost {
 
 export interface CountedAnswer {
   status: number;
+  /** Where a redirect leads. */
+  location: string | null;
   text: string;
   /** Until the answer was through. */
   answered: RequestCost;
@@ -71,7 +73,7 @@ export async function countedService(vars: Record<string, unknown> = {}): Promis
       const text = await response.text();
       const answered = taken();
       for (let at = 0; at < begun.length; at++) await begun[at];
-      return { status: response.status, text, answered, done: taken() };
+      return { status: response.status, location: response.headers.get('Location'), text, answered, done: taken() };
     },
     async countObject(uuid) {
       await runInDurableObject(COLLECTION.getByName(uuid), (instance) => {

@@ -1,0 +1,94 @@
+import { beforeAll, expect, test } from 'vitest';
+import { hashSecret } from '../../../../src/accounts/tokens.ts';
+import { type CountedService, countedService, type RequestCost } from '../../support/counted-service.ts';
+import { database, emptyDatabase } from '../../support/database.ts';
+
+/** What bringing deleted files back asks of the bindings: a request may ask only so often. */
+
+const USER = 'xedge-tpzed-aaaaaaaaaaaaaaa';
+const TOKEN = 'xedge-gj3su-aaaaaaaaaaaaaaa';
+const SECRET = 'secretsecretsecretsecretsecretsecret';
+const NOW = '2026-01-01T00:00:00.000000000Z';
+const HOST = 'http://keep.test';
+const HEADERS = { Authorization: `Bearer v2/${TOKEN}/${SECRET}`, Host: 'keep.test' };
+const FOO = 'acbd18db4cc2f85cedef654fccc4a4d8+3';
+/** As many rows as a page of a directory has. */
+const MANY = 1000;
+
+let service: CountedService;
+
+beforeAll(async () => {
+  const db = await database();
+  for (const table of ['tokens', 'collection_versions', 'file_metadata'])
+    await db.prepare(`DELETE FROM ${table}`).run();
+  await emptyDatabase(db);
+  const times = [NOW, NOW, USER];
+  await db.batch([
+    db
+      .prepare(
+        'INSERT INTO users (uuid, owner_uuid, created_at, modified_at, modified_by_user_uuid, is_active) VALUES (?, ?, ?, ?, ?, 1)',
+      )
+      .bind(USER, 'xedge-tpzed-000000000000000', ...times),
+    db
+      .prepare(
+        'INSERT INTO tokens (uuid, owner_uuid, secret_sha256, created_at, modified_at, modified_by_user_uuid) VALUES (?, ?, ?, ?, ?, ?)',
+      )
+      .bind(TOKEN, USER, await hashSecret(SECRET), ...times),
+  ]);
+  service = await countedService({ EDGE_CACHE: 'off', REPACK_IDLE: '0s' });
+});
+
+async function collectionOf(names: string[]): Promise<string> {
+  const { api } = service.deps;
+  if (api?.mode !== 'embedded') throw new Error('there are no collections');
+  const text = `./d ${FOO} ${names.map((name) => `0:3:${name}`).join(' ')}\n`;
+  const manifest = await api.collections.stage([new TextEncoder().encode(text)], null);
+  const user = { uuid: USER, isAdmin: false, isActive: true, username: 'a', fullName: '' };
+  const { record } = await api.collections.create({ attributes: {}, manifest }, user);
+  await service.countObject(String(record.uuid));
+  return String(record.uuid);
+}
+
+async function submit(path: string, fields: [string, string][]): Promise<{ location: URL; cost: RequestCost }> {
+  const body = String(new URLSearchParams(fields));
+  const headers = { ...HEADERS, 'Sec-Fetch-Site': 'same-origin', 'Content-Length': String(body.length) };
+  const answer = await service.ask(new Request(HOST + path, { method: 'POST', body, headers }));
+  if (answer.status !== 303) throw new Error(`${path}: ${answer.status} ${answer.text}`);
+  return { location: new URL(answer.location ?? '', HOST), cost: answer.answered };
+}
+
+/** Deletes a directory's files, of which the names are then given to others where `retaken` says so, and brings them back. */
+async function undone(count: number, { retaken }: { retaken: boolean }): Promise<RequestCost> {
+  const names = Array.from({ length: count }, (_, i) => `file${i}.txt`);
+  const uuid = await collectionOf(['stays', ...names]);
+  const chosen = names.map((name): [string, string] => ['encoded_files', name]);
+  const { location } = await submit(`/workspace/file/${uuid}`, [['action', 'delete'], ['dir', 'd'], ...chosen]);
+  expect(location.searchParams.get('done')).toBe('removed');
+  const copy = location.searchParams.get('undo') ?? '';
+  await service.countObject(copy);
+  if (retaken) {
+    const replace_files = Object.fromEntries(names.map((name) => [`/d/${name}`, 'current/d/stays']));
+    const body = JSON.stringify({ collection: {}, replace_files });
+    const headers = { ...HEADERS, 'Content-Type': 'application/json', 'Content-Length': String(body.length) };
+    const path = `${HOST}/arvados/v1/collections/${uuid}`;
+    expect((await service.ask(new Request(path, { method: 'PATCH', body, headers }))).status).toBe(200);
+  }
+  const back = await submit(`/workspace/untrash/${copy}`, [['next', location.pathname]]);
+  expect(back.location.searchParams.get('done')).toBe('restored');
+  const listing = await service.ask(
+    new Request(`${HOST}/c=${uuid}/d/`, { headers: { ...HEADERS, Accept: 'application/json' } }),
+  );
+  expect(JSON.parse(listing.text).entries).toHaveLength(1 + (retaken ? 2 : 1) * count);
+  return back.cost;
+}
+
+test.each([
+  ['whose names are free', false],
+  ['whose names others have', true],
+])('bringing back 1,000 files %s asks of the bindings what one file does', async (_, retaken) => {
+  const one = await undone(1, { retaken });
+  const many = await undone(MANY, { retaken });
+  for (const what of ['d1', 'r2', 'objects'] as const) expect(many[what], what).toBeLessThanOrEqual(one[what]);
+  // Of the 1,000 that one request may ask of D1.
+  expect(many.d1).toBeLessThan(50);
+});
