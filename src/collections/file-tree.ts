@@ -49,9 +49,9 @@ export interface BlockSegment {
 /** Node of the collection's own directory. */
 export const ROOT_NODE = 0;
 
-/** Node of `path` (`a/b/c`, '' is the root), or null. No component is special: `..` is a name that nothing has. */
-export function findNode(tree: FileTree, path: string): number | null {
-  let node = ROOT_NODE;
+/** Node of `path` (`a/b/c`, '' is `top` itself), or null. No component is special: `..` is a name that nothing has. */
+export function findNode(tree: FileTree, path: string, top: number = ROOT_NODE): number | null {
+  let node = top;
   if (path === '') return node;
   for (const name of path.split('/')) {
     const next = isDirectory(tree, node) ? findEntry(tree, node, name) : null;
@@ -147,9 +147,10 @@ export function* fileSegments(
   file: number,
   { offset, length }: { offset: number; length: number },
 ): Generator<BlockSegment> {
-  let skip = offset;
+  const near = stepBefore(tree, file, offset);
+  let skip = offset - near.offset;
   let left = length;
-  for (let extent = tree.firsts[file] ?? 0; left > 0; extent++) {
+  for (let extent = near.extent; left > 0; extent++) {
     const extentLength = tree.extentLengths[extent] ?? 0;
     if (skip >= extentLength) {
       skip -= extentLength;
@@ -160,6 +161,38 @@ export function* fileSegments(
     skip = 0;
     left -= take;
   }
+}
+
+/** Of files of more extents, where every such number of them begins is kept: a range far behind need not go through all. */
+const EXTENTS_PER_STEP = 1024;
+const steps = new WeakMap<FileTree, Map<number, Float64Array>>();
+
+/** An extent of a file that begins at an offset or not far before. */
+function stepBefore(tree: FileTree, file: number, offset: number): { extent: number; offset: number } {
+  const first = tree.firsts[file] ?? 0;
+  const count = tree.counts[file] ?? 0;
+  if (count <= EXTENTS_PER_STEP) return { extent: first, offset: 0 };
+  const ofTree = steps.get(tree) ?? new Map<number, Float64Array>();
+  steps.set(tree, ofTree);
+  const starts = ofTree.get(file) ?? stepsOf(tree, first, count);
+  ofTree.set(file, starts);
+  let [low, high] = [0, starts.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return { extent: first + low * EXTENTS_PER_STEP, offset: starts[low] ?? 0 };
+}
+
+function stepsOf({ extentLengths }: FileTree, first: number, count: number): Float64Array {
+  const starts = new Float64Array(Math.ceil(count / EXTENTS_PER_STEP));
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    if (i % EXTENTS_PER_STEP === 0) starts[i / EXTENTS_PER_STEP] = offset;
+    offset += extentLengths[first + i] ?? 0;
+  }
+  return starts;
 }
 
 /** The blocks behind `length` bytes from a position on the axis. */

@@ -16,7 +16,7 @@ export interface Content {
   headers: Record<string, string>;
   /** May be gone through more than once: parts are made for the answer, and ahead of it to plan its reads. */
   slice(range: ByteRange): Iterable<Part>;
-  /** Called when an answer that `slice` was called for has ended, however it did. */
+  /** Called when the answer has ended, however it did. */
   end?(): void;
 }
 
@@ -35,6 +35,16 @@ export interface ContentResponse {
  * @throws KeepError bad_gateway when the first part is missing; what opening it throws
  */
 export async function contentResponse(
+  request: Pick<Request, 'method' | 'headers'>,
+  signal: AbortSignal,
+  content: Content,
+): Promise<ContentResponse> {
+  const answered = await answerOf(request, signal, content);
+  if (answered.done === null) content.end?.();
+  return answered;
+}
+
+async function answerOf(
   request: Pick<Request, 'method' | 'headers'>,
   signal: AbortSignal,
   content: Content,

@@ -1,38 +1,61 @@
-/** Bytes that all answers of one isolate may hold for segments to come: it has 128 MB for everything. */
+import { KeepError } from '../keep/errors.ts';
+
+/** Bytes that all answers of one isolate may hold for what they send: it has 128 MB for everything. */
 const MAX_HELD_BYTES = 48 * 1024 * 1024;
-/** What an answer may hold in any case. */
-const LEAST_BYTES = 2 * 1024 * 1024;
-/** A reservation not set for so long no longer counts: its request may have been killed without releasing it. */
-const MAX_AGE_MS = 60 * 60 * 1000;
+/** So little is never refused. */
+const SMALL_BYTES = 64 * 1024;
 
 export interface HeldReservation {
-  /** Bytes that this answer may hold now. */
+  /** Bytes that this answer may hold now, what it holds already included; none when others hold all. */
   available(): number;
+  /** What it holds of those. */
   set(bytes: number): void;
+  /**
+   * Adds what an answer cannot do without, and holds until it ends.
+   * @throws KeepError unavailable when others hold so much that it has no room
+   */
+  require(bytes: number): void;
   release(): void;
 }
 
-/** Shares memory among the answers of an isolate: who comes first may hold much, the others less. */
+/**
+ * Shares memory among the answers of an isolate: who comes first may hold much, the others less. What a request held that was
+ * killed is free again once its reservation has been collected.
+ */
 export function createHeldBudget(): { reserve(): HeldReservation } {
-  const reservations = new Map<object, { bytes: number; at: number }>();
+  const held = new Map<symbol, number>();
+  let total = 0;
+  const put = (key: symbol, bytes: number) => {
+    total += bytes - (held.get(key) ?? 0);
+    if (bytes > 0) held.set(key, bytes);
+    else held.delete(key);
+  };
+  const forgotten = new FinalizationRegistry<symbol>((key) => put(key, 0));
   return {
     reserve() {
-      const mine = {};
-      return {
-        available() {
-          let others = 0;
-          for (const [owner, { bytes, at }] of reservations) {
-            if (Date.now() - at > MAX_AGE_MS) reservations.delete(owner);
-            else if (owner !== mine) others += bytes;
-          }
-          return Math.max(LEAST_BYTES, MAX_HELD_BYTES - others);
-        },
+      const key = Symbol('answer');
+      let fixed = 0;
+      let flexible = 0;
+      const reservation: HeldReservation = {
+        available: () => Math.max(0, MAX_HELD_BYTES - (total - flexible)),
         set(bytes) {
-          if (bytes > 0) reservations.set(mine, { bytes, at: Date.now() });
-          else reservations.delete(mine);
+          flexible = bytes;
+          put(key, fixed + flexible);
         },
-        release: () => void reservations.delete(mine),
+        require(bytes) {
+          if (bytes > SMALL_BYTES && total + bytes > MAX_HELD_BYTES)
+            throw new KeepError('unavailable', { message: 'too many large answers are under way: try again' });
+          fixed += bytes;
+          put(key, fixed + flexible);
+        },
+        release() {
+          fixed = 0;
+          flexible = 0;
+          put(key, 0);
+        },
       };
+      forgotten.register(reservation, key);
+      return reservation;
     },
   };
 }

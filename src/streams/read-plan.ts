@@ -20,9 +20,9 @@ export interface PlannedRead {
   segments: number;
   /**
    * Null when the segments come in the order of their offsets: they are cut from the stream as it flows. Otherwise the
-   * ranges to hold in memory, ascending and apart, as pairs of start and end in the block.
+   * ranges to hold in memory, ascending and apart, as start and end in the block in turns.
    */
-  held: [start: number, end: number][] | null;
+  held: Float64Array | null;
 }
 
 export interface ReadPlan {
@@ -59,9 +59,9 @@ export function columnsAfter({ source, blocks, offsets, lengths }: SegmentColumn
   return { source, blocks: blocks.slice(count), offsets: offsets.slice(count), lengths: lengths.slice(count) };
 }
 
-/** Plans as many segments as `budget` bytes in memory allow. */
-export function planReads(columns: SegmentColumns, budget: number): ReadPlan {
-  for (let count = Math.min(columns.blocks.length, NUMBERS); ; count = Math.floor(count / 2)) {
+/** Plans as many segments, up to `most`, as `budget` bytes in memory allow; one at least. */
+export function planReads(columns: SegmentColumns, budget: number, most: number = NUMBERS): ReadPlan {
+  for (let count = Math.min(columns.blocks.length, most, NUMBERS); ; count = Math.floor(count / 2)) {
     const plan = planFirst(columns, count);
     if (plan.heldBytes <= budget || count <= 1) return plan;
   }
@@ -93,7 +93,7 @@ function planFirst(columns: SegmentColumns, count: number): ReadPlan {
       open.push(last);
     } else {
       read.held = joined(members, offsets, lengths);
-      plan.heldBytes += read.held.reduce((sum, [start, end]) => sum + end - start, 0);
+      plan.heldBytes += bytesOf(read.held);
     }
     for (const key of members) plan.readOf[numberOf(key)] = plan.reads.length;
     plan.reads.push(read);
@@ -147,15 +147,26 @@ function neighbours(keys: Float64Array, from: number, offsets: number[], lengths
 }
 
 /** Segments that overlap or touch, as ranges. */
-function joined(keys: Float64Array, offsets: number[], lengths: number[]): [number, number][] {
-  const ranges: [number, number][] = [];
+function joined(keys: Float64Array, offsets: number[], lengths: number[]): Float64Array {
+  const ranges = new Float64Array(2 * keys.length);
+  let length = 0;
   for (const key of keys) {
     const number = numberOf(key);
     const start = offsets[number] ?? 0;
     const end = start + (lengths[number] ?? 0);
-    const previous = ranges.at(-1);
-    if (previous !== undefined && start <= previous[1]) previous[1] = Math.max(previous[1], end);
-    else ranges.push([start, end]);
+    if (length > 0 && start <= (ranges[length - 1] ?? 0)) {
+      ranges[length - 1] = Math.max(ranges[length - 1] ?? 0, end);
+    } else {
+      ranges[length++] = start;
+      ranges[length++] = end;
+    }
   }
-  return ranges;
+  return ranges.slice(0, length);
+}
+
+/** Bytes of ranges as `held` has them. */
+export function bytesOf(ranges: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < ranges.length; i += 2) sum += (ranges[i + 1] ?? 0) - (ranges[i] ?? 0);
+  return sum;
 }

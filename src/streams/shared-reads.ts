@@ -1,14 +1,28 @@
 import { KeepError } from '../keep/errors.ts';
-import { heldBudget } from './held-budget.ts';
+import { type HeldReservation, heldBudget } from './held-budget.ts';
 import type { Fill, LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
-import { addSegment, columnsAfter, newColumns, type PlannedRead, planReads, type ReadPlan } from './read-plan.ts';
+import {
+  addSegment,
+  bytesOf,
+  columnsAfter,
+  newColumns,
+  type PlannedRead,
+  planReads,
+  type ReadPlan,
+} from './read-plan.ts';
 import { type SegmentReader, segmentReader } from './segment-reader.ts';
 import { takeTurns } from './turns.ts';
 
 /** Bytes of an answer that are planned together: in scattered order, a block is read once for so many. */
 const WINDOW_BYTES = 64 * 1024 * 1024;
-/** Segments that are planned together. */
-const WINDOW_SEGMENTS = 2 ** 16;
+/** Segments that are planned together; fewer where other answers hold much. */
+const MAX_WINDOW_SEGMENTS = 2 ** 16;
+const MIN_WINDOW_SEGMENTS = 256;
+/** What a planned segment takes in memory, and a planned read; about one read in two segments at most. */
+const SEGMENT_BYTES = 64;
+const READ_BYTES = 900;
+/** Bytes that an answer may hold for segments to come although others hold all there is. */
+const LEAST_HELD_BYTES = 64 * 1024;
 const PARTS_PER_TURN = 2000;
 /** Up to this length a segment is handed over as bytes; longer ones are piped. */
 const INLINE_BYTES = 128 * 1024;
@@ -24,11 +38,14 @@ export interface SharedReads {
  * multipart answer, small files of an archive. Platforms bill requests to the store, and limit them.
  *
  * @param replay the parts, to be gone through twice: ahead to plan, and to be opened
+ * @param held memory that all answers share
  */
-export function shareReads(replay: () => Iterable<Part>): SharedReads {
+export function shareReads(
+  replay: () => Iterable<Part>,
+  held: Pick<HeldReservation, 'available' | 'set' | 'release'> = heldBudget.reserve(),
+): SharedReads {
   const ahead = replay()[Symbol.iterator]();
   const reads = new Set<SharedRead>();
-  const held = heldBudget.reserve();
   const turn = takeTurns(PARTS_PER_TURN);
   let columns = newColumns();
   let plan: ReadPlan = { count: 0, reads: [], readOf: new Int32Array(0), heldBytes: 0 };
@@ -53,9 +70,17 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
 
   async function planNext(): Promise<void> {
     planned += plan.count;
+    // One that did not fit into memory: the next will not be much larger.
+    const isCut = plan.count > 0 && plan.count < columns.blocks.length;
     columns = columnsAfter(columns, plan.count);
+    const used = [...reads].reduce((sum, read) => sum + read.heldBytes, 0);
+    const free = held.available() - used;
+    const most = Math.min(
+      MAX_WINDOW_SEGMENTS,
+      Math.max(MIN_WINDOW_SEGMENTS, Math.floor(free / (SEGMENT_BYTES + READ_BYTES / 2))),
+    );
     let bytes = columns.lengths.reduce((sum, length) => sum + length, 0);
-    while (columns.blocks.length < WINDOW_SEGMENTS) {
+    while (columns.blocks.length < most) {
       const segment = await nextSegment();
       if (segment === null) break;
       // No window ends within a block that goes on: it would be read twice.
@@ -66,12 +91,12 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
       addSegment(columns, segment);
       bytes += segment.length;
     }
-    const used = [...reads].reduce((sum, read) => sum + read.heldBytes, 0);
-    plan = planReads(columns, held.available() - used);
-    held.set(used + plan.heldBytes);
+    const ofColumns = columns.blocks.length * SEGMENT_BYTES;
+    plan = planReads(columns, Math.max(LEAST_HELD_BYTES, free - ofColumns), isCut ? 2 * plan.count : undefined);
     const { source } = columns;
     shared = source === null ? [] : plan.reads.map((read) => sharedRead(source, read));
     for (const read of shared) reads.add(read);
+    held.set(used + ofColumns + shared.reduce((sum, read) => sum + read.heldBytes, 0));
   }
 
   async function open(part: LazyPart, number: number, signal: AbortSignal): Promise<OpenPart> {
@@ -107,6 +132,7 @@ export function shareReads(replay: () => Iterable<Part>): SharedReads {
 
 /** One read of a block while it serves its segments. */
 interface SharedRead {
+  /** Of its segments, and what it takes itself. */
   readonly heldBytes: number;
   /** What the segment makes of its bytes. The turns come in the order of the answer, one after another. */
   slice(segment: Segment, signal: AbortSignal): Promise<OpenPart>;
@@ -143,7 +169,7 @@ function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): Shar
   let piped: Promise<void> = Promise.resolve();
   const end = () => void reader?.cancel('no longer needed').catch(() => undefined);
   return {
-    heldBytes: 0,
+    heldBytes: READ_BYTES,
     async slice({ offset: start, length, read, through = asItIs }, signal) {
       await piped;
       reader ??= await open(signal);
@@ -194,7 +220,7 @@ function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): Shar
 }
 
 /** All segments are read at once and held until the last of them has been handed over. */
-function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [number, number][]): SharedRead {
+function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: Float64Array): SharedRead {
   let contents: Uint8Array[] | null = null;
   let left = segments;
   async function load(signal: AbortSignal): Promise<Uint8Array[]> {
@@ -202,7 +228,8 @@ function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [
     const loaded: Uint8Array[] = [];
     let position = offset;
     try {
-      for (const [start, end] of ranges) {
+      for (let i = 0; i < ranges.length; i += 2) {
+        const [start = 0, end = 0] = [ranges[i], ranges[i + 1]];
         await reader.skip(start - position);
         loaded.push(await reader.take(end - start));
         position = end;
@@ -214,11 +241,11 @@ function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [
     return loaded;
   }
   return {
-    heldBytes: ranges.reduce((sum, [start, end]) => sum + end - start, 0),
+    heldBytes: READ_BYTES + bytesOf(ranges),
     async slice({ offset: start, length, read, through = asItIs }, signal) {
       contents ??= await load(signal);
       const place = placeOf(ranges, start);
-      const from = start - (ranges[place]?.[0] ?? 0);
+      const from = start - (ranges[2 * place] ?? 0);
       const bytes = contents[place]?.subarray(from, from + length) ?? new Uint8Array(0);
       if (--left === 0) contents = null;
       return read === undefined ? through(bytes) : read(copying(bytes));
@@ -231,11 +258,11 @@ function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: [
 }
 
 /** The range that holds an offset: the last one that does not begin after it. */
-function placeOf(ranges: [number, number][], offset: number): number {
-  let [low, high] = [0, ranges.length - 1];
+function placeOf(ranges: Float64Array, offset: number): number {
+  let [low, high] = [0, ranges.length / 2 - 1];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if ((ranges[middle]?.[0] ?? 0) <= offset) low = middle;
+    if ((ranges[2 * middle] ?? 0) <= offset) low = middle;
     else high = middle - 1;
   }
   return low;

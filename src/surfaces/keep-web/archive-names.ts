@@ -21,8 +21,9 @@ export interface ArchiveNames {
 
 /** @param above the directory that paths start from */
 export function archiveNames(tree: FileTree, above: number): ArchiveNames {
-  /** Bytes of the paths of directories that were met, their slash included. */
-  const directories = new Map<number, number>([[above, 0]]);
+  /** Bytes of the paths of directories that were met, their slash included, and one more: 0 is for the others. */
+  const directories = new Uint32Array(tree.nodeCount);
+  directories[above] = 1;
   /** Files of one directory come one after another. */
   let last = { directory: above, length: 0 };
   const hasBackslashes = tree.names.includes(BACKSLASH);
@@ -39,12 +40,10 @@ export function archiveNames(tree: FileTree, above: number): ArchiveNames {
   }
   function findLength(directory: number): number {
     const missing: number[] = [];
-    for (let at = directory; !directories.has(at); at = tree.parents[at] ?? ROOT_NODE) missing.push(at);
-    for (const at of missing.reverse()) {
-      const parent = directories.get(tree.parents[at] ?? ROOT_NODE) ?? 0;
-      directories.set(at, at === ROOT_NODE ? 0 : parent + lengthOfName(at) + 1);
-    }
-    return directories.get(directory) ?? 0;
+    for (let at = directory; directories[at] === 0; at = tree.parents[at] ?? ROOT_NODE) missing.push(at);
+    for (const at of missing.reverse())
+      directories[at] = (directories[tree.parents[at] ?? ROOT_NODE] ?? 0) + lengthOfName(at) + 1;
+    return (directories[directory] ?? 1) - 1;
   }
   const lengthOf = (node: number) => lengthOfDirectory(tree.parents[node] ?? ROOT_NODE) + lengthOfName(node);
   return {

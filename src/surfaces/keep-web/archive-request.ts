@@ -1,16 +1,8 @@
-import {
-  type FileTree,
-  filesBelow,
-  findNode,
-  isDirectory,
-  nodeName,
-  nodePath,
-  ROOT_NODE,
-} from '../../collections/file-tree.ts';
+import { type FileTree, filesBelow, findNode, isDirectory, nodeName, ROOT_NODE } from '../../collections/file-tree.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { decodeUriName } from '../../keep/manifest/uri-names.ts';
 import { takeTurns } from '../../streams/turns.ts';
-import type { RequestFields } from './request-fields.ts';
+import { type RequestFields, requireFewFields } from './request-fields.ts';
 import type { TreeTarget } from './target.ts';
 
 /** What a client asks for (docs/protocol/files.md#archives). */
@@ -44,6 +36,7 @@ export function readArchiveRequest(fields: RequestFields): ArchiveRequest {
   if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
     throw new KeepError('bad_request', { message: 'files: write a list of paths' });
   }
+  requireFewFields(files.length);
   return {
     files: [...files, ...encoded],
     filename: typeof json.download_filename === 'string' ? json.download_filename : fields.get('download_filename'),
@@ -60,13 +53,20 @@ export interface ChosenFiles {
 }
 
 const FILES_PER_TURN = 20_000;
+const PATHS_PER_TURN = 500;
 
 /**
  * The chosen files below a directory.
  * @throws KeepError not_found for a path that is not there
  */
 export async function chooseFiles(tree: FileTree, directory: number, files: string[]): Promise<ChosenFiles> {
-  const chosen = new Set(files.map((path) => chosenNode(tree, directory, path)));
+  const chosen = new Set<number>();
+  const turnOfPaths = takeTurns(PATHS_PER_TURN);
+  for (const path of files) {
+    chosen.add(chosenNode(tree, directory, path));
+    const wait = turnOfPaths();
+    if (wait !== undefined) await wait;
+  }
   const isBelowChosen = createSelection(tree, directory, chosen);
   const nodes = new Uint32Array(tree.fileCounts[directory] ?? 0);
   const turn = takeTurns(FILES_PER_TURN);
@@ -96,11 +96,10 @@ function createSelection(tree: FileTree, top: number, chosen: Set<number>): (dir
 
 function chosenNode(tree: FileTree, directory: number, path: string): number {
   if (path === '/') return directory;
-  const base = nodePath(tree, directory);
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
-  const find = (name: string) => (name === '' ? null : findNode(tree, base === '' ? name : `${base}/${name}`));
+  const find = (name: string) => (name === '' ? null : findNode(tree, name, directory));
   // Forms of a browser send every newline as two characters.
-  const node = find(trimmed) ?? find(trimmed.replaceAll('\r\n', '\n'));
+  const node = find(trimmed) ?? (trimmed.includes('\r\n') ? find(trimmed.replaceAll('\r\n', '\n')) : null);
   if (node === null) throw new KeepError('not_found', { message: `${JSON.stringify(path)}: file does not exist` });
   return node;
 }

@@ -37,8 +37,14 @@ export async function archiveContent(
   const comment = downloadUrl === null ? '' : `Downloaded from ${downloadUrl}/by_id/${id}/`;
   const metadataText = request.metadata ? describe(target, description) : '';
   const metadata = request.metadata ? new TextEncoder().encode(metadataText) : null;
+  const held = heldBudget.reserve();
+  // Its files, and the lengths of the paths of all directories.
+  held.require(files.nodes.byteLength + 4 * tree.nodeCount);
   const names = archiveNames(tree, node === ROOT_NODE ? ROOT_NODE : (tree.parents[node] ?? ROOT_NODE));
-  await checkNames(names, files.nodes);
+  await checkNames(names, files.nodes).catch((error) => {
+    held.release();
+    throw error;
+  });
   const nodeOf = (entry: number) => files.nodes[entry] ?? 0;
   const entries: ZipEntries = {
     length: files.nodes.length,
@@ -47,7 +53,6 @@ export async function archiveContent(
     putName: (entry, target, at) => names.put(nodeOf(entry), target, at),
   };
   const contents = archiveFiles(tree, files.nodes, open, book);
-  const held = heldBudget.reserve();
   /** Decided when the first part is made, and the same for all: they are gone through more than once. */
   let rowBytes = 0;
   const rows = () => {

@@ -1,4 +1,5 @@
 import { blockAt, type FileTree, fileExtents } from '../../collections/file-tree.ts';
+import { type HeldReservation, heldBudget } from '../../streams/held-budget.ts';
 import type { SegmentSource } from '../../streams/part.ts';
 import { segmentReader } from '../../streams/segment-reader.ts';
 import { takeTurns } from '../../streams/turns.ts';
@@ -35,10 +36,22 @@ interface Job {
   parts: PartRun[];
 }
 
+/** Part of a file that is computed together with others. */
+interface Share {
+  file: number;
+  runs: Run[];
+}
+
+/** Extents that are computed together: each takes some hundred bytes, and a block is read once for them. */
+const MAX_EXTENTS = 50_000;
+const MIN_EXTENTS = 2000;
+const EXTENT_BYTES = 400;
+
 /**
  * Computes CRC-32s of files whose bytes are not sent: a resumed archive ends with the checksums of all its files. Each
- * block is read once. Time goes with blocks + extents: a file over many whole blocks gets the checksum of their row from
- * two prefixes.
+ * block is read once for some ten thousand extents. Time goes with blocks + extents: a file over many whole blocks gets the
+ * checksum of their row from two prefixes.
+ * @param held memory that all answers share
  */
 export async function computeChecksums(
   tree: FileTree,
@@ -46,28 +59,63 @@ export async function computeChecksums(
   source: SegmentSource,
   book: ChecksumBook,
   signal: AbortSignal,
+  held: Pick<HeldReservation, 'available' | 'set' | 'release'> = heldBudget.reserve(),
+): Promise<void> {
+  const most = Math.min(MAX_EXTENTS, Math.max(MIN_EXTENTS, Math.floor(held.available() / EXTENT_BYTES)));
+  const turn = takeTurns(EXTENTS_PER_TURN);
+  const crcs = new Map<number, number>();
+  let shares: Share[] = [];
+  let extents = 0;
+  const compute = async () => {
+    await computeShares(tree, shares, crcs, source, book, signal);
+    shares = [];
+    extents = 0;
+  };
+  held.set(most * EXTENT_BYTES);
+  try {
+    for (const file of files) {
+      let runs: Run[] = [];
+      shares.push({ file, runs });
+      for (const { start, length } of fileExtents(tree, file)) {
+        if (extents >= most) {
+          await compute();
+          runs = [];
+          shares.push({ file, runs });
+        }
+        extents++;
+        for (const run of runsOf(tree, start, start + length)) runs.push(run);
+        const wait = turn();
+        if (wait !== undefined) await wait;
+      }
+    }
+    await compute();
+  } finally {
+    held.release();
+  }
+  for (const file of files) book.noteFile(file, crcs.get(file) ?? 0);
+}
+
+/** @param crcs of the files as far as they have been computed, to which the shares are added */
+async function computeShares(
+  tree: FileTree,
+  shares: readonly Share[],
+  crcs: Map<number, number>,
+  source: SegmentSource,
+  book: ChecksumBook,
+  signal: AbortSignal,
 ): Promise<void> {
   const turn = takeTurns(EXTENTS_PER_TURN);
-  const runs: Run[][] = [];
-  for (const file of files) {
-    const ofFile: Run[] = [];
-    for (const { start, length } of fileExtents(tree, file)) {
-      ofFile.push(...runsOf(tree, start, start + length));
-      const wait = turn();
-      if (wait !== undefined) await wait;
-    }
-    runs.push(ofFile);
-  }
-  for (const job of await jobsOf(tree, runs.flat(), source, book)) await readBlock(tree, job, source, book, signal);
-  const rows = await rowChecksums(tree, runs.flat(), book);
-  for (const [i, file] of files.entries()) {
-    let crc = 0;
-    for (const run of runs[i] ?? []) {
+  const all = shares.flatMap(({ runs }) => runs);
+  for (const job of await jobsOf(tree, all, source, book)) await readBlock(tree, job, source, book, signal);
+  const rows = await rowChecksums(tree, all, book);
+  for (const { file, runs } of shares) {
+    let crc = crcs.get(file) ?? 0;
+    for (const run of runs) {
       crc = combineCrc32(crc, run.kind === 'part' ? run.crc : rows(run), lengthOf(tree, run));
       const wait = turn();
       if (wait !== undefined) await wait;
     }
-    book.noteFile(file, crc);
+    crcs.set(file, crc);
   }
 }
 

@@ -73,8 +73,8 @@ function urlEncoded(text: string): [string, string][] {
     });
 }
 
-/** @throws KeepError bad_request */
-function requireFewFields(fields: number): void {
+/** @throws KeepError bad_request for more than a form may have */
+export function requireFewFields(fields: number): void {
   if (fields > MAX_FIELDS)
     throw new KeepError('bad_request', { message: `a form may have at most ${MAX_FIELDS} fields` });
 }

@@ -130,6 +130,35 @@ describe('a file tree', () => {
     ]);
   });
 
+  test('finds a range far behind in a file of many segments without going through those before', async () => {
+    const count = 20_000;
+    const sizes = Array.from({ length: count }, (_, i) => 1 + (i % 7));
+    const text = sizes.map((size, i) => `${(i * 7919) % 90_000}:${size}:big`).join(' ');
+    const tree = await build(`. ${'a'.repeat(32)}+100000 ${text} 0:5:other\n`);
+    const node = findNode(tree, 'big') ?? -1;
+    const all = [...fileSegments(tree, node, { offset: 0, length: nodeSize(tree, node) })];
+    expect(all.map(({ length }) => length)).toEqual(sizes);
+    const ranged = (offset: number, length: number) => [...fileSegments(tree, node, { offset, length })];
+    let offset = 0;
+    for (const [i, size] of sizes.entries()) {
+      if (i % 1024 < 2 || i % 1024 > 1022 || i === count - 1)
+        expect(ranged(offset, size)).toEqual([{ ...all[i], blockSize: 100_000 }]);
+      offset += size;
+    }
+    let looked = 0;
+    const counted = new Proxy(tree.extentLengths, {
+      get: (lengths, key) => {
+        looked++;
+        return Reflect.get(lengths, key);
+      },
+    });
+    const watched = { ...tree, extentLengths: counted };
+    expect([...fileSegments(watched, node, { offset: offset - 9, length: 5 })].length).toBeGreaterThan(0);
+    for (let i = 0; i < 256; i++)
+      expect([...fileSegments(watched, node, { offset: offset - 1 - i, length: 1 })]).toHaveLength(1);
+    expect(looked).toBeLessThan(count + 257 * 1100);
+  });
+
   test('survives being kept as bytes; other bytes are refused', async () => {
     const tree = await build(`./a ${F} 0:3:ä\n. ${B}+K@zzzzz 1:2:b\n`);
     const again = readTree(tree.buffer.slice(0));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { concatenate } from '../../../src/streams/concat.ts';
+import { createHeldBudget } from '../../../src/streams/held-budget.ts';
 import type { Part, SegmentSource } from '../../../src/streams/part.ts';
 import { pipeChunks } from '../../../src/streams/pipe-chunks.ts';
 import { shareReads } from '../../../src/streams/shared-reads.ts';
@@ -155,5 +156,83 @@ describe('parts of one answer', () => {
     await expect(new Response(body).arrayBuffer()).rejects.toThrow();
     await expect(done).rejects.toMatchObject({ code: 'corrupt' });
     shared.end();
+  });
+});
+
+describe('memory of plans', () => {
+  /** Two segments in each of many blocks, far apart in the answer: each pair is a read that is held. */
+  const pairs = (count: number) =>
+    Array.from({ length: 2 * count }, (_, i): Segment => [i % count, i < count ? 500 : 0, 10]);
+
+  test('is counted, shared among answers, and there again when they have ended', async () => {
+    const budget = createHeldBudget();
+    const at = store();
+    const replay = partsOf({ ...at.source, keyOf: (block) => `block ${block}` }, pairs(20_000));
+    const begin = async () => {
+      const held = budget.reserve();
+      const shared = shareReads(replay, held);
+      const [first] = shared.parts;
+      if (first instanceof Uint8Array || first === undefined) throw new Error('no part');
+      const opened = await first.open(never);
+      if (!(opened instanceof Uint8Array)) await opened.cancel();
+      return shared;
+    };
+    const free = () => budget.reserve().available();
+    const all = free();
+    const first = await begin();
+    const left = free();
+    expect(all - left).toBeGreaterThan(10 * BLOCK);
+    const others = [];
+    for (let i = 0; i < 20; i++) others.push(await begin());
+    const least = free();
+    expect(least).toBeGreaterThanOrEqual(0);
+    const more = await begin();
+    expect(least - free()).toBeLessThan(BLOCK / 2);
+    for (const { end } of [first, more, ...others]) end();
+    expect(free()).toBe(all);
+  });
+
+  test('is so little while others hold all there is that every answer is sent, if in more reads', async () => {
+    const none = { available: () => 0, set: () => undefined, release: () => undefined };
+    const at = store();
+    const segments = Array.from({ length: 3000 }, (_, i): Segment => [i % 12, ((i * 617) % 3000) * 300, 250]);
+    const expected = Buffer.concat(
+      segments.map(([block, from, length]) => Buffer.from(at.contentOf(block).subarray(from, from + length))),
+    );
+    const shared = shareReads(partsOf(at.source, segments), none);
+    const { body } = concatenate(shared.parts, expected.length, never);
+    expect(Buffer.from(await new Response(body).arrayBuffer()).equals(expected)).toBe(true);
+    expect(at.reads.length).toBeLessThan(500);
+  });
+});
+
+describe('the memory that answers share', () => {
+  test('is refused to what needs more than is left, and never to what is small', () => {
+    const budget = createHeldBudget();
+    const answers = Array.from({ length: 6 }, () => budget.reserve());
+    for (const answer of answers.slice(0, 5)) answer.require(9 * BLOCK);
+    const [first, , , , , last] = answers;
+    expect(() => last?.require(9 * BLOCK)).toThrow(expect.objectContaining({ code: 'unavailable', status: 503 }));
+    last?.require(BLOCK / 16);
+    first?.release();
+    last?.require(9 * BLOCK);
+    expect(budget.reserve().available()).toBeLessThan(4 * BLOCK);
+  });
+
+  test('is free again when a request that held it was killed', async () => {
+    const budget = createHeldBudget();
+    const hold = () => budget.reserve().require(40 * BLOCK);
+    hold();
+    await expect
+      .poll(
+        async () => {
+          // Garbage makes the engine collect.
+          Array.from({ length: 300_000 }, (_, i) => ({ i }));
+          await scheduler.wait(5);
+          return budget.reserve().available();
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(48 * BLOCK);
   });
 });

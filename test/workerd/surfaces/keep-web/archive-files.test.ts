@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type FileTree, findNode, nodeName, nodeSize } from '../../../../src/collections/file-tree.ts';
 import { buildFileTree } from '../../../../src/collections/file-tree-builder.ts';
-import type { OpenBlock } from '../../../../src/files/file-parts.ts';
+import { blockSource, type OpenBlock } from '../../../../src/files/file-parts.ts';
 import { md5Hex } from '../../../../src/keep/md5.ts';
 import { concatenate } from '../../../../src/streams/concat.ts';
 import type { Part } from '../../../../src/streams/part.ts';
@@ -12,6 +12,7 @@ import { shareReads } from '../../../../src/streams/shared-reads.ts';
 import { zipArchive } from '../../../../src/streams/zip/archive.ts';
 import { archiveFiles } from '../../../../src/surfaces/keep-web/archive-files.ts';
 import { createBook } from '../../../../src/surfaces/keep-web/checksum-book.ts';
+import { computeChecksums } from '../../../../src/surfaces/keep-web/file-checksums.ts';
 import { zipEntries } from '../../../support/zip-entries.ts';
 import { randomBlock } from '../../support/bytes.ts';
 
@@ -277,5 +278,43 @@ describe('the files of an archive', () => {
     for (let node = 1; node <= 200; node++) book.noteFile(node, node, isInRow);
     await book.save();
     expect(saved).toBe(isKept ? 1 : 0);
+  });
+});
+
+describe('checksums of files that were not sent', () => {
+  test('are right for files of more segments than are computed at once, in memory that is shared', async () => {
+    const blocks = [await randomBlock(200_000), await randomBlock(200_000)];
+    const contents = blocks.map(({ data }) => data);
+    const locators = blocks.map(({ hash }) => `${hash}+200000`);
+    const whole = Buffer.concat(contents);
+    const random = (i: number, room: number) => (i * 7919 * 31 + 17) % room;
+    const segments = Array.from({ length: 9000 }, (_, i) => ({ at: random(i, whole.length - 30), size: 1 + (i % 30) }));
+    const text = segments.map(({ at, size }, i) => `${at}:${size}:${i % 3 === 0 ? 'small' : 'large'}`).join(' ');
+    const { tree } = await buildFileTree([utf8(`. ${locators.join(' ')} ${text} 0:400000:all 5:9:one\n`)]);
+    const source = blockSource(tree, async ({ number }, { offset, length }) => {
+      const bytes = contents[number]!.slice(offset, offset + length);
+      return new Response(bytes).body as ReadableStream<Uint8Array>;
+    });
+    const contentOf = (keeps: (i: number) => boolean) =>
+      Buffer.concat(segments.filter((_, i) => keeps(i)).map(({ at, size }) => whole.subarray(at, at + size)));
+    const expected = {
+      small: contentOf((i) => i % 3 === 0),
+      large: contentOf((i) => i % 3 !== 0),
+      all: whole,
+      one: whole.subarray(5, 14),
+    };
+    const nodes = Object.keys(expected).map((name) => findNode(tree, name) ?? -1);
+    for (const available of [0, 48 << 20]) {
+      const held: number[] = [];
+      const book = createBook(tree, null, async () => {});
+      await computeChecksums(tree, nodes, source, book, never, {
+        available: () => available,
+        set: (bytes) => held.push(bytes),
+        release: () => held.push(0),
+      });
+      expect(nodes.map((node) => book.file(node))).toEqual(Object.values(expected).map((bytes) => crc32(bytes)));
+      expect(held.at(-1)).toBe(0);
+      if (available === 0) expect(Math.max(...held)).toBeLessThan(2 ** 20);
+    }
   });
 });
