@@ -39,11 +39,16 @@ export function sourcesOf(edits: readonly Edit[]): string[] {
   ];
 }
 
+/** Each takes half a KiB while the change is made. */
+const MAX_ENTRIES = 100_000;
+
 /** @throws KeepError bad_request */
 function checkEntries(replacements: unknown): [string, string][] {
   if (typeof replacements !== 'object' || replacements === null || Array.isArray(replacements))
     throw refused('replace_files must be an object: target path -> source');
-  const entries = Object.entries(replacements as Record<string, unknown>).map(([target, source]): [string, string] => {
+  const given = Object.entries(replacements as Record<string, unknown>);
+  if (given.length > MAX_ENTRIES) throw refused(`replace_files may have ${MAX_ENTRIES} entries`);
+  const entries = given.map(([target, source]): [string, string] => {
     if (!/^\/$|^(\/[^/]+)+$/.test(target) || target.split('/').some((part) => part === '.' || part === '..'))
       throw refused(`${target} is not a proper target path`);
     if (

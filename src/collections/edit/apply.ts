@@ -1,7 +1,7 @@
 import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { isTooDeep, MAX_LEVELS, pathsOf, targetsOf, termsOf } from './edit-paths.ts';
 import type { Edit, EditRequest, NodeKind, Texts } from './edits.ts';
-import { check, checkEdit, refused } from './judge.ts';
+import { check, checkEdit, refused, takenAway } from './judge.ts';
 import { isIndependentOfLocks, type Lock } from './locks.ts';
 import { bySource, newText } from './new-text.ts';
 import { surveyPaths } from './survey.ts';
@@ -28,14 +28,14 @@ export async function planEdits(
   locks: readonly Lock[] = [],
 ): Promise<Plan> {
   const paths = requests.flatMap((request) => (isTooDeep(request) ? [] : pathsOf(request)));
-  const kinds = await surveyPaths(await texts.current(), paths);
+  const survey = await surveyPaths(await texts.current(), paths);
+  const { kindOf } = survey;
   const etags = await texts.etags(
     requests.flatMap(({ conditions }) =>
       conditions.flatMap(termsOf).flatMap((term) => ('etag' in term ? term.path : [])),
     ),
   );
   const state = { etags, locks, portableDataHash: texts.portableDataHash };
-  const kindOf = (path: string): NodeKind => kinds.get(path) ?? 'absent';
   const grafts = await surveySources(texts, requests);
   const judged: Judged[] = [];
   const edits: Edit[] = [];
@@ -45,9 +45,8 @@ export async function planEdits(
       for (const condition of request.conditions) check(condition, kindOf, state);
       if (!isIndependentOfLocks(request, locks))
         throw new KeepError('locked', { message: 'the path is locked by another client' });
-      for (const edit of request.edits) {
-        checkEdit(edit, request.edits, kindOf, grafts);
-      }
+      const gone = takenAway(request.edits);
+      for (const edit of request.edits) checkEdit(edit, gone, survey, grafts);
       edits.push(...request.edits);
       judged.push({
         ok: true,
@@ -73,11 +72,11 @@ async function surveySources(texts: Texts, requests: readonly EditRequest[]): Pr
     const [first] = group;
     if (first === undefined) continue;
     try {
-      const kinds = await surveyPaths(
+      const { kindOf } = await surveyPaths(
         await texts.source(first.source),
         group.map(({ from }) => from),
       );
-      for (const edit of group) found.set(edit, kinds.get(edit.from) ?? 'absent');
+      for (const edit of group) found.set(edit, kindOf(edit.from));
     } catch (error) {
       if (!isKeepError(error)) throw error;
       for (const edit of group) found.set(edit, error);

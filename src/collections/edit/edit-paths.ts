@@ -4,7 +4,6 @@ import { parentOf } from './path-map.ts';
 /** Levels of a path: deeper than any file system allows. */
 export const MAX_LEVELS = 2000;
 
-/** The directories above a target are looked at one by one. */
 export function isTooDeep({ edits }: EditRequest): boolean {
   return edits.flatMap(targetsOf).some((path) => path.length > MAX_LEVELS && path.split('/').length > MAX_LEVELS);
 }
@@ -18,14 +17,13 @@ export function targetsOf(edit: Edit): string[] {
   return 'to' in edit ? [edit.to] : [edit.path];
 }
 
-/** All paths whose state decides about a request. */
+/** All paths whose state decides about a request, beside that of the directories above them. */
 export function pathsOf({ edits, conditions }: EditRequest): string[] {
   const named = edits.flatMap((edit) => [
     ...writtenBy(edit),
     ...('from' in edit && edit.kind !== 'graft' ? [edit.from] : []),
   ]);
-  const above = edits.flatMap(targetsOf).flatMap(ancestors);
-  return [...named, ...above, ...conditions.flatMap(pathsOfCondition)];
+  return [...named, ...conditions.flatMap(pathsOfCondition)];
 }
 
 export function pathsOfCondition(condition: Condition): string[] {

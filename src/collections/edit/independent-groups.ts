@@ -2,8 +2,10 @@ import { pathsOfCondition, writtenBy } from './edit-paths.ts';
 import type { Condition, EditRequest, NodeKind } from './edits.ts';
 import { isWithin } from './path-map.ts';
 
-/** Requests with more paths have a revision of their own: comparing them with others would take long. */
-const MAX_SHARED_PATHS = 100;
+/** Requests with more paths have a revision of their own: each pair of requests that wait together is compared. */
+const MAX_SHARED_PATHS = 16;
+/** The same for the levels of their paths: those of a whole batch may be in so many directories. */
+const MAX_SHARED_LEVELS = 300;
 
 /**
  * Requests in their order, as few groups as possible: neighbours that don't touch each other share one.
@@ -30,7 +32,7 @@ export function areIndependent(a: EditRequest, b: EditRequest): boolean {
   const hasPdh = ({ conditions }: EditRequest) => conditions.some((condition) => 'portableDataHash' in condition);
   if (hasPdh(a) || hasPdh(b) || a.attributes !== undefined || b.attributes !== undefined) return false;
   if (a.segments !== undefined || b.segments !== undefined) return false;
-  if (a.edits.length > MAX_SHARED_PATHS || b.edits.length > MAX_SHARED_PATHS) return false;
+  if (isLong(a) || isLong(b)) return false;
   const writes = (request: EditRequest) => request.edits.flatMap(writtenBy);
   const touches = (request: EditRequest) => [
     ...writes(request),
@@ -44,6 +46,13 @@ export function areIndependent(a: EditRequest, b: EditRequest): boolean {
     reader.conditions.filter(isParent).some(({ path }) => writes(writer).some((written) => isWithin(path, written)));
   if (takesParent(a, b) || takesParent(b, a)) return false;
   return !meet(writes(a), touches(b)) && !meet(touches(a), writes(b));
+}
+
+function isLong({ edits }: EditRequest): boolean {
+  if (edits.length > MAX_SHARED_PATHS) return true;
+  const paths = edits.flatMap(writtenBy);
+  const chars = paths.reduce((sum, path) => sum + path.length, 0);
+  return chars > MAX_SHARED_LEVELS && paths.reduce((sum, path) => sum + path.split('/').length, 0) > MAX_SHARED_LEVELS;
 }
 
 function isParent(condition: Condition): condition is Extract<Condition, { is: NodeKind[] }> {

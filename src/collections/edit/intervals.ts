@@ -32,6 +32,14 @@ export class Intervals {
     }
     return this.#bounds;
   }
+
+  /** Numbers in the ranges. */
+  count(): number {
+    const bounds = this.sorted();
+    let count = 0;
+    for (let i = 0; i < bounds.length; i += 2) count += (bounds[i + 1] ?? 0) - (bounds[i] ?? 0) + 1;
+    return count;
+  }
 }
 
 /** Where blocks lie in a line's data: `starts[i]` is where block i begins, the last entry where the data ends. */

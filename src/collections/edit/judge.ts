@@ -1,8 +1,8 @@
 import { KeepError } from '../../keep/errors.ts';
-import { ancestors } from './edit-paths.ts';
 import type { Condition, Edit, EtagTerm, LockTerm, NodeKind } from './edits.ts';
 import { isLockedWith, type Lock } from './locks.ts';
-import { isWithin } from './path-map.ts';
+import { isWithin, PathSet } from './path-map.ts';
+import type { Survey } from './survey.ts';
 
 export interface State {
   etags: Map<string, string[]>;
@@ -29,29 +29,29 @@ function isTrue(term: EtagTerm | LockTerm, { etags, locks }: State): boolean {
   return found === term.matches;
 }
 
+/** What edits take away from where it is. */
+export function takenAway(edits: readonly Edit[]): PathSet {
+  return new PathSet(
+    edits.flatMap((edit) => (edit.kind === 'delete' ? edit.path : edit.kind === 'move' ? edit.from : [])),
+  );
+}
+
+/** @param gone what the edits of the same request take away */
 export function checkEdit(
   edit: Edit,
-  all: Edit[],
-  kindOf: (path: string) => NodeKind,
+  gone: PathSet,
+  { kindOf, fileAbove }: Survey,
   grafts: Map<Edit, NodeKind | KeepError>,
 ): void {
   if (edit.kind === 'delete' || edit.kind === 'unmark') return;
-  const target = 'to' in edit ? edit.to : edit.path;
-  const isGone = (path: string) =>
-    all.some(
-      (other) =>
-        (other.kind === 'delete' && isWithin(path, other.path)) ||
-        (other.kind === 'move' && isWithin(path, other.from)),
-    );
-  for (const above of ancestors(target)) {
-    if (kindOf(above) === 'file' && !isGone(above)) throw refused(`${above} is a file, not a directory`);
-  }
+  const above = fileAbove('to' in edit ? edit.to : edit.path);
+  if (above !== null && !gone.covers(above)) throw refused(`${above} is a file, not a directory`);
   if (edit.kind === 'properties') {
     if (kindOf(edit.path) === 'absent') throw new KeepError('not_found', { message: `there is no ${edit.path}` });
     return;
   }
   if (edit.kind === 'mkdir') {
-    if (kindOf(edit.path) === 'file' && !isGone(edit.path)) throw refused(`${edit.path} is a file`);
+    if (kindOf(edit.path) === 'file' && !gone.covers(edit.path)) throw refused(`${edit.path} is a file`);
     return;
   }
   if (edit.kind === 'put') {

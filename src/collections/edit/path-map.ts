@@ -9,8 +9,7 @@ export interface Transfer {
 }
 
 /** What edits say about a path, and below it. */
-interface PathNode {
-  children: Map<string, PathNode>;
+interface PathNode extends Tree<PathNode> {
   isRemoved: boolean;
   /** A directory whose own entry goes, and nothing else. */
   isUnmarked: boolean;
@@ -56,14 +55,14 @@ export class PathMap {
     for (const path of unmarked) nodeFor(this.#root, path, emptyNode).isUnmarked = true;
     for (const transfer of transfers) nodeFor(this.#root, transfer.from, emptyNode).transfers.push(transfer);
     this.#directory = createPlaceFinder(infoOf(null, this.#root), (above, { name }) =>
-      infoOf(above, above.node?.children.get(name) ?? null),
+      infoOf(above, above.node?.children?.get(name) ?? null),
     );
   }
 
   /** Where a file is afterwards: whether it stays, and the directories and names of its copies. */
   file({ directory, name }: FilePath): { stays: boolean; copies: { directory: string; name: string }[] } {
     const { node, isRemoved, copies: above } = this.#directory(directory);
-    const own = node?.children.get(name);
+    const own = node?.children?.get(name);
     const stays = this.#keepsRest && !isRemoved && own?.isRemoved !== true;
     if (above.length === 0 && own === undefined) return { stays, copies: [] };
     const copies = above.map((transfer) => ({ directory: this.#copied(directory, transfer), name }));
@@ -108,17 +107,20 @@ function infoOf(above: DirectoryInfo | null, node: PathNode | null): DirectoryIn
 }
 
 function emptyNode(): PathNode {
-  return { children: new Map(), isRemoved: false, isUnmarked: false, transfers: [] };
+  return { children: null, isRemoved: false, isUnmarked: false, transfers: [] };
+}
+
+/** A node by whose children paths are looked up, component by component. */
+export interface Tree<Node> {
+  /** Null for a leaf: most are. */
+  children: Map<string, Node> | null;
 }
 
 /** The node of a path in a tree of path components, made if it is not there. */
-export function nodeFor<Node extends { children: Map<string, Node> }>(
-  root: Node,
-  path: string,
-  create: () => Node,
-): Node {
+export function nodeFor<Node extends Tree<Node>>(root: Node, path: string, create: () => Node): Node {
   let node = root;
   for (const name of path === '' ? [] : path.split('/')) {
+    node.children ??= new Map<string, Node>();
     let next = node.children.get(name);
     if (next === undefined) {
       next = create();
@@ -127,6 +129,21 @@ export function nodeFor<Node extends { children: Map<string, Node> }>(
     node = next;
   }
   return node;
+}
+
+/** The nodes on the way to a path, as far as there are any: the root's first. */
+export function* nodesTo<Node extends Tree<Node>>(root: Node, path: string): Generator<Node, void, undefined> {
+  let node = root;
+  yield node;
+  for (let from = 0; from < path.length; ) {
+    const slash = path.indexOf('/', from);
+    const end = slash < 0 ? path.length : slash;
+    const next = node.children?.get(path.slice(from, end));
+    if (next === undefined) return;
+    node = next;
+    yield node;
+    from = end + 1;
+  }
 }
 
 export function joined(directory: string, name: string): string {
@@ -143,34 +160,22 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-interface Member {
-  children: Map<string, Member>;
+interface Member extends Tree<Member> {
   /** Null: only on the way to members. */
   path: string | null;
 }
 
 /** Paths that can be asked which of them cover another one, at a cost that goes with their depth, not with that one's. */
 export class PathSet {
-  readonly #root: Member = { children: new Map(), path: null };
+  readonly #root: Member = { children: null, path: null };
 
   constructor(paths: Iterable<string>) {
-    for (const path of paths)
-      nodeFor(this.#root, path, (): Member => ({ children: new Map(), path: null })).path = path;
+    for (const path of paths) nodeFor(this.#root, path, (): Member => ({ children: null, path: null })).path = path;
   }
 
   /** The members that are `path` or lie above it. */
   *covering(path: string): Generator<string, void, undefined> {
-    let node = this.#root;
-    if (node.path !== null) yield node.path;
-    for (let from = 0; from < path.length; ) {
-      const slash = path.indexOf('/', from);
-      const end = slash < 0 ? path.length : slash;
-      const next = node.children.get(path.slice(from, end));
-      if (next === undefined) return;
-      node = next;
-      if (node.path !== null) yield node.path;
-      from = end + 1;
-    }
+    for (const node of nodesTo(this.#root, path)) if (node.path !== null) yield node.path;
   }
 
   covers(path: string): boolean {

@@ -14,7 +14,7 @@ export type ChangedLines = Map<number, Map<string, Intervals>>;
 
 /**
  * First pass over a text: which lines change, and which of their blocks are still needed where. Work and memory go with
- * blocks and segments, never with their product.
+ * blocks and segments, never with their product: what copies would multiply into too long a text is refused here.
  * @param onDirectory told of each directory in which something is afterwards
  */
 export async function planRewrite(
@@ -28,8 +28,16 @@ export async function planRewrite(
   let groups = new Map<string, Intervals>();
   let isChanged = false;
   let copiedBytes = 0;
+  const count = (bytes: number) => {
+    copiedBytes += bytes;
+    if (copiedBytes > MAX_TEXT_BYTES) throw tooLarge();
+  };
   const finish = () => {
-    if (line >= 0 && isChanged) changed.set(line, groups);
+    if (line >= 0 && isChanged) {
+      changed.set(line, groups);
+      // A line is held until it is written: each directory takes its blocks along.
+      for (const blocks of groups.values()) count(blocks.count() * LOCATOR_BYTES);
+    }
     groups = new Map();
     isChanged = false;
   };
@@ -55,9 +63,8 @@ export async function planRewrite(
       if (stays) use(map.text(path.directory), position, length);
       for (const { directory, name } of copies) {
         use(directory, position, length);
-        copiedBytes += name.length + TOKEN_BYTES;
+        count(name.length + TOKEN_BYTES);
       }
-      if (copiedBytes > MAX_TEXT_BYTES) throw tooLarge();
     },
     directory(place) {
       const { stays, copies } = map.place(place);
@@ -89,6 +96,8 @@ export async function* rewriteText(
 
 /** The least that a file takes besides its name: ` 0:0:`. */
 const TOKEN_BYTES = 5;
+/** The least that a block takes: a blank, 32 digits, `+0`. */
+const LOCATOR_BYTES = 35;
 /** More than the largest manifests of the field have. */
 export const MAX_TEXT_BYTES = 67_108_864;
 
@@ -97,6 +106,8 @@ export function tooLarge(): KeepError {
 }
 
 const FLUSH_CHARS = 65_536;
+/** Tokens that are put together: as texts of their own they take several times their length. */
+const JOINED_PARTS = 256;
 const encoder = new TextEncoder();
 
 /** Writes one line anew: a line for each directory that its files are in afterwards, with the blocks they use. */
@@ -141,58 +152,83 @@ class GroupedLine implements LineWriter {
   /** What is complete: the first directory's line streams, the others wait for the line's end. */
   *take(): Generator<Uint8Array> {
     const [first] = this.#groups.values();
-    if (first !== undefined && first.pendingChars >= FLUSH_CHARS) yield encoder.encode(first.take());
+    if (first !== undefined && first.pendingBytes >= FLUSH_CHARS) yield* first.take(this.#locators);
   }
 
   *end(): Generator<Uint8Array> {
     this.#parser.end();
     this.#begin();
-    for (const group of this.#groups.values()) yield encoder.encode(`${group.take()}\n`);
+    for (const group of this.#groups.values()) {
+      yield* group.take(this.#locators);
+      yield NEWLINE;
+    }
   }
 
   /** All blocks of the line are known once its first file comes. */
   #begin(): void {
     if (this.#isBegun) return;
     this.#isBegun = true;
-    for (const group of this.#groups.values()) group.begin(this.#locators, this.#starts);
+    for (const group of this.#groups.values()) group.begin(this.#starts);
   }
 }
+
+const NEWLINE = encoder.encode('\n');
 
 /** One directory's line in the making. */
 class Group {
   readonly #directory: string;
   readonly #blocks: Intervals;
   #kept: KeptBlocks | null = null;
+  #isBegun = false;
+  /** Tokens, and before them those that were put together. */
   #parts: string[] = [];
-  pendingChars = 0;
+  #joined: Uint8Array[] = [];
+  pendingBytes = 0;
 
   constructor(directory: string, blocks: Intervals) {
     this.#directory = directory;
     this.#blocks = blocks;
   }
 
-  begin(locators: readonly string[], starts: BlockStarts): void {
-    this.#append(streamName(this.#directory));
+  begin(starts: BlockStarts): void {
     this.#kept = new KeptBlocks(this.#blocks, starts);
-    for (const block of this.#kept.numbers()) this.#append(` ${locators[block]}`);
-    if (this.#kept.isEmpty) this.#append(` ${EMPTY_LOCATOR}`);
   }
 
   add(name: string, position: number, length: number, starts: BlockStarts): void {
     const moved = length === 0 ? 0 : position - (this.#kept?.shiftAt(starts.at(position)) ?? 0);
-    this.#append(` ${moved}:${length}:${name === '.' ? '\\056' : escapeName(name)}`);
+    const count = this.#parts.push(` ${moved}:${length}:${name === '.' ? '\\056' : escapeName(name)}`);
+    if (count >= JOINED_PARTS) this.#join();
   }
 
-  take(): string {
-    const text = this.#parts.join('');
+  /** What there is of the line. The blocks are written out only here: many directories may share them. */
+  *take(locators: readonly string[]): Generator<Uint8Array> {
+    if (!this.#isBegun) {
+      this.#isBegun = true;
+      yield* this.#head(locators);
+    }
+    this.#join();
+    yield* this.#joined;
+    this.#joined = [];
+    this.pendingBytes = 0;
+  }
+
+  *#head(locators: readonly string[]): Generator<Uint8Array> {
+    let text = streamName(this.#directory);
+    for (const block of this.#kept?.numbers() ?? []) {
+      text += ` ${locators[block]}`;
+      if (text.length < FLUSH_CHARS) continue;
+      yield encoder.encode(text);
+      text = '';
+    }
+    yield encoder.encode(this.#kept?.isEmpty === false ? text : `${text} ${EMPTY_LOCATOR}`);
+  }
+
+  #join(): void {
+    if (this.#parts.length === 0) return;
+    const bytes = encoder.encode(this.#parts.join(''));
     this.#parts = [];
-    this.pendingChars = 0;
-    return text;
-  }
-
-  #append(part: string): void {
-    this.#parts.push(part);
-    this.pendingChars += part.length;
+    this.#joined.push(bytes);
+    this.pendingBytes += bytes.byteLength;
   }
 }
 

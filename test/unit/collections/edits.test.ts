@@ -323,6 +323,38 @@ test('the work for many edits goes with their number, not with its square: 60,00
   expect(grafted.split('\n')).toHaveLength(2 * names.length + 1);
 });
 
+test('a line of many blocks goes to many directories in small chunks, and is refused at once where that makes too long a text', async () => {
+  const text = `. ${`${BLOCKS[0]!.locator} `.repeat(5000)}0:50000:x\n`;
+  const plan = async (directories: number) => {
+    const edits = Array.from({ length: directories }, (_, i): Edit => ({ kind: 'copy', from: 'x', to: `d${i}/x` }));
+    return (await planEdits(textsOf(text), [request(edits)])).text!();
+  };
+  const sizes: number[] = [];
+  for await (const chunk of await plan(100)) sizes.push(chunk.byteLength);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(100 * 5000 * 35);
+  expect(Math.max(...sizes)).toBeLessThan(2 ** 18);
+  const longer = await plan(1000);
+  // Its first chunk.
+  await expect(longer[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'too_large' });
+});
+
+test('edits below a file that goes, and paths of very many levels, cost no more than their number', async () => {
+  const text = `. ${BLOCKS[0]!.locator} 0:10:x 0:10:y\n`;
+  const below: Edit[] = Array.from({ length: 60_000 }, (_, i) => ({ kind: 'copy', from: 'y', to: `x/${i}` }));
+  // With the square of their number it took minutes.
+  const plan = await planEdits(textsOf(text), [request([...below, { kind: 'delete', path: 'x' }])]);
+  expect(plan.judged[0]!.ok).toBe(true);
+  const refused = await planEdits(textsOf(text), [request(below)]);
+  expect(refused.judged[0]).toMatchObject({ ok: false, error: { message: 'x is a file, not a directory' } });
+
+  const deep = (count: number) =>
+    request(Array.from({ length: count }, (_, i) => ({ kind: 'mkdir', path: `${i}/${'d/'.repeat(1900)}e` })));
+  expect((await edited(text, [deep(50)])).judged[0]!.ok).toBe(true);
+  // Half a megabyte of paths took a gigabyte.
+  await expect(planEdits(textsOf(text), [deep(100)])).rejects.toThrow('100000 directories in all');
+  expect(areIndependent(deep(1), request([{ kind: 'mkdir', path: 'z' }]))).toBe(false);
+});
+
 test('a target of very many levels is refused, and a deep source costs its length alone', async () => {
   const deep = `${'d/'.repeat(100_000)}e`;
   const refused = await edited('', [request([{ kind: 'mkdir', path: deep }])]);
