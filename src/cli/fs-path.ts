@@ -1,5 +1,8 @@
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { decodeName, nameBytes } from '../keep/manifest/names.ts';
+import { CliError } from './cli-error.ts';
+import { showName } from './terminal.ts';
 
 /** What Node puts in the place of bytes that are not UTF-8. */
 const REPLACEMENT = '\ufffd';
@@ -21,6 +24,29 @@ export function namesIn(directory: string): string[] {
 
 export function realPath(path: string): string {
   return decodeName(realpathSync.native(fsPath(path), { encoding: 'buffer' }));
+}
+
+/**
+ * Makes a directory, and those above it that are missing. Node's own `recursive` never ends below a directory that takes
+ * none, such as /proc.
+ * @throws CliError below such a one
+ */
+export function makeDirectories(path: string, mode = 0o777): void {
+  if (isDirectory(path)) return;
+  const above = dirname(path);
+  if (above !== path && !existsSync(fsPath(above))) makeDirectories(above, mode);
+  try {
+    mkdirSync(fsPath(path), mode);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && isDirectory(path)) return;
+    if (code !== 'ENOENT') throw error;
+    throw new CliError(`${showName(path)} cannot be made: ${showName(above)} takes no directories`);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(fsPath(path), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Arguments of the command line. Node replaces bytes that are not UTF-8; Linux still has them. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, closeSync, createReadStream, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, createReadStream, existsSync, openSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { makeDirectories } from '../fs-path.ts';
 import { createHashSet } from './hash-set.ts';
 
 export interface BlockAt {
@@ -71,7 +72,7 @@ export async function openCheckState(
   path: string,
   { resume, onBlock }: { resume: boolean; onBlock: (block: BlockAt, isRead: boolean) => void },
 ): Promise<CheckState> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeDirectories(dirname(path), 0o700);
   if (!resume) rmSync(path, { force: true });
   const collections = new Set<string>();
   const blocks = createHashSet();

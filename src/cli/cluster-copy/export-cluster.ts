@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plural } from '../../keep/human-format.ts';
 import { bareLocator, parseLocator, stripSignature } from '../../keep/locator.ts';
@@ -7,6 +7,7 @@ import { allRecords } from '../all-records.ts';
 import type { Row } from '../api-client.ts';
 import { loadManifest, locatorsIn } from '../collection.ts';
 import { messageOf } from '../commands/doctor-checks.ts';
+import { makeDirectories } from '../fs-path.ts';
 import { showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
 import { blockFile, FORMAT, withLocators, writeList } from './export-files.ts';
@@ -31,7 +32,7 @@ export async function exportCluster(
   directory: string,
   { jobs, quiet }: ExportOptions,
 ): Promise<ExportResult> {
-  mkdirSync(join(directory, 'blocks'), { recursive: true, mode: 0o700 });
+  makeDirectories(join(directory, 'blocks'), 0o700);
   const result: ExportResult = { collections: 0, blocks: 0, known: 0, failed: 0 };
   let bytes = 0;
   const progress = showProgress(
@@ -83,7 +84,7 @@ export async function exportCluster(
         }
         const block = await keep.getVerified(locator);
         if (createHash('md5').update(block).digest('hex') !== hash) throw new Error(`${bareLocator(locator)} is wrong`);
-        mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
+        makeDirectories(join(file, '..'), 0o700);
         writeFileSync(`${file}.part`, block, { mode: 0o600 });
         renameSync(`${file}.part`, file);
         result.blocks++;

@@ -1,9 +1,10 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Finding } from '../../deployment/finding.ts';
 import { plural } from '../../keep/human-format.ts';
 import type { Transport } from '../../services/transport.ts';
 import { type Api, ApiError } from '../api-client.ts';
+import { makeDirectories } from '../fs-path.ts';
 import { checkpointFile } from '../put/checkpoint.ts';
 import type { ClusterFacts, Session } from '../session.ts';
 import type { Settings } from '../settings.ts';
@@ -21,7 +22,7 @@ export function messageOf(error: unknown): string {
 export function checkCache(): Finding {
   const directory = dirname(checkpointFile([]));
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     accessSync(directory, constants.W_OK);
     return { state: 'good', what: `checkpoints of uploads: ${directory}` };
   } catch (error) {

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
-import { fsPath } from '../fs-path.ts';
+import { fsPath, makeDirectories } from '../fs-path.ts';
 import { showName } from '../terminal.ts';
 
 /** An open directory. */
@@ -78,7 +78,7 @@ export function placesBelow(root: string): { root: Place; directory(name: string
 
 function openRoot(root: string): Place {
   try {
-    mkdirSync(fsPath(root), { recursive: true });
+    makeDirectories(root);
     const place = openPlace(root, true);
     if (place !== null) return place;
   } catch (error) {

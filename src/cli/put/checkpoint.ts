@@ -7,7 +7,6 @@ import {
   fdatasync,
   fsyncSync,
   futimesSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -21,7 +20,7 @@ import { bareLocator } from '../../keep/locator.ts';
 import type { Part } from '../../keep/plan-blocks.ts';
 import { reasonOf } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
-import { fsPath } from '../fs-path.ts';
+import { fsPath, makeDirectories } from '../fs-path.ts';
 import { type Lock, type LockTimes, takeLock, tryLock } from '../lock.ts';
 import type { SourceFile } from './walk.ts';
 
@@ -164,7 +163,7 @@ function openLocked(file: string, resume: boolean, lock: Lock): Checkpoint {
 
 function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     accessSync(directory, constants.W_OK);
   } catch (error) {
     throw new CliError(
