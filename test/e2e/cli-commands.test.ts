@@ -195,11 +195,15 @@ test('deploy-config writes tables to standard output and secrets to a file that 
 test('completion scripts name every command and option, and bash accepts its own', async () => {
   const bash = join(cli.home, 'completion.bash');
   await writeFile(bash, await cli.ok('completion', 'bash'));
-  const { stdout } = await run('bash', [
-    '-c',
-    `source ${bash}; COMP_WORDS=(keep-edge put --st); COMP_CWORD=2; _keep_edge; echo "\${COMPREPLY[@]}"`,
-  ]);
-  expect(stdout.trim()).toBe('--storage-classes');
+  const offered = async (...words: string[]) => {
+    const line = `COMP_WORDS=(keep-edge ${words.join(' ')}); COMP_CWORD=${words.length}`;
+    const script = `source ${bash}; ${line}; _keep_edge; echo "\${COMPREPLY[@]}"`;
+    return (await run('bash', ['-c', script])).stdout.trim();
+  };
+  expect(await offered('put', '--st')).toBe('--storage-classes');
+  expect(await offered('token', 're')).toBe('revoke');
+  expect(await offered('token', 'list', '--u')).toBe('--user');
+  expect(await offered('token', 'revoke', '--u')).toBe('');
   for (const shell of ['zsh', 'fish']) {
     const script = await cli.ok('completion', shell);
     expect(script).toContain('storage-classes');
