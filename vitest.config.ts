@@ -6,6 +6,9 @@ import { sqlStatements } from './dev/sql-statements.ts';
 // wrangler.toml names it, and a checkout whose pages were not built has none.
 mkdirSync('dist/assets', { recursive: true });
 
+/** expect.poll gives up after one second unless told otherwise, which a slow machine may need for what is to come. */
+const expect = { poll: { timeout: 20_000 } };
+
 /** Folder says runtime: unit and e2e run in Node (e2e talks to a service over a socket), workerd runs inside the Workers runtime. */
 export default defineConfig({
   test: {
@@ -30,7 +33,13 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: 'workerd',
+          include: ['test/workerd/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect,
+        },
       },
       {
         // Minutes of waiting for dead networks and killed processes: npm run test:network.
@@ -39,12 +48,19 @@ export default defineConfig({
           include: ['test/network/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect,
           maxWorkers: 2,
         },
       },
       {
         // Minutes of a real browser: npm run test:browser.
-        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect,
+        },
       },
       {
         test: {
@@ -52,6 +68,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect,
           // Each file starts services of its own; more files at once would only wait for the processor.
           maxWorkers: 2,
         },

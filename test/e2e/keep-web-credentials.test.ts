@@ -410,6 +410,7 @@ describe('content that is closed', () => {
     expect((await ask(DOWNLOAD, `${path}/t=${link}/`)).status).toBe(200);
     const shared = await ask(DOWNLOAD, `${path}/t=${link}/foo`);
     expect([shared.status, text(shared)]).toEqual([403, 'Not permitted\n']);
+    await service.allLogged();
     const lines = service.logs.filter((line) => typeof line === 'object' && line.collection_uuid === made.uuid);
     const served = expect.objectContaining({ respStatusCode: 200 });
     expect(lines).toEqual([served, served]);

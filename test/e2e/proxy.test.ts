@@ -155,11 +155,14 @@ describe('A proxy before a cluster of ours', () => {
   test('the cache answers whom a keepstore has let in with that signature, and no other token', async () => {
     const block = randomBlock(400_000);
     const { text: locator } = await put(block);
-    const seen = () => cluster.logs.filter((line) => typeof line === 'object' && line.locator === block.hash).length;
+    const seen = async () => {
+      await cluster.allLogged();
+      return cluster.logs.filter((line) => typeof line === 'object' && line.locator === block.hash).length;
+    };
     await expect.poll(async () => (await get(locator)).headers.get('keep-edge-status')).toBe('hit');
-    const before = seen();
+    const before = await seen();
     expect((await get(locator)).headers.get('keep-edge-status')).toBe('hit');
-    expect(seen()).toBe(before);
+    expect(await seen()).toBe(before);
     const other = await createUser(cluster, 'curious');
     expect((await get(locator, { token: other.token })).status).toBe(422);
     expect((await get(block.locator)).status).toBe(422);

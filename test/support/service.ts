@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -61,6 +62,8 @@ export interface TestService {
   readonly logs: LogLine[];
   /** The first logged JSON line, past or to come, that `matches`. */
   waitForLog(matches: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
+  /** Waits until `logs` has the lines of all that was answered by now; an answer may be here before its line. */
+  allLogged(): Promise<void>;
   /** Runs the cron handler and waits for it. */
   scheduled(): Promise<void>;
   /** Throws every object of the Durable Object class out of memory. */
@@ -132,6 +135,14 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
         listeners.add(listener);
         for (const line of [...logs]) listener(line);
       }),
+    allLogged: async () => {
+      const requestId = randomUUID();
+      const answer = await fetch(`${process.url}/_health/ping`, { headers: { 'X-Request-Id': requestId } }).catch(
+        () => null,
+      );
+      // Nobody answers where the service was killed: then nothing more comes.
+      if (answer !== null) await service.waitForLog(({ RequestID }) => RequestID === requestId);
+    },
     scheduled: async () => void (await process.call({ verb: 'scheduled' })),
     evictObjects: async (className) => void (await process.call({ verb: 'evictObjects', className })),
     r2: (binding) => handBucket((call) => process.call(call), binding),

@@ -47,6 +47,7 @@ export function uploadLedger(service: TestService, cli: Pick<Cli, 'home'>): Uplo
     async look() {
       // What was on its way arrives, or breaks off, and is logged.
       await setTimeout(SETTLE_MS);
+      await service.allLogged();
       const now = accepted(service);
       for (const hash of ledger.known) if ((now.get(hash) ?? 0) > (before.get(hash) ?? 0)) sentAgain.push(hash);
       before = now;
