@@ -8,6 +8,7 @@ import type { Mount } from '../../../src/storage/mounts.ts';
 import { CHUNK_BYTES } from '../../../src/streams/chunks.ts';
 import { bodyOf, bytesOf, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { putInParts, testMount } from '../support/mounts.ts';
+import { soon } from '../support/soon.ts';
 
 const CHUNK = CHUNK_BYTES;
 const BIG = 3 * CHUNK + 17;
@@ -264,14 +265,8 @@ test('the empty block is always there', async () => {
 describe('the edge cache', () => {
   const cached = (mounts: Mount[]) => source(mounts, { cache: createEdgeCache() });
   /** The entry is completed after the reader has its bytes. */
-  const settled = async (blocks: BlockSource, { hash, data }: TestBlock) => {
-    for (let tries = 0; tries < 50; tries++) {
-      const hit = await blocks.cache.match(hash, { size: data.length });
-      if (hit !== null) return hit;
-      await scheduler.wait(20);
-    }
-    return null;
-  };
+  const settled = (blocks: BlockSource, { hash, data }: TestBlock) =>
+    soon(() => blocks.cache.match(hash, { size: data.length }));
 
   test.each([1000, BIG])('serves a block of %d bytes again, and parts of it, without asking a store', async (size) => {
     for (const inParts of [false, true]) {

@@ -8,6 +8,7 @@ import { repairEntry } from '../../../src/queues/repair.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
 import { bodyOf, bytesOf, flipped, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { putInParts, type TestMountOptions, testMount } from '../support/mounts.ts';
+import { soon } from '../support/soon.ts';
 
 const MIB = 2 ** 20;
 const dataKey = (hash: string) => `${hash.slice(0, 3)}/${hash}`;
@@ -25,15 +26,6 @@ const stored = async ({ raw }: At, { hash }: TestBlock) => {
   const object = await raw.get(dataKey(hash));
   return object === null ? null : bytesOf(object.body);
 };
-/** What happens past the reader. */
-async function soon<T>(look: () => Promise<T | null>): Promise<T | null> {
-  for (let tries = 0; tries < 100; tries++) {
-    const found = await look();
-    if (found !== null) return found;
-    await scheduler.wait(20);
-  }
-  return null;
-}
 
 /** Two mounts, the one that this block is read from first at the front. */
 function pairFor(hash: string, options: TestMountOptions = {}): [At, At] {
@@ -99,7 +91,7 @@ describe('a slow mount', () => {
     expect(slow.signal()?.aborted).toBe(true);
     slow.release();
     expect(await bytesOf(found.body)).toEqual(block.data);
-    await soon(async () => (slow.isCancelled() ? true : null));
+    await soon(() => (slow.isCancelled() ? true : null));
     expect(slow.isCancelled()).toBe(true);
     // How long the loser took so far counts among its times.
     expect(asked.observed.filter((uuid) => uuid === first.mount.uuid).length).toBeGreaterThan(0);

@@ -11,6 +11,7 @@ import type { Mount } from '../../../src/storage/mounts.ts';
 import { sweepDigests } from '../../../src/storage/sweep-digests.ts';
 import { bodyOf, bytesOf, flipped, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { HOUR_SECONDS, putInParts, testMount } from '../support/mounts.ts';
+import { soon } from '../support/soon.ts';
 
 const MIB = 2 ** 20;
 const SIZE = 5 * MIB + 12_345;
@@ -181,11 +182,7 @@ test('a block without digests is hashed once, and its digests are kept for other
   const { body } = await readBlockRange(source(mount, 'attested'), block.hash, range, { size: SIZE });
   expect(await bytesOf(body)).toEqual(block.data.slice(7, 107));
   expect(reads.whole).toBe(1);
-  let kept: Uint8Array | null = null;
-  for (let tries = 0; kept === null && tries < 100; tries++) {
-    await scheduler.wait(20);
-    kept = await digests.load(at.mount, { hash: block.hash, size: SIZE });
-  }
+  const kept = await soon(() => digests.load(at.mount, { hash: block.hash, size: SIZE }));
   expect(kept?.byteLength).toBe(6 * 32);
 });
 

@@ -6,6 +6,7 @@ import type { PullItem } from '../../../src/keep/work-lists.ts';
 import { done, failed } from '../../../src/queues/outcome.ts';
 import { pullWork } from '../../../src/queues/pull.ts';
 import type { Work } from '../../../src/queues/work-queue.ts';
+import { soon } from '../support/soon.ts';
 
 /** One queue in a real Durable Object, its alarms rung by hand, its work the test's own. */
 
@@ -210,7 +211,7 @@ describe('a work queue', () => {
     };
     await inside(async (queue, state) => {
       const alarm = queue.alarm();
-      await scheduler.wait(5);
+      await soon(() => (seen.length === 0 ? null : true));
       expect(queue.status()).toMatchObject({ pending: 2, inProgress: 1 });
       await queue.replace(listOf('d', 'e'));
       expect(queue.status()).toMatchObject({ pending: 2, inProgress: 1 });

@@ -40,7 +40,7 @@ beforeAll(async () => {
       )
       .bind(TOKEN, USER, await hashSecret(SECRET), ...times),
   ]);
-  service = await countedService({ EDGE_CACHE: 'off', REPACK_IDLE: '0s' });
+  service = await countedService({ EDGE_CACHE: 'off', REPACK_IDLE: '0s', TOKEN_CACHE_TTL: '1h' });
   const pair = service.deps.s3?.keys.pairOf(TOKEN);
   if (!pair) throw new Error('the token has no key pair');
   signer = new AwsClient({
