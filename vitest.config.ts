@@ -66,8 +66,9 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Some tests start a service three times, which takes a busy machine half a minute.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           expect,
           // Each file starts services of its own; more files at once would only wait for the processor.
           maxWorkers: 2,

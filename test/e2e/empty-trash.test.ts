@@ -20,7 +20,7 @@ const report = (service: TestService) =>
 
 test('what has been in trash longer than its lifetime is deleted, the rest can still come back', async () => {
   await using service = await startService({
-    vars: { BLOB_SIGNING_TTL: '1s', BLOB_TRASH_LIFETIME: '3s', BLOB_TRASH_CHECK_INTERVAL: '1s', EDGE_CACHE: false },
+    vars: { BLOB_SIGNING_TTL: '1s', BLOB_TRASH_LIFETIME: '6s', BLOB_TRASH_CHECK_INTERVAL: '1s', EDGE_CACHE: false },
   });
   const [old, young, untrashed, live] = [100, 200, 300, 400].map(randomBlock) as [
     TestBlock,
@@ -32,7 +32,7 @@ test('what has been in trash longer than its lifetime is deleted, the rest can s
   await setTimeout(2_050);
   await trashAll(service, [old, untrashed]);
   expect((await request(`${service.url}/untrash/${untrashed.hash}`, { method: 'PUT' })).status).toBe(200);
-  await setTimeout(4_050);
+  await setTimeout(7_050);
   await trashAll(service, [young]);
   await service.scheduled();
   // untrashed left a copy in trash that is younger than its last use: it stays, and the block counts as used anew.

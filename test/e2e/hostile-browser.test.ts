@@ -315,7 +315,6 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
         const there = await tab.request.get(`http://127.0.0.1:${port}/c=${target.uuid}/secret.txt`);
         expect(await there.text()).toBe('what only its readers may see');
       },
-      60_000,
     );
   });
 });

@@ -49,7 +49,7 @@ test('a receiver is told of commits, shares and lost blocks, signed as the docs 
       const found = told.find((body) => Object.entries(matches).every(([name, value]) => body[name] === value));
       if (found === undefined) throw new Error(`not told yet: ${JSON.stringify([matches, told])}`);
       return found;
-    }, 20_000);
+    }, 40_000);
 
   const block = randomBlock(1000);
   await putBlock(service.url, block);
