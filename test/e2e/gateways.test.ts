@@ -180,8 +180,7 @@ describe.runIf(s3IsRequired)('data that lies in other buckets', () => {
     proxy.fault = ({ method, url }) => {
       if (isOver || method !== 'HEAD' || !url.endsWith('/moment/changes')) return undefined;
       isOver = true;
-      void ceph.put('moment/changes', bytesOf('other bytes'));
-      return { stallMs: 500, hangsUp: false };
+      return { after: ceph.put('moment/changes', bytesOf('other bytes')) };
     };
     const { code, stdout, stderr } = await cli.run('adopt', source, '--into', project);
     expect([code, stderr]).toEqual([

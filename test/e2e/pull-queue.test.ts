@@ -14,7 +14,7 @@ import {
 import {
   answering,
   type Behaviour,
-  deadUrl,
+  DEAD_URL,
   hanging,
   type KeepServer,
   serving,
@@ -93,14 +93,13 @@ describe('a pull list', () => {
   });
 
   test('goes on with the next server when one is down and the next has bad data', async () => {
-    const down = await deadUrl();
-    const block = blockFor([down, server.url, source.url], 100_000);
+    const block = blockFor([DEAD_URL, server.url, source.url], 100_000);
     await putBlock(source.url, block);
     for (const bad of [randomBlock(100_000).data, block.data.subarray(0, 99_999), new Uint8Array(0)]) {
       await service.r2('BLOCKS').delete(`${block.hash.slice(0, 3)}/${block.hash}`);
       server.behave(serving(bad));
       const before = server.seen.length;
-      await putPull(service, [{ locator: block.locator, servers: [source.url, server.url, down] }]);
+      await putPull(service, [{ locator: block.locator, servers: [source.url, server.url, DEAD_URL] }]);
       expect(await waitForList(service, 'pull')).toMatchObject({ done: { pulled: 1 }, failed: {} });
       expect(server.seen.length).toBe(before + 1);
       expect(await stored(service, block)).toBe(true);
@@ -276,8 +275,9 @@ describe('a service killed in the middle of a pull list', () => {
     await using service = await startService({ vars: VARS, r2: ['ARCHIVE'] });
     const blocks = Array.from({ length: 120 }, (_, i) => blockOf(`pulled ${i}`));
     const dataOf = new Map(blocks.map((block) => [block.hash, block.data]));
+    const killed = Promise.withResolvers<void>();
     server.behave(async (request) => {
-      await setTimeout(20);
+      if (server.seen.length > 30) await killed.promise;
       return blockIn(dataOf, request.url);
     });
     await putPull(
@@ -286,6 +286,8 @@ describe('a service killed in the middle of a pull list', () => {
     );
     const { pending } = await waitForList(service, 'pull', (now) => now.pending < 100);
     expect(pending).toBeGreaterThan(0);
+    await service.kill();
+    killed.resolve();
     await service.restart();
     await service.scheduled();
     const { done, failed } = await waitForList(service, 'pull');
@@ -304,6 +306,7 @@ describe('a service killed in the middle of a pull list', () => {
     const entries = Array.from({ length: 10 }, () => ({ locator: block.locator, servers: [server.url] }));
     await putPull(service, entries);
     const { inProgress } = await waitForList(service, 'pull', (now) => now.inProgress === 6);
+    await expect.poll(() => server.seen.length).toBe(inProgress);
     expect((await putList(service, 'pull', 'null')).status).toBe(200);
     await service.restart();
     server.behave(serving(block.data));

@@ -122,9 +122,5 @@ export const answering =
 /** Takes the request and never answers. */
 export const hanging: Behaviour = () => undefined;
 
-/** A port without a listener. */
-export async function deadUrl(): Promise<string> {
-  const server = await startKeepServer();
-  await server.stop();
-  return server.url;
-}
+/** A port without a listener, and too low for another test to be given it. */
+export const DEAD_URL = 'http://127.0.0.1:2';

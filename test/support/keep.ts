@@ -45,6 +45,11 @@ export function sign(locator: string, options: SignOptions = {}): string {
   return `${locator}+A${createHmac('sha1', key).update(message).digest('hex')}@${expiryHex}`;
 }
 
+/** The locator with one digit of its signature changed, whatever the digit is. */
+export function forged(locator: string): string {
+  return locator.replace(/(?<=\+(?:A|R\w{5}-))[0-9a-f]/, (digit) => (digit === '0' ? '1' : '0'));
+}
+
 export function bearer(token: string): Record<string, string> {
   return { authorization: `Bearer ${token}` };
 }

@@ -28,7 +28,9 @@ export type Fault =
   /** Closes the connection without an answer. */
   | { hangUp: true }
   /** Says nothing for a while; then goes on, or hangs up. */
-  | { stallMs: number; hangsUp: boolean };
+  | { stallMs: number; hangsUp: boolean }
+  /** Passes the request on once this has happened. */
+  | { after: Promise<unknown> };
 
 export interface S3Proxy {
   server: S3Server;
@@ -61,6 +63,8 @@ export async function startS3Proxy(target: S3Server): Promise<S3Proxy> {
         if (fault.hangsUp) incoming.socket.destroy();
         else pass(target, incoming, outgoing, seen, undefined, listings);
       }, fault.stallMs);
+    } else if (fault !== undefined && 'after' in fault) {
+      void fault.after.then(() => pass(target, incoming, outgoing, seen, undefined, listings));
     } else if (fault !== undefined && 'hangUp' in fault) {
       incoming.socket.destroy();
     } else if (fault !== undefined && 'status' in fault) {
@@ -120,7 +124,7 @@ function pass(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   seen: SeenRequest,
-  fault: Exclude<Fault, { status: number } | { hangUp: true } | { stallMs: number }> | undefined,
+  fault: Exclude<Fault, { status: number } | { hangUp: true } | { stallMs: number } | { after: unknown }> | undefined,
   listings: Map<string, Listing>,
 ): void {
   const cutAfter = fault !== undefined && 'cutAnswerAfter' in fault ? fault.cutAnswerAfter : Number.POSITIVE_INFINITY;

@@ -8,7 +8,7 @@ import {
 import type { KeepService } from '../../../src/services/keep-service.ts';
 import { fixedServices } from '../../../src/services/service-source.ts';
 import type { TransportRequest } from '../../../src/services/transport.ts';
-import { deadUrl, type KeepServer, startKeepServer } from '../../support/keep-server.ts';
+import { type KeepServer, startKeepServer } from '../../support/keep-server.ts';
 
 export const TOKEN = 'v2/zzzzz-gj3su-077z32aux8dg2s1/3kg6k6lzmp9kj5cpkcoxie963cmvjahbt2fod9zru30k1jqdmi';
 
@@ -68,5 +68,3 @@ export async function startRing(count: number, hash: string, type = 'disk'): Pro
     },
   };
 }
-
-export { deadUrl };

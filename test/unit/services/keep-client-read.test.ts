@@ -7,13 +7,14 @@ import { ServicesError } from '../../../src/services/services-error.ts';
 import {
   answering,
   type Behaviour,
+  DEAD_URL,
   hanging,
   locatorOf,
   md5,
   serving,
   startKeepServer,
 } from '../../support/keep-server.ts';
-import { deadUrl, startRing, TOKEN } from './client-harness.ts';
+import { startRing, TOKEN } from './client-harness.ts';
 
 const DATA = 'some block of data';
 const HASH = md5(DATA);
@@ -59,7 +60,7 @@ describe('Reading a block', () => {
 
   test('goes on after a dead service, and after one that breaks off', async () => {
     await using ring = await startRing(3, HASH);
-    const services = [{ ...ring.services[0]!, url: await deadUrl() }, ...ring.services.slice(1)];
+    const services = [{ ...ring.services[0]!, url: DEAD_URL }, ...ring.services.slice(1)];
     ring.servers[1]!.behave((_request, response) => {
       response.writeHead(200, { 'Content-Length': String(DATA.length) });
       response.write(DATA.slice(0, 5), () => response.destroy());

@@ -5,8 +5,8 @@ import { sourceOfBytes } from '../../../src/services/put-block.ts';
 import { SDK_RETRIES } from '../../../src/services/retry.ts';
 import { fixedServices } from '../../../src/services/service-source.ts';
 import { ServicesError } from '../../../src/services/services-error.ts';
-import { answering, hanging, md5, storing } from '../../support/keep-server.ts';
-import { deadUrl, startRing } from './client-harness.ts';
+import { answering, DEAD_URL, hanging, md5, storing } from '../../support/keep-server.ts';
+import { startRing } from './client-harness.ts';
 
 const DATA = new Uint8Array(randomBytes(100_000));
 const HASH = md5(DATA);
@@ -204,11 +204,7 @@ describe('Writing a block', () => {
 
   test('too few copies is an error that says how many there are and what each service said', async () => {
     await using ring = await startRing(3, HASH);
-    const services = fixedServices([
-      ring.services[0]!,
-      ring.services[1]!,
-      { ...ring.services[2]!, url: await deadUrl() },
-    ]);
+    const services = fixedServices([ring.services[0]!, ring.services[1]!, { ...ring.services[2]!, url: DEAD_URL }]);
     ring.servers[0]!.behave(storing());
     ring.servers[1]!.behave(answering(507));
     const error = await failureOf(ring.client({ services }).put(SOURCE, { replicas: 3 }));
