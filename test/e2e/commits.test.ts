@@ -237,7 +237,7 @@ test('200,000 files take one more in bounded time, and keep the lines that do no
 
 test('every revision is in the bucket before it is acknowledged, and goes when its signatures have expired', async () => {
   await using short = await startService({
-    vars: { BLOB_SIGNING_TTL: '2s', DEFAULT_TRASH_LIFETIME: '1s', BACKUP_LIFETIME: '1s' },
+    vars: { BLOB_SIGNING_TTL: '5s', DEFAULT_TRASH_LIFETIME: '1s', BACKUP_LIFETIME: '1s' },
   });
   const made = await api(short, 'collections', { body: { collection: { name: 'kept' } } });
   const { uuid } = made.json;
@@ -258,7 +258,7 @@ test('every revision is in the bucket before it is acknowledged, and goes when i
   expect(await backups()).toEqual([newest]);
 
   await api(short, `collections/${uuid}`, { method: 'DELETE' });
-  await setTimeout(3500);
+  await setTimeout(6500);
   await short.scheduled();
   for (let left = 2; left > 0; left = (await backups()).length) await setTimeout(200);
 });

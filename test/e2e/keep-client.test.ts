@@ -127,7 +127,7 @@ test('a hanging, a trickling and a lying service in front cost time, but no data
       ...disks(stores.map(({ url }) => url)),
       { ...gateway!, uuid, type: 'gateway:test' },
     ]);
-    const client = clientOf({ services, limits: { bytesPerSecond: 32_768, windowMs: 800 } });
+    const client = clientOf({ services, limits: { bytesPerSecond: 8_192, windowMs: 2_400 } });
     expect(md5(await client.getVerified(`${locator}+K@${uuid}`))).toBe(block.hash);
     expect(faulty.seen).toHaveLength(1);
   }

@@ -9,7 +9,7 @@ import { startService, type TestService } from '../support/service.ts';
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startService({ vars: { REPACK_IDLE: '1s' } });
+  service = await startService({ vars: { REPACK_IDLE: '5s' } });
 });
 afterAll(() => service.stop());
 

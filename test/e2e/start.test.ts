@@ -85,7 +85,7 @@ describe.runIf(hasTool('curl'))('npm start in a fresh checkout', () => {
       // script gives the command a terminal; the line appears twice, because script also copies it.
       const asked = (options: string) =>
         shell(
-          `KEEP_EDGE_STATE=other PORT=0 timeout -k 5 50 script -qefc 'npm start${options}' out.txt > seen.txt & runner=$!
+          `KEEP_EDGE_STATE=other PORT=0 timeout -k 5 150 script -qefc 'npm start${options}' out.txt > seen.txt & runner=$!
          until grep -q /mounts seen.txt; do sleep 0.2; done
          curl -s "$(grep -o 'http://127.0.0.1:[0-9]*' seen.txt | head -1)/for-the-log"
          until grep for-the-log seen.txt; do sleep 0.2; done
@@ -94,6 +94,8 @@ describe.runIf(hasTool('curl'))('npm start in a fresh checkout', () => {
       expect(await asked('')).toMatch(/^\d\d:\d\d:\d\d 404 GET \/for-the-log {2}\d+ ms\r?$/m);
       expect(await asked(' -- --json')).toMatch(/^\{.*"reqPath":"for-the-log".*\}\r?$/m);
     },
+    // Two starts.
+    300_000,
   );
 
   async function waitFor(pattern: RegExp): Promise<void> {
