@@ -162,7 +162,7 @@ describe.runIf(hasTool('chromium'))('an upload in the browser', () => {
       offline: false,
       latency: 0,
       downloadThroughput: -1,
-      uploadThroughput: 20e6,
+      uploadThroughput: 8e6,
     });
     await page.setInputFiles('#choose-files', file);
     await expect.poll(() => stateOf(page), { timeout: 20_000, interval: 20 }).toMatch(/\/s, .* left/);

@@ -75,7 +75,7 @@ test('doctor looks at the deployment for an admin, tries each volume, and finds 
     '?    balancing: no run has ended yet',
   ])
     expect(stdout).toContain(line);
-  expect(await service.r2('BLOCKS').list('unnamed/')).toEqual([]);
+  await expect.poll(() => service.r2('BLOCKS').list('unnamed/')).toEqual([]);
   const lines = (await admin.ok('doctor', '--no-write', '--json')).split('\n').map((line) => JSON.parse(line));
   expect(lines).toContainEqual({
     state: 'good',

@@ -140,9 +140,12 @@ test('connections that swallow everything are given up after the time that is se
   const fresh = await makeFiles('fresh');
   const target = join(cli.home, 'out of the hole');
   const up = outputOf(cli.start('put', `${fresh}/`));
+  await using other = await startTcpProxy(service.url);
+  cli.env.ARVADOS_API_HOST = other.url;
   const down = outputOf(cli.start('get', uuid, target));
-  await proxy.passed(4 * LONE_FILE_BYTES);
-  proxy.stall();
+  cli.env.ARVADOS_API_HOST = proxy.url;
+  // Each of them in the middle of its own.
+  await Promise.all([proxy, other].map((network) => network.passed(2.5 * LONE_FILE_BYTES).then(network.stall)));
   const ends = await Promise.all([up, down]);
   for (const { code, stderr } of ends) {
     expect({ code }, stderr).toEqual({ code: 0 });

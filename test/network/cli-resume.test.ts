@@ -4,12 +4,16 @@ import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { api } from '../support/api.ts';
 import { cliFor, outputOf } from '../support/cli.ts';
-import { killRepeatedly, makeBlockFiles, nextBlock } from '../support/killed-upload.ts';
+import { killRepeatedly, LONE_FILE_BYTES, makeBlockFiles, nextBlock } from '../support/killed-upload.ts';
 import { startService } from '../support/service.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { accepted, acknowledged } from '../support/upload-ledger.ts';
 
 const KILLS = 8;
 const BLOCKS = 12;
+
+/** Two blocks a second: however quick the machine, an upload is not over when it is to be interrupted. */
+const NETWORK = { bytesPerSecond: 2 * LONE_FILE_BYTES };
 
 /** The full size, with 50 kills, is `npm run test:cli-large -- --only kills`. */
 test(`an upload that is killed ${KILLS} times sends no acknowledged block twice, and ends with the right hash`, async () => {
@@ -32,7 +36,9 @@ test(`an upload that is killed ${KILLS} times sends no acknowledged block twice,
 
 test('Ctrl-C saves what is stored; from another machine the unfinished collection is the reference', async () => {
   await using service = await startService();
+  await using network = await startTcpProxy(service.url, NETWORK);
   await using cli = await cliFor(service, 'interrupted');
+  cli.env.ARVADOS_API_HOST = network.url;
   await using elsewhere = await cliFor(service, 'unrelated');
   elsewhere.env.ARVADOS_API_TOKEN = cli.token;
   const source = join(cli.home, 'source');
@@ -61,15 +67,18 @@ test('Ctrl-C saves what is stored; from another machine the unfinished collectio
 
 test('signatures that are about to expire are renewed on the way, and after it', async () => {
   await using service = await startService({ vars: { BLOB_SIGNING_TTL: '20s' } });
+  await using network = await startTcpProxy(service.url, NETWORK);
   await using cli = await cliFor(service, 'slow');
+  cli.env.ARVADOS_API_HOST = network.url;
   const source = join(cli.home, 'source');
   await makeBlockFiles(source, BLOCKS);
-  const child = cli.start('put', `${source}/`, '--save-every', '2');
+  const child = cli.start('put', `${source}/`, '--save-every', '2', '--jobs', '1');
   const ended = outputOf(child);
   await service.waitForLog(({ reqMethod, reqPath }) => reqMethod === 'POST' && String(reqPath).endsWith('collections'));
-  await setTimeout(1000);
+  await setTimeout(500);
   child.kill('SIGKILL');
   await ended;
+  await service.allLogged();
   const known = await acknowledged(cli);
   const before = accepted(service);
   // Longer than any signature lives that was given out so far.
@@ -78,6 +87,7 @@ test('signatures that are about to expire are renewed on the way, and after it',
   const { json: list } = await api(service, 'collections', { token: cli.token });
   expect(list.items).toHaveLength(1);
   expect(list.items[0].name).not.toContain('not finished');
+  await service.allLogged();
   const saved = [...known].filter((hash) => (before.get(hash) ?? 0) > 0);
   const again = saved.filter((hash) => (accepted(service).get(hash) ?? 0) > (before.get(hash) ?? 0));
   // All but what came after the last save had its signature renewed through the collection.
@@ -87,7 +97,9 @@ test('signatures that are about to expire are renewed on the way, and after it',
 
 test('a collection that is updated shows nothing of an upload before its end, and the unfinished one goes away', async () => {
   await using service = await startService();
+  await using network = await startTcpProxy(service.url, NETWORK);
   await using cli = await cliFor(service, 'updating');
+  cli.env.ARVADOS_API_HOST = network.url;
   const collections = async (): Promise<{ uuid: string; name: string; portable_data_hash: string }[]> =>
     (await api(service, 'collections', { token: cli.token, query: { order: ['created_at'] } })).json.items;
   const first = join(cli.home, 'first');

@@ -18,7 +18,14 @@ export interface TcpProxy {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startTcpProxy(target: string): Promise<TcpProxy> {
+/** Less than this is not worth a timer. */
+const SHORT_MS = 10;
+
+/** @param options.bytesPerSecond at most, of all that is sent to the service */
+export async function startTcpProxy(
+  target: string,
+  { bytesPerSecond = Number.POSITIVE_INFINITY }: { bytesPerSecond?: number } = {},
+): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const pairs = new Set<[Socket, Socket]>();
   const waiting = new Set<{ left: number; resolve: () => void }>();
@@ -30,6 +37,12 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       waiter.resolve();
     }
   };
+  let freeAt = 0;
+  /** Milliseconds until the line has taken these bytes. */
+  const taking = (bytes: number): number => {
+    freeAt = Math.max(freeAt, Date.now()) + (bytes / bytesPerSecond) * 1000;
+    return freeAt - Date.now();
+  };
   const server = createServer((near) => {
     const far = connect(Number(port), hostname);
     const pair: [Socket, Socket] = [near, far];
@@ -37,9 +50,14 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     for (const [from, to] of [pair, [far, near] as const]) {
       from.on('data', (chunk: Buffer) => {
         count(chunk.length);
-        if (!to.write(chunk)) {
+        const isFull = !to.write(chunk);
+        const busyMs = from === near ? taking(chunk.length) : 0;
+        if (isFull) {
           from.pause();
           to.once('drain', () => from.resume());
+        } else if (busyMs > SHORT_MS) {
+          from.pause();
+          setTimeout(() => from.resume(), busyMs);
         }
       });
       from.on('end', () => to.end());
