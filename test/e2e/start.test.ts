@@ -82,14 +82,18 @@ describe.runIf(hasTool('curl'))('npm start in a fresh checkout', () => {
   test.runIf(hasTool('script'))(
     'on a terminal it logs one readable line a request, and JSON when asked to',
     async () => {
-      // script gives the command a terminal; the line appears twice, because script also copies it.
+      // script gives the command a terminal; the line appears twice, because script also copies it. Ctrl-C ends what
+      // runs there: script that is killed would leave the service alive for a while, with its hand on the state.
       const asked = (options: string) =>
         shell(
-          `KEEP_EDGE_STATE=other PORT=0 timeout -k 5 150 script -qefc 'npm start${options}' out.txt > seen.txt & runner=$!
-         until grep -q /mounts seen.txt; do sleep 0.2; done
+          `rm -f keys; mkfifo keys
+         KEEP_EDGE_STATE=other PORT=0 timeout -k 5 150 script -qefc 'npm start${options}' out.txt < keys > seen.txt & runner=$!
+         exec 3> keys
+         shown() { until grep "$1" seen.txt; do kill -0 $runner || { cat seen.txt >&2; exit 1; }; sleep 0.2; done; }
+         shown /mounts > ready.txt
          curl -s "$(grep -o 'http://127.0.0.1:[0-9]*' seen.txt | head -1)/for-the-log"
-         until grep for-the-log seen.txt; do sleep 0.2; done
-         kill $runner; wait $runner || true`,
+         shown for-the-log
+         printf '\\003' >&3; wait $runner || true`,
         );
       expect(await asked('')).toMatch(/^\d\d:\d\d:\d\d 404 GET \/for-the-log {2}\d+ ms\r?$/m);
       expect(await asked(' -- --json')).toMatch(/^\{.*"reqPath":"for-the-log".*\}\r?$/m);
