@@ -1,8 +1,10 @@
 import { waitUntil } from 'cloudflare:workers';
 import { DIGEST_CHUNK_BYTES } from '../storage/bucket-layout.ts';
 import type { Mount } from '../storage/mounts.ts';
+import type { StoredObject } from '../storage/object-store.ts';
 import type { ByteRange } from '../streams/byte-range.ts';
-import type { Chunks } from '../streams/chunks.ts';
+import { CHUNK_BYTES, type Chunks } from '../streams/chunks.ts';
+import { heldBudget } from '../streams/held-budget.ts';
 import { pacedBody } from '../streams/paced-body.ts';
 import { verifiedBytes } from '../streams/verify.ts';
 import { type BlockRead, judge, judged, openAt, streamOf, type Wanted } from './block-source.ts';
@@ -21,6 +23,8 @@ import { verifyWhole } from './whole-block.ts';
 /** Up to this length what has to be read is held and checked at once. */
 const HELD_BYTES = 2 * DIGEST_CHUNK_BYTES;
 
+/** Chunks under way while a block is hashed. */
+const HASHING_BYTES = 2 * CHUNK_BYTES;
 /** Hashing of whole blocks: ranges of one block that are asked for together wait for the first of them. */
 const HASHING = createTurns(60_000);
 
@@ -39,9 +43,11 @@ async function ofSmallBlock(wanted: Wanted, at: Attempt, range: ByteRange, size:
   const object = await openAt(wanted, at);
   if (object === null) return null;
   await judged(wanted, object, true);
-  const bytes = await verifiedBytes(object.body, { hash: wanted.hash, size });
-  wanted.source.cache.put(wanted.hash, bytes);
-  return { body: streamOf(bytes.subarray(range.offset, range.offset + range.length)) };
+  return withRoom(size, wanted.signal, object, async () => {
+    const bytes = await verifiedBytes(object.body, { hash: wanted.hash, size });
+    wanted.source.cache.put(wanted.hash, bytes);
+    return { body: streamOf(bytes.subarray(range.offset, range.offset + range.length)) };
+  });
 }
 
 async function byDigests(wanted: Wanted, at: Attempt, range: ByteRange, size: number) {
@@ -61,11 +67,40 @@ async function byDigests(wanted: Wanted, at: Attempt, range: ByteRange, size: nu
   const object = await openAt(wanted, at, needed);
   if (object === null) return null;
   await judged(wanted, object, false);
-  if (needed.length <= HELD_BYTES) return { body: streamOf(await checkedBytes(object.body, digests, range)) };
-  const chunks = checkedChunks(object.body, digests, range);
-  // The first one while a status can still be sent.
-  const first = await chunks.next();
-  return pacedBody(after(first, chunks), range.length, wanted.signal);
+  return needed.length <= HELD_BYTES
+    ? withRoom(DIGEST_CHUNK_BYTES + range.length, wanted.signal, object, async () => ({
+        body: streamOf(await checkedBytes(object.body, digests, range)),
+      }))
+    : withRoom(PACED_BYTES, wanted.signal, object, async () => {
+        const chunks = checkedChunks(object.body, digests, range);
+        // The first one while a status can still be sent.
+        const first = await chunks.next();
+        return pacedBody(after(first, chunks), range.length, wanted.signal);
+      });
+}
+
+/** What a reader of more has in its two buffers. */
+const PACED_BYTES = 2 * DIGEST_CHUNK_BYTES;
+
+/** Megabytes are checked whole: as many at a time as answers may hold. They count until the body is through. */
+async function withRoom<Opened extends Pick<BlockRead, 'body' | 'done'>>(
+  bytes: number,
+  signal: AbortSignal | undefined,
+  object: StoredObject,
+  open: () => Promise<Opened>,
+): Promise<Opened> {
+  const held = heldBudget.reserve();
+  try {
+    await held.wait(bytes, signal);
+    const opened = await open();
+    if (opened.done === undefined) held.release();
+    else opened.done.finally(held.release).catch(() => undefined);
+    return opened;
+  } catch (error) {
+    held.release();
+    await object.body.cancel(error).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** From the mount, or by hashing the block. */
@@ -94,9 +129,15 @@ async function computed(
   size: number,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  const { writable, finished } = createDigester({ hash: wanted.hash, size });
-  await verifyWhole(wanted, mount, size, signal, { writable, required: true });
-  return finished;
+  const held = heldBudget.reserve();
+  try {
+    await held.wait(HASHING_BYTES, signal);
+    const { writable, finished } = createDigester({ hash: wanted.hash, size });
+    await verifyWhole(wanted, mount, size, signal, { writable, required: true });
+    return await finished;
+  } finally {
+    held.release();
+  }
 }
 
 /** The chunks with the first one again in front. */

@@ -15,14 +15,20 @@ export interface HeldReservation {
    * @throws KeepError unavailable when others hold so much that it has no room
    */
   require(bytes: number): void;
+  /** As `require`, but waits for others to end. */
+  wait(bytes: number, signal?: AbortSignal): Promise<void>;
   release(): void;
 }
+
+const POLL_MS = 10;
+const MAX_WAIT_MS = 10_000;
 
 /**
  * Shares memory among the answers of an isolate: who comes first may hold much, the others less. What a request held that was
  * killed is free again once its reservation has been collected.
  */
-export function createHeldBudget(): { reserve(): HeldReservation } {
+/** @param most bytes for all together */
+export function createHeldBudget(most: number = MAX_HELD_BYTES): { reserve(): HeldReservation } {
   const held = new Map<symbol, number>();
   let total = 0;
   const put = (key: symbol, bytes: number) => {
@@ -37,16 +43,25 @@ export function createHeldBudget(): { reserve(): HeldReservation } {
       let fixed = 0;
       let flexible = 0;
       const reservation: HeldReservation = {
-        available: () => Math.max(0, MAX_HELD_BYTES - (total - flexible)),
+        available: () => Math.max(0, most - (total - flexible)),
         set(bytes) {
           flexible = bytes;
           put(key, fixed + flexible);
         },
         require(bytes) {
-          if (bytes > SMALL_BYTES && total + bytes > MAX_HELD_BYTES)
-            throw new KeepError('unavailable', { message: 'too many large answers are under way: try again' });
+          if (fixed + bytes > SMALL_BYTES && total + bytes > most)
+            throw new KeepError('unavailable', { message: 'too many large requests are under way: try again' });
           fixed += bytes;
           put(key, fixed + flexible);
+        },
+        async wait(bytes, signal) {
+          const until = Date.now() + MAX_WAIT_MS;
+          while (total + bytes > most && Date.now() < until) {
+            // Polled: a promise of another request may never settle in this one.
+            await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+            signal?.throwIfAborted();
+          }
+          reservation.require(bytes);
         },
         release() {
           fixed = 0;

@@ -9,6 +9,7 @@ import { indexBlocks } from '../../../src/storage/bucket-index.ts';
 import { DIGESTS, digestsKey } from '../../../src/storage/bucket-layout.ts';
 import type { Mount } from '../../../src/storage/mounts.ts';
 import { sweepDigests } from '../../../src/storage/sweep-digests.ts';
+import { heldBudget } from '../../../src/streams/held-budget.ts';
 import { bodyOf, bytesOf, flipped, randomBlock, readUntilBroken, type TestBlock } from '../support/bytes.ts';
 import { HOUR_SECONDS, putInParts, testMount } from '../support/mounts.ts';
 import { soon } from '../support/soon.ts';
@@ -243,5 +244,59 @@ describe('digests and their block', () => {
       const isGone = gone.some((block) => block.hash === hash);
       expect((await at.raw.head(digestsKey(hash, 3))) === null).toBe(isGone);
     }
+  });
+});
+
+describe('memory in which megabytes are checked', () => {
+  const free = () => heldBudget.reserve().available();
+  const settled = async (bytes: number) => expect.poll(free).toBe(bytes);
+
+  test('is counted as long as a long range is read, and while shorter ones are checked', async () => {
+    const at = testMount();
+    const block = await randomBlock(6 * 2 ** 20);
+    await at.mount.volume.write(block.hash, bodyOf(block.data), { size: block.data.length });
+    const blocks: BlockSource = { mounts: [at.mount], cache: NO_CACHE, verifyReads: 'always' };
+    const read = (offset: number, length: number) =>
+      readBlockRange(blocks, block.hash, { offset, length }, { size: block.data.length });
+    const all = free();
+    const short = await read(5, 2 ** 20);
+    expect(free()).toBe(all);
+    expect(await bytesOf(short.body)).toEqual(block.data.slice(5, 5 + 2 ** 20));
+    const long = await read(7, 4 * 2 ** 20);
+    expect(free()).toBe(all - 2 * 2 ** 20);
+    const left = await read(9, 4 * 2 ** 20);
+    expect(free()).toBe(all - 4 * 2 ** 20);
+    await left.body.cancel('client gone');
+    expect(await bytesOf(long.body)).toEqual(block.data.slice(7, 7 + 4 * 2 ** 20));
+    await settled(all);
+  });
+
+  test('is waited for where others have it', async () => {
+    const at = testMount();
+    const block = await randomBlock(3 * 2 ** 20);
+    await at.mount.volume.write(block.hash, bodyOf(block.data), { size: block.data.length });
+    const blocks: BlockSource = { mounts: [at.mount], cache: NO_CACHE, verifyReads: 'always' };
+    const others = heldBudget.reserve();
+    const all = free();
+    others.require(all);
+    let isRead = false;
+    const read = readBlockRange(blocks, block.hash, { offset: 0, length: 9 }, { size: block.data.length }).then(
+      (found) => {
+        isRead = true;
+        return found;
+      },
+    );
+    await scheduler.wait(60);
+    expect(isRead).toBe(false);
+    others.release();
+    expect(await bytesOf((await read).body)).toEqual(block.data.slice(0, 9));
+    others.require(all);
+    const gone = new AbortController();
+    const options = { size: block.data.length, signal: gone.signal };
+    const given = readBlockRange(blocks, block.hash, { offset: 0, length: 9 }, options);
+    gone.abort(new Error('client gone'));
+    await expect(given).rejects.toThrow();
+    others.release();
+    await settled(all);
   });
 });
