@@ -24,6 +24,8 @@ import type { Opened } from './open-file.ts';
 export const HTTPS = 'https';
 /** Entries of a bundle in one answer. */
 const MAX_CONTENTS = 20_000;
+/** Characters of their ids, each of which stands in it twice and holds a path. */
+const MAX_CONTENTS_CHARS = 4 * 1024 * 1024;
 /** Directories in directories. */
 const MAX_DEPTH = 200;
 const EMPTY_MD5 = 'd41d8cd98f00b204e9800998ecf8427e';
@@ -48,6 +50,7 @@ interface ContentsObject {
 /**
  * A file or a directory as a DRS object.
  * @param expand whether bundles in a bundle show their contents too
+ * @param budget of all objects of one answer
  * @throws KeepError not_found; too_large for a bundle of too many entries
  */
 export async function drsObject(
@@ -56,6 +59,7 @@ export async function drsObject(
   opened: Opened,
   id: DrsId,
   expand: boolean,
+  budget: ContentsBudget = contentsBudget(),
 ): Promise<Record<string, unknown>> {
   const { tree, collection } = opened;
   const node = findNode(tree, id.path);
@@ -73,7 +77,6 @@ export async function drsObject(
     aliases: collection.uuid === null ? [] : [collection.uuid],
   };
   if (id.isDirectory) {
-    const budget = { entries: MAX_CONTENTS };
     return {
       ...common,
       checksums: [await bundleChecksum(tree, node)],
@@ -121,13 +124,13 @@ async function fileChecksum(tree: FileTree, node: number): Promise<Checksum> {
 
 /** DRS: the hash of the sorted checksums of what is directly in the bundle. */
 async function bundleChecksum(tree: FileTree, root: number): Promise<Checksum> {
-  const budget = { entries: MAX_CONTENTS };
+  const budget = contentsBudget();
   const of = async (node: number, depth: number): Promise<Checksum> => {
     if (!isDirectory(tree, node)) return fileChecksum(tree, node);
     if (depth > MAX_DEPTH) throw tooLarge();
     const children: Checksum[] = [];
     for (const entry of entriesOf(tree, node)) {
-      spend(budget);
+      spend(budget, 0);
       children.push(await of(entry, depth + 1));
     }
     const text = children
@@ -146,26 +149,37 @@ function contentsOf(
   directory: number,
   { portableDataHash, path }: DrsId,
   expand: boolean,
-  budget: { entries: number },
+  budget: ContentsBudget,
 ): ContentsObject[] {
   return Array.from(entriesOf(tree, directory), (node) => {
-    spend(budget);
     const name = nodeName(tree, node);
     const isBundle = isDirectory(tree, node);
     const below = { portableDataHash, path: path === '' ? name : `${path}/${name}`, isDirectory: isBundle };
     const id = formatDrsId(below);
+    spend(budget, id.length);
     const contents = isBundle && expand ? contentsOf(context, tree, node, below, expand, budget) : undefined;
     return { name, id, drs_uri: [drsUri(context, id)], ...(contents === undefined ? {} : { contents }) };
   });
 }
 
-function spend(budget: { entries: number }): void {
-  if (budget.entries-- <= 0) throw tooLarge();
+/** What an answer may still show of what is in bundles. */
+export interface ContentsBudget {
+  entries: number;
+  chars: number;
+}
+
+export function contentsBudget(): ContentsBudget {
+  return { entries: MAX_CONTENTS, chars: MAX_CONTENTS_CHARS };
+}
+
+function spend(budget: ContentsBudget, chars: number): void {
+  budget.chars -= chars;
+  if (budget.entries-- <= 0 || budget.chars < 0) throw tooLarge();
 }
 
 function tooLarge(): KeepError {
   return new KeepError('too_large', {
-    message: `a bundle of more than ${MAX_CONTENTS} entries or ${MAX_DEPTH} levels: ask for a directory in it, or for its files by their ids`,
+    message: `a bundle of more than ${MAX_CONTENTS} entries, ${MAX_DEPTH} levels or ${MAX_CONTENTS_CHARS} characters of ids: ask for a directory in it, or for its files by their ids`,
   });
 }
 

@@ -7,7 +7,7 @@ import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { isUuid } from '../../records/ids.ts';
 import { accessUrl, originOf } from './access-url.ts';
 import type { Ga4ghDependencies } from './dependencies.ts';
-import { drsObject, HTTPS } from './drs-objects.ts';
+import { contentsBudget, drsObject, HTTPS } from './drs-objects.ts';
 import { fileAt, type Opened, openCollection, requireDownload } from './open-file.ts';
 
 /** Ids in one bulk request. */
@@ -63,8 +63,9 @@ export async function bulkObjects(context: RequestContext, deps: Ga4ghDependenci
   requireFew(ids.length);
   const expand = context.url.searchParams.get('expand') === 'true';
   const found: Record<string, unknown>[] = [];
+  const budget = contentsBudget();
   const missing = await eachObject(context, deps, ids, async (opened, drsId) => {
-    found.push(await drsObject(context, deps, opened, drsId, expand));
+    found.push(await drsObject(context, deps, opened, drsId, expand, budget));
   });
   return json({ ...summaryOf(new Set(ids).size, missing), resolved_drs_object: found });
 }

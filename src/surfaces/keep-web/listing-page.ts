@@ -19,6 +19,10 @@ import {
 export const PAGE_ROWS = 1000;
 /** Entries that are sorted for people: a larger directory is shown in the order of the bytes of its names. */
 export const MAX_SORTED = 20_000;
+/** And characters of their names together. */
+const MAX_SORTED_CHARS = 4 * 1024 * 1024;
+/** Characters of the names on one page, on which each stands several times, escaped: 1,000 of the longest that disks know. */
+const MAX_PAGE_CHARS = 256 * 1024;
 
 const LABELS: Record<SortKey, string> = { name: 'Name', size: 'Size', type: 'Type' };
 
@@ -28,33 +32,59 @@ export interface PageRows {
   pages: number;
   /** Null where there are too many to be sorted. */
   sorting: Sorting | null;
-  /** A directory outside of collections has more entries than are shown. */
-  isCut: boolean;
+  /** How many a directory outside of collections shows of more; null for all. */
+  cutAt: number | null;
+  /** Rows left out because the names of the page are too long. */
+  left: number;
 }
 
 /** @param page counts from 0 */
 export async function pageRows(listing: Listing, sorting: Sorting, page: number): Promise<PageRows> {
   const first = page * PAGE_ROWS;
   const pagesOf = (entries: number) => Math.max(1, Math.ceil(entries / PAGE_ROWS));
-  const total = listing.totals?.entries ?? 0;
-  if (total > MAX_SORTED) {
-    const rows = await take(listing.entries(), first, PAGE_ROWS);
-    return { rows, pages: pagesOf(total), sorting: null, isCut: false };
+  const { totals } = listing;
+  const all =
+    (totals?.entries ?? 0) > MAX_SORTED ? null : await take(listing.entries(), 0, MAX_SORTED, MAX_SORTED_CHARS);
+  if (totals !== null && all?.isAll !== true) {
+    const { taken } = await take(listing.entries(), first, PAGE_ROWS, MAX_PAGE_CHARS);
+    const left = Math.max(0, Math.min(PAGE_ROWS, totals.entries - first)) - taken.length;
+    return { rows: taken, pages: pagesOf(totals.entries), sorting: null, cutAt: null, left };
   }
-  const entries = await take(listing.entries(), 0, MAX_SORTED + 1);
-  const isCut = entries.length > MAX_SORTED;
-  const sorted = sortEntries(entries.slice(0, MAX_SORTED), sorting);
-  return { rows: sorted.slice(first, first + PAGE_ROWS), pages: pagesOf(sorted.length), sorting, isCut };
+  const { taken = [], isAll = true } = all ?? {};
+  const sorted = sortEntries(taken, sorting);
+  const wanted = sorted.slice(first, first + PAGE_ROWS);
+  const rows = wanted.slice(0, fitting(wanted));
+  const left = wanted.length - rows.length;
+  return { rows, pages: pagesOf(sorted.length), sorting, cutAt: isAll ? null : sorted.length, left };
 }
 
-async function take<T>(items: Iterable<T> | AsyncIterable<T>, skip: number, count: number): Promise<T[]> {
-  const taken: T[] = [];
+/** How many of the first entries have names that fit on one page. */
+function fitting(entries: readonly ListingEntry[]): number {
+  let chars = 0;
+  const end = entries.findIndex(({ name }) => {
+    chars += name.length;
+    return chars > MAX_PAGE_CHARS;
+  });
+  return end < 0 ? entries.length : end;
+}
+
+/** Entries behind the first `skip`, as long as there are no more, and no longer names, than told. */
+async function take(
+  items: Iterable<ListingEntry> | AsyncIterable<ListingEntry>,
+  skip: number,
+  count: number,
+  maxChars: number,
+): Promise<{ taken: ListingEntry[]; isAll: boolean }> {
+  const taken: ListingEntry[] = [];
   let at = 0;
+  let chars = 0;
   for await (const item of items) {
-    if (at++ >= skip) taken.push(item);
-    if (taken.length === count) break;
+    if (at++ < skip) continue;
+    chars += item.name.length;
+    if (taken.length === count || chars > maxChars) return { taken, isAll: false };
+    taken.push(item);
   }
-  return taken;
+  return { taken, isAll: true };
 }
 
 /** The listing as a page of its own. @param page counts from 0 */
@@ -79,10 +109,13 @@ export async function filesSection(
   sorted: Sorting,
   page: number,
 ): Promise<(tools: string) => string> {
-  const { rows, pages, sorting, isCut } = await pageRows(listing, sorted, page);
+  const { rows, pages, sorting, cutAt, left } = await pageRows(listing, sorted, page);
   return (tools) =>
     (rows.length === 0 && pages === 1 ? emptyNotice(listing) : fileTable(listing, rows, sorting, tools)) +
-    (isCut ? `<p class="empty">Only the first ${MAX_SORTED.toLocaleString('en')} are shown here.</p>` : '') +
+    (left > 0
+      ? `<p class="empty">${left.toLocaleString('en')} more of this page are left out: their names are too long. Programs get all.</p>`
+      : '') +
+    (cutAt === null ? '' : `<p class="empty">Only the first ${cutAt.toLocaleString('en')} are shown here.</p>`) +
     pager(page, pages, sorting);
 }
 

@@ -9,6 +9,7 @@ import type { Target, TreeTarget } from './target.ts';
 const README = /^readme(\.(md|markdown|txt|rst))?$/i;
 /** Names that are looked through for a README, and for an index beside a file. */
 const MAX_LOOKED_AT = 20_000;
+const MAX_LOOKED_AT_BYTES = 2 * 1024 * 1024;
 
 /** @param bytesOf how a file of the target's tree is read */
 export async function directoryView(
@@ -76,5 +77,8 @@ function readmeOf({ tree, node }: TreeTarget): { name: string; node: number } | 
 function siblingsOf({ tree, node }: TreeTarget): string[] | null {
   const parent = tree.parents[node];
   if (parent === undefined || (tree.counts[parent] ?? 0) > MAX_LOOKED_AT) return null;
+  const first = tree.firsts[parent] ?? 0;
+  const bytes = (tree.nameStarts[first + (tree.counts[parent] ?? 0)] ?? 0) - (tree.nameStarts[first] ?? 0);
+  if (bytes > MAX_LOOKED_AT_BYTES) return null;
   return [...entriesOf(tree, parent)].map((entry) => nodeName(tree, entry));
 }

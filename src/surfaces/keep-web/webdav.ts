@@ -63,7 +63,7 @@ export async function propfind(
   const headers = { 'Content-Type': XML_TYPE, 'Cache-Control': 'private, no-cache' };
   const kept = await keptState(writing, target, address, depth as Depth, wanted);
   const resources = resourcesOf(target, depth, takesDetours(address), shownRoot(address), kept);
-  return new Response(textStream(multistatus(resources, wanted)), { status: 207, headers });
+  return new Response(textStream(multistatus(resources, wanted), bytesOf(kept.properties)), { status: 207, headers });
 }
 
 type Depth = '0' | '1' | 'infinity';
@@ -99,6 +99,16 @@ async function keptState(
   return { properties, locks };
 }
 
+/** What properties take while a listing is sent. */
+function bytesOf(properties: KeptState['properties']): number {
+  let bytes = 0;
+  for (const [path, values] of properties) {
+    bytes += 2 * path.length;
+    for (const [name, value] of Object.entries(values)) bytes += 2 * (name.length + value.length);
+  }
+  return bytes;
+}
+
 /** Whether a listing of infinite depth stays within the limits. */
 function isBounded(target: Target): boolean {
   if (target.kind === 'virtual') return false;
@@ -108,8 +118,10 @@ function isBounded(target: Target): boolean {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { at, depth } = next;
     components += depth;
-    if (++resources > MAX_INFINITE_RESOURCES || components > MAX_INFINITE_COMPONENTS) return false;
-    if (isDirectory(tree, at) && (tree.counts[at] ?? 0) > MAX_INFINITE_RESOURCES) return false;
+    resources++;
+    const below = isDirectory(tree, at) ? (tree.counts[at] ?? 0) : 0;
+    if (resources + pending.length + below > MAX_INFINITE_RESOURCES || components > MAX_INFINITE_COMPONENTS)
+      return false;
     if (isDirectory(tree, at)) for (const entry of entriesOf(tree, at)) pending.push({ at: entry, depth: depth + 1 });
   }
   return true;

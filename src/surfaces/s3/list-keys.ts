@@ -1,6 +1,9 @@
 import { compareBytes } from '../../keep/manifest/names.ts';
 import { type KeyItem, type KeySource, startsWith } from './key-source.ts';
 
+/** Of the keys of one page: 1,000 of the longest that S3 knows. What is in deep directories has longer ones. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+
 export interface ListRequest {
   prefix: Uint8Array;
   /** Empty: keys are not grouped. */
@@ -25,6 +28,7 @@ export interface KeyPage {
 export async function listKeys(source: KeySource, request: ListRequest): Promise<KeyPage> {
   const { prefix, maxKeys } = request;
   const items: Listed[] = [];
+  let bytes = 0;
   if (maxKeys === 0) return { items, next: null };
   await source.seek(laterOf(prefix, request.from));
   for (;;) {
@@ -36,14 +40,19 @@ export async function listKeys(source: KeySource, request: ListRequest): Promise
       continue;
     }
     const last = items.at(-1);
-    if (items.length === maxKeys && last !== undefined)
+    if ((items.length === maxKeys || bytes > MAX_PAGE_BYTES) && last !== undefined)
       return { items, next: last.kind === 'prefix' ? behindAll(last.key) : behind(last.key) };
     if (group !== null) {
-      items.push({ kind: 'prefix', key: group });
+      // Without the rest of the key, which may be long.
+      items.push({ kind: 'prefix', key: group.slice() });
+      bytes += group.length;
       const next = behindAll(group);
       if (next === null) return { items, next: null };
       await source.seek(next);
-    } else if (item.kind === 'object') items.push(item);
+    } else if (item.kind === 'object') {
+      items.push(item);
+      bytes += item.key.length;
+    }
   }
 }
 

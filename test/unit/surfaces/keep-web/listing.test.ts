@@ -123,6 +123,23 @@ describe('a listing', () => {
     expect([rows[0]?.name, rows.length, pages, sorting]).toEqual(['f000007000', PAGE_ROWS, 21, null]);
   });
 
+  test('of very long names shows on a page what a page holds, and says what it leaves out', async () => {
+    const long = (count: number, chars: number) =>
+      Array.from({ length: count }, (_, i) => entry(`${String(i).padStart(6, '0')}${'&'.repeat(chars)}`, i));
+    const some = await pageRows(listing(long(1500, 2000)), parseSorting('-name'), 0);
+    expect(some.rows[0]?.name.slice(0, 6)).toBe('001499');
+    expect(some.rows.reduce((sum, { name }) => sum + name.length, 0)).toBeLessThanOrEqual(256 * 1024);
+    expect([some.rows.length + some.left, some.pages, some.sorting?.descending]).toEqual([PAGE_ROWS, 2, true]);
+    // Too many characters to be sorted: in the order of the source.
+    const many = await pageRows(listing(long(1500, 30_000)), parseSorting('-name'), 1);
+    expect(many.rows[0]?.name.slice(0, 6)).toBe('001000');
+    expect([many.rows.length, many.left, many.pages, many.sorting]).toEqual([8, 492, 2, null]);
+    const text = await (await listingPage(listing(long(1500, 30_000)), parseSorting(null), 1)).text();
+    expect(text).toContain('492 more of this page are left out');
+    const usual = await pageRows(listing(long(PAGE_ROWS, 250)), parseSorting(null), 0);
+    expect([usual.rows.length, usual.left]).toEqual([PAGE_ROWS, 0]);
+  });
+
   test('selects a name that is not UTF-8 by its bytes', async () => {
     const text = await (await listingPage(listing([entry('M\udcdcller', 1)]), parseSorting(null), 0)).text();
     expect(text).toContain('name="encoded_files" value="M%DCller"');

@@ -53,6 +53,19 @@ describe('a paged listing', () => {
     expect(await paged(source, '', '/', 1, true)).toEqual(['dir-b.txt', 'dir.txt', 'dir/*']);
   });
 
+  test('of keys in deep directories ends pages by bytes, loses none, and holds nothing of what is grouped', async () => {
+    const deep = Array.from({ length: 300 }, (_, i) => `${i}`.padStart(200, 'd')).join('/');
+    const files = sortedByBytes(Array.from({ length: 60 }, (_, i) => `${String(i).padStart(3, '0')}/${deep}/f`));
+    const source = await sourceOf(files);
+    expect(await paged(source, '', '', 1000, false)).toEqual(files);
+    const asked = { prefix: utf8(''), from: utf8(''), maxKeys: 1000 };
+    const page = await listKeys(source, { ...asked, delimiter: utf8('') });
+    expect(page.items.reduce((sum, { key }) => sum + key.length, 0)).toBeLessThan(1.2 * 2 ** 20);
+    const grouped = await listKeys(source, { ...asked, delimiter: utf8('/') });
+    expect(grouped.items).toHaveLength(60);
+    expect(grouped.items.every(({ key }) => key.buffer.byteLength === key.length)).toBe(true);
+  });
+
   test('of no keys at all is not truncated', async () => {
     const page = await listKeys(await sourceOf(['a']), {
       prefix: utf8(''),
