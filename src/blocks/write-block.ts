@@ -5,6 +5,7 @@ import { isBlock } from '../storage/bucket-volume.ts';
 import type { Mount } from '../storage/mounts.ts';
 import { chunksOf } from '../streams/chunks.ts';
 import { fanOut, type Sink } from '../streams/fan-out.ts';
+import { md5OfStream } from '../streams/md5-stream.ts';
 import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 import { compareWithStored } from './compare-with-stored.ts';
 import type { DigestStore } from './digest-store.ts';
@@ -104,6 +105,12 @@ async function survey(write: Write, untried: Mount[]): Promise<{ existing: Mount
   for (const mount of [...untried]) {
     if (!write.progress.wants(mount)) continue;
     untried.splice(untried.indexOf(mount), 1);
+    if (write.bytes !== null) {
+      // Its store is not asked first: it says so when something is under the name, and the body is still at hand.
+      targets.push(mount);
+      write.progress.add(mount);
+      continue;
+    }
     try {
       // Not the volume's head: bringing back a trashed copy would cost requests, and the block is at hand.
       const { hash, signal } = write.request;
@@ -232,6 +239,8 @@ async function copyOfDone({ request: { hash, signal }, done }: Write): Promise<R
 async function confirmPreceding(write: Write, mount: Mount): Promise<void> {
   const { request, bytes, done } = write;
   try {
+    // A copy that is bad in the same way proves nothing.
+    if (bytes !== null && (await md5OfStream(streamOf(bytes))) !== request.hash) throw new KeepError('body_mismatch');
     if (bytes === null && done.length === 0) throw new KeepError('unavailable', { cause: new Error(PRECEDED) });
     const mine = bytes === null ? await copyOfDone(write) : streamOf(bytes);
     const rest = await compareWithStored(mount, request, mine);

@@ -120,13 +120,24 @@ describe('a body that is not the block', () => {
   });
 });
 
-test('a new block costs one look and two writes', async () => {
+test.each([100, 3 * CHUNK])(
+  'a body that is not the block is refused even where the store has the same wrong bytes (%d)',
+  async (size) => {
+    const { mount, raw } = testMount();
+    const block = await randomBlock(size);
+    const wrong = (await randomBlock(size)).data;
+    await raw.put(dataKey(block.hash), wrong, { size });
+    expect(await codeOf(write([mount], block, { body: bodyOf(wrong) }))).toBe('body_mismatch');
+  },
+);
+
+test('a new block costs two writes, and a large one a look before its body is spent', async () => {
   for (const size of [1000, 2 * CHUNK]) {
     const { mount, calls } = testMount();
     const block = await randomBlock(size);
     await write([mount], block);
     const key = dataKey(block.hash);
-    expect(calls).toEqual([`head ${key}`, `put ${key}`, `put recent/${key}`]);
+    expect(calls).toEqual([...(size === 1000 ? [] : [`head ${key}`]), `put ${key}`, `put recent/${key}`]);
   }
 });
 
@@ -292,7 +303,7 @@ describe('a store that fails', () => {
   test('before the write: the next mount is used', async () => {
     const broken = testMount({ faults: [{ operation: 'head', when: 'before' }] });
     const good = testMount();
-    const block = await randomBlock(100);
+    const block = await randomBlock(2 * CHUNK);
     const result = await write([broken.mount, good.mount], block);
     expect(result.mounts).toEqual([good.mount.uuid]);
   });
