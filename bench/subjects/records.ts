@@ -178,7 +178,11 @@ async function measureVerbs(plain: D1Database, index: D1Database, size: number, 
     list(owner, () => ({ count: 'exact', limit: 0 })),
   );
   await measure('update, owner', 'change', (index) =>
-    collections.update(some(index), { attributes: { description: `x ${index}` }, manifest: null }, owner),
+    collections.update(
+      some(index),
+      { attributes: { description: `x ${index}` }, manifest: null },
+      { user: owner, tokenUuid: null },
+    ),
   );
   await measure('rename a project, owner', 'change', (index) =>
     groups.update(ROOT_PROJECT, { name: `p ${index}` }, owner),

@@ -1,6 +1,7 @@
 import { equalInConstantTime } from '../keep/constant-time.ts';
 import { KeepError } from '../keep/errors.ts';
 import { parseToken } from '../keep/token.ts';
+import type { Look } from '../records/look.ts';
 import { expiryOf, formatTime } from '../records/times.ts';
 import type { Account, Authority } from './account.ts';
 import { parseRoles, ROLES_SQL } from './memberships.ts';
@@ -32,15 +33,25 @@ const FIND = `SELECT tokens.uuid, secret_sha256, scopes, expires_at, collection_
     ${IS_ACTIVE} AS is_active
   FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE`;
 
-/** Whether a token that was accepted earlier is still good, and its user active. */
-export async function isValidToken(db: D1Database, uuid: string, now: number): Promise<boolean> {
-  const row = await db
-    .prepare(
-      `SELECT expires_at, ${IS_ACTIVE} AS is_active FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE tokens.uuid = ?`,
-    )
-    .bind(uuid)
-    .first<Pick<TokenRow, 'expires_at' | 'is_active'>>();
-  return row !== null && row.is_active === 1 && (row.expires_at === null || Date.parse(row.expires_at) > now);
+/**
+ * Whether a token that was accepted earlier is still good, and its user active.
+ * @param uuid null: the root token, which no table has
+ */
+export function validTokenLook(db: D1Database, uuid: string | null, now: number): Look<boolean> {
+  if (uuid === null) return { statements: [], found: () => true };
+  const sql = `SELECT expires_at, ${IS_ACTIVE} AS is_active FROM tokens JOIN users ON users.uuid = tokens.owner_uuid WHERE tokens.uuid = ?`;
+  return {
+    statements: [db.prepare(sql).bind(uuid)],
+    found([rows]) {
+      const row = rows?.[0] as Pick<TokenRow, 'expires_at' | 'is_active'> | undefined;
+      return row?.is_active === 1 && (row.expires_at === null || Date.parse(row.expires_at) > now);
+    },
+  };
+}
+
+/** What a change is refused with whose token was good when it came. */
+export function endedToken(): KeepError {
+  return new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
 }
 
 export interface D1Authority extends Authority {

@@ -1,4 +1,5 @@
 import { ANONYMOUS_TAIL, EVERYONE_TAIL, INFIX, isUuid } from '../records/ids.ts';
+import { type Look, lookAt } from '../records/look.ts';
 import type { Membership } from './account.ts';
 import { LEVEL } from './levels.ts';
 
@@ -29,10 +30,13 @@ export function parseRoles(json: unknown): Membership[] {
 }
 
 /** The roles of a user as they are now, past everything that is cached. */
-export async function rolesOf(db: D1Database, userUuid: string): Promise<Membership[]> {
-  const row = await db
-    .prepare(`SELECT ${ROLES_SQL} AS roles FROM users WHERE uuid = ?`)
-    .bind(userUuid)
-    .first<{ roles: string }>();
-  return parseRoles(row?.roles);
+export function rolesLook(db: D1Database, userUuid: string): Look<Membership[]> {
+  return {
+    statements: [db.prepare(`SELECT ${ROLES_SQL} AS roles FROM users WHERE uuid = ?`).bind(userUuid)],
+    found: ([rows]) => parseRoles(rows?.[0]?.roles),
+  };
+}
+
+export function rolesOf(db: D1Database, userUuid: string): Promise<Membership[]> {
+  return lookAt(db, rolesLook(db, userUuid));
 }

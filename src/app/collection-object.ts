@@ -234,7 +234,8 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
 
   /** Files that were written one by one are packed when their writers have left the collection alone for a while. */
   async #repackLater(uuid: string, after: number): Promise<void> {
-    await this.ctx.storage.put(REPACK_AT, Date.now() + after);
+    // No answer waits until this is on disk: what is lost is said again with the next write.
+    await this.ctx.storage.put(REPACK_AT, Date.now() + after, { allowUnconfirmed: true });
     await this.#wakeAt(uuid, Date.now() + after);
   }
 

@@ -1,4 +1,3 @@
-import { isValidToken } from '../accounts/d1-authority.ts';
 import { canManage, levelOf } from '../accounts/permissions.ts';
 import { mergeFileLog } from '../backups/file-log.ts';
 import { storeBody } from '../blocks/store-body.ts';
@@ -59,16 +58,14 @@ export function embeddedCommitter(deps: Dependencies, { MANIFESTS: manifests }: 
         now: Date.now,
         versions: config.versions,
         locks: () => locks,
-        columnsOf: (of, attributes, user) => collections.attributeColumns(of, attributes, user),
+        columnsOf: (before, attributes, user) => collections.attributeColumns(before, attributes, user),
       }),
     async change(uuid, { writer, action, attributes, manifest, ensureUniqueName, restores, portableDataHash }) {
-      if (writer.tokenUuid !== null && !(await isValidToken(db, writer.tokenUuid, Date.now())))
-        throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
-      if (action === 'trash') await collections.trash(uuid, writer.user, portableDataHash);
-      else if (action === 'untrash') await collections.untrash(uuid, writer.user, ensureUniqueName);
+      if (action === 'trash') await collections.trash(uuid, writer, portableDataHash);
+      else if (action === 'untrash') await collections.untrash(uuid, writer, ensureUniqueName);
       else {
         const change = { attributes, manifest, ensureUniqueName, ...(restores === undefined ? {} : { restores }) };
-        await collections.update(uuid, change, writer.user);
+        await collections.update(uuid, change, writer);
       }
     },
     mayManage: async (uuid, { user }) => canManage(await levelOf(db, user, uuid)),

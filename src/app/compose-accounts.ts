@@ -160,7 +160,7 @@ function embedded(
 ): AccountDependencies {
   const { clusterId } = config;
   const facts = factsOf(config);
-  const db = watchedDatabase(bare, backupWatches({ db: bare, manifests }));
+  const db = watchedDatabase(bare, backupWatches({ db: bare, manifests, later: waitUntil }));
   const logsDb = bareLogs === bare ? db : bareLogs;
   const setup = {
     db,
@@ -220,7 +220,7 @@ function embedded(
       const roles = await rolesOf(db, user.uuid);
       return groups.find((group) => roles.some(({ uuid }) => uuid === group)) ?? null;
     },
-    backups: createBackups({ db: bare, manifests }, () => search.restart()),
+    backups: createBackups({ db: bare, manifests, later: waitUntil }, () => search.restart()),
     sweepCollections: async () => {
       const swept = await sweepVersions(db, config.versions.maxAgeSeconds, Date.now());
       for (const uuid of new Set([...swept, ...(await collections.sweep())])) await committing.sweepBackups(uuid);

@@ -13,6 +13,9 @@ import type { AccountDependencies } from './compose-accounts.ts';
 
 type Common = Pick<Writing, 'identify' | 'destination' | 'mayUpload' | 'litter'>;
 
+/** What of a record says where its blocks go. */
+const PLACE = ['replication_desired', 'storage_classes_desired'];
+
 /** What the writing methods of WebDAV and S3 use; null where there is no object for the writers of a collection. */
 export function composeWriting(
   config: Config,
@@ -35,13 +38,13 @@ function embedded(config: Config, common: Common, { db, collections, commits }: 
   return {
     ...common,
     async requireWritable(uuid, { user }) {
-      const { record, isPast, level } = await collections.find(uuid, user);
+      const { record, isPast, level } = await collections.find(uuid, user, { select: PLACE });
       if (isPast) throw new KeepError('not_found');
       requireAtLeast(level, 'write');
       return placeOf(record, config);
     },
     isPastVersion: (uuid, { user }) =>
-      collections.find(uuid, user).then(
+      collections.find(uuid, user, { select: [] }).then(
         ({ isPast }) => isPast,
         () => false,
       ),
@@ -62,7 +65,7 @@ function embedded(config: Config, common: Common, { db, collections, commits }: 
 function besideCluster(config: Config, common: Common, apiUrl: string, commits: Commits): Writing {
   const recordOf = (uuid: string, token: string) =>
     callCluster(apiUrl, token, 'GET', `collections/${uuid}`, {
-      select: ['uuid', 'current_version_uuid', 'replication_desired', 'storage_classes_desired'],
+      select: ['uuid', 'current_version_uuid', ...PLACE],
     });
   const isPast = ({ uuid, current_version_uuid: current }: Row) => typeof current === 'string' && current !== uuid;
   return {

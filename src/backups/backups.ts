@@ -1,9 +1,10 @@
 import { KeepError } from '../keep/errors.ts';
+import type { Row } from '../records/columns.ts';
 import type { Watch } from '../records/watched-database.ts';
-import { ACCOUNT_CHANGES, concernsAccounts, type FlushContext, flushAccounts } from './account-log.ts';
+import { ACCOUNT_CHANGES, concernsAccounts, flushAccounts } from './account-log.ts';
 import { type RestoreState, readState } from './backup-state.ts';
 import { backUpEarlierCollections } from './earlier-collections.ts';
-import { concernsFiles, flushFiles } from './file-log.ts';
+import { concernsFiles, type FileFlushContext, flushFiles, pendingFiles } from './file-log.ts';
 import { restoreStep } from './restore.ts';
 import { restoreCollection } from './restore-one.ts';
 import { keepSnapshots, newestSnapshot, snapshotSlice } from './snapshot.ts';
@@ -32,22 +33,22 @@ export interface Backups {
 }
 
 /** What writes to the bucket before a change is acknowledged: for the database that everything else uses. */
-export function backupWatches(context: FlushContext): Watch[] {
-  const acknowledged = (flush: (context: FlushContext) => Promise<void>) => () =>
-    flush(context).catch((cause: unknown) => {
+export function backupWatches(context: FileFlushContext): Watch[] {
+  const acknowledged = (flush: (context: FileFlushContext, rows?: Row[]) => Promise<void>) => (rows?: Row[]) =>
+    flush(context, rows).catch((cause: unknown) => {
       throw new KeepError('unavailable', {
         message: 'the change was made, but its backup could not be written: try again',
         cause,
       });
     });
   return [
-    { concerns: concernsAccounts, after: acknowledged(flushAccounts) },
-    { concerns: concernsFiles, after: acknowledged(flushFiles) },
+    { concerns: concernsAccounts, after: acknowledged((accounts) => flushAccounts(accounts)) },
+    { concerns: concernsFiles, first: () => pendingFiles(context.db), after: acknowledged(flushFiles) },
   ];
 }
 
 /** @param restored called when a database is whole again */
-export function createBackups(context: FlushContext, restored: () => Promise<unknown>): Backups {
+export function createBackups(context: FileFlushContext, restored: () => Promise<unknown>): Backups {
   const { db, manifests } = context;
   return {
     async status() {

@@ -1,4 +1,5 @@
 import { FILE_BACKUP_PREFIX } from '../collections/backup.ts';
+import type { Row } from '../records/columns.ts';
 import { type FlushContext, FORMAT, idText, readJson } from './account-log.ts';
 
 /** The metadata of one file after a change; null when it has none any more. */
@@ -17,37 +18,49 @@ interface FileChanges {
 
 export const concernsFiles = (sql: string) => /\b(?:INTO|UPDATE|FROM)\s+(?:OR \w+ )?file_metadata\b/.test(sql);
 
+export interface FileFlushContext extends FlushContext {
+  /** Takes work that no answer waits for. */
+  later: (work: Promise<unknown>) => void;
+}
+
 const FLUSH_ROWS = 500;
 /** Objects of one collection from which on they are merged. */
 const MERGE_FROM = 20;
 const MERGED_ROWS = 2000;
 
-/** Writes what is not yet in the bucket, one object for each collection. */
-export async function flushFiles(context: FlushContext): Promise<void> {
-  while (await flushOnce(context));
+type Pending = FileChange & { uuid: string; at: string };
+
+/** What is not yet in the bucket, the first of it. */
+export function pendingFiles(db: D1Database): D1PreparedStatement {
+  return db.prepare(
+    `SELECT id, changed.collection_uuid AS uuid, changed.path, metadata, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at
+     FROM (SELECT * FROM file_changes ORDER BY id LIMIT ${FLUSH_ROWS}) AS changed
+     LEFT JOIN file_metadata AS kept ON kept.collection_uuid = changed.collection_uuid AND kept.path = changed.path
+     ORDER BY id`,
+  );
 }
 
-async function flushOnce({ db, manifests }: FlushContext): Promise<boolean> {
-  const { results } = await db
-    .prepare(
-      `SELECT id, changed.collection_uuid AS uuid, changed.path, metadata, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at
-       FROM (SELECT * FROM file_changes ORDER BY id LIMIT ${FLUSH_ROWS}) AS changed
-       LEFT JOIN file_metadata AS kept ON kept.collection_uuid = changed.collection_uuid AND kept.path = changed.path
-       ORDER BY id`,
-    )
-    .all<FileChange & { uuid: string; at: string }>();
-  const last = results.at(-1);
-  if (last === undefined) return false;
-  const groups = Map.groupBy(results, ({ uuid }) => uuid);
-  for (const [uuid, changes] of groups)
-    await write(
-      manifests,
-      uuid,
-      last.at,
-      changes.map(({ id, path, metadata }) => ({ id, path, metadata })),
-    );
-  await db.prepare('DELETE FROM file_changes WHERE id <= ?').bind(last.id).run();
-  return results.length === FLUSH_ROWS;
+/**
+ * Writes what is not yet in the bucket, one object for each collection.
+ * @param first what pendingFiles has found, if it was asked
+ */
+export async function flushFiles({ db, manifests, later }: FileFlushContext, first?: Row[]): Promise<void> {
+  const pending = async () => (await pendingFiles(db).all<Row>()).results;
+  for (let rows = first ?? (await pending()); rows.length > 0; rows = await pending()) {
+    const changes = rows as unknown as Pending[];
+    const { id, at } = changes.at(-1) as Pending;
+    for (const [uuid, own] of Map.groupBy(changes, (change) => change.uuid))
+      await write(
+        manifests,
+        uuid,
+        at,
+        own.map((change) => ({ id: change.id, path: change.path, metadata: change.metadata })),
+      );
+    const forgotten = db.prepare('DELETE FROM file_changes WHERE id <= ?').bind(id).run();
+    // What is in the bucket is safe: rows that stay here are written once more with the next ones.
+    if (rows.length < FLUSH_ROWS) return later(forgotten.catch(() => undefined));
+    await forgotten;
+  }
 }
 
 async function write(manifests: R2Bucket, uuid: string, at: string, changes: FileChange[]): Promise<void> {

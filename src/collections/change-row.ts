@@ -5,7 +5,7 @@ import { formatTime } from '../records/times.ts';
 import { refuseDuplicates, updateStatement } from '../records/write-row.ts';
 import { writeBackup } from './backup.ts';
 import type { ManifestBucket } from './manifest-store.ts';
-import { requireRoom } from './quota.ts';
+import { growthStatements, type Quota, quotasOf, requireRoom } from './quota.ts';
 import { keepStatements, keepsVersion, type PastVersion, type VersionKind, type VersionSettings } from './versions.ts';
 
 export interface ChangeContext {
@@ -22,35 +22,35 @@ export interface Alongside {
   statements?: D1PreparedStatement[];
   /** The state before is kept as a past version whatever the settings say. */
   keep?: VersionKind;
+  /** The quotas above the collection where it is, if they were read with its row. */
+  quotas?: readonly Quota[] | undefined;
 }
 
+/** What of a collection's row `changeRow` wants: all columns, and no others. */
+export const WHOLE_ROW = 'collections.*';
+
 /**
- * Commits one revision: the backup first, then the row, only if it is still at `revision`. False when it is not. The state
- * before it becomes a past version where that is wanted.
+ * Commits one revision: the backup first, then the row, only if it is still at the revision that was read. False when it
+ * is not. The state before it becomes a past version where that is wanted.
+ * @param before the row as it was read, all of it
  * @throws KeepError invalid_record when a name is taken; full when a quota is reached
  */
 export async function changeRow(
   { db, manifests, now, versions }: ChangeContext,
-  uuid: string,
-  revision: number,
+  before: Row,
   columns: Row,
-  { statements = [], keep }: Alongside = {},
+  { statements = [], keep, quotas }: Alongside = {},
 ): Promise<boolean> {
-  const before = await db
-    .prepare('SELECT * FROM collections WHERE uuid = ? AND revision = ?')
-    .bind(uuid, revision)
-    .first<Row>();
-  if (before === null) return false;
-  const owner = String(columns.owner_uuid ?? before.owner_uuid);
-  const isMoved = owner !== before.owner_uuid;
-  const size = Number(columns.file_size_total ?? before.file_size_total);
-  const growth = await requireRoom(db, owner, size - (isMoved ? 0 : Number(before.file_size_total)));
+  const uuid = String(before.uuid);
+  const revision = Number(before.revision);
+  const growth = await growthOf(db, before, columns, quotas);
   const past = pastVersionOf(before, columns, keep, versions, now());
   const changed = { ...columns, ...versionColumns(before, columns, past), revision: revision + 1 };
-  const at = formatTime(now());
-  const backups = [await writeBackup(manifests, { ...before, ...changed }, at)];
-  // The backup that is there ends soon; this one stays with the version, and says what it is.
-  if (past !== null) backups.push(await writeBackup(manifests, before, String(before.modified_at), past));
+  const backups = await Promise.all([
+    writeBackup(manifests, { ...before, ...changed }, formatTime(now())),
+    // The backup that is there ends soon; this one stays with the version, and says what it is.
+    ...(past === null ? [] : [writeBackup(manifests, before, String(before.modified_at), past)]),
+  ]);
   const keeping = past === null ? [] : keepStatements(db, uuid, revision, past);
   const statement = updateStatement(db, 'collections', uuid, changed, { sql: 'revision = ?', values: [revision] });
   try {
@@ -64,6 +64,23 @@ export async function changeRow(
   }
   await manifests.delete(backups);
   return false;
+}
+
+/** Statements that count what a change adds to quotas. @throws KeepError full */
+async function growthOf(
+  db: D1Database,
+  before: Row,
+  columns: Row,
+  known: readonly Quota[] | undefined,
+): Promise<D1PreparedStatement[]> {
+  const owner = String(columns.owner_uuid ?? before.owner_uuid);
+  const isMoved = owner !== before.owner_uuid;
+  const size = Number(columns.file_size_total ?? before.file_size_total);
+  const bytes = size - (isMoved ? 0 : Number(before.file_size_total));
+  if (bytes <= 0) return [];
+  const quotas = isMoved || known === undefined ? await quotasOf(db, owner) : known;
+  requireRoom(quotas, bytes);
+  return growthStatements(db, quotas, bytes, String(before.uuid), Number(before.revision) + 1);
 }
 
 function pastVersionOf(

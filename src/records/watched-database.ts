@@ -1,3 +1,5 @@
+import type { Row } from './columns.ts';
+
 /**
  * D1 that does something after each write to certain tables, before the caller learns that the write is done. So no
  * writer can forget it, those to come included.
@@ -5,7 +7,10 @@
 export interface Watch {
   /** Whether a statement that writes concerns this watch. */
   concerns: (sql: string) => boolean;
-  after: () => Promise<void>;
+  /** What `after` begins with: it is read along with a batch, after its statements. */
+  first?: () => D1PreparedStatement;
+  /** @param rows of `first`, where it was read */
+  after: (rows?: Row[]) => Promise<void>;
 }
 
 const WRITES = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b/i;
@@ -35,10 +40,20 @@ export function watchedDatabase(db: D1Database, watches: readonly Watch[]): D1Da
       const inner = db.prepare(sql);
       return concerned.length === 0 ? inner : watched(inner, concerned);
     },
-    batch<T>(statements: D1PreparedStatement[]) {
+    async batch<T>(statements: D1PreparedStatement[]) {
       const concerned = new Set(statements.flatMap((statement) => known.get(statement)?.concerned ?? []));
       const inner = statements.map((statement) => known.get(statement)?.inner ?? statement);
-      return told([...concerned], db.batch<T>(inner));
+      const firsts = [...concerned].flatMap((watch) =>
+        watch.first === undefined ? [] : { watch, statement: watch.first() },
+      );
+      const results = await db.batch<T>([...inner, ...firsts.map(({ statement }) => statement)]);
+      const own = results.slice(0, inner.length);
+      if (mayHaveChanged(own))
+        for (const watch of concerned) {
+          const at = firsts.findIndex((first) => first.watch === watch);
+          await watch.after(at < 0 ? undefined : (results[inner.length + at]?.results as Row[]));
+        }
+      return own;
     },
     exec: (sql: string) => db.exec(sql),
     withSession: (constraint?: string) => db.withSession(constraint),

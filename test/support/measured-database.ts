@@ -1,3 +1,5 @@
+import { createTrips, type Trips } from './trips.ts';
+
 /** What the statements of a database have cost since `reset`: D1 bills rows. */
 export interface Cost {
   statements: number;
@@ -15,9 +17,13 @@ interface Meta {
 }
 type Answer = { meta?: Meta; results?: unknown[] };
 
-/** A D1Database that adds up what its statements cost. Statements must be read with `all`, `run`, `first` or `batch`. */
+/**
+ * A D1Database that adds up what its statements cost. Statements must be read with `all`, `run`, `first` or `batch`.
+ * @param trips which its round trips belong to
+ */
 export function measuredDatabase<Database extends object>(
   db: Database,
+  trips: Trips = createTrips(),
 ): { db: Database; cost: Cost; reset: () => void } {
   const cost: Cost = { statements: 0, roundTrips: 0, rowsRead: 0, rowsWritten: 0, sqlMs: 0 };
   const add = <T extends Answer>(answer: T): T => {
@@ -31,25 +37,20 @@ export function measuredDatabase<Database extends object>(
   const wrap = (statement: any): any => ({
     inner: statement,
     bind: (...values: unknown[]) => wrap(statement.bind(...values)),
-    all: async () => trip(await statement.all()),
-    run: async () => trip(await statement.run()),
-    first: async () => trip(await statement.all()).results?.[0] ?? null,
+    all: async () => add(await trip<Answer>(1, () => statement.all())),
+    run: async () => add(await trip<Answer>(1, () => statement.run())),
+    first: async () => add(await trip<Answer>(1, () => statement.all())).results?.[0] ?? null,
   });
-  const trip = <T extends Answer>(answer: T): T => {
+  const trip = <T>(statements: number, ask: () => Promise<T>): Promise<T> => {
     cost.roundTrips++;
-    return add(answer);
+    return trips.take(`D1: ${statements}`, ask);
   };
   const measured = {
     prepare: (sql: string) => wrap((db as unknown as { prepare(sql: string): unknown }).prepare(sql)),
     batch: async (statements: { inner: unknown }[]) => {
-      cost.roundTrips++;
-      const batch = (db as unknown as { batch(statements: unknown[]): Promise<Answer[]> }).batch;
-      return (
-        await batch.call(
-          db,
-          statements.map(({ inner }) => inner),
-        )
-      ).map(add);
+      const { batch } = db as unknown as { batch(statements: unknown[]): Promise<Answer[]> };
+      const inner = statements.map((statement) => statement.inner);
+      return (await trip(inner.length, () => batch.call(db, inner))).map(add);
     },
   };
   const reset = () => Object.assign(cost, { statements: 0, roundTrips: 0, rowsRead: 0, rowsWritten: 0, sqlMs: 0 });

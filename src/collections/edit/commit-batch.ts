@@ -1,18 +1,21 @@
 import type { User } from '../../accounts/account.ts';
-import { isValidToken } from '../../accounts/d1-authority.ts';
-import { requireLevel } from '../../accounts/permissions.ts';
+import { endedToken, validTokenLook } from '../../accounts/d1-authority.ts';
+import { requireAtLeast } from '../../accounts/levels.ts';
+import { headLook } from '../../accounts/permissions.ts';
 import { type ErrorCode, isKeepError, KeepError } from '../../keep/errors.ts';
 import { IS_TRASHED, type Row } from '../../records/columns.ts';
+import { type Look, lookAt, rowLook, together } from '../../records/look.ts';
 import { formatTime } from '../../records/times.ts';
-import { type ChangeContext, changeRow } from '../change-row.ts';
+import { type ChangeContext, changeRow, WHOLE_ROW } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
+import { type Quota, quotasLook } from '../quota.ts';
 import { completeStatement } from '../uploads/upload-rows.ts';
 import { planEdits } from './apply.ts';
-import type { Edit, Edited, EditRequest, NodeKind } from './edits.ts';
+import type { Edit, Edited, EditRequest, NodeKind, Writer } from './edits.ts';
 import { independentGroups } from './independent-groups.ts';
 import type { Lock } from './locks.ts';
-import { checkMetadataSizes, concernsMetadata, metadataStatements } from './metadata-rows.ts';
+import { bringsMetadata, checkMetadataSizes, metadataStatements } from './metadata-rows.ts';
 import { createTexts, stageNormalised, stageSegments } from './texts.ts';
 
 /** What one request came to; errors travel as data because Durable Object calls lose their classes. */
@@ -20,8 +23,12 @@ export type EditOutcome = { ok: true; edited: Edited } | { ok: false; code: Erro
 
 export interface BatchContext extends ChangeContext {
   manifests: R2Bucket;
-  /** Checks attributes and gives the columns that they set. @throws KeepError invalid_record, forbidden */
-  columnsOf(uuid: string, attributes: Row, user: User): Promise<Row>;
+  /**
+   * Checks attributes of a collection that the user may write to, and gives the columns that they set.
+   * @param before its row
+   * @throws KeepError invalid_record, forbidden
+   */
+  columnsOf(before: Row, attributes: Row, user: User): Promise<Row>;
   /** Locks in force now. */
   locks(): Lock[];
 }
@@ -57,18 +64,16 @@ async function commitGroup(uuid: string, requests: EditRequest[], context: Batch
 /** Null when the row changed meanwhile. */
 async function tryGroup(uuid: string, requests: EditRequest[], context: BatchContext): Promise<EditOutcome[] | null> {
   const { db, manifests, now } = context;
-  const row = await db
-    .prepare(`SELECT *, ${IS_TRASHED} AS is_trashed FROM collections WHERE uuid = ?`)
-    .bind(uuid)
-    .first<Row>();
-  if (row === null || row.is_trashed === 1)
+  const { found, quotas, verdicts } = await stateOf(uuid, requests, context);
+  if (found === null || found.is_trashed === 1)
     return requests.map(() => refusal(new KeepError('not_found', { message: 'Path not found' })));
+  const { is_trashed, has_metadata, ...row } = found;
   const revision = Number(row.revision);
-  const outcomes = await judgeWriters(uuid, requests, context);
+  const outcomes = await judgeRequests(uuid, requests, verdicts, context);
   const allowed = requests.filter((_, i) => outcomes[i] === null);
   if (allowed.length === 0) return outcomes.map((outcome) => outcome as EditOutcome);
 
-  const texts = createTexts(context, row);
+  const texts = createTexts(context, row, has_metadata === 1);
   const { judged, text } = await planEdits(texts, allowed, context.locks());
   let portableDataHash = String(row.portable_data_hash);
   let committed = revision;
@@ -89,23 +94,25 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
     const columns = {
       ...(attributes === undefined || last === undefined
         ? {}
-        : await context.columnsOf(uuid, attributes, last.writer.user)),
+        : await context.columnsOf(row, attributes, last.writer.user)),
       ...(staged === null ? {} : manifestColumns(staged)),
       modified_at: formatTime(now()),
       modified_by_user_uuid: last?.writer.user.uuid ?? '',
     };
     // A path that was not surveyed (a move's source) may have metadata.
     const edits = holding.flatMap((request) => request.edits);
-    const statements = (await concernsMetadata(db, uuid, edits))
-      ? metadataStatements(db, uuid, revision + 1, edits, (path) => kinds.get(path) ?? 'file')
-      : [];
+    const statements =
+      has_metadata === 1 || bringsMetadata(edits)
+        ? metadataStatements(db, uuid, revision + 1, edits, (path) => kinds.get(path) ?? 'file')
+        : [];
     const completed = holding.flatMap(({ completes }) =>
       completes === undefined ? [] : completeStatement(db, uuid, revision + 1, completes),
     );
     try {
       if (
-        !(await changeRow(context, uuid, revision, columns, {
+        !(await changeRow(context, row, columns, {
           statements: [...statements, ...completed],
+          quotas,
         }))
       ) {
         if (staged !== null) await deleteManifest(manifests, staged.stored);
@@ -130,37 +137,76 @@ function changesMetadata(edit: Edit): boolean {
   return edit.kind === 'properties' || (edit.kind === 'mkdir' && edit.metadata !== undefined);
 }
 
-/** Who may still write when the batch commits; null where nothing stands against it. */
-async function judgeWriters(
+interface State {
+  /** The row, with `is_trashed` and `has_metadata`. */
+  found: Row | null;
+  /** Undefined where nothing can grow. */
+  quotas: Quota[] | undefined;
+  /** Who may not write (any more), and why; null where nothing stands against it. */
+  verdicts: Map<string, EditOutcome | null>;
+}
+
+/** All that a commit is judged by, in one round trip. */
+async function stateOf(uuid: string, requests: EditRequest[], { db, now }: BatchContext): Promise<State> {
+  const row = db
+    .prepare(
+      `SELECT ${WHOLE_ROW}, ${IS_TRASHED} AS is_trashed, EXISTS (SELECT 1 FROM file_metadata WHERE collection_uuid = collections.uuid) AS has_metadata
+       FROM collections WHERE uuid = ?`,
+    )
+    .bind(uuid);
+  const writers = new Map(requests.map(({ writer }) => [keyOf(writer), writer]));
+  const judging = [...writers.values()].map((writer) => writerLook(db, writer, uuid, now()));
+  const [found, quotas, outcomes] = await lookAt(
+    db,
+    together(rowLook(row), requests.some(mayGrow) ? quotasLook(db, uuid) : NO_LOOK, together(...judging)),
+  );
+  return { found, quotas, verdicts: new Map([...writers.keys()].map((key, i) => [key, outcomes[i] ?? null])) };
+}
+
+const NO_LOOK: Look<undefined> = { statements: [], found: () => undefined };
+
+function keyOf({ user, tokenUuid }: Writer): string {
+  return `${user.uuid} ${tokenUuid}`;
+}
+
+function mayGrow({ edits, segments }: EditRequest): boolean {
+  return segments !== undefined || edits.some(({ kind }) => kind === 'put' || kind === 'copy' || kind === 'graft');
+}
+
+/** Why a writer may not write (any more); null where nothing stands against it. */
+function writerLook(db: D1Database, { user, tokenUuid }: Writer, uuid: string, now: number): Look<EditOutcome | null> {
+  const look = together(validTokenLook(db, tokenUuid, now), headLook(db, user, uuid));
+  return {
+    statements: look.statements,
+    async found(rows) {
+      const [isValid, head] = await look.found(rows);
+      try {
+        if (!isValid) throw endedToken();
+        requireAtLeast(head?.level ?? 'none', 'write');
+        return null;
+      } catch (error) {
+        return refusal(error);
+      }
+    },
+  };
+}
+
+/** What stands against each request before it is planned. */
+async function judgeRequests(
   uuid: string,
   requests: EditRequest[],
-  { db, now }: BatchContext,
+  verdicts: State['verdicts'],
+  { db }: BatchContext,
 ): Promise<(EditOutcome | null)[]> {
-  const known = new Map<string, Promise<EditOutcome | null>>();
-  const judge = async ({ writer }: EditRequest): Promise<EditOutcome | null> => {
-    try {
-      if (writer.tokenUuid !== null && !(await isValidToken(db, writer.tokenUuid, now())))
-        throw new KeepError('unauthorized', { message: 'Not logged in: the token was revoked or has expired' });
-      await requireLevel(db, writer.user, uuid, 'write');
-      return null;
-    } catch (error) {
-      return refusal(error);
-    }
-  };
   const outcomes: (EditOutcome | null)[] = [];
-  for (const request of requests) {
-    const key = `${request.writer.user.uuid} ${request.writer.tokenUuid}`;
-    const judged = known.get(key) ?? judge(request);
-    known.set(key, judged);
-    const outcome = await judged;
+  for (const { writer, edits } of requests)
     outcomes.push(
-      outcome ??
-        (await checkMetadataSizes(db, uuid, request.edits).then(
+      verdicts.get(keyOf(writer)) ??
+        (await checkMetadataSizes(db, uuid, edits).then(
           () => null,
           (error: unknown) => refusal(error),
         )),
     );
-  }
   return outcomes;
 }
 

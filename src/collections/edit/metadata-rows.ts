@@ -28,11 +28,12 @@ export function metadataStatements(
   };
   // Copies are made aside first: their sources may be among what is removed.
   const aside = (index: number) => `\u0000${index}/`;
-  const gone = edits.flatMap((edit) => {
+  const written = edits.flatMap((edit) => {
     if (edit.kind === 'mkdir' || edit.kind === 'properties' || edit.kind === 'unmark') return [];
     if (edit.kind === 'delete' && edit.prunes === true && kindOf(edit.path) !== 'file') return [];
     return edit.kind === 'move' ? [edit.from, edit.to] : ['to' in edit ? edit.to : edit.path];
   });
+  const gone = written.filter((path) => kindOf(path) !== 'absent');
   return [
     ...copies.map(({ from, ...edit }, i) =>
       statement(
@@ -43,14 +44,18 @@ export function metadataStatements(
         aside(i),
       ),
     ),
-    statement(
-      `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND ${isCurrent} AND path IN (
-         SELECT kept.path FROM json_each(?3) AS gone CROSS JOIN file_metadata AS kept
-         WHERE kept.collection_uuid = ?1 AND (gone.value = '' OR kept.path = gone.value
-           OR (kept.path > gone.value || '/' AND kept.path < gone.value || '0')))
-         AND substr(path, 1, 1) <> char(0)`,
-      JSON.stringify(gone.filter((path) => kindOf(path) !== 'absent')),
-    ),
+    ...(gone.length === 0
+      ? []
+      : [
+          statement(
+            `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND ${isCurrent} AND path IN (
+               SELECT kept.path FROM json_each(?3) AS gone CROSS JOIN file_metadata AS kept
+               WHERE kept.collection_uuid = ?1 AND (gone.value = '' OR kept.path = gone.value
+                 OR (kept.path > gone.value || '/' AND kept.path < gone.value || '0')))
+               AND substr(path, 1, 1) <> char(0)`,
+            JSON.stringify(gone),
+          ),
+        ]),
     ...copies.map(({ to }, i) =>
       statement(
         `UPDATE OR REPLACE file_metadata SET path = ltrim(?3 || substr(path, length(?4) + 1), '/')
@@ -96,13 +101,9 @@ export function effectiveEtag(derived: string, metadata: FileMetadata | undefine
   return etag !== undefined && of === derived ? etag : derived;
 }
 
-/** Whether edits bring metadata, or there is some to keep in step. */
-export async function concernsMetadata(db: D1Database, uuid: string, edits: readonly Edit[]): Promise<boolean> {
-  if (edits.some((edit) => edit.kind === 'properties' || ('metadata' in edit && edit.metadata !== undefined)))
-    return true;
-  return (
-    (await db.prepare('SELECT 1 FROM file_metadata WHERE collection_uuid = ? LIMIT 1').bind(uuid).first()) !== null
-  );
+/** Whether edits bring metadata: then, and where a collection has some already, it is kept in step. */
+export function bringsMetadata(edits: readonly Edit[]): boolean {
+  return edits.some((edit) => edit.kind === 'properties' || ('metadata' in edit && edit.metadata !== undefined));
 }
 
 /** @throws KeepError bad_request, full when a file or directory would have more metadata than is kept */

@@ -113,7 +113,7 @@ export async function commitPacking(
     );
     const { modified_at, modified_by_user_uuid } = row;
     const columns = { ...manifestColumns(staged), file_names: row.file_names, modified_at, modified_by_user_uuid };
-    if (await changeRow(context, uuid, revision, columns, { statements, keep: 'repacked' })) return true;
+    if (await changeRow(context, row, columns, { statements, keep: 'repacked' })) return true;
   } catch (error) {
     // The row tells whether it was done: only a text that it does not name may go.
     const now = await db.prepare('SELECT manifest_key FROM collections WHERE uuid = ?').bind(uuid).first<Row>();

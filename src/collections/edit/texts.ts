@@ -12,7 +12,7 @@ import { deleteManifest, readManifest, type StoredManifest } from '../manifest-s
 import { effectiveObjectEtag, objectEtag } from '../object-etag.ts';
 import { segmentMap } from '../replace-segments.ts';
 import { type StagedManifest, stageManifest } from '../stage-manifest.ts';
-import type { SegmentReplacement, TextSource, Texts } from './edits.ts';
+import type { FileMetadata, SegmentReplacement, TextSource, Texts } from './edits.ts';
 import { BlockStarts } from './intervals.ts';
 import { effectiveEtag, pathsWithMetadata, readMetadata } from './metadata-rows.ts';
 import { planSegments, rewriteSegments } from './segments.ts';
@@ -23,8 +23,15 @@ const NORMALISED_BYTES = 1_000_000;
 /** Segments that a text may unfold to and still be normalised in memory. */
 const NORMALISED_SEGMENTS = 100_000;
 
-/** The text of a collection's row (null: an empty collection), and those that edits take files from. */
-export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bucket }, row: Row | null): Texts {
+/**
+ * The text of a collection's row (null: an empty collection), and those that edits take files from.
+ * @param hasMetadata false: no file of the collection has any, and it need not be looked for
+ */
+export function createTexts(
+  { db, manifests }: { db: D1Database; manifests: R2Bucket },
+  row: Row | null,
+  hasMetadata = row !== null,
+): Texts {
   return {
     portableDataHash: row === null ? EMPTY_LOCATOR : String(row.portable_data_hash),
     current: () => (row === null ? Promise.resolve([]) : rowText(manifests, row)),
@@ -34,7 +41,7 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
       const { tree } = await buildFileTree(row === null ? [] : await rowText(manifests, row), (path) =>
         wanted.has(pathText(path)),
       );
-      const metadata = await readMetadata(db, String(row?.uuid), paths);
+      const metadata = hasMetadata ? await readMetadata(db, String(row?.uuid), paths) : new Map<string, FileMetadata>();
       const etags = new Map<string, string[]>();
       for (const path of paths) {
         const node = findNode(tree, path);
@@ -46,7 +53,7 @@ export function createTexts({ db, manifests }: { db: D1Database; manifests: R2Bu
       return etags;
     },
     marked: (directories) =>
-      row === null ? Promise.resolve(new Set()) : pathsWithMetadata(db, String(row.uuid), directories),
+      hasMetadata ? pathsWithMetadata(db, String(row?.uuid), directories) : Promise.resolve(new Set()),
     async source(source: TextSource) {
       if ('staged' in source) return textOf(manifests, source.staged.stored);
       const other = await db

@@ -27,6 +27,7 @@ const BASE = '/arvados/v1/collections/';
 /** Manifest bytes in one page of a list; a larger page is cut short, as the Arvados API does. */
 const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
 const WHOLE = { includeTrash: true, withText: true };
+const ONLY_LEVEL = { select: [] };
 
 export async function getCollection(call: ApiCall, api: EmbeddedApi): Promise<Response> {
   const id = pathPart(call);
@@ -53,12 +54,12 @@ export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise
   const writer = writerOf(call);
   return save(call, api, {
     whole: async ({ attributes, manifest }) => {
-      await api.collections.findToChange(uuid, call.user);
+      await api.collections.findToChange(uuid, call.user, ONLY_LEVEL);
       await api.commits.change(uuid, { writer, action: 'update', attributes, manifest, ensureUniqueName: false });
       return api.collections.find(uuid, call.user, WHOLE);
     },
     edits: async (edits, attributes, segments) => {
-      await api.collections.findToChange(uuid, call.user);
+      await api.collections.findToChange(uuid, call.user, ONLY_LEVEL);
       const changing = Object.keys(attributes).length > 0 ? { attributes } : {};
       const replacing = segments.length > 0 ? { segments } : {};
       await api.commits.edit(uuid, { writer, edits, ...changing, ...replacing, conditions: [], lockTokens: [] });
@@ -105,7 +106,7 @@ export async function restoreVersion(call: ApiCall, api: EmbeddedApi): Promise<R
 async function changeWhole(call: ApiCall, api: EmbeddedApi, action: 'trash' | 'untrash'): Promise<Response> {
   const uuid = pathPart(call);
   const ensureUniqueName = isSet(call.parameters, 'ensure_unique_name');
-  await api.collections.findToChange(uuid, call.user, { includeTrash: true });
+  await api.collections.findToChange(uuid, call.user, { ...ONLY_LEVEL, includeTrash: true });
   await api.commits.change(uuid, { writer: writerOf(call), action, attributes: {}, manifest: null, ensureUniqueName });
   return show(call, api, await api.collections.find(uuid, call.user, WHOLE), null);
 }

@@ -58,7 +58,10 @@ async function verbs(
   let made = '';
   const grant = { link_class: 'permission', name: 'can_read', tail_uuid: ROLE, head_uuid: some };
   byUuid.push(
-    ['update', () => store.update(some, { attributes: { description: 'x' }, manifest: null }, owner)],
+    [
+      'update',
+      () => store.update(some, { attributes: { description: 'x' }, manifest: null }, { user: owner, tokenUuid: null }),
+    ],
     ['share', async () => (made = String((await links.create(grant, owner)).uuid))],
     ['revoke', () => links.delete(made, owner)],
   );

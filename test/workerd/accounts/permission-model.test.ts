@@ -186,7 +186,12 @@ async function take(
       const known = world.collections.get(id);
       if (known === undefined || known.trashed || isInsideTrash(world, id)) return;
       if (world.projects.get(owner)?.trashed || isInsideTrash(world, owner)) return;
-      modified(id, (await collections.update(id, { attributes: { owner_uuid: owner }, manifest: null }, ROOT)).record);
+      await collections.update(
+        id,
+        { attributes: { owner_uuid: owner }, manifest: null },
+        { user: ROOT, tokenUuid: null },
+      );
+      modified(id, (await collections.find(id, ROOT)).record);
       known.owner = owner;
       return;
     }
@@ -199,8 +204,9 @@ async function take(
         await groups[action.kind](id, ROOT);
         project.trashed = action.kind === 'trash';
       } else if (collection !== undefined) {
-        const after = action.kind === 'trash' ? collections.trash(id, ROOT) : collections.untrash(id, ROOT, false);
-        modified(id, (await after).record);
+        const by = { user: ROOT, tokenUuid: null };
+        await (action.kind === 'trash' ? collections.trash(id, by) : collections.untrash(id, by, false));
+        modified(id, (await collections.find(id, ROOT, { includeTrash: true })).record);
         collection.trashed = action.kind === 'trash';
       }
       return;
@@ -209,7 +215,12 @@ async function take(
       const id = at([...world.collections.keys()], action.which);
       const known = world.collections.get(id);
       if (known === undefined || known.trashed || isInsideTrash(world, id)) return;
-      modified(id, (await collections.update(id, { attributes: { description: 'x' }, manifest: null }, ROOT)).record);
+      await collections.update(
+        id,
+        { attributes: { description: 'x' }, manifest: null },
+        { user: ROOT, tokenUuid: null },
+      );
+      modified(id, (await collections.find(id, ROOT)).record);
     }
   }
 }
@@ -296,17 +307,24 @@ async function compare(real: Real): Promise<void> {
       const answer = level === 0 ? 'not found' : level === 1 ? 'forbidden' : 'done';
       const change = { attributes: { description: id }, manifest: null };
       expect(await outcome(collections.find(record, user))).toBe(level > 0 ? 'done' : 'not found');
-      expect(await outcome(collections.update(record, change, user)), `update of ${record} by ${id}`).toBe(answer);
+      expect(
+        await outcome(collections.update(record, change, { user, tokenUuid: null })),
+        `update of ${record} by ${id}`,
+      ).toBe(answer);
       if (answer === 'done')
         known.modified = Date.parse(String((await collections.find(record, user)).record.modified_at));
       // Moving takes can_write on the collection, on where it is and on where it goes.
       const home = { attributes: { owner_uuid: id }, manifest: null };
       const onOwner = known.owner === id ? 3 : passedOn(world, reached, known.owner, id);
       const moves = level === 0 ? 'not found' : level === 1 || onOwner < 2 ? 'forbidden' : 'done';
-      expect(await outcome(collections.update(record, home, user)), `move of ${record} by ${id}`).toBe(moves);
+      expect(
+        await outcome(collections.update(record, home, { user, tokenUuid: null })),
+        `move of ${record} by ${id}`,
+      ).toBe(moves);
       if (moves !== 'done') continue;
-      const back = await collections.update(record, { attributes: { owner_uuid: known.owner }, manifest: null }, ROOT);
-      known.modified = Date.parse(String(back.record.modified_at));
+      const back = { attributes: { owner_uuid: known.owner }, manifest: null };
+      await collections.update(record, back, { user: ROOT, tokenUuid: null });
+      known.modified = Date.parse(String((await collections.find(record, ROOT)).record.modified_at));
     }
   }
 }

@@ -80,6 +80,29 @@ test('a verb that needs more than there is says whether the record can be seen a
   expect([canRead('none'), canRead('read'), canWrite('read'), canWrite('manage')]).toEqual([false, true, false, true]);
 });
 
+test('the roles that count are those of now, whatever they were when the token was looked up', async () => {
+  const lab = uuid('j7d0g', 'lab');
+  const link = (name: string, tail: string, head: string, kind: string) =>
+    db
+      .prepare(
+        `INSERT INTO links (uuid, owner_uuid, link_class, name, tail_uuid, head_uuid, head_class, level, created_at, modified_at, modified_by_user_uuid)
+         VALUES (?, '', 'permission', 'can_write', ?, ?, ?, 2, '${TIME}', '${TIME}', '')`,
+      )
+      .bind(uuid('o0j2j', name), tail, head, kind)
+      .run();
+  const deep = uuid('4zz18', 'deep');
+  await link('granted', lab, deep, 'collection');
+  const left = { ...user('bob'), roles: [{ uuid: lab, level: 3 }] };
+  expect(await levelOf(db, left, deep)).toBe('none');
+  await link('joined', uuid('tpzed', 'bob'), lab, 'role');
+  for (const known of [user('bob'), left, { ...user('bob'), roles: await rolesOf(db, uuid('tpzed', 'bob')) }])
+    expect(await levelOf(db, known, deep)).toBe('write');
+  await db
+    .prepare('DELETE FROM links WHERE uuid IN (?, ?)')
+    .bind(uuid('o0j2j', 'granted'), uuid('o0j2j', 'joined'))
+    .run();
+});
+
 test('a user in very many roles is still answered: statements stay within the length that D1 takes', async () => {
   const roles = Array.from({ length: 150 }, (_, index) => uuid('j7d0g', `role${index}x`));
   const row = `'${TIME}', '${TIME}', ''`;

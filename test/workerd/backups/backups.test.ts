@@ -23,10 +23,15 @@ const uuid = (infix: string) => `xedge-${infix}-${String(++count).padStart(15, '
 const changes = async () => (await manifests.list({ prefix: ACCOUNT_CHANGES })).objects.map(({ key }) => key);
 const RECORD = 'created_at, modified_at, modified_by_user_uuid';
 
+/** Work that no answer waits for. */
+let begun: Promise<unknown>[] = [];
+const later = (work: Promise<unknown>) => void begun.push(work);
+
 beforeEach(async () => {
+  begun = [];
   bare = await database();
   manifests = (env as unknown as { MANIFESTS: R2Bucket }).MANIFESTS;
-  db = watchedDatabase(bare, backupWatches({ db: bare, manifests }));
+  db = watchedDatabase(bare, backupWatches({ db: bare, manifests, later }));
 });
 
 async function addUser(): Promise<string> {
@@ -45,6 +50,16 @@ async function addGroup(owner: string): Promise<string> {
     .bind(group, owner, TIME, TIME)
     .run();
   return group;
+}
+
+async function insertCollection(own: string): Promise<void> {
+  await bare
+    .prepare(
+      `INSERT INTO collections (uuid, owner_uuid, portable_data_hash, manifest_inline, manifest_bytes, file_count, file_size_total, ${RECORD})
+     VALUES (?, 'xedge-tpzed-000000000000000', ?, '', 0, 0, 0, ?, ?, '')`,
+    )
+    .bind(own, EMPTY, TIME, TIME)
+    .run();
 }
 
 const collectionRow = (own: string, more: object = {}) => ({
@@ -98,7 +113,7 @@ test('a statement that reads, or changes nothing, writes nothing to the bucket',
 
 test('a change that the bucket refuses is an error for its writer, and is written with the next one', async () => {
   const refusing = { ...manifests, put: () => Promise.reject(new Error('down')) } as unknown as R2Bucket;
-  const unlucky = watchedDatabase(bare, backupWatches({ db: bare, manifests: refusing }));
+  const unlucky = watchedDatabase(bare, backupWatches({ db: bare, manifests: refusing, later }));
   const user = await addUser();
   const group = await addGroup(user);
   const change = unlucky.prepare("UPDATE groups SET description = 'x' WHERE uuid = ?").bind(group);
@@ -168,15 +183,34 @@ test('a sweep on an empty database leaves the backups of a collection that was n
   expect((await manifests.list({ prefix: `backups/collections/${own}/` })).objects.length).toBe(2);
 });
 
+test('what is in the bucket is forgotten beside the answer, and written once more where that fails', async () => {
+  const own = uuid('4zz18');
+  await insertCollection(own);
+  const keys = async () => (await manifests.list({ prefix: `backups/files/${own}/` })).objects.map(({ key }) => key);
+  const pending = () =>
+    bare.prepare('SELECT count(*) AS n FROM file_changes WHERE collection_uuid = ?').bind(own).first('n');
+  const added = (to: D1Database, path: string) =>
+    to.batch([to.prepare('INSERT INTO file_metadata VALUES (?, ?, ?)').bind(own, path, '{}')]);
+  const stubborn = Object.assign(Object.create(bare) as D1Database, {
+    prepare: (sql: string) =>
+      bare.prepare(/^DELETE FROM file_changes/.test(sql) ? 'DELETE FROM nowhere WHERE id = ?' : sql),
+    batch: (statements: D1PreparedStatement[]) => bare.batch(statements),
+  });
+  await added(watchedDatabase(stubborn, backupWatches({ db: stubborn, manifests, later })), 'one');
+  await Promise.all(begun);
+  expect((await keys()).length).toBe(1);
+  expect(await pending()).toBe(1);
+  await added(db, 'two');
+  await Promise.all(begun);
+  expect((await keys()).length).toBe(2);
+  expect(await pending()).toBe(0);
+  const { files } = await readFileLog(manifests, own);
+  expect([...files.keys()].sort()).toEqual(['one', 'two']);
+});
+
 test('many small objects of file metadata become few, with the last state of each file', async () => {
   const own = uuid('4zz18');
-  await bare
-    .prepare(
-      `INSERT INTO collections (uuid, owner_uuid, portable_data_hash, manifest_inline, manifest_bytes, file_count, file_size_total, ${RECORD})
-     VALUES (?, 'xedge-tpzed-000000000000000', ?, '', 0, 0, 0, ?, ?, '')`,
-    )
-    .bind(own, EMPTY, TIME, TIME)
-    .run();
+  await insertCollection(own);
   for (let n = 0; n < 25; n++)
     await db
       .prepare('INSERT OR REPLACE INTO file_metadata VALUES (?, ?, ?)')

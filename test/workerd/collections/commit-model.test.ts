@@ -122,7 +122,7 @@ test('batches do what their requests do one after another; a failure leaves the 
           ...setup,
           db: failing(plain, next),
           locks: () => [],
-          columnsOf: (of, attributes, user) => collections.attributeColumns(of, attributes, user),
+          columnsOf: (before, attributes, user) => collections.attributeColumns(before, attributes, user),
         };
         const prepared = requests.map(requestOf);
         const outcomes: EditOutcome[] | null = await commitBatch(

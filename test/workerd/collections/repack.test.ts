@@ -58,7 +58,7 @@ beforeEach(async () => {
     ...common,
     idleSeconds: 0,
     locks: () => [],
-    columnsOf: (uuid, attributes, user) => collections.attributeColumns(uuid, attributes, user),
+    columnsOf: (before, attributes, user) => collections.attributeColumns(before, attributes, user),
     openBlock: async (hash, size) => new Response(blocks.get(`${hash}+${size}`)).body ?? new ReadableStream(),
     storeBody: async (body) => {
       const bytes = new Uint8Array(await new Response(body).arrayBuffer());
@@ -142,7 +142,7 @@ test('a collection with preserve_version, in the trash, or changed a moment ago 
   for (let i = 0; i < 40; i++) await edit(uuid, put(`file-${i}`, `${i} ${'y'.repeat(100)}`));
   expect(await packSmallBlocks(uuid, { ...context, idleSeconds: 3600 })).toBeNull();
   const packing = await packSmallBlocks(uuid, context);
-  await collections.update(uuid, { attributes: { preserve_version: true }, manifest: null }, ROOT);
+  await collections.update(uuid, { attributes: { preserve_version: true }, manifest: null }, WRITER);
   expect(await packSmallBlocks(uuid, context)).toBeNull();
   expect(packing !== null && (await commitPacking(uuid, packing, context))).toBe(false);
 });

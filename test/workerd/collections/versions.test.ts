@@ -20,6 +20,7 @@ const ROOT: User = {
   username: 'root',
   fullName: 'Root',
 };
+const BY_ROOT = { user: ROOT, tokenUuid: null };
 let db: D1Database;
 let manifests: R2Bucket;
 let collections: Collections;
@@ -84,7 +85,7 @@ async function namedByBackups(uuid: string): Promise<{ revision: number; past: s
 test('a version stays with its text and its backup for its time, and the balancer sees its blocks until then', async () => {
   const { record } = await collections.create({ attributes: {}, manifest: await large(block(1)) }, ROOT);
   const uuid = String(record.uuid);
-  await collections.update(uuid, { attributes: {}, manifest: await large(block(2)) }, ROOT);
+  await collections.update(uuid, { attributes: {}, manifest: await large(block(2)) }, BY_ROOT);
   const [past] = await versionsOf(uuid);
   now += 99 * DAY * 1000;
   await sweep(uuid);
@@ -109,9 +110,9 @@ test('of more versions than one page of a sweep has, those whose time has passed
   const { record } = await collections.create({ attributes: {}, manifest: null }, ROOT);
   const uuid = String(record.uuid);
   for (let i = 0; i < 300; i++)
-    await collections.update(uuid, { attributes: { description: `${i}` }, manifest: null }, ROOT);
-  await collections.update(uuid, { attributes: { replication_desired: 1 }, manifest: null }, ROOT);
-  await collections.update(uuid, { attributes: { replication_desired: 2 }, manifest: null }, ROOT);
+    await collections.update(uuid, { attributes: { description: `${i}` }, manifest: null }, BY_ROOT);
+  await collections.update(uuid, { attributes: { replication_desired: 1 }, manifest: null }, BY_ROOT);
+  await collections.update(uuid, { attributes: { replication_desired: 2 }, manifest: null }, BY_ROOT);
   now += 50 * DAY * 1000;
   for (let i = 0; i < 3; i++) await sweep(uuid);
   expect(await versionsOf(uuid)).toHaveLength(300);
@@ -137,17 +138,17 @@ test('whatever changes and sweeps come in between, every version can be read, an
         if (next === 'day') now += DAY * 1000;
         else if (next === 'month') now += 30 * DAY * 1000;
         else if (next === 'text')
-          await collections.update(uuid, { attributes: {}, manifest: await large(block(i % 10)) }, ROOT);
+          await collections.update(uuid, { attributes: {}, manifest: await large(block(i % 10)) }, BY_ROOT);
         else if (next === 'name')
-          await collections.update(uuid, { attributes: { name: `${uuid} ${i}` }, manifest: null }, ROOT);
+          await collections.update(uuid, { attributes: { name: `${uuid} ${i}` }, manifest: null }, BY_ROOT);
         else if (next === 'replication')
-          await collections.update(uuid, { attributes: { replication_desired: i }, manifest: null }, ROOT);
+          await collections.update(uuid, { attributes: { replication_desired: i }, manifest: null }, BY_ROOT);
         else {
           const [past] = await versionsOf(uuid);
           if (past === undefined) continue;
           const version = await collections.find(past.uuid, ROOT, { withText: true });
           const manifest = await collections.stage((await collections.read(version, ROOT)).text, null);
-          await collections.update(uuid, { attributes: {}, manifest, restores: past.uuid }, ROOT);
+          await collections.update(uuid, { attributes: {}, manifest, restores: past.uuid }, BY_ROOT);
         }
         const row = await collections.find(uuid, ROOT);
         if (row.stored?.key) texts.add(row.stored.key);

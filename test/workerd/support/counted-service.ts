@@ -4,12 +4,15 @@ import { route } from '../../../src/app/routes.ts';
 import type { Env } from '../../../src/config/env.ts';
 import { createContext } from '../../../src/http/context.ts';
 import { measuredDatabase } from '../../support/measured-database.ts';
+import { createTrips } from '../../support/trips.ts';
 import { database } from './database.ts';
+import { withHeldStatements } from './held-statements.ts';
 
 /** What a request has asked of the bindings, its collection's Durable Object included. */
 export interface RequestCost {
   /** Round trips to D1. */
   d1: number;
+  statements: number;
   rowsRead: number;
   rowsWritten: number;
   /** Calls of buckets. */
@@ -23,6 +26,8 @@ export interface CountedAnswer {
   /** Where a redirect leads. */
   location: string | null;
   text: string;
+  /** What the answer waited for, one after the other. */
+  trips: string[];
   /** Until the answer was through. */
   answered: RequestCost;
   /** With what it left to be done, such as the log. */
@@ -44,12 +49,24 @@ interface Bindings {
 
 /** The whole service in this isolate, with bindings that count. @param vars laid over those of wrangler.toml */
 export async function countedService(vars: Record<string, unknown> = {}): Promise<CountedService> {
-  const { db, cost, reset } = measuredDatabase(await database());
+  const trips = createTrips();
+  const held = withHeldStatements(await database());
+  const { db, cost, reset } = measuredDatabase(held.db, trips);
   let [r2, objects] = [0, 0];
   const { BLOCKS, MANIFESTS, COLLECTION } = env as unknown as Bindings;
-  const buckets = { BLOCKS: counting(BLOCKS, () => r2++), MANIFESTS: counting(MANIFESTS, () => r2++) };
+  const bucket = (name: string, binding: R2Bucket) =>
+    counting(binding, (method, call) => {
+      r2++;
+      return trips.take(`${name}: ${method}`, call);
+    });
+  const buckets = { BLOCKS: bucket('BLOCKS', BLOCKS), MANIFESTS: bucket('MANIFESTS', MANIFESTS) };
   const namespace = {
-    getByName: (name: string) => counting(COLLECTION.getByName(name) as unknown as object, () => objects++),
+    getByName: (name: string) =>
+      counting(COLLECTION.getByName(name) as unknown as object, (method, call) => {
+        objects++;
+        trips.goThere(`object: ${method}`);
+        return call();
+      }),
   };
   // Figures are handed over by whichever request comes when they are due.
   const bindings = { ...env, ...vars, ...buckets, DB: db, COLLECTION: namespace, FIGURES: undefined } as unknown as Env;
@@ -57,13 +74,15 @@ export async function countedService(vars: Record<string, unknown> = {}): Promis
   if (!built.ok) throw new Error(built.problems.join('; '));
   const { deps } = built;
   const taken = (): RequestCost => {
-    const { roundTrips: d1, rowsRead, rowsWritten } = cost;
-    return { d1, rowsRead, rowsWritten, r2, objects };
+    const { roundTrips: d1, statements, rowsRead, rowsWritten } = cost;
+    return { d1, statements, rowsRead, rowsWritten, r2, objects };
   };
   return {
     deps,
     async ask(request) {
       reset();
+      trips.reset();
+      held.hold();
       [r2, objects] = [0, 0];
       const begun: Promise<unknown>[] = [];
       const response = await route(
@@ -71,9 +90,12 @@ export async function countedService(vars: Record<string, unknown> = {}): Promis
         deps,
       );
       const text = await response.text();
-      const answered = taken();
+      const answered = { trips: trips.inSequence(), answered: taken() };
+      held.release();
       for (let at = 0; at < begun.length; at++) await begun[at];
-      return { status: response.status, location: response.headers.get('Location'), text, answered, done: taken() };
+      await trips.settled();
+      const location = response.headers.get('Location');
+      return { status: response.status, location, text, ...answered, done: taken() };
     },
     async countObject(uuid) {
       await runInDurableObject(COLLECTION.getByName(uuid), (instance) => {
@@ -84,15 +106,16 @@ export async function countedService(vars: Record<string, unknown> = {}): Promis
 }
 
 /** The same object, told of each call of a method. */
-function counting<Binding extends object>(binding: Binding, onCall: () => void): Binding {
+function counting<Binding extends object>(
+  binding: Binding,
+  onCall: (method: string, call: () => Promise<unknown>) => Promise<unknown>,
+): Binding {
   return new Proxy(binding, {
     get(target, name) {
       const value = Reflect.get(target, name) as unknown;
       if (typeof value !== 'function') return value;
-      return (...given: unknown[]) => {
-        onCall();
-        return Reflect.apply(value, target, given) as unknown;
-      };
+      return (...given: unknown[]) =>
+        onCall(String(name), () => Reflect.apply(value, target, given) as Promise<unknown>);
     },
   });
 }
