@@ -147,7 +147,7 @@ export function createCollections(setup: CollectionsSetup) {
      */
     async update(uuid: string, change: Change, by: Changer): Promise<void> {
       await owningManifest(change, async () => {
-        const { found, before, quotas } = await openToChange(uuid, by);
+        const { found, before, quotas } = await openToChange(uuid, by, { mayGrow: change.manifest !== null });
         const columns = await columnsOf(change, by.user, before.owner_uuid);
         const { restores } = change;
         const restoring: Alongside =

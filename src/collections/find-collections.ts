@@ -6,7 +6,7 @@ import { notTrashed, readableRow } from '../accounts/readable-sql.ts';
 import { KeepError } from '../keep/errors.ts';
 import type { Row } from '../records/columns.ts';
 import { INFIX, isUuid } from '../records/ids.ts';
-import { lookAt, rowLook, together } from '../records/look.ts';
+import { lookAt, NO_LOOK, rowLook, together } from '../records/look.ts';
 import { WHOLE_ROW } from './change-row.ts';
 import { type Collection, columnsToRead, toCollection } from './collection-row.ts';
 import { type Quota, quotasLook } from './quota.ts';
@@ -112,13 +112,14 @@ export function createFinder(db: D1Database, now: () => number) {
 
   /**
    * findToChange when the change's turn has come, with all that it needs, in one round trip.
+   * @param options.mayGrow whether quotas are looked at as well
    * @throws KeepError as findToChange; unauthorized when the token has ended
    */
   async function openToChange(
     uuid: string,
     { user, tokenUuid }: Changer,
-    options: GetOptions = {},
-  ): Promise<{ found: Collection; before: Row; quotas: Quota[] }> {
+    { mayGrow = false, ...options }: GetOptions & { mayGrow?: boolean } = {},
+  ): Promise<{ found: Collection; before: Row; quotas: Quota[] | undefined }> {
     if (!isUuid(uuid, INFIX.collection)) throw notFound();
     const whole = db.prepare(`SELECT ${WHOLE_ROW} FROM collections WHERE uuid = ?`).bind(uuid);
     const [isValid, row, before, quotas] = await lookAt(
@@ -127,7 +128,7 @@ export function createFinder(db: D1Database, now: () => number) {
         validTokenLook(db, tokenUuid, now()),
         rowLook(findStatement(uuid, user, options)),
         rowLook(whole),
-        quotasLook(db, uuid),
+        mayGrow ? quotasLook(db, uuid) : NO_LOOK,
       ),
     );
     if (!isValid) throw endedToken();

@@ -27,6 +27,9 @@ export async function lookAt<Found>(db: D1Database, { statements, found }: Look<
   return found(results.map((result) => result.results));
 }
 
+/** In the place of a look that is not wanted. */
+export const NO_LOOK: Look<undefined> = { statements: [], found: () => undefined };
+
 /** What one statement finds, if it is one row. */
 export function rowLook(statement: D1PreparedStatement): Look<Row | null> {
   return { statements: [statement], found: ([rows]) => rows?.[0] ?? null };

@@ -4,7 +4,7 @@ import { requireAtLeast } from '../../accounts/levels.ts';
 import { headLook } from '../../accounts/permissions.ts';
 import { type ErrorCode, isKeepError, KeepError } from '../../keep/errors.ts';
 import { IS_TRASHED, type Row } from '../../records/columns.ts';
-import { type Look, lookAt, rowLook, together } from '../../records/look.ts';
+import { type Look, lookAt, NO_LOOK, rowLook, together } from '../../records/look.ts';
 import { formatTime } from '../../records/times.ts';
 import { type ChangeContext, changeRow, WHOLE_ROW } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
@@ -162,8 +162,6 @@ async function stateOf(uuid: string, requests: EditRequest[], { db, now }: Batch
   );
   return { found, quotas, verdicts: new Map([...writers.keys()].map((key, i) => [key, outcomes[i] ?? null])) };
 }
-
-const NO_LOOK: Look<undefined> = { statements: [], found: () => undefined };
 
 function keyOf({ user, tokenUuid }: Writer): string {
   return `${user.uuid} ${tokenUuid}`;

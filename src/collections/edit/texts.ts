@@ -32,6 +32,7 @@ export function createTexts(
   row: Row | null,
   hasMetadata = row !== null,
 ): Texts {
+  let other: Row | null = null;
   return {
     portableDataHash: row === null ? EMPTY_LOCATOR : String(row.portable_data_hash),
     current: () => (row === null ? Promise.resolve([]) : rowText(manifests, row)),
@@ -56,18 +57,23 @@ export function createTexts(
       hasMetadata ? pathsWithMetadata(db, String(row?.uuid), directories) : Promise.resolve(new Set()),
     async source(source: TextSource) {
       if ('staged' in source) return textOf(manifests, source.staged.stored);
-      const other = await db
-        .prepare(
-          `SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collections WHERE portable_data_hash = ?1
-           UNION ALL SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collection_versions WHERE portable_data_hash = ?1 LIMIT 1`,
-        )
-        .bind(source.portableDataHash)
-        .first<Row>();
-      if (other === null)
-        throw new KeepError('not_found', { message: `there is no collection ${source.portableDataHash}` });
+      const { portableDataHash: hash } = source;
+      // Mostly there is one, which is read several times. More of them would be a lot to hold.
+      if (other?.portable_data_hash !== hash) other = await rowOfContent(hash);
+      if (other === null) throw new KeepError('not_found', { message: `there is no collection ${hash}` });
       return rowText(manifests, other);
     },
   };
+
+  function rowOfContent(hash: string): Promise<Row | null> {
+    return db
+      .prepare(
+        `SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collections WHERE portable_data_hash = ?1
+         UNION ALL SELECT manifest_inline, manifest_key, manifest_bytes, portable_data_hash FROM collection_versions WHERE portable_data_hash = ?1 LIMIT 1`,
+      )
+      .bind(hash)
+      .first<Row>();
+  }
 }
 
 function storedOf(row: Row): StoredManifest {

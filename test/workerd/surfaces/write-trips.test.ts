@@ -84,8 +84,15 @@ const each: [string, string[], () => Promise<CountedAnswer>][] = [
     () => clients.web('DELETE', `${uuid}/to-delete`),
   ],
   [
+    'COPY from another collection',
+    // Whether it may be read, and its text.
+    ['D1: 1', 'object: edit', STATE_AND_QUOTAS, 'D1: 1', BACKUP, ROW],
+    () => clients.web('COPY', `${uuid}/there`, to(`${plain}/copied`)),
+  ],
+  [
     'an update of a collection by the API',
-    [MAY_WRITE, 'object: change', STATE, BACKUP, ROW, 'D1: 1'],
+    // The level is told with the record; roles are those of when the token was looked up.
+    [MAY_WRITE, 'object: change', 'D1: 3', BACKUP, ROW, 'D1: 1'],
     () => clients.api('PATCH', `collections/${plain}`, { collection: { description: 'x' } }),
   ],
   [
@@ -95,7 +102,7 @@ const each: [string, string[], () => Promise<CountedAnswer>][] = [
   ],
   [
     'a collection that goes to the trash',
-    [MAY_WRITE, 'object: change', STATE, BACKUP, ROW, 'D1: 1'],
+    [MAY_WRITE, 'object: change', 'D1: 3', BACKUP, ROW, 'D1: 1'],
     () => clients.api('DELETE', `collections/${plain}`, {}),
   ],
 ];
