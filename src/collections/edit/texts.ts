@@ -18,8 +18,8 @@ import { effectiveEtag, pathsWithMetadata, readMetadata } from './metadata-rows.
 import { planSegments, rewriteSegments } from './segments.ts';
 import { parseInTurns } from './survey.ts';
 
-/** Texts up to this size are written in normal form, as the Arvados API does. Bytes. */
-const NORMALISED_BYTES = 1_000_000;
+/** Texts up to this size are held in memory, and written in normal form, as the Arvados API does. Bytes. */
+const SMALL_TEXT_BYTES = 1_000_000;
 /** Segments that a text may unfold to and still be normalised in memory. */
 const NORMALISED_SEGMENTS = 100_000;
 
@@ -33,15 +33,20 @@ export function createTexts(
   hasMetadata = row !== null,
 ): Texts {
   let other: Row | null = null;
+  let held: Promise<Chunks> | null = null;
+  const current = async (): Promise<Chunks> => {
+    if (row === null) return [];
+    if (Number(row.manifest_bytes) > SMALL_TEXT_BYTES) return rowText(manifests, row);
+    held ??= rowText(manifests, row).then(bytesOf);
+    return held;
+  };
   return {
     portableDataHash: row === null ? EMPTY_LOCATOR : String(row.portable_data_hash),
-    current: () => (row === null ? Promise.resolve([]) : rowText(manifests, row)),
+    current,
     async etags(paths) {
       if (paths.length === 0) return new Map();
       const wanted = new Set(paths);
-      const { tree } = await buildFileTree(row === null ? [] : await rowText(manifests, row), (path) =>
-        wanted.has(pathText(path)),
-      );
+      const { tree } = await buildFileTree(await current(), (path) => wanted.has(pathText(path)));
       const metadata = hasMetadata ? await readMetadata(db, String(row?.uuid), paths) : new Map<string, FileMetadata>();
       const etags = new Map<string, string[]>();
       for (const path of paths) {
@@ -88,6 +93,12 @@ async function rowText(manifests: R2Bucket, row: Row): Promise<Chunks> {
   return checkedManifest(text, String(row.portable_data_hash), Number(row.manifest_bytes));
 }
 
+async function bytesOf(text: Chunks): Promise<Chunks> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of text) chunks.push(chunk.slice());
+  return chunks;
+}
+
 async function textOf(manifests: R2Bucket, stored: StoredManifest): Promise<ReadableStream<Uint8Array>> {
   const text = await readManifest(manifests, stored);
   // The row is read again then: another writer has replaced the text.
@@ -97,15 +108,22 @@ async function textOf(manifests: R2Bucket, stored: StoredManifest): Promise<Read
 
 /** Small texts take the form that the Arvados API gives them; large ones stay as edited. */
 export async function stageNormalised(manifests: R2Bucket, text: AsyncIterable<Uint8Array>): Promise<StagedManifest> {
-  const staged = await stageManifest(manifests, text, null);
-  if (
-    staged.bytes > NORMALISED_BYTES ||
-    (await segmentsOf(await textOf(manifests, staged.stored))) > NORMALISED_SEGMENTS
-  )
-    return staged;
-  const normal = await stageManifest(manifests, normalise(await textOf(manifests, staged.stored)), null);
-  await deleteManifest(manifests, staged.stored);
-  return normal;
+  const chunks = text[Symbol.asyncIterator]();
+  const beginning: Uint8Array[] = [];
+  let bytes = 0;
+  while (bytes <= SMALL_TEXT_BYTES) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    bytes += next.value.byteLength;
+    beginning.push(next.value.slice());
+  }
+  const isSmall = bytes <= SMALL_TEXT_BYTES && (await segmentsOf(beginning)) <= NORMALISED_SEGMENTS;
+  return stageManifest(manifests, isSmall ? normalise(beginning) : joined(beginning, chunks), null);
+}
+
+async function* joined(beginning: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* beginning;
+  yield* { [Symbol.asyncIterator]: () => rest };
 }
 
 /**
