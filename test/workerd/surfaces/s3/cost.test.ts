@@ -71,7 +71,8 @@ describe('a request of S3 costs at most what the same request of keep-web costs'
     [
       'a copy from another collection',
       { objects: 1 },
-      METADATA,
+      // The source's metadata is looked up, too.
+      { ...METADATA, d1: 2, rowsRead: 11 },
       () => clients.s3('PUT', `${uuid}/copy-of-s3`, { headers: { 'x-amz-copy-source': `/${other}/source` } }),
       () => clients.web('COPY', `${other}/source`, { headers: { Destination: `${HOST}/c=${uuid}/copy-of-web` } }),
     ],
