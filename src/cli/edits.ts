@@ -10,10 +10,13 @@ export type Edits = Record<string, string>;
 /** A manifest whose only directory is empty: what a new directory is made from. */
 const EMPTY_DIRECTORY = './empty d41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056\n';
 
-/** Changes paths of a collection, all at once, without touching the others. No data is moved. */
-export function editFiles(api: Api, uuid: string, edits: Edits): Promise<Row> {
+/**
+ * Changes paths of a collection, all at once, without touching the others. No data is moved.
+ * @param options.mustBeNew refused where something is at a target when the change is made; clusters replace it
+ */
+export function editFiles(api: Api, uuid: string, edits: Edits, { mustBeNew = false } = {}): Promise<Row> {
   const usesManifest = Object.values(edits).some((source) => source.startsWith('manifest_text/'));
-  return api(`arvados/v1/collections/${uuid}`, {
+  return api(`arvados/v1/collections/${uuid}${mustBeNew ? '?must_be_new=true' : ''}`, {
     method: 'PUT',
     body: {
       collection: usesManifest ? { manifest_text: EMPTY_DIRECTORY } : {},

@@ -1,5 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
-import type { Edit } from './edit/edits.ts';
+import { targetsOf } from './edit/edit-paths.ts';
+import type { Condition, Edit } from './edit/edits.ts';
 import type { StagedManifest } from './stage-manifest.ts';
 
 /**
@@ -37,6 +38,15 @@ export function sourcesOf(edits: readonly Edit[]): string[] {
       ),
     ),
   ];
+}
+
+/** For `must_be_new`: nothing may be where these edits put something. */
+export function nothingReplaced(edits: readonly Edit[]): Condition[] {
+  return edits.flatMap((edit): Condition[] => {
+    if (edit.kind === 'delete') return [];
+    const [path = ''] = targetsOf(edit);
+    return [{ path, is: ['absent'], otherwise: { code: 'precondition_failed', message: `/${path} is there already` } }];
+  });
 }
 
 /** Each takes half a KiB while the change is made. */

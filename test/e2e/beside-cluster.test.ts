@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { api, createToken, createUser, type TestUser } from '../support/api.ts';
+import { api, createToken, createUser, type Json, type TestUser } from '../support/api.ts';
 import { cliFor } from '../support/cli.ts';
 import { operator, R2_GATEWAY } from '../support/gateways.ts';
 import { blockOf, request } from '../support/keep.ts';
@@ -258,6 +258,29 @@ describe('beside a cluster', () => {
       expect((await dav('GET', `${uuid}/f`)).status).toBe(200);
       expect((await api(edge, `collections/${uuid}`, change)).status).toBe(200);
       expect((await dav('GET', `${uuid}/f`)).status, 'seen although it was read a moment ago').toBe(404);
+    });
+
+    test('must_be_new holds among the writers here, which the cluster does not know', async () => {
+      const uuid = await made();
+      for (const name of ['a', 'b']) await dav('PUT', `${uuid}/${name}`, { body: name });
+      const change = (replace_files: Json, more: Json = {}) =>
+        api(edge, `collections/${uuid}`, {
+          method: 'PATCH',
+          token: user.token,
+          query: { must_be_new: true },
+          body: { collection: {}, replace_files, ...more },
+        });
+      expect((await change({ '/b': 'current/a', '/a': '' })).status).toBe(412);
+      expect((await change({ '/c': 'current/a' }, { collection: { name: 'ignored' } })).status).toBe(400);
+      const answers = await Promise.all(
+        ['a', 'b'].map((name) => change({ '/same': `current/${name}`, [`/${name}`]: '' })),
+      );
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412]);
+      const { json } = await api(cluster, `collections/${uuid}`);
+      expect(json.file_count).toBe(2);
+      const hash = answers.find(({ status }) => status === 200)?.json.portable_data_hash;
+      expect(json.portable_data_hash).toBe(hash);
+      expect((await dav('GET', `${uuid}/same`)).text).toBe(answers[0]?.status === 200 ? 'a' : 'b');
     });
 
     test('the cluster says who may write: a reader gets 403, a stranger 404, and nothing changes', async () => {

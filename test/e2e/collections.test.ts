@@ -503,6 +503,25 @@ describe('replace_files', () => {
     expect(await apply(START, files)).toBe(400);
   });
 
+  test('with must_be_new replaces nothing, judged when the change commits', async () => {
+    const made = await create({ manifest_text: START.replaceAll(FOO, foo) });
+    const path = `collections/${made.uuid}`;
+    const change = (replace_files: Json) =>
+      call(path, { method: 'PATCH', query: { must_be_new: true }, body: { replace_files } });
+    expect((await change({ '/moved': 'current/one', '/one': '', '/none': '' })).status).toBe(200);
+    for (const taken of ['/two', '/sub', '/sub/three', '/moved', '/']) {
+      const { status, json } = await change({ [taken]: 'current/moved' });
+      expect([taken, status]).toEqual([taken, 412]);
+      expect(json.errors[0]).toContain(`${taken} is there already`);
+    }
+    const answers = await Promise.all(
+      [0, 1, 2, 3].map((i) => change({ '/same': `${source.portable_data_hash}/d/${i % 2 === 0 ? 'x' : 'y'}` })),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412, 412, 412]);
+    const body = { collection: { name: 'x' }, must_be_new: true };
+    expect((await call(path, { method: 'PATCH', body })).status, 'without replace_files').toBe(400);
+  });
+
   test('reads nothing by hash that the asker may not read', async () => {
     const { token } = await createUser(service, 'thief');
     const body = { replace_files: { '/x': `${source.portable_data_hash}/a` } };

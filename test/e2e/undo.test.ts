@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { api, createUser, type TestUser } from '../support/api.ts';
 import { createCollection, stored } from '../support/collections.ts';
-import { bearer, blockOf, request } from '../support/keep.ts';
+import { blockOf, request } from '../support/keep.ts';
+import { submitForm } from '../support/pages.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 /** Files deleted in the pages for people, and brought back: as many at once as a page of a directory has. */
@@ -25,17 +26,7 @@ async function numbered(): Promise<string> {
   return (await createCollection(service, manifest, { owner_uuid: user.uuid })).uuid;
 }
 
-/** Sends a form as a page does. @returns status, and where it leads */
-async function submit(path: string, fields: [string, string][]): Promise<{ status: number; to: URL; text: string }> {
-  const answer = await fetch(service.url + path, {
-    method: 'POST',
-    headers: { ...bearer(user.token), 'Sec-Fetch-Site': 'same-origin' },
-    body: new URLSearchParams(fields),
-    redirect: 'manual',
-  });
-  const to = new URL(answer.headers.get('Location') ?? '/', service.url);
-  return { status: answer.status, to, text: await answer.text() };
-}
+const submit = (path: string, fields: [string, string][]) => submitForm(service, user.token, path, fields);
 
 /** Deletes what is selected in the page of a directory. @returns UUID of the copy */
 async function deleted(uuid: string, names: string[]): Promise<string> {
@@ -123,6 +114,32 @@ test('no file takes the new name of another one', async () => {
   expect(await read(uuid, 'a (restored).txt')).toBe('0002');
   expect(await read(uuid, 'a (restored 2).txt')).toBe('0004');
   expect(await read(uuid, 'a (restored 3).txt')).toBe('0001');
+});
+
+/** What a file says whose name another writer took. */
+const OTHERS = 'of another writer';
+
+test('what other writers put there at the same moment stays, and all files come back', async () => {
+  const uuid = await numbered();
+  const names = NAMES.slice(0, 50);
+  const copy = await deleted(uuid, names);
+  // Some are there before the look, some come between it and the change, and some find the file back.
+  const writing = names.map(async (name) => {
+    const { status } = await request(`${service.url}/c=${uuid}/d%20x/${encodeURIComponent(name)}`, {
+      method: 'PUT',
+      token: user.token,
+      body: OTHERS,
+      headers: { 'If-None-Match': '*' },
+    });
+    return [name, status] as const;
+  });
+  await undo(uuid, copy);
+  for (const [name, status] of await Promise.all(writing)) {
+    expect([201, 412]).toContain(status);
+    if (status === 201) expect(await read(uuid, name)).toBe(OTHERS);
+    const back = status === 201 ? name.replace('.txt', ' (restored).txt') : name;
+    expect(await read(uuid, back)).toBe(name.slice(7, 11));
+  }
 });
 
 test('where they cannot come back, nothing comes back, the page says why, and it can be tried again', async () => {

@@ -57,7 +57,8 @@ async function runCopy(given: Given, isMove: boolean): Promise<number> {
       copies[`/${path}`] = isSame ? `current/${source.path}` : `${source.portableDataHash}/${source.path}`;
       if (isMove) removals.set(source.id, { ...removals.get(source.id), [`/${source.path}`]: '' });
     }
-    await editFiles(session.api, target.id, { ...removals.get(target.id), ...copies });
+    const all = { ...removals.get(target.id), ...copies };
+    await editFiles(session.api, target.id, all, { mustBeNew: !given.has('force') });
     for (const [id, edits] of removals) if (id !== target.id) await editFiles(session.api, id, edits);
     return 0;
   } finally {

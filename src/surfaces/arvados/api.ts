@@ -25,6 +25,7 @@ import {
 } from './accounts-handlers.ts';
 import { API_CORS, errorAnswer } from './answer.ts';
 import type { ApiCall, ApiDependencies, ClusterApi, EmbeddedApi } from './call.ts';
+import { changeIfNew } from './cluster-change.ts';
 import {
   createCollection,
   getCollection,
@@ -57,7 +58,7 @@ import {
   updateService,
 } from './keep-services-handler.ts';
 import { createLink, deleteLink, getLink, listLinks, listPermissions, updateLink } from './link-handlers.ts';
-import { queryParameters } from './parameters.ts';
+import { isSet, queryParameters } from './parameters.ts';
 import { BodyReader } from './request-body.ts';
 import { searchRecords } from './search-handler.ts';
 import {
@@ -200,6 +201,9 @@ const ONE_COLLECTION = /^\/arvados\/v1\/collections\/([0-9a-z]{5}-4zz18-[0-9a-z]
 async function forwardChange(uuid: string, context: RequestContext, api: ClusterApi): Promise<Response> {
   const { commits } = api;
   if (commits === null || !api.forward) return forwardToCluster(context, api);
+  const isUpdate = ['PATCH', 'PUT'].includes(context.method);
+  if (isUpdate && isSet(queryParameters(context.url.searchParams), 'must_be_new'))
+    return changeIfNew(uuid, statedTokens(context), context, api, commits);
   const [held] = await commits.locks(uuid);
   if (held !== undefined) throw lockedByClient(held);
   try {

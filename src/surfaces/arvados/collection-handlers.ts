@@ -3,7 +3,7 @@ import { withLevel } from '../../accounts/levels.ts';
 import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
 import type { Edit, SegmentReplacement, Writer } from '../../collections/edit/edits.ts';
-import { replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
+import { nothingReplaced, replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
 import { segmentReplacements } from '../../collections/replace-segments.ts';
 import { findingScope } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
@@ -62,7 +62,8 @@ export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise
       await api.collections.findToChange(uuid, call.user, ONLY_LEVEL);
       const changing = Object.keys(attributes).length > 0 ? { attributes } : {};
       const replacing = segments.length > 0 ? { segments } : {};
-      await api.commits.edit(uuid, { writer, edits, ...changing, ...replacing, conditions: [], lockTokens: [] });
+      const conditions = isSet(call.parameters, 'must_be_new') ? nothingReplaced(edits) : [];
+      await api.commits.edit(uuid, { writer, edits, ...changing, ...replacing, conditions, lockTokens: [] });
       return api.collections.find(uuid, call.user, WHOLE);
     },
   });
@@ -214,6 +215,8 @@ async function changeOf(
     requireKnownAttributes(call.record, body);
     const { parameters, record, hasManifest } = body;
     Object.assign(call.parameters, parameters);
+    if (isSet(call.parameters, 'must_be_new') && !call.parameters.replace_files)
+      throw new KeepError('bad_request', { message: 'must_be_new is about the targets of replace_files: name some' });
     const { manifest_text: late, ...attributes } = record;
     if (hasManifest) return { attributes, manifest };
     // A text that was not found while streaming: the record was sent as JSON within JSON.

@@ -70,6 +70,7 @@ const PARAMETERS = new Set([
   'ensure_unique_name',
   'replace_files',
   'replace_segments',
+  'must_be_new',
   'include_trash',
   'include_old_versions',
   'bypass_federation',

@@ -10,6 +10,7 @@ const BOOLEANS = new Set([
   'recursive',
   'exclude_home_project',
   'bypass_federation',
+  'must_be_new',
 ]);
 /** Credentials, and `alt=json` of the Python client. */
 const IGNORED = new Set(['api_token', 'alt', '_method', 'reader_tokens', 'oauth_token']);

@@ -12,6 +12,8 @@ const FROM = 'keep_edge_deleted_from';
 const PATHS = 'keep_edge_deleted_paths';
 /** Of copies whose files are back where they were. */
 export const RESTORED = 'keep_edge_restored';
+/** Times that names are looked for which others take before the change is made. */
+const TRIES = 5;
 /** A name has at most 255 bytes here, with room for what makes it unique. */
 const MAX_NAME = 80;
 
@@ -116,17 +118,10 @@ export async function restoreFiles(
       ? null
       : await askOrNull(context, deps, token, `collections/${from.uuid}`, { query: { select: ['uuid', 'can_write'] } });
   const place = target === null || target.can_write === false ? null : from;
-  // Before the copy leaves the trash: where this fails, one can try again.
-  const free = place === null ? null : await freePaths(service, token, place.uuid, place.paths);
   await untrash(context, deps, token, copy.uuid);
-  if (place === null || free === null) return copy.uuid;
-  const edits = [...free].map(([path, to]) => [`/${to}`, `${copy.portable_data_hash}/${path}`]);
+  if (place === null) return copy.uuid;
   try {
-    await ask(context, deps, token, `collections/${place.uuid}`, {
-      method: 'PATCH',
-      query: { select: ['uuid'] },
-      body: { collection: {}, replace_files: Object.fromEntries(edits) },
-    });
+    await putBack(context, deps, service, token, place, String(copy.portable_data_hash));
   } catch (error) {
     // The first error is the one to tell. From the trash one can try again.
     await intoTrash(context, deps, token, copy.uuid).catch(() => null);
@@ -135,6 +130,31 @@ export async function restoreFiles(
   // The files are back: a copy that stays in the list does no harm, and an error would have them brought back twice.
   await putAway(context, deps, token, copy.uuid, copy.properties).catch(() => null);
   return place.uuid;
+}
+
+/** In one change, which replaces nothing: a name that another writer takes after the look is looked for again. */
+async function putBack(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  service: CallService,
+  token: string,
+  { uuid, paths }: { uuid: string; paths: string[] },
+  hash: string,
+): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    const free = await freePaths(service, token, uuid, paths);
+    const replace_files = Object.fromEntries([...free].map(([path, to]) => [`/${to}`, `${hash}/${path}`]));
+    try {
+      await ask(context, deps, token, `collections/${uuid}`, {
+        method: 'PATCH',
+        query: { select: ['uuid'], must_be_new: true },
+        body: { collection: {}, replace_files },
+      });
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiProblem) || error.status !== 412 || tried === TRIES) throw error;
+    }
+  }
 }
 
 function untrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<Json> {

@@ -34,18 +34,16 @@ export async function saveFileEdit(
   const path = form.get('path') ?? '';
   const to = field(form, 'to').replace(/^\/+/, '');
   try {
-    const before = await ask(context, deps, visitor.token, `collections/${uuid}`, {
-      query: { select: ['portable_data_hash'] },
-    });
-    const replace_files = { [`/${to}`]: `${before.portable_data_hash}/${path}`, [`/${path}`]: '' };
-    await ask(context, deps, visitor.token, `collections/${uuid}`, {
-      method: 'PATCH',
-      query: { select: ['uuid'] },
-      body: { collection: {}, replace_files },
-    });
+    // The file as it is when the change is made, and to where nothing is then. Its own place would delete it.
+    if (to !== path)
+      await ask(context, deps, visitor.token, `collections/${uuid}`, {
+        method: 'PATCH',
+        query: { select: ['uuid'], must_be_new: true },
+        body: { collection: {}, replace_files: { [`/${to}`]: `current/${path}`, [`/${path}`]: '' } },
+      });
   } catch (error) {
     if (error instanceof ApiProblem && error.status < 500)
-      return fileEditPage(context, deps, visitor, uuid, path, error.message);
+      return fileEditPage(context, deps, visitor, uuid, path, error);
     throw error;
   }
   return seeOther(`${directoryOf(uuid, to)}?done=saved`);
@@ -121,7 +119,7 @@ async function fileEditPage(
   visitor: Visitor,
   uuid: string,
   path: string,
-  wrong: string | null,
+  wrong: ApiProblem | null,
 ): Promise<Response> {
   const record = await ask(context, deps, visitor.token, `collections/${uuid}`, {
     query: { select: ['uuid', 'name'] },
@@ -134,8 +132,8 @@ async function fileEditPage(
     (name, i) =>
       html`<a href="${directoryOf(uuid, `${directory.slice(0, i + 1).join('/')}/`)}">${visible(name)}</a><span>/</span>`,
   );
-  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span>${crumbs}</nav><h1>${visible(path.split('/').at(-1) ?? '')}</h1>${wrong !== null && problem(wrong)}
+  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span>${crumbs}</nav><h1>${visible(path.split('/').at(-1) ?? '')}</h1>${wrong !== null && problem(wrong.message)}
 <form class="fields" method="post"><input type="hidden" name="path" value="${path}"><label for="to">Name and place in the collection</label><input id="to" name="to" value="${path}" required aria-describedby="to-help"><small id="to-help">A slash makes directories: <code>old/${visible(path.split('/').at(-1) ?? '')}</code></small><div class="bar"><button class="main">Rename</button><a class="button" href="${placeOf(uuid)}${path.split('/').map(encodeUriName).join('/')}?preview">Cancel</a></div></form>
 <h2>Delete this file</h2><p class="soft">It goes to the trash, and can be brought back from there.</p><form method="post"><input type="hidden" name="path" value="${path}"><button name="action" value="delete">Delete the file</button></form>`;
-  return workspacePage(context, visitor, { title: path, body });
+  return workspacePage(context, visitor, { title: path, body, status: wrong?.status ?? 200 });
 }
