@@ -69,7 +69,7 @@ beforeAll(async () => {
     vars: {
       CLUSTER_ID: 'xhome',
       BLOB_SIGNING_KEY: HOME_KEY,
-      TRANSFER_WINDOW: '2s',
+      TRANSFER_WINDOW: '8s',
       KEEP_HINT_URL: 'http://*.localhost:1',
       REMOTE_CLUSTERS: {
         xfar0: { Host: new URL(remote.url).host, Scheme: 'http' },

@@ -272,7 +272,7 @@ describe('A proxy before several keepstores', () => {
       return record === undefined ? { status: 404 } : { status: 200, body: JSON.stringify(record) };
     });
     proxy = await startService({
-      vars: { CLUSTER_ID: 'xmany', API_HOST: api.url, TRANSFER_WINDOW: '2s', ...NO_VOLUMES },
+      vars: { CLUSTER_ID: 'xmany', API_HOST: api.url, TRANSFER_WINDOW: '8s', ...NO_VOLUMES },
     });
   });
   afterAll(() => Promise.all([proxy, api, ...keepstores].map((one) => one.stop())));
