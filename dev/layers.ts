@@ -10,7 +10,7 @@ export const LAYERS: Record<string, string[]> = {
   streams: ['keep', 'node:'],
   storage: ['keep', 'streams'],
   records: ['keep'],
-  http: ['keep'],
+  http: ['keep', 'streams'],
   pages: ['keep', 'http'],
   services: ['keep', 'streams'],
   genomics: ['streams'],

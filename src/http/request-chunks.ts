@@ -1,4 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
+import { createHeldBudget } from '../streams/held-budget.ts';
 
 /**
  * The body of a request in chunks. The runtime reports a body that breaks off, and one whose chunked framing is
@@ -13,10 +14,29 @@ export async function* requestChunks(request: Request): AsyncGenerator<Uint8Arra
   }
 }
 
-/** The whole body as text, for bodies whose length is bounded. Throws like requestChunks. */
+/** Bytes of bodies that are put together in memory, of all requests of an isolate: many may come slowly, and before a token is known. */
+const heldBodies = createHeldBudget(24 * 1024 * 1024);
+
+/**
+ * As requestChunks, for a body that is held until it is complete.
+ * @throws KeepError bad_request; unavailable while too many such bodies are under way
+ */
+export async function* heldChunks(request: Request): AsyncGenerator<Uint8Array, void, undefined> {
+  const held = heldBodies.reserve();
+  try {
+    for await (const chunk of requestChunks(request)) {
+      held.require(chunk.byteLength);
+      yield chunk;
+    }
+  } finally {
+    held.release();
+  }
+}
+
+/** The whole body as text, for bodies whose length is bounded. Throws like heldChunks. */
 export async function requestText(request: Request): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
-  for await (const chunk of requestChunks(request)) text += decoder.decode(chunk, { stream: true });
+  for await (const chunk of heldChunks(request)) text += decoder.decode(chunk, { stream: true });
   return text + decoder.decode();
 }

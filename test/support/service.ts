@@ -140,7 +140,7 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
       const answer = await fetch(`${process.url}/_health/ping`, { headers: { 'X-Request-Id': requestId } }).catch(
         () => null,
       );
-      // Nobody answers where the service was killed: then nothing more comes.
+      // A service that was killed answers no more: then nothing more comes.
       if (answer !== null) await service.waitForLog(({ RequestID }) => RequestID === requestId);
     },
     scheduled: async () => void (await process.call({ verb: 'scheduled' })),

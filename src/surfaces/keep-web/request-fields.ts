@@ -1,4 +1,4 @@
-import { requestChunks } from '../../http/request-chunks.ts';
+import { heldChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { decodeName } from '../../keep/manifest/names.ts';
 import { decodeUriName } from '../../keep/manifest/uri-names.ts';
@@ -102,7 +102,7 @@ async function limitedText(request: Request, as: 'bytes'): Promise<Uint8Array>;
 async function limitedText(request: Request, as?: 'bytes'): Promise<string | Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of requestChunks(request)) {
+  for await (const chunk of heldChunks(request)) {
     length += chunk.byteLength;
     if (length > MAX_FIELDS_BYTES) {
       throw new KeepError('too_large', { message: `a form may have at most ${MAX_FIELDS_BYTES} bytes` });

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
-import { requestChunks } from '../../http/request-chunks.ts';
+import { heldChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 
 /** Descriptions and properties may have some hundred KiB. */
@@ -14,7 +14,7 @@ export async function readForm(context: RequestContext): Promise<URLSearchParams
   requireOwnPage(context);
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of requestChunks(context.request)) {
+  for await (const chunk of heldChunks(context.request)) {
     length += chunk.byteLength;
     if (length > MAX_FORM_BYTES) throw new KeepError('too_large', { message: 'the form is too long' });
     chunks.push(chunk);
