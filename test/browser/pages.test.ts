@@ -133,7 +133,7 @@ describe.runIf(hasTool('chromium'))('every page of a filled service', () => {
       manifest_text: `. ${block?.locator} 0:4:planted.txt\n`,
       owner_uuid: filled.ann.uuid,
       name: 'Planted',
-      properties: { keep_edge_deleted_from: uuid, keep_edge_deleted_paths: ['planted.txt'] },
+      properties: { keep_edge_deleted_from: uuid, keep_edge_deleted_directory: '' },
       trash_at: '2020-01-01T00:00:00Z',
     };
     const made = await api(service, 'collections', { method: 'POST', body: { collection: planted } });

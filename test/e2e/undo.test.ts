@@ -163,14 +163,35 @@ test('where they cannot come back, nothing comes back, the page says why, and it
   expect(await namesIn(uuid)).toHaveLength(NAMES.length + 1);
 });
 
-test('those of more than 20 directories come back as a collection of their own', async () => {
+test('1,000 long names in a deep directory come back, too', async () => {
+  const directory = Array.from({ length: 5 }, (_, i) => `level ${i} ${'ü'.repeat(50)}`).join('/');
+  const names = NAMES.map((name) => `${'long '.repeat(40)}${name}`);
   const uuid = await numbered();
-  const paths = Array.from({ length: 21 }, (_, i) => `many/${i}/file`);
-  await replaceFiles(uuid, Object.fromEntries(paths.map((path) => [`/${path}`, 'current/beside'])));
-  const chosen = paths.map((path): [string, string] => ['encoded_paths', path]);
-  const { to } = await submit(`/workspace/file/${uuid}`, [['action', 'delete'], ...chosen]);
-  const copy = to.searchParams.get('undo') ?? '';
-  const back = await submit(`/workspace/untrash/${copy}`, []);
-  expect(back.to.pathname).toBe(`/c=${copy}/`);
-  expect((await request(`${service.url}/c=${copy}/many/20/file`, { token: user.token })).text).toBe('0000');
+  await replaceFiles(
+    uuid,
+    Object.fromEntries(names.map((name, i) => [`/${directory}/${name}`, `current/d x/${NAMES[i]}`])),
+  );
+  const before = await hashOf(uuid);
+  const dir = encodeURIComponent(directory).replaceAll('%2F', '/');
+  const { to, text } = await submit(`/workspace/file/${uuid}`, [
+    ['action', 'delete'],
+    ['dir', dir],
+    ...names.map((name): [string, string] => ['encoded_files', encodeURIComponent(name)]),
+  ]);
+  expect(text).toBe('');
+  expect(to.searchParams.get('done')).toBe('removed');
+  expect(await hashOf(uuid)).not.toBe(before);
+  expect((await submit(`/workspace/untrash/${to.searchParams.get('undo')}`, [])).status).toBe(303);
+  expect(await hashOf(uuid)).toBe(before);
+});
+
+test('where so many names are too long for one change, nothing is deleted, and the page says what to do', async () => {
+  const uuid = await numbered();
+  const before = await hashOf(uuid);
+  const dir = Array.from({ length: 100 }, (_, i) => `level${i}${'x'.repeat(50)}`).join('/');
+  const selected = NAMES.map((name): [string, string] => ['files', name]);
+  const { status, text } = await submit(`/workspace/file/${uuid}`, [['action', 'delete'], ['dir', dir], ...selected]);
+  expect(status).toBe(409);
+  expect(text.includes('Nothing is deleted yet') && text.includes('choose fewer at once')).toBe(true);
+  expect(await hashOf(uuid)).toBe(before);
 });

@@ -1,15 +1,16 @@
 import type { RequestContext } from '../../http/context.ts';
 import { ApiProblem, ask, askOrNull, type Json } from './api.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
-import { countDirectories, freePaths, MAX_DIRECTORIES } from './free-paths.ts';
+import { freeNames, namesIn } from './free-names.ts';
 import type { Visitor } from './visitor.ts';
 
 /**
- * Files that are deleted here go to the trash as a collection of their own, which names where they were: so they come
- * back where no past versions are kept, too.
+ * Files that are deleted here go to the trash as a collection of their own, in which they are where they were: so they
+ * come back where no past versions are kept, too. Its properties say which collection and directory that was; their names
+ * are read from the copy, since a property has not the room for many.
  */
 const FROM = 'keep_edge_deleted_from';
-const PATHS = 'keep_edge_deleted_paths';
+const DIRECTORY = 'keep_edge_deleted_directory';
 /** Of copies whose files are back where they were. */
 export const RESTORED = 'keep_edge_restored';
 /** Times that names are looked for which others take before the change is made. */
@@ -17,12 +18,19 @@ const TRIES = 5;
 /** A name has at most 255 bytes here, with room for what makes it unique. */
 const MAX_NAME = 80;
 
+/** Files and directories of one directory; '' is the collection itself. */
+export interface Selection {
+  directory: string;
+  names: string[];
+}
+
 /** Where the deleted files that a trashed collection holds were; null for other collections. */
-export function deletedFrom({ properties }: Json): { uuid: string; paths: string[] } | null {
+export function deletedFrom({ properties }: Json): { uuid: string; directory: string } | null {
   const uuid = properties?.[FROM];
-  const paths = properties?.[PATHS];
-  if (typeof uuid !== 'string' || !/^[0-9a-z]{5}-4zz18-[0-9a-z]{15}$/.test(uuid) || !Array.isArray(paths)) return null;
-  return { uuid, paths: paths.map(String) };
+  const directory = properties?.[DIRECTORY];
+  if (typeof uuid !== 'string' || !/^[0-9a-z]{5}-4zz18-[0-9a-z]{15}$/.test(uuid) || typeof directory !== 'string')
+    return null;
+  return { uuid, directory };
 }
 
 /** No copy could be made: nothing is deleted. */
@@ -38,7 +46,7 @@ export async function deleteFiles(
   deps: WorkspaceDependencies,
   visitor: Visitor,
   uuid: string,
-  paths: readonly string[],
+  selection: Selection,
   keepCopy: boolean,
 ): Promise<string | null> {
   const { token } = visitor;
@@ -46,12 +54,12 @@ export async function deleteFiles(
     query: { select: ['uuid', 'name', 'owner_uuid', 'portable_data_hash', 'can_write'] },
   });
   if (before.can_write === false) throw new ApiProblem(403, 'You may read this collection, but not change it.');
-  const copy = keepCopy ? await keptCopy(context, deps, visitor, before, paths).catch(asNoCopy) : null;
+  const copy = keepCopy ? await keptCopy(context, deps, visitor, before, selection).catch(asNoCopy) : null;
   try {
     await ask(context, deps, token, `collections/${uuid}`, {
       method: 'PATCH',
       query: { select: ['uuid'] },
-      body: { collection: {}, replace_files: Object.fromEntries(paths.map((path) => [`/${path}`, ''])) },
+      body: { collection: {}, replace_files: Object.fromEntries(pathsOf(selection).map((path) => [`/${path}`, ''])) },
     });
   } catch (error) {
     // After other errors the files may be gone: then the copy is all there is.
@@ -66,7 +74,9 @@ export async function deleteFiles(
 }
 
 function asNoCopy(error: unknown): never {
-  throw error instanceof ApiProblem ? new NoCopy(error.status, error.message) : error;
+  if (!(error instanceof ApiProblem)) throw error;
+  const isLong = error.status === 413;
+  throw new NoCopy(error.status, isLong ? 'Their names are too long together: choose fewer at once.' : error.message);
 }
 
 /** In the trash of the collection's owner where the visitor may write there, so that others can bring it back too. */
@@ -75,16 +85,17 @@ async function keptCopy(
   deps: WorkspaceDependencies,
   { token, user }: Visitor,
   { uuid, name, owner_uuid, portable_data_hash }: Json,
-  paths: readonly string[],
+  selection: Selection,
 ): Promise<string> {
-  const [first = ''] = paths;
-  const what = paths.length === 1 ? lastOf(first) : `${lastOf(first)} and ${paths.length - 1} more`;
+  const { directory, names } = selection;
+  const [first = ''] = names;
+  const what = names.length === 1 ? first : `${first} and ${names.length - 1} more`;
   const collection = {
     name: `${shortened(what)}, deleted from ${shortened(String(name || uuid))}`,
-    properties: { [FROM]: uuid, [PATHS]: paths },
+    properties: { [FROM]: uuid, [DIRECTORY]: directory },
     trash_at: new Date(context.now * 1000).toISOString(),
   };
-  const replace_files = Object.fromEntries(paths.map((path) => [`/${path}`, `${portable_data_hash}/${path}`]));
+  const replace_files = copyingFrom(portable_data_hash, selection);
   const make = (owner: string) =>
     ask(context, deps, token, 'collections', {
       method: 'POST',
@@ -101,7 +112,7 @@ async function keptCopy(
 
 /**
  * Puts deleted files back, under another name where theirs is taken meanwhile. The copy stays in the trash until its time.
- * @returns the collection that has them now: the copy itself when theirs is gone, or they were all over it
+ * @returns the collection that has them now: the copy itself when theirs is gone
  */
 export async function restoreFiles(
   context: RequestContext,
@@ -114,14 +125,14 @@ export async function restoreFiles(
   // Pressed twice.
   if (from !== null && copy.properties[RESTORED] === true) return from.uuid;
   const target =
-    from === null || countDirectories(from.paths) > MAX_DIRECTORIES
+    from === null
       ? null
       : await askOrNull(context, deps, token, `collections/${from.uuid}`, { query: { select: ['uuid', 'can_write'] } });
   const place = target === null || target.can_write === false ? null : from;
   await untrash(context, deps, token, copy.uuid);
   if (place === null) return copy.uuid;
   try {
-    await putBack(context, deps, service, token, place, String(copy.portable_data_hash));
+    await putBack(context, deps, service, token, place, copy);
   } catch (error) {
     // The first error is the one to tell. From the trash one can try again.
     await intoTrash(context, deps, token, copy.uuid).catch(() => null);
@@ -138,12 +149,20 @@ async function putBack(
   deps: WorkspaceDependencies,
   service: CallService,
   token: string,
-  { uuid, paths }: { uuid: string; paths: string[] },
-  hash: string,
+  { uuid, directory }: { uuid: string; directory: string },
+  copy: Json,
 ): Promise<void> {
+  const names: string[] = [];
+  for await (const name of namesIn(service, token, copy.uuid, directory)) names.push(name);
+  if (names.length === 0) throw new ApiProblem(409, 'The deleted files cannot be listed: try again.');
   for (let tried = 1; ; tried++) {
-    const free = await freePaths(service, token, uuid, paths);
-    const replace_files = Object.fromEntries([...free].map(([path, to]) => [`/${to}`, `${hash}/${path}`]));
+    const free = await freeNames(service, token, uuid, directory, names);
+    const allTaken = names.every((name) => free.get(name) !== name);
+    if (allTaken && (await isBack(context, deps, token, uuid, { directory, names }, copy))) return;
+    const pairs = names.map((name) => [inside(directory, free.get(name) ?? name), inside(directory, name)]);
+    const replace_files = Object.fromEntries(
+      pairs.map(([to, from]) => [`/${to}`, `${copy.portable_data_hash}/${from}`]),
+    );
     try {
       await ask(context, deps, token, `collections/${uuid}`, {
         method: 'PATCH',
@@ -155,6 +174,31 @@ async function putBack(
       if (!(error instanceof ApiProblem) || error.status !== 412 || tried === TRIES) throw error;
     }
   }
+}
+
+/**
+ * Whether the files are back already: the change was made, and its answer was lost. Two copies of the same files have the
+ * same portable data hash; the one that is made here stays in the trash, and out of its list.
+ */
+async function isBack(
+  context: RequestContext,
+  deps: WorkspaceDependencies,
+  token: string,
+  uuid: string,
+  selection: Selection,
+  copy: Json,
+): Promise<boolean> {
+  const query = { select: ['portable_data_hash'] };
+  const { portable_data_hash } = await ask(context, deps, token, `collections/${uuid}`, { query });
+  const made = await askOrNull(context, deps, token, 'collections', {
+    method: 'POST',
+    query,
+    body: {
+      collection: { properties: { [RESTORED]: true }, trash_at: new Date(context.now * 1000).toISOString() },
+      replace_files: copyingFrom(portable_data_hash, selection),
+    },
+  });
+  return made?.portable_data_hash === copy.portable_data_hash;
 }
 
 function untrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<Json> {
@@ -182,8 +226,18 @@ function intoTrash(context: RequestContext, deps: WorkspaceDependencies, token: 
   return ask(context, deps, token, `collections/${uuid}/trash`, { method: 'POST', body: {} });
 }
 
-function lastOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+/** To where they are in that content. */
+function copyingFrom(portableDataHash: string, selection: Selection): Record<string, string> {
+  return Object.fromEntries(pathsOf(selection).map((path) => [`/${path}`, `${portableDataHash}/${path}`]));
+}
+
+/** Paths in the collection. */
+export function pathsOf({ directory, names }: Selection): string[] {
+  return names.map((name) => inside(directory, name));
+}
+
+function inside(directory: string, name: string): string {
+  return directory === '' ? name : `${directory}/${name}`;
 }
 
 function shortened(text: string): string {

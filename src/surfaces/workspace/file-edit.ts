@@ -1,8 +1,9 @@
 import type { RequestContext } from '../../http/context.ts';
+import { KeepError } from '../../keep/errors.ts';
 import { decodeUriName, encodeUriName } from '../../keep/manifest/uri-names.ts';
-import { html, visible } from '../../pages/markup.ts';
+import { html, type Markup, visible } from '../../pages/markup.ts';
 import { ApiProblem, ask } from './api.ts';
-import { deleteFiles, NoCopy } from './deleted-files.ts';
+import { deleteFiles, NoCopy, pathsOf, type Selection } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
@@ -54,17 +55,18 @@ async function remove(
   deps: WorkspaceDependencies,
   visitor: Visitor,
   uuid: string,
-  { directory, paths }: { directory: string; paths: string[] },
+  selection: Selection,
   keepCopy: boolean,
 ): Promise<Response> {
+  const { directory, names } = selection;
   const back = directoryOf(uuid, directory === '' ? '' : `${directory}/`);
-  if (paths.length === 0) return seeOther(`${back}?done=unselected`);
+  if (names.length === 0) return seeOther(`${back}?done=unselected`);
   try {
-    const copy = await deleteFiles(context, deps, visitor, uuid, paths, keepCopy);
+    const copy = await deleteFiles(context, deps, visitor, uuid, selection, keepCopy);
     return seeOther(`${back}?done=removed${copy === null ? '' : `&undo=${copy}`}`);
   } catch (error) {
     if (!(error instanceof NoCopy) || error.status === 404 || error.status === 403) throw error;
-    return withoutUndo(context, visitor, { uuid, directory, paths, back, why: error.message });
+    return withoutUndo(context, visitor, selection, { uuid, back, why: error.message });
   }
 }
 
@@ -72,33 +74,34 @@ async function remove(
 function withoutUndo(
   context: RequestContext,
   visitor: Visitor,
-  {
-    uuid,
-    directory,
-    paths,
-    back,
-    why,
-  }: { uuid: string; directory: string; paths: string[]; back: string; why: string },
+  selection: Selection,
+  { uuid, back, why }: { uuid: string; back: string; why: string },
 ): Response {
-  const fields = paths.map(
-    (path) => html`<input type="hidden" name="encoded_paths" value="${path.split('/').map(encodeUriName).join('/')}">`,
-  );
+  const paths = pathsOf(selection);
   const body = html`<h1>Delete for good?</h1>${problem(`Nothing is deleted yet: no copy could be put into the trash. ${why}`)}
 <ul>${paths.slice(0, SHOWN).map((path) => html`<li>${visible(path)}</li>`)}${paths.length > SHOWN && html`<li>and ${paths.length - SHOWN} more</li>`}</ul>
-<form method="post" action="/workspace/file/${uuid}"><input type="hidden" name="dir" value="${directory}">${fields}<div class="bar"><button name="action" value="delete-for-good">Delete for good</button><a class="button" href="${back}">Cancel</a></div></form>`;
+<form method="post" action="/workspace/file/${uuid}">${selectionFields(selection)}<div class="bar"><button name="action" value="delete-for-good">Delete for good</button><a class="button" href="${back}">Cancel</a></div></form>`;
   return workspacePage(context, visitor, { title: 'Delete for good?', body, status: 409 });
 }
 
-/** What a form asks to delete: `path`, or names in the directory `dir`. */
-function chosen(form: URLSearchParams): { directory: string; paths: string[] } {
-  const encoded = form.getAll('encoded_paths').map(decodeUriName);
+/** Percent-encoded: a form changes line ends, and bytes that are not UTF-8. */
+function selectionFields({ directory, names }: Selection): Markup {
+  const fields = names.map((name) => html`<input type="hidden" name="encoded_files" value="${encodeUriName(name)}">`);
+  return html`<input type="hidden" name="dir" value="${encodedPath(directory)}">${fields}`;
+}
+
+/** What a form asks to delete: names in the directory `dir`. */
+function chosen(form: URLSearchParams): Selection {
   const directory = decodeUriName(form.get('dir') ?? '');
-  if (encoded.length > 0) return { directory, paths: encoded };
-  const path = form.get('path');
-  if (path !== null) return { directory: path.split('/').slice(0, -1).join('/'), paths: [path] };
-  const names = [...form.getAll('files'), ...form.getAll('encoded_files').map(decodeUriName)];
-  const below = names.map((name) => name.replace(/\/+$/, '')).filter((name) => name !== '');
-  return { directory, paths: below.map((name) => (directory === '' ? name : `${directory}/${name}`)) };
+  const given = [...form.getAll('files'), ...form.getAll('encoded_files').map(decodeUriName)];
+  const names = given.map((name) => name.replace(/\/+$/, '')).filter((name) => name !== '');
+  if (names.some((name) => name.includes('/')))
+    throw new KeepError('bad_request', { message: 'files are deleted from one directory at a time' });
+  return { directory, names };
+}
+
+function encodedPath(path: string): string {
+  return path.split('/').map(encodeUriName).join('/');
 }
 
 /** The page of the directory that a path lies in. */
@@ -134,6 +137,6 @@ async function fileEditPage(
   );
   const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span>${crumbs}</nav><h1>${visible(path.split('/').at(-1) ?? '')}</h1>${wrong !== null && problem(wrong.message)}
 <form class="fields" method="post"><input type="hidden" name="path" value="${path}"><label for="to">Name and place in the collection</label><input id="to" name="to" value="${path}" required aria-describedby="to-help"><small id="to-help">A slash makes directories: <code>old/${visible(path.split('/').at(-1) ?? '')}</code></small><div class="bar"><button class="main">Rename</button><a class="button" href="${placeOf(uuid)}${path.split('/').map(encodeUriName).join('/')}?preview">Cancel</a></div></form>
-<h2>Delete this file</h2><p class="soft">It goes to the trash, and can be brought back from there.</p><form method="post"><input type="hidden" name="path" value="${path}"><button name="action" value="delete">Delete the file</button></form>`;
+<h2>Delete this file</h2><p class="soft">It goes to the trash, and can be brought back from there.</p><form method="post">${selectionFields({ directory: directory.join('/'), names: [path.split('/').at(-1) ?? ''] })}<button name="action" value="delete">Delete the file</button></form>`;
   return workspacePage(context, visitor, { title: path, body, status: wrong?.status ?? 200 });
 }

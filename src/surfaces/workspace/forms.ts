@@ -2,8 +2,8 @@ import type { RequestContext } from '../../http/context.ts';
 import { heldChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 
-/** Descriptions and properties may have some hundred KiB. */
-const MAX_FORM_BYTES = 1024 * 1024;
+/** 1,000 names of 255 bytes, percent-encoded twice. */
+const MAX_FORM_BYTES = 2 * 1024 * 1024;
 
 /**
  * The fields of a form that a page of this origin sent. A page of another site, or of a collection's own host, must not

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { hashSecret } from '../../../../src/accounts/tokens.ts';
+import { KeepError } from '../../../../src/keep/errors.ts';
 import { type CountedService, countedService, type RequestCost } from '../../support/counted-service.ts';
 import { database, emptyDatabase } from '../../support/database.ts';
 
@@ -41,7 +42,7 @@ beforeAll(async () => {
 async function collectionOf(names: string[]): Promise<string> {
   const { api } = service.deps;
   if (api?.mode !== 'embedded') throw new Error('there are no collections');
-  const text = `./d ${FOO} ${names.map((name) => `0:3:${name}`).join(' ')}\n`;
+  const text = `./d ${FOO} 0:2:stays ${names.map((name) => `0:3:${name}`).join(' ')}\n`;
   const manifest = await api.collections.stage([new TextEncoder().encode(text)], null);
   const user = { uuid: USER, isAdmin: false, isActive: true, username: 'a', fullName: '' };
   const { record } = await api.collections.create({ attributes: {}, manifest }, user);
@@ -60,7 +61,7 @@ async function submit(path: string, fields: [string, string][]): Promise<{ locat
 /** Deletes a directory's files, of which the names are then given to others where `retaken` says so, and brings them back. */
 async function undone(count: number, { retaken }: { retaken: boolean }): Promise<RequestCost> {
   const names = Array.from({ length: count }, (_, i) => `file${i}.txt`);
-  const uuid = await collectionOf(['stays', ...names]);
+  const uuid = await collectionOf(names);
   const chosen = names.map((name): [string, string] => ['encoded_files', name]);
   const { location } = await submit(`/workspace/file/${uuid}`, [['action', 'delete'], ['dir', 'd'], ...chosen]);
   expect(location.searchParams.get('done')).toBe('removed');
@@ -91,4 +92,26 @@ test.each([
   for (const what of ['d1', 'r2', 'objects'] as const) expect(many[what], what).toBeLessThanOrEqual(one[what]);
   // Of the 1,000 that one request may ask of D1.
   expect(many.d1).toBeLessThan(50);
+});
+
+test('what was brought back although the answer says otherwise is not brought back twice', async () => {
+  const uuid = await collectionOf(['a.txt', 'b.txt']);
+  const chosen = ['a.txt', 'b.txt'].map((name): [string, string] => ['encoded_files', name]);
+  const { location } = await submit(`/workspace/file/${uuid}`, [['action', 'delete'], ['dir', 'd'], ...chosen]);
+  const copy = location.searchParams.get('undo') ?? '';
+  const { api } = service.deps;
+  if (api?.mode !== 'embedded') throw new Error('there are no collections');
+  const { commits } = api;
+  const edit = commits.edit;
+  commits.edit = async (...asked) => {
+    await edit(...asked);
+    throw new KeepError('unavailable');
+  };
+  await expect(submit(`/workspace/untrash/${copy}`, [])).rejects.toThrow('503');
+  commits.edit = edit;
+  await submit(`/workspace/untrash/${copy}`, []);
+  const headers = { ...HEADERS, Accept: 'application/json' };
+  const { text } = await service.ask(new Request(`${HOST}/c=${uuid}/d/`, { headers }));
+  const names = JSON.parse(text).entries.map(({ name }: { name: string }) => name);
+  expect(names).toEqual(['a.txt', 'b.txt', 'stays']);
 });
