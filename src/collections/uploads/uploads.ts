@@ -1,7 +1,7 @@
 import { KeepError } from '../../keep/errors.ts';
 import type { Commits } from '../commits.ts';
 import type { StoredPart, UploadPart } from './part-rows.ts';
-import type { CompletedUpload, CompleteRequest, Upload, UploadRegistry } from './upload.ts';
+import type { CompletedUpload, CompleteRequest, FoundUpload, Upload, UploadRegistry } from './upload.ts';
 import { deleteUpload, findUpload, insertUpload, listUploads } from './upload-rows.ts';
 
 /** In our own database. */
@@ -37,11 +37,7 @@ export function createUploads(
   commits: Pick<Commits, 'addPart' | 'parts' | 'completeUpload' | 'dropParts'>,
   { isOwnersOnly }: Pick<Uploads, 'isOwnersOnly'>,
 ): Uploads {
-  const find = async (uuid: string, id: string, path: string): Promise<Upload> => {
-    const found = await registry.find(uuid, id);
-    if (found === null || found.completed !== null || found.upload.path !== path) throw noUpload();
-    return found.upload;
-  };
+  const find = async (uuid: string, id: string, path: string) => openOf(await registry.find(uuid, id), path);
   return {
     isOwnersOnly,
     async create(upload) {
@@ -54,9 +50,9 @@ export function createUploads(
     async addPart(uuid, id, path, part) {
       await commits.addPart(uuid, id, part);
       // Parts of an upload that has no row would stay for ever.
-      if ((await registry.find(uuid, id)) !== null) return void (await find(uuid, id, path));
-      await commits.dropParts(uuid, [id]);
-      throw noUpload();
+      const found = await registry.find(uuid, id);
+      if (found === null) await commits.dropParts(uuid, [id]);
+      openOf(found, path);
     },
     parts: (uuid, id, after, limit) => commits.parts(uuid, id, after, limit),
     complete: (uuid, request) => commits.completeUpload(uuid, request),
@@ -66,6 +62,12 @@ export function createUploads(
       await commits.dropParts(uuid, [id]);
     },
   };
+}
+
+/** @throws KeepError not_found for an upload that is not there, is complete, or is of another path */
+function openOf(found: FoundUpload | null, path: string): Upload {
+  if (found === null || found.completed !== null || found.upload.path !== path) throw noUpload();
+  return found.upload;
 }
 
 function noUpload(): KeepError {

@@ -10,14 +10,14 @@ import { parseByteRange } from './copy-range.ts';
 import { S3Error } from './errors.ts';
 import { objectMetadata } from './object-metadata.ts';
 import { receiveObject } from './receive-object.ts';
-import { uploadDestination, type WriteTarget, writeTarget } from './write-place.ts';
+import { targetOfCommit, uploadDestination, type WriteTarget, writeTarget } from './write-place.ts';
 import { uploadsOf } from './writer.ts';
 import { s3Document, textElement, xmlResponse } from './xml.ts';
 
 /** CreateMultipartUpload. */
 export async function createUpload(call: S3Call): Promise<Response> {
   const { headers } = call.context.request;
-  const target = await writeTarget(call);
+  const target = await targetOfCommit(call);
   const { writer, uuid, path, isMarker } = target;
   if (isMarker) throw new S3Error('InvalidArgument', 'a key that ends with a slash names a directory: it has no parts');
   await uploadDestination(call, target);
@@ -88,10 +88,11 @@ function partNumber({ query }: S3Call): number {
 /** UploadPart. A part is kept as its blocks: nothing is written again when the upload is completed. */
 export async function uploadPart(call: S3Call): Promise<Response> {
   const number = partNumber(call);
-  const target = await writeTarget(call);
+  const target = await targetOfCommit(call);
+  const destination = await uploadDestination(call, target);
   const upload = await uploadOf(call, target);
   const wanted = upload.checksum?.name ?? null;
-  const received = await receiveObject(call, await uploadDestination(call, target), { md5: true, checksum: wanted });
+  const received = await receiveObject(call, destination, { md5: true, checksum: wanted });
   if (wanted !== null && received.checksum?.name !== wanted)
     throw new S3Error(
       'InvalidRequest',
@@ -107,9 +108,9 @@ export async function uploadPart(call: S3Call): Promise<Response> {
 /** UploadPartCopy: an edit, no bytes move. */
 export async function uploadPartCopy(call: S3Call): Promise<Response> {
   const number = partNumber(call);
-  const target = await writeTarget(call);
-  const upload = await uploadOf(call, target);
+  const target = await targetOfCommit(call);
   await uploadDestination(call, target);
+  const upload = await uploadOf(call, target);
   if (upload.checksum !== null)
     throw new S3Error(
       'NotImplemented',

@@ -13,7 +13,7 @@ import { type Form, readForm } from './form-data.ts';
 import { objectMetadata } from './object-metadata.ts';
 import { judgePolicy, type Policy } from './post-policy.ts';
 import { ALGORITHM, NO_V2, signingKeyOf, signText, splitCredential } from './signature.ts';
-import { noDirectory, uploadDestination, writeTarget } from './write-place.ts';
+import { noDirectory, targetOfCommit, uploadDestination } from './write-place.ts';
 import { element, textElement, xmlDocument, xmlResponse } from './xml.ts';
 
 /** POST Object: a browser's form puts a file under the policy that its maker has signed. */
@@ -24,7 +24,7 @@ export async function postObject(context: RequestContext, deps: S3Dependencies, 
   const { client, policy } = await signerOf(context, deps, form, bucket);
   const key = checkKey((form.fields.get('key') ?? '').replaceAll('${' + 'filename}', form.filename));
   const call: S3Call = { context, deps, address: { bucket, key }, query: new URLSearchParams(), client, signed: null };
-  const target = await writeTarget(call, key);
+  const target = await targetOfCommit(call, key);
   if (target.isMarker) throw new S3Error('InvalidArgument', 'a form puts files: its key does not end with a slash');
   const metadata = objectMetadata(fieldsOf(form), context.now * 1000);
   const storing = storeBody(

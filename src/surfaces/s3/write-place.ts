@@ -46,8 +46,8 @@ export async function writeTarget(call: S3Call, key: string = objectKey(call), b
 }
 
 /**
- * As writeTarget, for a change that `commitEdits` makes: a collection that is named by its UUID is not looked at here,
- * since the commit judges it. `requireCollection` or `uploadDestination` comes before that.
+ * As writeTarget, for what is judged again before anything is written: a collection that is named by its UUID is not
+ * looked at here. `requireCollection` and a commit, or `uploadDestination`, come next.
  * @throws S3Error as writeTarget
  */
 export async function targetOfCommit(call: S3Call, key: string = objectKey(call)): Promise<WriteTarget> {

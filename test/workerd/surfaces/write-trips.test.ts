@@ -112,6 +112,15 @@ describe('a write waits for no more than', () => {
     expect((await ask()).trips).toEqual(trips);
   });
 
+  test('an upload in parts', async () => {
+    const created = await clients.s3('POST', `${uuid}/in-parts?uploads`);
+    expect(created.trips).toEqual([MAY_WRITE, 'D1: 1']);
+    const id = /<UploadId>(.*?)</.exec(created.text)?.[1];
+    const part = await clients.s3('PUT', `${uuid}/in-parts?uploadId=${id}&partNumber=1`, body());
+    const isOpen = 'D1: 1';
+    expect(part.trips).toEqual([MAY_WRITE, isOpen, ...BLOCK, 'object: addPart', isOpen]);
+  });
+
   test('LOCK and UNLOCK', async () => {
     const lock = await clients.web('LOCK', `${locked}/`, { body: LOCK });
     expect(lock.trips).toEqual(['object: lock', STATE]);
