@@ -33,7 +33,7 @@ describe.runIf(hasTool('chromium'))('every page of a filled service', () => {
     const { port } = outside.address() as AddressInfo;
     filled = await fillService(service, `http://elsewhere.localhost:${port}`);
     browser = await startBrowser();
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await service?.stop();
@@ -75,7 +75,7 @@ describe.runIf(hasTool('chromium'))('every page of a filled service', () => {
     expect(problems).toEqual([]);
     expect(asked).toEqual([]);
     for (const context of contexts.values()) await context.close();
-  }, 240_000);
+  });
 
   test('its forms work without JavaScript: making, editing, renaming, deleting with undo, sharing, tokens, signing out', async () => {
     await using context = await contextOf(filled.ann, { javaScriptEnabled: false });
@@ -160,7 +160,7 @@ describe.runIf(hasTool('chromium'))('every page of a filled service', () => {
     await page.locator('details.menu summary').click();
     await press('Sign out');
     expect(await page.getByRole('button', { name: 'Sign in' }).count()).toBe(1);
-  }, 120_000);
+  });
 
   test('deleting goes on where no copy can be kept, when the person says so', async () => {
     const [block] = await stored(service, blockOf('12345678'));

@@ -32,7 +32,7 @@ describe.runIf(hasTool('chromium') && hasTool('samtools'))('previews', () => {
     const files = await makeFiles();
     uuid = await cli.ok('put', '--name', 'previews', `${files}/`);
     await rm(files, { recursive: true });
-  }, 120_000);
+  });
   afterAll(async () => {
     await cli?.[Symbol.asyncDispose]();
     await browser?.close();
@@ -54,7 +54,7 @@ describe.runIf(hasTool('chromium') && hasTool('samtools'))('previews', () => {
       const problems = watch(page);
       await page.goto(`${service.url}/workspace/open/${uuid}/${path}`);
       expect(new URL(page.url()).hostname).toBe(`${uuid}.localhost`);
-      await page.locator('#genome-facts', { hasText: 'in igv.js' }).waitFor({ timeout: 30_000 });
+      await page.locator('#genome-facts', { hasText: 'in igv.js' }).waitFor({ timeout: 90_000 });
       expect(await page.locator('.igv-search-input').inputValue()).toMatch(new RegExp(`^${locus}`));
       await page.locator('.igv-search-input').fill('BRCA2');
       await page.keyboard.press('Enter');
@@ -166,7 +166,7 @@ describe.runIf(hasTool('chromium'))("the operator's page", () => {
           const { text } = await request(`${service.url}/keep-edge/v1/balance`, { token: ann.token });
           return (JSON.parse(text) as { runs: { phase: string }[] }).runs[0]?.phase;
         },
-        { timeout: 30_000 },
+        { timeout: 90_000 },
       )
       .toBe('done');
     await using context = await signedIn(browser, service.url, ann.token, { width: 390, height: 800 });
@@ -185,7 +185,7 @@ describe.runIf(hasTool('chromium'))("the operator's page", () => {
     await page.keyboard.press('ArrowRight');
     await expect.poll(() => page.evaluate('document.activeElement.scrollLeft')).toBeGreaterThan(0);
     expect(problems).toEqual([]);
-  }, 90_000);
+  });
 
   test('an admin makes a token for another user, limits what they store, and revokes the token; others may not', async () => {
     await using context = await signedIn(browser, service.url, ann.token);

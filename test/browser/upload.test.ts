@@ -50,7 +50,7 @@ describe.runIf(hasTool('chromium'))('an upload in the browser', () => {
   const collectionOf = async ({ uuid }: TestUser, name: string) =>
     (await createCollection(service, '', { name, owner_uuid: uuid })).uuid;
   const stateOf = (page: Page) => page.locator('#upload-state').textContent();
-  const complete = (page: Page, timeout = 60_000) => page.waitForURL(/\?done=uploaded/, { timeout });
+  const complete = (page: Page, timeout = 120_000) => page.waitForURL(/\?done=uploaded/, { timeout });
 
   test(`of ${CUT_MIB} MiB that is cut off twice goes on, sends no acknowledged block twice, and stays below 300 MB of heap`, async () => {
     const uuid = await collectionOf(ann, 'cut off');
@@ -143,7 +143,7 @@ describe.runIf(hasTool('chromium'))('an upload in the browser', () => {
     await api(service, `collections/${first.uuid}/trash`, { body: {} });
     const second = await upload(ann, anns, other);
     expect([first.puts, second.puts, second.bytes]).toEqual([1, 0, 9 << 20]);
-  }, 120_000);
+  });
 
   test('pauses and goes on, takes more files meanwhile, and folders that are dropped', async () => {
     const uuid = await collectionOf(ann, 'paused');
@@ -180,7 +180,7 @@ describe.runIf(hasTool('chromium'))('an upload in the browser', () => {
     expect(json.manifest_text.match(/\.\/dropped\S*|\d+:\d+:\S+/g)?.sort()).toEqual(
       [...['./dropped', './dropped/below', '0:0:empty.txt', '0:5:small.txt', `0:${150 << 20}:paused.bin`]].sort(),
     );
-  }, 120_000);
+  });
 
   test('that fails says why, in words that help', async () => {
     await using context = await browser.newContext();
@@ -242,7 +242,7 @@ describe.runIf(hasTool('chromium'))('an upload in the browser', () => {
     await context.addCookies([sessionOf(ann, service.url)]);
     await page.getByRole('button', { name: 'Go on' }).click();
     await complete(page);
-  }, 120_000);
+  });
 });
 
 function keptBlocks(page: Page): Promise<number> {
