@@ -3,7 +3,7 @@ import { compareNames, nameBytes } from '../keep/manifest/names.ts';
 import { type ManifestHandler, parseManifest } from '../keep/manifest/parse.ts';
 import { createPlaceFinder, type FilePath, type Place } from '../keep/manifest/places.ts';
 import { READ_RULES } from '../keep/manifest/rules.ts';
-import { takeTurns } from '../streams/turns.ts';
+import { sortInTurns, takeTurns } from '../streams/turns.ts';
 import type { FileTree } from './file-tree.ts';
 import { allocateTree } from './file-tree-format.ts';
 
@@ -189,11 +189,12 @@ async function assemble(
 ): Promise<FileTree> {
   const turn = takeTurns(NODES_PER_TURN);
   const nodes = await breadthFirst(files.root);
+  const count = nodes.parents.length();
   const hintText = new TextEncoder().encode(blocks.hints.join('\n'));
   const extents = files.extentStarts.length();
   const { tree, hintText: hintRoom } = allocateTree({
-    nodes: nodes.length,
-    nameBytes: nodes.reduce((sum, node) => sum + node.name.byteLength, 0),
+    nodes: count,
+    nameBytes: nodes.names.values().byteLength,
     extents,
     blocks: blocks.ends.length(),
     hintBytes: hintText.byteLength,
@@ -203,29 +204,31 @@ async function assemble(
   tree.blockStarts.set(blocks.ends.values(), 1);
   tree.hintIndex.set(blocks.hintIndex.values());
   const hashView = new DataView(tree.hashes.buffer, tree.hashes.byteOffset, tree.hashes.byteLength);
-  for (const [i, word] of blocks.hashes.values().entries()) hashView.setUint32(i * 4, word);
+  blocks.hashes.values().forEach((word, i) => {
+    hashView.setUint32(i * 4, word);
+  });
+  tree.names.set(nodes.names.values());
+  tree.nameStarts.set(nodes.nameEnds.values(), 1);
+  tree.parents.set(nodes.parents.values());
 
   const places = placeExtents(tree, files);
-  for (const [i, node] of nodes.entries()) {
+  for (let i = 0; i < count; i++) {
     const wait = turn();
     if (wait !== undefined) await wait;
-    const nameStart = tree.nameStarts[i] ?? 0;
-    tree.names.set(node.name, nameStart);
-    tree.nameStarts[i + 1] = nameStart + node.name.byteLength;
-    tree.parents[i] = node.parent;
-    if (typeof node.value === 'number') {
-      tree.firsts[i] = places.firsts[node.value] ?? 0;
-      tree.counts[i] = places.counts[node.value] ?? 0;
-      tree.sizes[i] = places.sizes[node.value] ?? 0;
+    const file = nodes.files.at(i);
+    if (file > 0) {
+      tree.firsts[i] = places.firsts[file - 1] ?? 0;
+      tree.counts[i] = places.counts[file - 1] ?? 0;
+      tree.sizes[i] = places.sizes[file - 1] ?? 0;
       tree.fileCounts[i] = 1;
     } else {
       tree.kinds[i] = 1;
-      tree.firsts[i] = node.firstEntry;
-      tree.counts[i] = node.value.size;
+      tree.firsts[i] = nodes.firsts.at(i);
+      tree.counts[i] = nodes.counts.at(i);
     }
   }
   // Entries come after their directory, so that going backwards every sum is complete before it is handed up.
-  for (let i = nodes.length - 1; i > 0; i--) {
+  for (let i = count - 1; i > 0; i--) {
     const parent = tree.parents[i] ?? 0;
     tree.sizes[parent] = (tree.sizes[parent] ?? 0) + (tree.sizes[i] ?? 0);
     tree.fileCounts[parent] = (tree.fileCounts[parent] ?? 0) + (tree.fileCounts[i] ?? 0);
@@ -233,28 +236,44 @@ async function assemble(
   return tree;
 }
 
-interface Node {
-  name: Uint8Array;
-  parent: number;
-  value: Directory | number;
-  firstEntry: number;
-}
-
-async function breadthFirst(root: Directory): Promise<Node[]> {
+/** All nodes, as columns: there may be a million. Directories are let go of as they are gone through. */
+async function breadthFirst(root: Directory) {
   const turn = takeTurns(NODES_PER_TURN);
-  const nodes: Node[] = [{ name: new Uint8Array(0), parent: 0, value: root, firstEntry: 0 }];
-  for (let i = 0; i < nodes.length; i++) {
-    const node = nodes[i];
-    if (node === undefined || typeof node.value === 'number') continue;
-    node.firstEntry = nodes.length;
-    const entries = [...node.value].sort(([a], [b]) => compareNames(a, b));
-    for (const [name, value] of entries) {
-      nodes.push({ name: nameBytes(name), parent: i, value, firstEntry: 0 });
-      const wait = turn();
-      if (wait !== undefined) await wait;
+  const parents = column(Uint32Array);
+  /** Number of a file, from 1; 0 for a directory. */
+  const files = column(Uint32Array);
+  /** Of directories: the first entry, and how many. */
+  const firsts = column(Uint32Array);
+  const counts = column(Uint32Array);
+  const nameEnds = column(Uint32Array);
+  const names = column(Uint8Array);
+  /** Directories that were met, by their nodes. */
+  let waiting: [node: number, directory: Directory][] = [];
+  const add = (parent: number, name: string, value: Directory | number) => {
+    if (typeof value !== 'number') waiting.push([parents.length(), value]);
+    parents.push(parent);
+    files.push(typeof value === 'number' ? value + 1 : 0);
+    firsts.push(0);
+    counts.push(0);
+    names.append(nameBytes(name));
+    nameEnds.push(names.length());
+  };
+  add(0, '', root);
+  while (waiting.length > 0) {
+    const level = waiting;
+    waiting = [];
+    for (const [node, directory] of level) {
+      firsts.set(node, parents.length());
+      counts.set(node, directory.size);
+      for (const name of await sortInTurns([...directory.keys()], compareNames)) {
+        add(node, name, directory.get(name) ?? 0);
+        const wait = turn();
+        if (wait !== undefined) await wait;
+      }
+      directory.clear();
     }
   }
-  return nodes;
+  return { parents, files, firsts, counts, nameEnds, names };
 }
 
 /** Extents came in the manifest's order; in the tree those of one file lie together. */
@@ -264,30 +283,36 @@ function placeExtents(tree: FileTree, files: ReturnType<typeof createFiles>) {
   const lengths = files.extentLengths.values();
   const counts = new Uint32Array(files.fileCount());
   const sizes = new Float64Array(files.fileCount());
-  for (const [i, owner] of owners.entries()) {
+  owners.forEach((owner, i) => {
     counts[owner] = (counts[owner] ?? 0) + 1;
     sizes[owner] = (sizes[owner] ?? 0) + (lengths[i] ?? 0);
-  }
+  });
   const firsts = new Uint32Array(files.fileCount());
   let sum = 0;
-  for (const [i, count] of counts.entries()) {
+  counts.forEach((count, i) => {
     firsts[i] = sum;
     sum += count;
-  }
+  });
   const next = firsts.slice();
-  for (const [i, owner] of owners.entries()) {
+  owners.forEach((owner, i) => {
     const place = next[owner] ?? 0;
     next[owner] = place + 1;
     tree.extentStarts[place] = starts[i] ?? 0;
     tree.extentLengths[place] = lengths[i] ?? 0;
-  }
+  });
   return { firsts, counts, sizes };
 }
 
 /** A typed array that grows. */
-function column<T extends Uint32Array | Float64Array>(Type: new (length: number) => T) {
+function column<T extends Uint8Array | Uint32Array | Float64Array>(Type: new (length: number) => T) {
   let items = new Type(1024);
   let length = 0;
+  const reserve = (more: number) => {
+    if (length + more <= items.length) return;
+    const larger = new Type(Math.max(length + more, length * 2));
+    larger.set(items);
+    items = larger;
+  };
   return {
     length: () => length,
     at: (i: number) => items[i] ?? 0,
@@ -295,12 +320,13 @@ function column<T extends Uint32Array | Float64Array>(Type: new (length: number)
       items[i] = value;
     },
     push(value: number) {
-      if (length === items.length) {
-        const larger = new Type(length * 2);
-        larger.set(items);
-        items = larger;
-      }
+      reserve(1);
       items[length++] = value;
+    },
+    append(values: ArrayLike<number>) {
+      reserve(values.length);
+      items.set(values, length);
+      length += values.length;
     },
     values: () => items.subarray(0, length) as T,
   };

@@ -1,8 +1,9 @@
 import { waitUntil } from 'cloudflare:workers';
 import { cacheUrl } from '../blocks/cache-keys.ts';
 import { cacheKey, createBoundedMap } from '../keep/bounded-map.ts';
+import { KeepError } from '../keep/errors.ts';
 import type { FileTree } from './file-tree.ts';
-import { buildFileTree } from './file-tree-builder.ts';
+import { type BuiltTree, buildFileTree } from './file-tree-builder.ts';
 import { readTree, TREE_FORMAT } from './file-tree-format.ts';
 
 /** A collection's manifest and its hash. */
@@ -46,6 +47,47 @@ const WAIT_STEP_MS = 20;
 const CACHE_NAME = 'keep-file-trees';
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
+/** A manifest of more takes several times its bytes while it is parsed: two of them at once would not fit into memory. */
+const LARGE_BYTES = 4 * 1024 * 1024;
+/** Large manifests that are being parsed, of all collections: when each went on last. A request that was cut off leaves its entry. */
+const large = new Map<symbol, number>();
+
+/**
+ * Parses a manifest, the rest of a large one when no other large one is being parsed.
+ * @throws KeepError as buildFileTree; unavailable when others take long
+ */
+async function buildAlone(manifest: AsyncIterable<Uint8Array>): Promise<BuiltTree> {
+  const slot = Symbol('manifest');
+  async function* inTurn(): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
+    for await (const chunk of manifest) {
+      bytes += chunk.byteLength;
+      if (bytes > LARGE_BYTES) await takeLarge(slot);
+      yield chunk;
+    }
+  }
+  try {
+    return await buildFileTree(inTurn());
+  } finally {
+    large.delete(slot);
+  }
+}
+
+/** Requests cannot wait for each other's promises, so they look from time to time. */
+async function takeLarge(slot: symbol): Promise<void> {
+  for (let waited = 0; !large.has(slot) && isLargeTaken(); waited += WAIT_STEP_MS) {
+    if (waited > MAX_WAIT_MS)
+      throw new KeepError('unavailable', { message: 'other large collections are being opened: try again' });
+    await scheduler.wait(WAIT_STEP_MS);
+  }
+  large.set(slot, Date.now());
+}
+
+function isLargeTaken(): boolean {
+  for (const [slot, at] of large) if (Date.now() - at > MAX_WAIT_MS) large.delete(slot);
+  return large.size > 0;
+}
+
 /** @param edgeCache whether trees are also kept by the Cache API */
 export function createFileTrees(edgeCache: boolean): FileTrees {
   const kept = createBoundedMap<FileTree>({
@@ -80,7 +122,7 @@ export function createFileTrees(edgeCache: boolean): FileTrees {
     // A failing cache is no reason to fail the request.
     const cached = await fromCache(hash).catch(() => null);
     if (cached !== null) return keep(hash, cached);
-    const { tree, shareable, expiresAt } = await buildFileTree(await collection.manifest());
+    const { tree, shareable, expiresAt } = await buildAlone(await collection.manifest());
     // Blocks signed for one token: kept for that token, in this isolate only. Another collection may have the same hash
     // and other signatures.
     if (!shareable) {

@@ -13,3 +13,35 @@ export function takeTurns(units: number): () => Promise<void> | undefined {
     return new Promise((resolve) => setTimeout(resolve, 0));
   };
 }
+
+const SORTED_AT_ONCE = 4096;
+const MERGED_PER_TURN = 20_000;
+
+/** A sorted copy of a list that may be long; others get their turns meanwhile. */
+export async function sortInTurns<Item>(
+  items: readonly Item[],
+  compare: (a: Item, b: Item) => number,
+): Promise<Item[]> {
+  const turn = takeTurns(MERGED_PER_TURN);
+  let sorted: Item[] = [];
+  for (let from = 0; from < items.length; from += SORTED_AT_ONCE) {
+    for (const item of items.slice(from, from + SORTED_AT_ONCE).sort(compare)) sorted.push(item);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  for (let width = SORTED_AT_ONCE; width < items.length; width *= 2) {
+    const merged: Item[] = [];
+    for (let from = 0; from < sorted.length; from += 2 * width) {
+      const middle = Math.min(from + width, sorted.length);
+      const end = Math.min(from + 2 * width, sorted.length);
+      let [left, right] = [from, middle];
+      while (left < middle || right < end) {
+        const isLeft = right >= end || (left < middle && compare(sorted[left] as Item, sorted[right] as Item) <= 0);
+        merged.push(sorted[isLeft ? left++ : right++] as Item);
+        const wait = turn();
+        if (wait !== undefined) await wait;
+      }
+    }
+    sorted = merged;
+  }
+  return sorted;
+}

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   blockHash,
   blockHints,
@@ -209,5 +209,30 @@ describe('a file tree', () => {
         }
       }),
     );
+  });
+});
+
+describe('building a tree', () => {
+  test('of many names in no order gives others their turn, and puts them in order', async () => {
+    const count = 60_000;
+    const names = Array.from({ length: count }, (_, i) => `${(i * 7919) % count}`);
+    let turns = 0;
+    let on = true;
+    const tick = () => {
+      turns++;
+      if (on) setImmediate(tick);
+    };
+    const text = `. ${'a'.repeat(32)}+${count} ${names.map((name, i) => `${i}:1:${name}`).join(' ')}\n`;
+    const chunk = new TextEncoder().encode(text);
+    const sorts = vi.spyOn(Array.prototype, 'sort');
+    setImmediate(tick);
+    const { tree } = await buildFileTree([chunk]);
+    on = false;
+    expect(Math.max(...sorts.mock.contexts.map((list) => (list as unknown[]).length))).toBeLessThanOrEqual(4096);
+    sorts.mockRestore();
+    expect(turns).toBeGreaterThan(20);
+    expect(tree.counts[0]).toBe(count);
+    const found = [...entriesOf(tree, 0)].map((node) => nodeName(tree, node));
+    expect(found).toEqual(names.sort());
   });
 });

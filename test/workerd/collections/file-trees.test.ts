@@ -51,6 +51,36 @@ describe('file trees', () => {
     expect(collection.reads).toBe(1);
   });
 
+  test('of large manifests are parsed one after another, small ones meanwhile', async () => {
+    const parsed = new Set<string>();
+    let most = 0;
+    const largeOf = (name: string) => ({
+      portableDataHash: `${(++serial).toString(16).padStart(32, '0')}+1`,
+      async manifest() {
+        async function* text() {
+          const directory = 'd'.repeat(65_000);
+          for (let i = 0; i < 80; i++) {
+            // 4 MiB are behind it, and one chunk more.
+            if (i === 66) parsed.add(name);
+            most = Math.max(most, parsed.size);
+            if (i % 16 === 0) await scheduler.wait(1);
+            yield new TextEncoder().encode(`./${i}${directory} ${F} 0:3:${name}\n`);
+          }
+          parsed.delete(name);
+        }
+        return text();
+      },
+    });
+    const trees = createFileTrees(false);
+    const small = collectionOf(`. ${F} 0:3:a\n`);
+    const [, , , files] = await Promise.all([
+      ...['x', 'y', 'z'].map((name) => trees.treeOf(largeOf(name), 'token')),
+      names(trees, small),
+    ]);
+    expect(files).toEqual(['a']);
+    expect(most).toBe(1);
+  });
+
   test('with blocks of other clusters belong to one token, in one isolate', async () => {
     const collection = collectionOf(`. ${F}${REMOTE} 0:3:a\n`);
     const trees = createFileTrees(true);
