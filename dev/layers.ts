@@ -66,7 +66,7 @@ export const LAYERS: Record<string, string[]> = {
     'collections',
     'webhooks',
   ],
-  'surfaces/workspace': ['keep', 'http', 'pages', 'accounts', 'deployment', 'genomics'],
+  'surfaces/workspace': ['keep', 'streams', 'http', 'pages', 'accounts', 'deployment', 'genomics'],
   browser: ['keep', 'streams', 'genomics'],
   app: ['*', 'node:'],
   deployment: ['keep'],

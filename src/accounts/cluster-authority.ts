@@ -1,5 +1,5 @@
 import { expiryOf } from '../records/times.ts';
-import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
+import { askClusterApi, clusterApiFailed, clusterRecord } from '../services/cluster-api.ts';
 import type { Account, Authority, User } from './account.ts';
 
 /** The fields that are read of the API server's answers; the others are ignored. */
@@ -46,9 +46,9 @@ export function createClusterAuthority(apiUrl: string): Authority {
  * The record, or null when the API server refuses the token.
  * @throws KeepError bad_gateway when the API server fails
  */
-async function ask<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
+async function ask<T extends object>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
   const response = await askClusterApi(url, token, TIMEOUT_MS, signal);
-  if (response.status === 200) return (await response.json()) as T;
+  if (response.status === 200) return clusterRecord<T>(response);
   await response.body?.cancel();
   if (response.status === 401 || response.status === 403) return null;
   throw clusterApiFailed(response);

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { KeepError } from '../keep/errors.ts';
-import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
+import { askClusterApi, clusterApiFailed, clusterRecord } from '../services/cluster-api.ts';
 import type { User } from './account.ts';
 
 const TIMEOUT_MS = 20_000;
@@ -29,7 +29,7 @@ export async function memberOfClusterGroup(
     await response.body?.cancel();
     throw clusterApiFailed(response);
   }
-  const links = v.safeParse(Links, await response.json().catch(() => null));
+  const links = v.safeParse(Links, await clusterRecord(response));
   if (!links.success) throw new KeepError('bad_gateway', { message: "the cluster's API server gave no list of links" });
   return groups.find((group) => links.output.items.some(({ head_uuid }) => head_uuid === group)) ?? null;
 }

@@ -1,6 +1,6 @@
 import { createBoundedMap } from '../keep/bounded-map.ts';
 import { INFIX, isUuid } from '../records/ids.ts';
-import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
+import { askClusterApi, clusterApiFailed, clusterRecord } from '../services/cluster-api.ts';
 import { type S3Credential, type S3Keys, tokenCredential } from './s3-keys.ts';
 
 const TIMEOUT_MS = 20_000;
@@ -30,7 +30,7 @@ export function createClusterKeys(apiUrl: string, rootToken: string, ttlSeconds:
         if (response.status < 500) return null;
         throw clusterApiFailed(response);
       }
-      const { api_token: secret } = (await response.json()) as { api_token?: string };
+      const { api_token: secret } = await clusterRecord<{ api_token?: string }>(response);
       if (typeof secret !== 'string' || secret === '') return null;
       const credential = { secret, token: `v2/${accessKey}/${secret}`, carriesToken: false };
       known.set(accessKey, credential, now() + ttlSeconds * 1000);

@@ -6,8 +6,8 @@ import type { Config } from '../config/config.ts';
 import type { Env } from '../config/env.ts';
 import type { Writing } from '../files/writing.ts';
 import { count } from '../http/metrics.ts';
-import { requestIdHeader } from '../keep/request-id.ts';
 import type { PeoplePages } from '../pages/views.ts';
+import { changeAtClusterApi } from '../services/cluster-api.ts';
 import type { Ga4ghDependencies } from '../surfaces/ga4gh/dependencies.ts';
 import type { DownloadSettings, KeepWebDependencies } from '../surfaces/keep-web/dependencies.ts';
 import type { AccountDependencies } from './compose-accounts.ts';
@@ -100,14 +100,13 @@ function countDropped(): void {
   count('keep_edge_download_log_dropped_total');
 }
 
+const LOG_TIMEOUT_MS = 20_000;
+
 /** With the reader's own token; downloads with tokens that may not write logs (sharing links) are in the request log only. */
 async function reportToCluster(apiUrl: string, event: unknown, token: string): Promise<void> {
   try {
-    const response = await fetch(`${apiUrl}/arvados/v1/logs`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', ...requestIdHeader() },
-      body: JSON.stringify({ log: event }),
-    });
+    const change = { method: 'POST', token, body: { log: event }, timeoutMs: LOG_TIMEOUT_MS };
+    const response = await changeAtClusterApi(`${apiUrl}/arvados/v1/logs`, change);
     await response.body?.cancel();
     if (!response.ok) countDropped();
   } catch {

@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode, KeepError } from '../keep/errors.ts';
 import { redactText } from '../keep/redact.ts';
 import type { Row } from '../records/columns.ts';
-import { askClusterApi, changeAtClusterApi } from '../services/cluster-api.ts';
+import { askClusterApi, changeAtClusterApi, clusterRecord, clusterRefusal } from '../services/cluster-api.ts';
 
 const TIMEOUT_MS = 300_000;
 /** Of an answer that refuses. */
@@ -38,12 +38,12 @@ export async function callCluster(
     method === 'GET'
       ? await askClusterApi(`${url}?${query}`, token, TIMEOUT_MS, undefined)
       : await changeAtClusterApi(url, { method, token, body: parameters, timeoutMs: TIMEOUT_MS });
-  if (response.status === 200) return (await response.json()) as Row;
+  if (response.status === 200) return clusterRecord<Row>(response);
   throw await refused(response);
 }
 
 async function refused(response: Response): Promise<KeepError> {
-  const text = await response.text().catch(() => '');
+  const text = await clusterRefusal(response);
   const code = CODES[response.status];
   if (code === undefined)
     return new KeepError('unavailable', {

@@ -1,6 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { isUuid } from '../records/ids.ts';
-import { askClusterApi, clusterApiFailed } from '../services/cluster-api.ts';
+import { askClusterApi, clusterApiFailed, clusterRecord } from '../services/cluster-api.ts';
 import { RecordScanner } from '../streams/json/scanner.ts';
 import { checkManifest } from './checked-manifest.ts';
 import type { CollectionSource, Entry, Home } from './source.ts';
@@ -37,8 +37,37 @@ const COLLECTIONS = [['uuid', 'is_a', 'arvados#collection']];
 
 /** Collections and projects of a cluster, asked of its API server with the reader's own token. */
 export function createClusterSource(apiUrl: string): CollectionSource {
-  const get = <T>(path: string, parameters: Record<string, unknown>, token: string, signal?: AbortSignal) =>
-    request<T>(`${apiUrl}/arvados/v1/${path}?${encode(parameters)}`, token, signal);
+  const get = <T extends object>(
+    path: string,
+    parameters: Record<string, unknown>,
+    token: string,
+    signal?: AbortSignal,
+  ) => request<T>(`${apiUrl}/arvados/v1/${path}?${encode(parameters)}`, token, signal);
+
+  const list = async (path: string, parameters: Record<string, unknown>, token: string, signal?: AbortSignal) => {
+    const page = await get<ApiList>(path, { count: 'none', ...parameters }, token, signal);
+    if (page !== null && !isList(page)) throw noList();
+    return page?.items ?? [];
+  };
+
+  /** Every record of a list, by UUID. Fewer than asked for may come at once: only an empty page is the end. */
+  async function* all(
+    path: string,
+    { filters, select }: { filters: unknown[]; select: string[] },
+    token: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ApiRecord> {
+    for (let after = ''; ; ) {
+      const behind = [...filters, ['uuid', '>', after]];
+      const items = await list(path, { order: 'uuid', limit: PAGE, filters: behind, select }, token, signal);
+      yield* items;
+      const last = items.at(-1);
+      if (last === undefined) return;
+      // One that passes over the filter would give the same page for ever.
+      if (!(typeof last.uuid === 'string' && last.uuid > after)) throw noList();
+      after = last.uuid;
+    }
+  }
 
   async function* contents(
     owner: string,
@@ -46,20 +75,8 @@ export function createClusterSource(apiUrl: string): CollectionSource {
     token: string,
     signal?: AbortSignal,
   ): AsyncGenerator<Entry> {
-    // Fewer records than asked for may come at once: only an empty page is the end.
-    for (let after = ''; ; ) {
-      const parameters = {
-        count: 'none',
-        order: 'uuid',
-        limit: PAGE,
-        filters: [...filters, ['uuid', '>', after]],
-        select: FIELDS,
-      };
-      const page = await get<ApiList>(`groups/${owner}/contents`, parameters, token, signal);
-      if (page === null || page.items.length === 0) return;
-      for (const item of page.items) yield toEntry(item);
-      after = page.items.at(-1)?.uuid ?? '';
-    }
+    for await (const item of all(`groups/${owner}/contents`, { filters, select: FIELDS }, token, signal))
+      yield toEntry(item);
   }
 
   return {
@@ -117,14 +134,13 @@ export function createClusterSource(apiUrl: string): CollectionSource {
     async visible(kind, after, limit, token, signal) {
       const isCollection = kind === 'collection';
       const parameters = {
-        count: 'none',
         order: 'uuid',
         limit,
         filters: [['uuid', '>', after], ...(isCollection ? [] : [['group_class', 'in', ['project', 'filter']]])],
         select: [...(isCollection ? FIELDS : FIELDS.filter((name) => name !== 'portable_data_hash')), 'owner_uuid'],
       };
-      const page = await get<ApiList>(isCollection ? 'collections' : 'groups', parameters, token, signal);
-      return (page?.items ?? []).map((item) => ({ ...toEntry(item), ownerUuid: item.owner_uuid ?? '' }));
+      const items = await list(isCollection ? 'collections' : 'groups', parameters, token, signal);
+      return items.map((item) => ({ ...toEntry(item), ownerUuid: item.owner_uuid ?? '' }));
     },
     async child(ownerUuid, name, token, signal, kind) {
       const named = ['name', '=', name];
@@ -134,32 +150,26 @@ export function createClusterSource(apiUrl: string): CollectionSource {
       return null;
     },
     async home(username, token, signal) {
-      const parameters = {
-        count: 'none',
-        limit: 1,
-        filters: [['username', '=', username]],
-        select: ['uuid', 'username'],
-      };
-      const [found] = (await get<ApiList>('users', parameters, token, signal))?.items ?? [];
+      const parameters = { limit: 1, filters: [['username', '=', username]], select: ['uuid', 'username'] };
+      const [found] = await list('users', parameters, token, signal);
       return found?.uuid === undefined ? null : { uuid: found.uuid, username, own: true };
     },
     async homes(token, signal) {
       const homes: Home[] = [];
-      for (let after = ''; ; ) {
-        const parameters = {
-          count: 'none',
-          order: 'uuid',
-          limit: PAGE,
-          filters: [['uuid', '>', after]],
-          select: ['uuid', 'username'],
-        };
-        const page = await get<ApiList>('users', parameters, token, signal);
-        if (page === null || page.items.length === 0) return homes;
-        for (const { uuid = '', username } of page.items) if (username) homes.push({ uuid, username, own: true });
-        after = page.items.at(-1)?.uuid ?? '';
-      }
+      const select = ['uuid', 'username'];
+      for await (const { uuid = '', username } of all('users', { filters: [], select }, token, signal))
+        if (username) homes.push({ uuid, username, own: true });
+      return homes;
     },
   };
+}
+
+function isList({ items }: ApiList): boolean {
+  return Array.isArray(items) && items.every((item: unknown) => typeof item === 'object' && item !== null);
+}
+
+function noList(): KeepError {
+  return new KeepError('bad_gateway', { message: "the cluster's API server gave no list of records" });
 }
 
 function encode(parameters: Record<string, unknown>): URLSearchParams {
@@ -184,7 +194,7 @@ async function* manifestChunks(
   let held: Uint8Array | null = null;
   try {
     for await (const chunk of body) {
-      const text = scanner.push(chunk);
+      const text = textIn(scanner, chunk);
       if (text === null) continue;
       await check.push(text);
       if (held !== null) yield held;
@@ -200,22 +210,41 @@ async function* manifestChunks(
   if (held !== null) yield held;
 }
 
+/** @throws KeepError bad_gateway for what is no record */
+function textIn(scanner: RecordScanner, chunk: Uint8Array): Uint8Array | null {
+  try {
+    return scanner.push(chunk);
+  } catch (cause) {
+    throw halfAnAnswer(cause);
+  }
+}
+
 /** @throws KeepError bad_gateway for an answer that was cut short or is no JSON */
 function recordOf(scanner: RecordScanner): ApiRecord {
   try {
-    return scanner.rest() as ApiRecord;
+    const record = scanner.rest();
+    if (typeof record === 'object' && record !== null) return record;
   } catch (cause) {
-    throw new KeepError('bad_gateway', { message: "the cluster's API server gave half an answer", cause });
+    throw halfAnAnswer(cause);
   }
+  throw halfAnAnswer(undefined);
+}
+
+function halfAnAnswer(cause: unknown): KeepError {
+  return new KeepError('bad_gateway', { message: "the cluster's API server gave half an answer", cause });
 }
 
 /**
  * Null for a record that does not exist or may not be read.
  * @throws KeepError unauthorized, bad_gateway
  */
-async function request<T>(url: string, token: string, signal: AbortSignal | undefined): Promise<T | null> {
+async function request<T extends object>(
+  url: string,
+  token: string,
+  signal: AbortSignal | undefined,
+): Promise<T | null> {
   const response = await ask(url, token, signal);
-  return response === null ? null : ((await response.json()) as T);
+  return response === null ? null : clusterRecord<T>(response);
 }
 
 async function ask(url: string, token: string, signal: AbortSignal | undefined): Promise<Response | null> {

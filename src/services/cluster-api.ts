@@ -1,5 +1,10 @@
 import { KeepError } from '../keep/errors.ts';
 import { requestIdHeader } from '../keep/request-id.ts';
+import { boundedJson, startOfText } from '../streams/bounded-text.ts';
+
+/** A page of 1000 records has a megabyte and a half at most. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const MAX_REFUSAL_BYTES = 64 * 1024;
 
 /**
  * What the cluster's API server answers to a GET with this token, whatever its status. Redirects are not
@@ -51,6 +56,26 @@ export async function changeAtClusterApi(
       cause,
     });
   }
+}
+
+/**
+ * The record or list in an answer.
+ * @throws KeepError bad_gateway for an answer that is none, is cut short, or has no end
+ */
+export async function clusterRecord<T extends object>(response: Response): Promise<T> {
+  let cause: unknown;
+  try {
+    const record = await boundedJson(response, MAX_ANSWER_BYTES);
+    if (typeof record === 'object' && record !== null) return record as T;
+  } catch (error) {
+    cause = error;
+  }
+  throw new KeepError('bad_gateway', { message: "the cluster's API server gave no whole answer", cause });
+}
+
+/** What an answer that refuses says; '' for what cannot be read. */
+export function clusterRefusal(response: Response): Promise<string> {
+  return startOfText(response, MAX_REFUSAL_BYTES).catch(() => '');
 }
 
 /** For a status that the asker has no meaning for. */

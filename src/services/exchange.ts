@@ -1,3 +1,4 @@
+import { startOfText } from '../streams/bounded-text.ts';
 import { mayPass, type RetryPolicy } from './retry.ts';
 import type { ServiceAnswer } from './services-error.ts';
 import { type TransferLimits, type TransferWatch, watchTransfer } from './transfer-limits.ts';
@@ -52,7 +53,7 @@ export async function refusal(
   retry: Pick<RetryPolicy, 'alsoRetried'>,
 ): Promise<ServiceAnswer> {
   const { status } = response;
-  const text = await readStart(response.body, MAX_REASON_BYTES).catch(() => '');
+  const text = await startOfText(response, MAX_REASON_BYTES).catch(() => '');
   watch.stop();
   const firstLine = text.trim().split('\n')[0] ?? '';
   return { url, status, reason: withoutSecrets(firstLine).slice(0, MAX_REASON_CHARS), mayPass: mayPass(status, retry) };
@@ -67,26 +68,10 @@ export function failure(url: string, error: unknown): ServiceAnswer {
 /** The locator in the answer to a write. */
 export async function readLocator({ response, watch }: Exchange): Promise<string> {
   try {
-    return (await readStart(response.body, MAX_LOCATOR_BYTES)).trim();
+    return (await startOfText(response, MAX_LOCATOR_BYTES)).trim();
   } finally {
     watch.stop();
   }
-}
-
-/** Up to `limit` bytes as text; the rest is cancelled. */
-async function readStart(body: ReadableStream<Uint8Array> | null, limit: number): Promise<string> {
-  if (body === null) return '';
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let text = '';
-  for (let left = limit; left > 0; ) {
-    const { done, value } = await reader.read();
-    if (done) return text;
-    text += decoder.decode(value.subarray(0, left), { stream: true });
-    left -= value.byteLength;
-  }
-  await reader.cancel();
-  return text;
 }
 
 /** Servers quote locators, and sometimes whole requests, in their errors. */

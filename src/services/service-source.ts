@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { KeepError } from '../keep/errors.ts';
+import { boundedJson } from '../streams/bounded-text.ts';
 import { type KeepService, type ServiceRecord, serviceFromRecord } from './keep-service.ts';
 
 /** Where a client gets its services from. */
@@ -23,6 +24,8 @@ const Record = v.looseObject({
 });
 const Answer = v.looseObject({ items: v.array(v.unknown()) });
 
+/** Thousands of services. */
+const MAX_LIST_BYTES = 1024 * 1024;
 const LIST_TIMEOUT_MS = 20_000;
 const LIST_FRESH_MS = 300_000;
 
@@ -55,7 +58,7 @@ export async function fetchServiceRecords(
       await response.body?.cancel();
       throw new Error(`keep_services/accessible answered ${response.status}`);
     }
-    return parseServiceRecords(await response.json());
+    return parseServiceRecords(await boundedJson(response, MAX_LIST_BYTES));
   } catch (cause) {
     throw new KeepError('bad_gateway', { message: `no list of Keep services from ${apiUrl}`, cause });
   }

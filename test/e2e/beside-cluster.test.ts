@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { api, createToken, createUser, type Json, type TestUser } from '../support/api.ts';
 import { cliFor } from '../support/cli.ts';
 import { operator, R2_GATEWAY } from '../support/gateways.ts';
-import { blockOf, request } from '../support/keep.ts';
+import { blockOf, md5, request } from '../support/keep.ts';
 import { type KeepServer, startKeepServer } from '../support/keep-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { type S3Request, s3Request } from '../support/s3-client.ts';
@@ -124,6 +124,26 @@ describe('beside a cluster', () => {
     test('a backslash in a name stays one', async () => {
       await rawRequest(forwarding.url, { path: '/arvados/v1/a\\b?q=c\\d' });
       expect(apiServer.seen.at(-1)!.path).toBe('/arvados/v1/a%5Cb?q=c\\d');
+    });
+
+    test('the log of a download goes to the API server alone, whatever it redirects to', async () => {
+      await using elsewhere = await startKeepServer(() => ({ status: 200, body: '{}' }));
+      const uuid = 'zzzzz-4zz18-000000000000001';
+      const manifest_text = '. d41d8cd98f00b204e9800998ecf8427e+0 0:0:file\n';
+      const portable_data_hash = `${md5(manifest_text)}+${manifest_text.length}`;
+      apiServer.behave(({ url = '' }) => {
+        if (url.endsWith('/logs')) return { status: 307, headers: { Location: `${elsewhere.url}/logs` } };
+        const record = { uuid, username: 'reader', scopes: ['all'], portable_data_hash, manifest_text };
+        return { status: 200, body: JSON.stringify(record) };
+      });
+      try {
+        expect((await request(`${forwarding.url}/c=${uuid}/file`, { token: user.token })).status).toBe(200);
+        await expect.poll(() => apiServer.seen.map(({ path }) => path)).toContain('/arvados/v1/logs');
+        await forwarding.allLogged();
+        expect(elsewhere.connections).toBe(0);
+      } finally {
+        apiServer.behave(() => ({ status: 200, headers: secrets, body: '{}' }));
+      }
     });
 
     test('credentials and headers of the connection stay here, the token goes on', async () => {

@@ -32,12 +32,15 @@ export async function checkIdToken(token: string, keys: JsonWebKeyWithId[], expe
   const { alg = '', kid } = parsed(head);
   const algorithm = Object.hasOwn(ALGORITHMS, String(alg)) ? ALGORITHMS[String(alg)] : undefined;
   if (algorithm === undefined || rest.length > 0) throw refused('its signature is of a kind that is not accepted');
-  const key = keys.find((candidate) => kid === undefined || candidate.kid === kid);
+  const key = keys.find((candidate) => kid === undefined || candidate?.kid === kid);
   if (key === undefined) throw refused('it is signed with a key that the provider does not publish');
-  const imported = await crypto.subtle.importKey('jwk', key, algorithm.import, false, ['verify']);
   const signed = new TextEncoder().encode(`${head}.${body}`);
-  if (!(await crypto.subtle.verify(algorithm.verify, imported, bytesOf(signature), signed)))
-    throw refused('its signature is wrong');
+  // A key or a signature that is malformed throws.
+  const isRight = await crypto.subtle
+    .importKey('jwk', key, algorithm.import, false, ['verify'])
+    .then((imported) => crypto.subtle.verify(algorithm.verify, imported, bytesOf(signature), signed))
+    .catch(() => false);
+  if (!isRight) throw refused('its signature is wrong');
   const claims = parsed(body);
   const audiences = Array.isArray(claims.aud) ? claims.aud : [claims.aud];
   if (String(claims.iss).replace(/\/$/, '') !== expected.issuer || !audiences.includes(expected.audience))
@@ -53,10 +56,12 @@ export type JsonWebKeyWithId = JsonWebKey & { kid?: string };
 
 function parsed(part: string): Record<string, unknown> {
   try {
-    return JSON.parse(new TextDecoder().decode(bytesOf(part))) as Record<string, unknown>;
+    const found: unknown = JSON.parse(new TextDecoder().decode(bytesOf(part)));
+    if (typeof found === 'object' && found !== null) return found as Record<string, unknown>;
   } catch {
-    throw refused('it cannot be read');
+    // Told below.
   }
+  throw refused('it cannot be read');
 }
 
 function bytesOf(text: string): Uint8Array {

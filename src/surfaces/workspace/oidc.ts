@@ -2,6 +2,7 @@ import type { RequestContext } from '../../http/context.ts';
 import { clientScheme } from '../../http/session-cookie.ts';
 import { KeepError } from '../../keep/errors.ts';
 import { html } from '../../pages/markup.ts';
+import { boundedJson } from '../../streams/bounded-text.ts';
 import { ask } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { ownPath, seeOther } from './forms.ts';
@@ -13,6 +14,9 @@ import { signedIn } from './sign-in.ts';
 const COOKIE = 'keep_edge_oidc';
 const PATH = '/workspace/oidc';
 const STEP_SECONDS = 600;
+/** For each answer of the provider, whole. */
+const ANSWER_TIMEOUT_MS = 10_000;
+const MAX_ANSWER_BYTES = 256 * 1024;
 
 /** What the visitor's browser keeps while they are at the provider. */
 interface Step {
@@ -33,7 +37,8 @@ export async function toProvider(context: RequestContext, deps: WorkspaceDepende
     next: ownPath(context.url.searchParams.get('next')),
   };
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(step.verifier));
-  const target = new URL(authorization_endpoint);
+  const target = URL.parse(authorization_endpoint);
+  if (target === null) throw badAnswer();
   const query = {
     response_type: 'code',
     client_id: oidc.clientId,
@@ -75,7 +80,8 @@ export async function fromProvider(context: RequestContext, deps: WorkspaceDepen
       code_verifier: step.verifier,
     }),
   });
-  const { keys } = (await fetchJson(jwks_uri)) as { keys: JsonWebKeyWithId[] };
+  const { keys } = (await fetchJson(jwks_uri)) as { keys?: JsonWebKeyWithId[] };
+  if (!Array.isArray(keys)) throw badAnswer();
   const expected = { issuer: oidc.issuer, audience: oidc.clientId, nonce: step.nonce, now: context.now };
   const { email } = await checkIdToken(String(answer.id_token ?? ''), keys, expected);
   const { items } = await ask(context, deps, deps.settings.rootToken, 'users', {
@@ -112,16 +118,21 @@ async function discover(issuer: string): Promise<Discovery> {
   return (await fetchJson(`${issuer}/.well-known/openid-configuration`)) as unknown as Discovery;
 }
 
-/** @throws KeepError bad_gateway; no redirect is followed */
+/** @throws KeepError bad_gateway also for an answer that is late, or too long; no redirect is followed */
 async function fetchJson(url: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
   try {
-    const answer = await fetch(url, { ...init, redirect: 'manual' });
-    if (answer.ok) return (await answer.json()) as Record<string, unknown>;
-    await answer.body?.cancel();
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const answer = await fetch(url, { ...init, redirect: 'manual', signal });
+    const found = answer.ok ? await boundedJson(answer, MAX_ANSWER_BYTES) : await answer.body?.cancel();
+    if (typeof found === 'object' && found !== null) return found as Record<string, unknown>;
   } catch {
     // Told below.
   }
-  throw new KeepError('bad_gateway', {
+  throw badAnswer();
+}
+
+function badAnswer(): KeepError {
+  return new KeepError('bad_gateway', {
     message: 'The provider does not answer as it should: try again, or sign in with a token.',
   });
 }
