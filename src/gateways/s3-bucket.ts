@@ -17,7 +17,7 @@ export function createS3GatewayBucket(driver: S3DriverConfig, etagIsMd5: boolean
         'encoding-type': 'url',
         ...(cursor === null ? {} : { 'continuation-token': cursor }),
       };
-      const page = await client.sendForDocument({ method: 'GET', key: '', query }, parseListing);
+      const page = await client.sendForDocument({ method: 'GET', key: '', query }, (xml) => parseListing(xml, cursor));
       if (page === null) throw failure(new S3Failure('LIST', 404, ''));
       return { objects: page.objects.map(({ key, size, etag }) => ({ key, size, etag })), next: page.next };
     },

@@ -1,3 +1,4 @@
+import { KeepError } from '../keep/errors.ts';
 import { dataKey, hashOfDataKey, RECENT, seconds } from './bucket-layout.ts';
 import type { ListPage, ObjectInfo, ObjectStore } from './object-store.ts';
 
@@ -120,6 +121,7 @@ async function* indexRange(
   // Listings start behind a key: all but the last digit of the first one stands before it.
   const before = first === '' ? undefined : dataKey(first, prefixLength).slice(0, -1);
   const markers = cursorOf(listAll(store, RECENT + from, before === undefined ? undefined : RECENT + before));
+  let last = '';
   for await (const page of listAll(store, from, before)) {
     const entries: IndexEntry[] = [];
     for (const object of page) {
@@ -130,6 +132,10 @@ async function* indexRange(
       }
       const hash = hashOfDataKey(object.key, prefixLength);
       if (hash === null || hash < first || !hash.startsWith(prefix)) continue;
+      // What follows from an index counts on its order: a block that is missed there counts as lost, or as garbage.
+      if (hash <= last)
+        throw new KeepError('unavailable', { cause: new Error(`the store lists ${hash} after ${last}`) });
+      last = hash;
       const marker = await markers.seek(RECENT + object.key);
       entries.push({ hash, size: object.size, mtime: seconds(marker ?? object) });
     }

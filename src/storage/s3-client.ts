@@ -1,5 +1,6 @@
 import { AwsV4Signer } from 'aws4fetch';
 import { type ErrorCode, isKeepError, KeepError } from '../keep/errors.ts';
+import { boundedText, startOfText } from '../streams/bounded-text.ts';
 import { parseErrorCode } from './s3-xml.ts';
 import type { S3DriverConfig } from './volume-config.ts';
 
@@ -49,8 +50,11 @@ export class S3Failure extends Error {
 const MAX_SIGNING_KEYS = 8;
 const MAX_ATTEMPTS = 4;
 const BACKOFF_BASE_MS = 100;
-/** A server that sends no headers for this long counts as gone. Uploads are not timed: they are answered at the end. */
-const HEADERS_TIMEOUT_MS = 60_000;
+/** A server that sends no headers for this long counts as gone, as one does whose document or error takes longer. */
+const ANSWER_TIMEOUT_MS = 60_000;
+/** A page of a listing with the longest keys has 4 MB. */
+const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
 
 export function createS3Client(driver: S3DriverConfig): S3Client {
   const address = bucketAddress(driver);
@@ -89,16 +93,20 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const sent = await signed(method, url, headers);
     const init = { method, headers: sent.headers, redirect: 'manual', cache: 'no-store' } as const;
-    const ask = async (rest: RequestInit) => {
-      const response = await judge(method, await fetch(sent.url, { ...init, ...rest }));
-      return response === null ? null : finish(response);
-    };
-    if (body !== undefined) return ask({ body: body as BodyInit, ...(signal === undefined ? {} : { signal }) });
-    // Cleared once headers (or a whole document or error) have arrived: a body is not timed.
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(new Error('no answer from S3 in time')), HEADERS_TIMEOUT_MS);
+    const late = new AbortController();
+    const start = () => setTimeout(() => late.abort(new Error('no answer from S3 in time')), ANSWER_TIMEOUT_MS);
+    // Cleared once headers (or a whole document or error) have arrived: a body is not timed. An upload is answered at
+    // its end, and its answer timed from then on.
+    let timer = body === undefined ? start() : undefined;
     try {
-      return await ask({ signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]) });
+      const response = await fetch(sent.url, {
+        ...init,
+        ...(body === undefined ? {} : { body: body as BodyInit }),
+        signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+      });
+      timer ??= start();
+      const good = await judge(method, response);
+      return good === null ? null : await finish(good);
     } finally {
       clearTimeout(timer);
     }
@@ -123,7 +131,8 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
 
   return {
     send: (request) => persist(request, (response) => response),
-    sendForDocument: (request, parse) => persist(request, async (response) => parse(await response.text())),
+    sendForDocument: (request, parse) =>
+      persist(request, async (response) => parse(await boundedText(response, MAX_DOCUMENT_BYTES))),
     copySource: (key) => `/${driver.bucket}/${encodeKey(key)}`,
   };
 }
@@ -151,7 +160,7 @@ export function encodeKey(key: string): string {
 /** @throws KeepError as `failure` maps it */
 async function judge(method: string, response: Response): Promise<Response | null> {
   if (response.ok) return response;
-  const s3Code = parseErrorCode(await response.text());
+  const s3Code = parseErrorCode(await startOfText(response, MAX_ERROR_BYTES));
   // A missing bucket is 404 as well, and no reason to say that a block does not exist.
   if (response.status === 404 && s3Code !== 'NoSuchBucket') return null;
   throw failure(new S3Failure(method, response.status, s3Code));

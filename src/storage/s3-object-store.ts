@@ -1,5 +1,5 @@
 import { isKeepError, KeepError } from '../keep/errors.ts';
-import { rangeHeader } from '../streams/byte-range.ts';
+import { type ByteRange, rangeHeader } from '../streams/byte-range.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
 import type { ListPage, ObjectInfo, ObjectStore, PutOptions, StoredObject } from './object-store.ts';
@@ -112,11 +112,14 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       const response = await client.send({ method: 'GET', key, headers, signal });
       if (response === null) return null;
       const body = response.body ?? new Response(new Uint8Array(0)).body;
-      if (body === null || (range !== undefined && response.status !== 206)) {
+      try {
+        if (body !== null && isFrom(response, range)) return { ...infoOf(key, response.headers), body };
+      } catch (error) {
         await response.body?.cancel();
-        throw failure(new S3Failure('GET', response.status, 'range ignored'));
+        throw error;
       }
-      return { ...infoOf(key, response.headers), body };
+      await response.body?.cancel();
+      throw failure(new S3Failure('GET', response.status, 'range ignored'));
     },
 
     async head(key, signal): Promise<ObjectInfo | null> {
@@ -165,7 +168,7 @@ export function createS3ObjectStore(driver: S3DriverConfig): ObjectStore {
       };
       if (cursor) query['continuation-token'] = cursor;
       else if (startAfter !== undefined) query['start-after'] = startAfter;
-      const page = await client.sendForDocument({ method: 'GET', key: '', query }, parseListing);
+      const page = await client.sendForDocument({ method: 'GET', key: '', query }, (xml) => parseListing(xml, cursor));
       if (page === null) throw failure(new S3Failure('LIST', 404, ''));
       // A listing does not say whether an ETag is an MD5 (those of encrypted objects are not).
       return {
@@ -196,16 +199,26 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
   return new Response(bytes).body ?? new ReadableStream();
 }
 
+/** Whether an answer begins where it was asked to. An object that is shorter than the range is another matter. */
+function isFrom({ status, headers }: Response, range: ByteRange | undefined): boolean {
+  if (range === undefined) return status !== 206;
+  return status === 206 && (headers.get('content-range') ?? '').startsWith(`bytes ${range.offset}-`);
+}
+
 /** Metadata of the whole object, also from the answer to a range request. */
 function infoOf(key: string, headers: Headers): ObjectInfo {
   const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? headers.get('content-length');
   if (total === null)
     throw new KeepError('unavailable', { cause: new Error('the S3 server did not say how long the object is') });
+  const modified = Date.parse(headers.get('last-modified') ?? '');
+  // A block without a time would be too young for nothing.
+  if (Number.isNaN(modified))
+    throw new KeepError('unavailable', { cause: new Error('the S3 server did not say how old the object is') });
   return {
     key,
     size: Number(total),
     md5: attestedMd5(headers),
-    modified: Date.parse(headers.get('last-modified') ?? ''),
+    modified,
   };
 }
 

@@ -7,6 +7,17 @@ const parser = new XMLParser({
   isArray: (name) => name === 'Contents' || name === 'Error',
 });
 
+/** Elements and the like of a document: twice those of 1000 objects. Each costs the parser microseconds. */
+const MAX_MARKS = 100_000;
+
+/** @throws Error for a document that is not well-formed, or has more in it than any */
+function parsed(xml: string, isStrict: boolean) {
+  let marks = 0;
+  for (let at = xml.indexOf('<'); at >= 0; at = xml.indexOf('<', at + 1))
+    if (++marks > MAX_MARKS) throw new Error('the S3 server answered with too large a document');
+  return parser.parse(xml, isStrict);
+}
+
 export interface S3Listing {
   /** ETags without quotes; '' where the server names none. */
   objects: { key: string; size: number; modified: number; etag: string }[];
@@ -21,9 +32,10 @@ type Fields = Record<string, string | undefined>;
  * A page of ListObjectsV2. A page that was cut off, or an entry without key, size or time, is an error: keep-balance
  * takes a block that is missing from an index for lost. Times are cut to whole seconds, which is all that HEAD and GET
  * say: the same object must have one time.
+ * @param cursor of the request: a page that leads back to it would never end
  */
-export function parseListing(xml: string): S3Listing {
-  const page = parser.parse(xml, true).ListBucketResult as (Fields & { Contents?: Fields[] }) | undefined;
+export function parseListing(xml: string, cursor: string | null = null): S3Listing {
+  const page = parsed(xml, true).ListBucketResult as (Fields & { Contents?: Fields[] }) | undefined;
   if (page === undefined) throw new Error('the S3 server did not answer with a listing');
   const decode = page.EncodingType === 'url' ? decodeUrlEncoded : (key: string) => key;
   const objects = (page.Contents ?? []).map(({ Key, Size, LastModified, ETag = '' }) => {
@@ -34,7 +46,7 @@ export function parseListing(xml: string): S3Listing {
   });
   if (page.IsTruncated !== 'true') return { objects, next: null };
   const next = page.NextContinuationToken;
-  if (typeof next !== 'string' || next === '')
+  if (typeof next !== 'string' || next === '' || next === cursor)
     throw new Error('the S3 server cut its listing short without a token to go on');
   return { objects, next };
 }
@@ -43,7 +55,7 @@ export function parseListing(xml: string): S3Listing {
 export function parseErrorCode(xml: string): string {
   if (!xml.includes('<Error>')) return '';
   try {
-    return codesOf(parser.parse(xml))[0] ?? '';
+    return codesOf(parsed(xml, false))[0] ?? '';
   } catch {
     return 'unreadable';
   }
@@ -55,12 +67,15 @@ export function parseErrorCode(xml: string): string {
  * @throws Error when the answer was cut off: an error may have been in the part that is missing
  */
 export function errorsOf(xml: string): string[] {
-  return xml.trim() === '' ? [] : codesOf(parser.parse(xml, true));
+  return xml.trim() === '' ? [] : codesOf(parsed(xml, true));
 }
+
+/** What is longer, or a sentence, is none: codes go into logs and records. */
+const CODE = /^[\w.:-]{1,100}$/;
 
 function codesOf(document: { Error?: Fields[]; DeleteResult?: { Error?: Fields[] } }): string[] {
   return (document.Error ?? document.DeleteResult?.Error ?? []).map(({ Code }) =>
-    typeof Code === 'string' ? Code : 'unknown',
+    typeof Code === 'string' && CODE.test(Code) ? Code : 'unknown',
   );
 }
 

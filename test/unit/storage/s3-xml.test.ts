@@ -44,6 +44,10 @@ describe('a page of a listing', () => {
     expect(() => parseListing('<html><body>maintenance</body></html>')).toThrow();
     expect(() => parseListing('')).toThrow();
   });
+
+  test('has no more elements than a page can have: each takes time and memory', () => {
+    expect(() => parseListing(page('<a/>'.repeat(100_000)))).toThrow('too large');
+  });
 });
 
 describe('an error document', () => {

@@ -84,3 +84,15 @@ test('a listing that fails in any part makes the index fail, after the entries b
   expect(seen).toEqual(expected.slice(0, seen.length));
   expect(seen.length).toBeGreaterThan(500);
 });
+
+test('an index that a store lists out of order, or twice, breaks off: what it misses would count as lost, or as garbage', async () => {
+  for (const names of ['ba', 'abb']) {
+    const keys = [...names].map((digit) => digit.repeat(32));
+    const list = async ({ prefix }: ListOptions): Promise<ListPage> => ({
+      objects: prefix === '' ? keys.map((key) => ({ key, size: 1, md5: null, modified: 0 })) : [],
+      next: null,
+    });
+    const store = { list } as unknown as ObjectStore;
+    await expect(read(indexBlocks(store, 0, ''))).rejects.toMatchObject({ code: 'unavailable' });
+  }
+});
