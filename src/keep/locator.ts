@@ -67,9 +67,16 @@ export function remoteHint({ hints }: Locator): string | null {
   return hints.find((hint) => hint.startsWith('R')) ?? null;
 }
 
-/** What follows `K@` in every service hint, in order: a 5-character cluster id or a 27-character service uuid. */
+/** Each is a server to ask: one request must not reach thousands. */
+const MAX_KEEP_HINTS = 8;
+
+/**
+ * What follows `K@` in the first service hints, each once, in order: a 5-character cluster id or a 27-character service
+ * uuid.
+ */
 export function keepHints({ hints }: Locator): string[] {
-  return hints.filter((hint) => hint.startsWith('K@')).map((hint) => hint.slice(2));
+  const named = hints.filter((hint) => hint.startsWith('K@')).map((hint) => hint.slice(2));
+  return [...new Set(named)].slice(0, MAX_KEEP_HINTS);
 }
 
 /**

@@ -7,10 +7,10 @@ const MAX_LOGGED_CHARS = 2000;
 const MAX_ENCODINGS = 4;
 
 const LOCATOR_HINTS = /([0-9a-f]{32}(?:\+\d+(?=\+|$))?)(?:\+.*)?/is;
-/** Also most of one: the rest could be guessed. */
-const SIGNATURE = /[0-9a-f]{16,}(?:@|%40)[0-9a-f]{1,8}/gi;
+/** Also most of one: the rest could be guessed. A run of digits is tried from its beginning alone: each place in it would take as long. */
+const SIGNATURE = /(?<![0-9a-f])[0-9a-f]{16,}(?:@|%40)[0-9a-f]{1,8}/gi;
 /** `t=TOKEN`, and `api_token=TOKEN` wherever a question mark was encoded. */
-const TOKEN_FIELD = /((?:^|[?&;])t=|[a-z_]*token=)([^&;?#]*)/i;
+const TOKEN_FIELD = /((?:^|[?&;])t=|(?<![a-z_])[a-z_]*token=)([^&;?#]*)/i;
 
 /** Most paths by far. */
 const BLOCK_PATH = /^\/([0-9a-f]{32}(?:\+\d+)?)(?:\+[^/@]*@[0-9a-f]{8})?$/;

@@ -23,7 +23,7 @@ export function pullServers(hash: string, servers: readonly string[], hosts: rea
     hash,
     [...new Set(usable)].map((uuid) => ({ uuid })),
   );
-  return { usable: ordered.map(({ uuid }) => uuid.replace(/\/+$/, '')), refused };
+  return { usable: ordered.map(({ uuid }) => uuid.replace(/(?<!\/)\/+$/, '')), refused };
 }
 
 /** Of an address; what comes with a list may be a megabyte of slashes. */

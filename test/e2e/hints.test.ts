@@ -162,6 +162,14 @@ describe('+K@uuid, a service of this cluster', () => {
   });
 });
 
+test('one request asks no more than eight services that its hints name, and each once', async () => {
+  const block = blockOf('nowhere at all');
+  const clusters = Array.from({ length: 1000 }, (_, i) => `+K@${i.toString(36).padStart(5, 'a')}`);
+  const gateways = Array.from({ length: 100 }, () => `+K@${gatewayUuid}`);
+  expect((await get(signed(block, gateways.join('') + clusters.join('')))).status).toBe(404);
+  expect([gateway.seen.length, elsewhere.seen.length]).toEqual([1, 7]);
+});
+
 describe('The keep_services routes', () => {
   test('keep what the admin made: create, get, list, update, delete', async () => {
     const uuid = 'xedge-bi6l4-0123456789abcde';

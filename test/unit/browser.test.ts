@@ -54,6 +54,10 @@ test('properties are written as lines and read back as they were', () => {
   };
   expect(parseProperties(propertiesText(properties))).toEqual(properties);
   expect(() => parseProperties('no colon')).toThrow('no colon');
+  expect(() => parseProperties('"a" b: c')).toThrow('not of the form');
+  expect(() => parseProperties(': c')).toThrow('not of the form');
+  expect(parseProperties(' "a:\\"" : b:c \nd :\n')).toEqual({ 'a:"': 'b:c', d: '' });
+  expect(parseProperties(`a${' '.repeat(200_000)}: b`)).toEqual({ a: 'b' });
 });
 
 test('a table is read with quotes, breaks and either separator, and without its last line where it was cut', () => {

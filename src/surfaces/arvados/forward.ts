@@ -67,7 +67,7 @@ export async function forwardToCluster(context: RequestContext, { apiUrl, forwar
  * between them would lead out of the API.
  */
 function forwardedPath({ request, path }: RequestContext): string {
-  const leaves = path.split(/[/\\]/).some((segment) => /^[\s.]*\.[\s.]*$/.test(segment));
+  const leaves = path.split(/[/\\]/).some((segment) => segment.includes('.') && /^[\s.]+$/.test(segment));
   if (leaves || /[\t\r\n\0]/.test(path)) throw new KeepError('bad_request', { message: 'the path is not valid' });
   return rawPath(request.url).replaceAll('\\', '%5C');
 }

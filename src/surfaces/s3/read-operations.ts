@@ -1,3 +1,4 @@
+import { listOf } from '../../blocks/block-request.ts';
 import { getAcl } from './acl.ts';
 import { openBucket } from './bucket.ts';
 import { createBucket, deleteBucket, listBuckets } from './buckets.ts';
@@ -40,7 +41,7 @@ async function location(call: S3Call): Promise<Response> {
 async function attributes(call: S3Call): Promise<Response> {
   requireCurrent(call.query);
   const { etag, size, modified, checksum } = await findObject(call, call.address.key ?? '');
-  const wanted = (call.context.request.headers.get('x-amz-object-attributes') ?? '').split(/\s*,\s*/);
+  const wanted = listOf(call.context.request.headers.get('x-amz-object-attributes'));
   const known = [
     ['ETag', etag.replaceAll('"', '')],
     ['StorageClass', 'STANDARD'],

@@ -156,10 +156,13 @@ export function splitCredential(credential: string, amzDate: string, malformed: 
 /** What is not signed could be added by others: the host and all headers of S3 must be. */
 function signedHeadersOf({ headers }: Request, text: string, malformed: (why: string) => S3Error): string[] {
   const names = text.split(';');
+  const signed = new Set(names);
+  // Each time that a name is there its value is hashed: 64 KiB of names would be gigabytes.
+  if (signed.size < names.length) throw malformed('names a header twice in its SignedHeaders');
   if (!names.every((name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)))
     throw malformed('has SignedHeaders that are not names in lower case with semicolons between them');
   const missing = ['host', ...headers.keys()].filter(
-    (name) => (name === 'host' || name.startsWith('x-amz-')) && !names.includes(name),
+    (name) => (name === 'host' || name.startsWith('x-amz-')) && !signed.has(name),
   );
   if (missing.length > 0)
     throw new S3Error(

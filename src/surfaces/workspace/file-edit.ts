@@ -94,7 +94,7 @@ function selectionFields({ directory, names }: Selection): Markup {
 function chosen(form: URLSearchParams): Selection {
   const directory = decodeUriName(form.get('dir') ?? '');
   const given = [...form.getAll('files'), ...form.getAll('encoded_files').map(decodeUriName)];
-  const names = given.map((name) => name.replace(/\/+$/, '')).filter((name) => name !== '');
+  const names = given.map((name) => name.replace(/(?<!\/)\/+$/, '')).filter((name) => name !== '');
   if (names.some((name) => name.includes('/')))
     throw new KeepError('bad_request', { message: 'files are deleted from one directory at a time' });
   return { directory, names };

@@ -16,15 +16,19 @@ export function propertiesText(properties: Record<string, unknown>): string {
 }
 
 /** @throws Error with a sentence about the line that cannot be read */
-export function parseProperties(text: string): Record<string, unknown> {
+export function parseProperties(lines: string): Record<string, unknown> {
   const found: [string, unknown][] = [];
-  for (const line of text.split(/\r?\n/)) {
+  for (const line of lines.split(/\r?\n/)) {
     if (line.trim() === '') continue;
-    const match = /^\s*("(?:[^"\\]|\\.)*"|[^":][^:]*?)\s*:\s*(.*?)\s*$/.exec(line);
-    if (match === null) throw new Error(`Properties: “${line.trim().slice(0, 60)}” is not of the form name: value.`);
-    const [, name = '', value = ''] = match;
+    const text = line.trim();
+    const quoted = /^"(?:[^"\\]|\\.)*"/.exec(text)?.[0];
+    const colon = text.indexOf(':', quoted?.length ?? 0);
+    const name = text.slice(0, Math.max(colon, 0)).trim();
+    if (name === '' || (name.startsWith('"') && name !== quoted))
+      throw new Error(`Properties: “${text.slice(0, 60)}” is not of the form name: value.`);
+    const value = text.slice(colon + 1).trim();
     found.push([
-      name.startsWith('"') ? String(JSON.parse(name)) : name,
+      quoted === undefined ? name : String(JSON.parse(quoted)),
       looksLikeJson(value) ? JSON.parse(value) : value,
     ]);
   }

@@ -46,7 +46,7 @@ export async function searchPage(context: RequestContext, deps: WorkspaceDepende
       matching_files?.length > 0
         ? `Files: ${matching_files.join(', ')}`
         : description
-          ? plainOf(String(description)).slice(0, 160)
+          ? plainOf(String(description).slice(0, 2000)).slice(0, 160)
           : null,
   });
   const body = html`<h1>${q === '' ? 'Search' : `Search: ${q}`}</h1>${wrong !== null && problem(wrong)}${
@@ -63,7 +63,7 @@ export async function searchPage(context: RequestContext, deps: WorkspaceDepende
 /** The words of a Markdown text, without what only shapes them. */
 function plainOf(text: string): string {
   return text
-    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/!?\[([^[\]]*)\]\([^()]*\)/g, '$1')
     .replace(/[*`]+|^[#>]+/gm, '')
     .replace(/\s+/g, ' ')
     .trim();

@@ -152,7 +152,7 @@ async function inviteeOf(
   if (found.items[0] !== undefined) return found.items[0];
   const user = {
     email,
-    username: (field(form, 'username') || email.replace(/@.*$/, '')).toLowerCase().replace(/[^a-z0-9]/g, ''),
+    username: (field(form, 'username') || (email.split('@', 1)[0] ?? '')).toLowerCase().replace(/[^a-z0-9]/g, ''),
     first_name: field(form, 'first_name'),
     last_name: field(form, 'last_name'),
     is_active: true,

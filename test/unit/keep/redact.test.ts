@@ -92,3 +92,8 @@ describe('a message in the log', () => {
       expect(redactText(part.repeat(100_000)).length).toBeLessThan(2100);
   });
 });
+
+test('an address takes no longer to redact for what is in it', () => {
+  for (let i = 0; i < 200; i++)
+    for (const path of ['a'.repeat(8000), `%252541${'f'.repeat(4000)}`]) expect(redactPath(`/${path}`)).not.toBe('');
+});
