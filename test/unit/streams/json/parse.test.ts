@@ -23,3 +23,10 @@ test('every other document is read like JSON.parse does, all keys kept', () => {
 test('what is no JSON is a SyntaxError', () => {
   expect(() => parseJson('{"a": 12345678901234567890')).toThrow(SyntaxError);
 });
+
+test('a document is read however deep its values are nested, and whatever stands in its texts', () => {
+  const depth = 200_000;
+  expect(parseJson(`${'['.repeat(depth)}1234567890123456${']'.repeat(depth)}`)).toHaveLength(1);
+  const texts = ['"12345678901234567890', '\\', '1e999', '\n"'];
+  expect(parseJson(JSON.stringify([...texts, 1234567890123456]))).toEqual([...texts, 1234567890123456]);
+});
