@@ -97,7 +97,7 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
     const start = () => setTimeout(() => late.abort(new Error('no answer from S3 in time')), ANSWER_TIMEOUT_MS);
     // Cleared once headers (or a whole document or error) have arrived: a body is not timed. An upload is answered at
     // its end, and its answer timed from then on.
-    let timer = body === undefined ? start() : undefined;
+    let timer = body === undefined ? start() : null;
     try {
       const response = await fetch(sent.url, {
         ...init,
@@ -108,7 +108,7 @@ export function createS3Client(driver: S3DriverConfig): S3Client {
       const good = await judge(method, response);
       return good === null ? null : await finish(good);
     } finally {
-      clearTimeout(timer);
+      if (timer !== null) clearTimeout(timer);
     }
   }
 
