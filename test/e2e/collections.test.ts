@@ -407,6 +407,35 @@ describe('lists', () => {
     expect(uuids(await list({ filters, order: 'modified_at asc, uuid' }))).toEqual(three.map(({ uuid }) => uuid));
   });
 
+  test('with manifests end a page also by descriptions and properties, which are in memory as long as it is read', async () => {
+    const long = 'x'.repeat(190_000);
+    for (let i = 0; i < 16; i++)
+      await create({ name: `long ${i}`, manifest_text: `. ${foo} 0:3:f\n`, description: long, properties: { long } });
+    const filters = [['name', 'like', 'long %']];
+    for (const more of [{}, { include_old_versions: true }]) {
+      const seen: string[] = [];
+      let pages = 0;
+      for (; seen.length < 16; pages++) {
+        const query = {
+          filters,
+          order: 'name',
+          limit: 1000,
+          offset: seen.length,
+          select: ['uuid', 'manifest_text'],
+          ...more,
+        };
+        const page = await list(query);
+        expect(page.items.length).toBeGreaterThan(0);
+        expect(page.items.length).toBeLessThanOrEqual(11);
+        if (seen.length + page.items.length < 16) expect(page.limit).toBe(page.items.length);
+        seen.push(...uuids(page));
+      }
+      expect([new Set(seen).size, pages]).toEqual([16, 2]);
+    }
+    const newest = await list({ filters, limit: 1000, select: ['uuid', 'manifest_text'] });
+    expect(newest.items.length).toBeLessThanOrEqual(11);
+  });
+
   test('show what is selected, the manifest too', async () => {
     const filters = [['uuid', '=', three[0].uuid]];
     expect((await list({ filters, select: ['uuid', 'name'] })).items).toEqual([

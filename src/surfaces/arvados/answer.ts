@@ -18,16 +18,21 @@ export function answer(value: unknown, headers: Record<string, string> = {}): Re
   return Response.json(value, { headers: { 'Cache-Control': 'private, no-store', ...headers } });
 }
 
-/** 200 with JSON in which a TextStream is sent as it is read. */
-export function answerStreamed(value: unknown): Response {
+/** 200 with JSON in which a TextStream is sent as it is read. @param onEnd called when the answer has ended, however it did */
+export function answerStreamed(value: unknown, onEnd: () => void = () => undefined): Response {
   const chunks = jsonChunks(value);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value: chunk } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(chunk);
+      const { done, value: chunk } = await chunks.next().catch((error) => {
+        onEnd();
+        throw error;
+      });
+      if (!done) return controller.enqueue(chunk);
+      onEnd();
+      controller.close();
     },
     async cancel() {
+      onEnd();
       await chunks.return();
     },
   });

@@ -16,6 +16,7 @@ import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
 import { listRecords, type ReadDatabase } from '../../records/list-query.ts';
 import { expiryOf } from '../../records/times.ts';
+import { heldBudget } from '../../streams/held-budget.ts';
 import { TextStream } from '../../streams/json/encoder.ts';
 import { answer, answerStreamed, listOf } from './answer.ts';
 import { type ApiCall, type EmbeddedApi, pathPart, readBody } from './call.ts';
@@ -26,6 +27,13 @@ import { isSet } from './parameters.ts';
 const BASE = '/arvados/v1/collections/';
 /** Manifest bytes in one page of a list; a larger page is cut short, as the Arvados API does. */
 const LIST_MANIFEST_BYTES = 16 * 1024 * 1024;
+/** Of these what stands in the rows, with descriptions and properties: it is in memory until the answer has been read. */
+const LIST_ROW_BYTES = 4 * 1024 * 1024;
+/** Longer texts are in the bucket, and opened for the answer. */
+const INLINE_BYTES = 65_536;
+const LIST_OPENED = 32;
+/** A row's text, and what is made of it. */
+const COPIES = 2;
 const WHOLE = { includeTrash: true, withText: true };
 const ONLY_LEVEL = { select: [] };
 
@@ -133,32 +141,48 @@ export async function listCollections(call: ApiCall, api: EmbeddedApi): Promise<
     );
     return answer(listOf(COLLECTIONS.kind, { ...page, items: page.items.map(nameAsText) }));
   }
-  const extra = ['manifest_bytes'];
+  const textBytes = ['description', 'properties'].map((name) => `ifnull(octet_length(${table.name}.${name}), 0)`);
+  const extra = ['manifest_bytes', `${textBytes.join(' + ')} AS text_bytes`];
   const page = await api.near.read(async (db) => {
     const scope = await scopeIn(db);
     const sizes = { ...scope, extra, ordered: scope.ordered ? { ...scope.ordered, extra } : null };
     return listRecords(db, table, { ...parameters, select: ['uuid'] }, sizes);
   });
-  const shown = withinBytes(page.items);
-  const found = await api.collections.findMany(shown, call.user);
-  const items: Row[] = [];
-  for (const uuid of shown) {
-    const collection = found.get(uuid);
-    if (collection !== undefined) items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
+  const { shown, bytes } = withinBytes(page.items);
+  const held = heldBudget.reserve();
+  try {
+    await held.wait(COPIES * bytes, call.context.signal);
+    const found = await api.collections.findMany(shown, call.user);
+    const items: Row[] = [];
+    for (const uuid of shown) {
+      const collection = found.get(uuid);
+      if (collection !== undefined) items.push(pick(await withManifest(call, api, collection), [...names, 'kind']));
+    }
+    const limit = shown.length < page.items.length ? shown.length : page.limit;
+    return answerStreamed(listOf(COLLECTIONS.kind, { ...page, limit, items }), held.release);
+  } catch (error) {
+    held.release();
+    throw error;
   }
-  return answerStreamed(
-    listOf(COLLECTIONS.kind, { ...page, limit: shown.length < page.items.length ? shown.length : page.limit, items }),
-  );
 }
 
-/** UUIDs of the records at the beginning of a page whose texts fit into an answer; at least one. */
-function withinBytes(items: Row[]): string[] {
-  let bytes = 0;
-  const end = items.findIndex(({ manifest_bytes }, index) => {
-    bytes += Number(manifest_bytes);
-    return index > 0 && bytes > LIST_MANIFEST_BYTES;
-  });
-  return items.slice(0, end === -1 ? items.length : end).map(({ uuid }) => String(uuid));
+/** UUIDs of the records at the beginning of a page that fit into an answer, at least one, and the bytes of their rows. */
+function withinBytes(items: Row[]): { shown: string[]; bytes: number } {
+  const shown: string[] = [];
+  let [bytes, texts, opened] = [0, 0, 0];
+  for (const { uuid, manifest_bytes, text_bytes } of items) {
+    const text = Number(manifest_bytes);
+    const row = Number(text_bytes) + (text <= INLINE_BYTES ? text : 0);
+    const isOpened = text > INLINE_BYTES ? 1 : 0;
+    const fits =
+      texts + text <= LIST_MANIFEST_BYTES && bytes + row <= LIST_ROW_BYTES && opened + isOpened <= LIST_OPENED;
+    if (shown.length > 0 && !fits) break;
+    shown.push(String(uuid));
+    bytes += row;
+    texts += text;
+    opened += isOpened;
+  }
+  return { shown, bytes };
 }
 
 interface Committing {
