@@ -18,7 +18,10 @@ export interface ChangeContext {
 
 /** What goes with a change of a row. */
 export interface Alongside {
-  /** Run in the same transaction, after the row; they must check the new revision themselves. */
+  /**
+   * Run in the same transaction, before the row; they must have an effect only while it is at the revision before. After
+   * the row, a later revision could be that of another commit, which came first.
+   */
   statements?: D1PreparedStatement[];
   /** The state before is kept as a past version whatever the settings say. */
   keep?: VersionKind;
@@ -54,8 +57,8 @@ export async function changeRow(
   const keeping = past === null ? [] : keepStatements(db, uuid, revision, past);
   const statement = updateStatement(db, 'collections', uuid, changed, { sql: 'revision = ?', values: [revision] });
   try {
-    const results = await refuseDuplicates(() => db.batch([...keeping, statement, ...statements, ...growth]));
-    if ((results[keeping.length]?.meta.changes ?? 0) > 0) return true;
+    const results = await refuseDuplicates(() => db.batch([...keeping, ...statements, ...growth, statement]));
+    if ((results.at(-1)?.meta.changes ?? 0) > 0) return true;
   } catch (error) {
     // Whether it was done is not known: the row tells.
     if (!isKeepError(error) && (await isCommitted(db, uuid, changed))) return true;
@@ -80,7 +83,7 @@ async function growthOf(
   if (bytes <= 0) return [];
   const quotas = isMoved || known === undefined ? await quotasOf(db, owner) : known;
   requireRoom(quotas, bytes);
-  return growthStatements(db, quotas, bytes, String(before.uuid), Number(before.revision) + 1);
+  return growthStatements(db, quotas, bytes, String(before.uuid), Number(before.revision));
 }
 
 function pastVersionOf(

@@ -153,7 +153,7 @@ export function createCollections(setup: CollectionsSetup) {
         const restoring: Alongside =
           restores === undefined
             ? {}
-            : { keep: 'kept', statements: restoreMetadataStatements(db, uuid, found.revision + 1, restores) };
+            : { keep: 'kept', statements: restoreMetadataStatements(db, uuid, found.revision, restores) };
         if (!(await changeRow(setup, before, columns, { ...restoring, quotas }))) throw changedByOther();
       });
     },

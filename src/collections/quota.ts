@@ -40,7 +40,7 @@ export function requireRoom(quotas: readonly Quota[], bytes: number): void {
   }
 }
 
-/** Statements that count more bytes, of a collection that is at `revision` then: they follow the change of its row in one batch. */
+/** Statements that count more bytes, only while the collection is at `revision`. */
 export function growthStatements(
   db: D1Database,
   quotas: readonly Quota[],

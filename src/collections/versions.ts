@@ -66,7 +66,7 @@ export function keepStatements(
   ];
 }
 
-/** Statements that give the files of a collection, once it is at `revision`, the metadata that they had in a version. */
+/** Statements that give the files of a collection, while it is at `revision`, the metadata that they had in a version. */
 export function restoreMetadataStatements(
   db: D1Database,
   uuid: string,

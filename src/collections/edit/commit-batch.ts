@@ -103,10 +103,10 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
     const edits = holding.flatMap((request) => request.edits);
     const statements =
       has_metadata === 1 || bringsMetadata(edits)
-        ? metadataStatements(db, uuid, revision + 1, edits, (path) => kinds.get(path) ?? 'file')
+        ? metadataStatements(db, uuid, revision, edits, (path) => kinds.get(path) ?? 'file')
         : [];
     const completed = holding.flatMap(({ completes }) =>
-      completes === undefined ? [] : completeStatement(db, uuid, revision + 1, completes),
+      completes === undefined ? [] : completeStatement(db, uuid, revision, completes),
     );
     try {
       if (

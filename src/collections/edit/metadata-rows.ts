@@ -7,7 +7,7 @@ export const MAX_METADATA_BYTES = 4096;
 
 /**
  * Statements that bring the metadata of files in step with edits. Each has an effect only while the collection is at
- * `revision`, so that they may follow the update of the collection's row in one batch.
+ * `revision`: they come before the update of its row, in one batch.
  */
 export function metadataStatements(
   db: D1Database,

@@ -11,7 +11,7 @@ import { effectiveEtag, readMetadata } from './metadata-rows.ts';
 const FILES_PER_STATEMENT = 500;
 
 /**
- * Statements that let files keep the ETags that they had in the text before, once the collection is at `revision`: their
+ * Statements that let files keep the ETags that they have in the text before, while the collection is at `revision`: their
  * content is the same, the blocks that ETags are made of are not.
  */
 export async function keptEtags(

@@ -103,14 +103,7 @@ export async function commitPacking(
   const revision = Number(row.revision);
   try {
     const after = createTexts(context, { ...row, ...manifestColumns(staged) });
-    const statements = await keptEtags(
-      db,
-      uuid,
-      revision + 1,
-      [...paths],
-      await texts.current(),
-      await after.current(),
-    );
+    const statements = await keptEtags(db, uuid, revision, [...paths], await texts.current(), await after.current());
     const { modified_at, modified_by_user_uuid } = row;
     const columns = { ...manifestColumns(staged), file_names: row.file_names, modified_at, modified_by_user_uuid };
     if (await changeRow(context, row, columns, { statements, keep: 'repacked' })) return true;

@@ -51,7 +51,7 @@ export async function deleteUpload(db: D1Database, uuid: string, id: string): Pr
   return meta.changes > 0;
 }
 
-/** Has an effect only while the collection is at `revision`: it follows the update of its row in one batch. */
+/** Has an effect only while the collection is at `revision`: it comes before the update of its row, in one batch. */
 export function completeStatement(
   db: D1Database,
   uuid: string,
