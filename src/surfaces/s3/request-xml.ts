@@ -1,9 +1,9 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { bodyOf } from '../../blocks/block-request.ts';
-import { byteSource } from '../../blocks/byte-source.ts';
+import { heldChunks } from '../../http/request-chunks.ts';
 import { createDigest } from '../../streams/digests.ts';
+import { joinBytes } from '../../streams/join-bytes.ts';
 import type { S3Call } from './call.ts';
 import { announcedChecksum, CHECKSUMS, toBase64 } from './checksums.ts';
 import { S3Error } from './errors.ts';
@@ -26,19 +26,14 @@ async function checkedBytes({ context, signed }: S3Call, hasOwnChecksum: boolean
   const { headers } = context.request;
   const form = signed?.payloadHash ?? '';
   if (form.startsWith('STREAMING-')) throw new S3Error('InvalidRequest', 'this request takes no aws-chunked body');
-  const source = byteSource(bodyOf(context.request));
-  const buffer = new Uint8Array(
-    Math.min(MAX_XML_BYTES, Math.max(0, Number(headers.get('Content-Length') ?? MAX_XML_BYTES) || 0)) + 1,
-  );
-  const filled = await source.fill(buffer);
-  if (filled === buffer.byteLength) {
-    await source.cancel('too large');
-    throw new S3Error(
-      'MalformedXML',
-      `the document has more than ${MAX_XML_BYTES} bytes, or more than it was sent with`,
-    );
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of heldChunks(context.request)) {
+    length += chunk.byteLength;
+    if (length > MAX_XML_BYTES) throw new S3Error('MalformedXML', `the document has more than ${MAX_XML_BYTES} bytes`);
+    chunks.push(chunk);
   }
-  const bytes = buffer.subarray(0, filled);
+  const bytes = joinBytes(chunks, length);
   if (/^[0-9a-f]{64}$/.test(form) && bytesToHex(sha256(bytes)) !== form) throw new S3Error('XAmzContentSHA256Mismatch');
   const expected = contentMd5(headers);
   if (expected !== null && bytesToHex(md5(bytes)) !== expected) throw new S3Error('BadDigest');
