@@ -1,8 +1,9 @@
 import type { Api, Row } from './api-client.ts';
+import { CliError } from './cli-error.ts';
 
 const PAGE = 1000;
 
-/** All records of a list, a page at a time, in the order of UUIDs. @param query filters, select and the like */
+/** All records of a list, a page at a time, in the order of UUIDs. @param query filters, select and the like @throws CliError */
 export async function* allRecords(
   api: Api,
   resource: string,
@@ -18,7 +19,13 @@ export async function* allRecords(
     yield* items;
     const last = items.at(-1);
     if (last === undefined) return;
-    after = String(last.uuid);
+    const { uuid } = last;
+    // A server that passes over the filter gives the same page for ever.
+    if (typeof uuid !== 'string' || uuid === after)
+      throw new CliError(
+        `The answer to arvados/v1/${resource} is no list by UUID: is ARVADOS_API_HOST an Arvados API server?`,
+      );
+    after = uuid;
   }
 }
 

@@ -1,6 +1,6 @@
-import { text as textOf } from 'node:stream/consumers';
 import { pauseBefore, type RetryPolicy, SDK_RETRIES, sleep } from '../services/retry.ts';
 import type { OnPause } from '../services/rounds.ts';
+import { AnswerTooLong, boundedText, startOfText } from '../streams/bounded-text.ts';
 import { CliError } from './cli-error.ts';
 import { createNetwork } from './network.ts';
 import type { Settings } from './settings.ts';
@@ -37,6 +37,9 @@ const CONNECT_TIMEOUT_MS = 20_000;
 const IDLE_TIMEOUT_MS = 10_000;
 /** Large manifests take long. */
 const ANSWER_TIMEOUT_MS = 300_000;
+/** The largest manifests, and what a string can hold. */
+const MAX_ANSWER_BYTES = 500 * 1024 * 1024;
+const MAX_REFUSAL_BYTES = 64 * 1024;
 /** Of a server's message. */
 const MAX_SHOWN_CHARS = 500;
 /** Node's advice about flags of its own. */
@@ -82,7 +85,11 @@ export function createApi(
         },
       });
       request.on('response', (response) => {
-        textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+        const { statusCode: status = 0 } = response;
+        const text = isGood(status)
+          ? boundedText({ body: response }, MAX_ANSWER_BYTES)
+          : startOfText({ body: response }, MAX_REFUSAL_BYTES);
+        text.then((whole) => resolve({ status, text: whole }), reject);
       });
       request.on('socket', (socket) => {
         const connected = () => request.setTimeout(ANSWER_TIMEOUT_MS);
@@ -105,7 +112,7 @@ export function createApi(
         return error instanceof Error ? error : new Error(String(error));
       });
       const failed = answer instanceof Error;
-      if (!failed && answer.status >= 200 && answer.status < 300) return parseAnswer(answer.text, path);
+      if (!failed && isGood(answer.status)) return parseAnswer(answer.text, path);
       const mayPass = failed ? isPassing(answer) : answer.status >= 500 || RETRIED.has(answer.status);
       if (!mayPass || options.patient === false || round >= retry.rounds) throw refusal(answer, url, apiUrl);
       const pauseMs = pauseBefore(round, retry);
@@ -116,10 +123,14 @@ export function createApi(
   return Object.assign(ask, { close: network.close });
 }
 
-/** A wrong certificate or an unknown host name is not retried. */
+function isGood(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** A wrong certificate, an unknown host name and an answer without end are not retried. */
 function isPassing(error: NodeJS.ErrnoException): boolean {
   const code = error.code ?? '';
-  if (error instanceof CliError) return false;
+  if (error instanceof CliError || error instanceof AnswerTooLong) return false;
   return !(code === 'ENOTFOUND' || code.startsWith('ERR_TLS') || /CERT|SIGNATURE|EPROTO/.test(code));
 }
 

@@ -64,7 +64,7 @@ export function createClusterSource(apiUrl: string): CollectionSource {
       const last = items.at(-1);
       if (last === undefined) return;
       // One that passes over the filter would give the same page for ever.
-      if (!(typeof last.uuid === 'string' && last.uuid > after)) throw noList();
+      if (typeof last.uuid !== 'string' || last.uuid === after) throw noList();
       after = last.uuid;
     }
   }

@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { EMPTY_HASH } from '../keep/limits.ts';
+import { EMPTY_HASH, MAX_BLOCK_BYTES } from '../keep/limits.ts';
 import { formatLocator, type Locator } from '../keep/locator.ts';
 import { encodeUriName } from '../keep/manifest/uri-names.ts';
 import { type CheckBody, type CheckedBody, readBlock } from './checked-body.ts';
@@ -190,13 +190,19 @@ function encodedLocator(locator: Locator): string {
   return hints.map((hint) => encodeUriName(hint).replaceAll('%40', '@')).join('+');
 }
 
-/** A body of another length than the block's is not even begun. @throws KeepError corrupt */
+/**
+ * A body of another length than the block's is not even begun, nor one that no block can have: locators and servers may
+ * claim any.
+ * @throws KeepError corrupt
+ */
 function checkLength({ response, watch }: Exchange, { size }: Locator): void {
   const length = contentLength(response);
-  if (size === null || length === null || length === size) return;
+  const isOther = size !== null && length !== null && length !== size;
+  if (!isOther && (length ?? size ?? 0) <= MAX_BLOCK_BYTES) return;
   watch.stop();
   void response.body?.cancel().catch(() => undefined);
-  throw new KeepError('corrupt', { message: `announced ${length} bytes instead of ${size}` });
+  const message = isOther ? `announced ${length} bytes instead of ${size}` : 'announced more than a block can have';
+  throw new KeepError('corrupt', { message });
 }
 
 function contentLength({ headers }: Response): number | null {

@@ -1,28 +1,33 @@
+/** A Response, or what another runtime has in its place. */
+interface Answer {
+  body: AsyncIterable<Uint8Array> | null;
+}
+
+/** Trying again would not help. */
+export class AnswerTooLong extends Error {}
+
 /**
  * The text of a short answer of another server, which may send without end.
  * @param maxBytes as they come out of a content coding
- * @throws Error for a longer one, of which the rest is cancelled; what the connection throws
+ * @throws AnswerTooLong, and cancels the rest; what the connection throws
  */
-export async function boundedText(response: Pick<Response, 'body'>, maxBytes: number): Promise<string> {
+export async function boundedText(response: Answer, maxBytes: number): Promise<string> {
   const { text, isWhole } = await startOf(response, maxBytes);
-  if (!isWhole) throw new Error(`the answer has more than ${maxBytes} bytes`);
+  if (!isWhole) throw new AnswerTooLong(`the answer has more than ${maxBytes} bytes`);
   return text;
 }
 
 /** The same for JSON. @throws SyntaxError too */
-export async function boundedJson(response: Pick<Response, 'body'>, maxBytes: number): Promise<unknown> {
+export async function boundedJson(response: Answer, maxBytes: number): Promise<unknown> {
   return JSON.parse(await boundedText(response, maxBytes)) as unknown;
 }
 
 /** The beginning of an answer; the rest is cancelled. @throws what the connection throws */
-export async function startOfText(response: Pick<Response, 'body'>, maxBytes: number): Promise<string> {
+export async function startOfText(response: Answer, maxBytes: number): Promise<string> {
   return (await startOf(response, maxBytes)).text;
 }
 
-async function startOf(
-  { body }: Pick<Response, 'body'>,
-  maxBytes: number,
-): Promise<{ text: string; isWhole: boolean }> {
+async function startOf({ body }: Answer, maxBytes: number): Promise<{ text: string; isWhole: boolean }> {
   const decoder = new TextDecoder();
   let [text, left] = ['', maxBytes];
   for await (const chunk of body ?? []) {

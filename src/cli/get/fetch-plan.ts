@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { plural } from '../../keep/human-format.ts';
+import { formatBytes, plural } from '../../keep/human-format.ts';
+import { MAX_BLOCK_BYTES } from '../../keep/limits.ts';
 import type { Segment } from '../../keep/manifest/tree.ts';
 import type { BlockChunk } from '../block-jobs.ts';
 import { CliError } from '../cli-error.ts';
@@ -36,7 +37,7 @@ export interface GetPlan {
 
 /**
  * Which blocks go where: each is fetched once, however many files it is in.
- * @throws CliError when the platform cannot have a file of some name
+ * @throws CliError when the platform cannot have a file of some name, or for a block that is larger than any: several are held
  */
 export function planFiles(
   files: Iterable<FoundFile>,
@@ -67,6 +68,10 @@ export function planFiles(
 function use(blocks: Map<string, BlockUse>, { locator, blockSize }: Segment): BlockUse {
   let known = blocks.get(locator);
   if (known === undefined) {
+    if (blockSize > MAX_BLOCK_BYTES)
+      throw new CliError(
+        `The collection names a block of ${formatBytes(blockSize)}; none has more than ${formatBytes(MAX_BLOCK_BYTES)}.`,
+      );
     known = { locator, size: blockSize, chunks: [] };
     blocks.set(locator, known);
   }

@@ -34,6 +34,14 @@ test('the refused names are told in a form that is safe to show', () => {
   expect(() => refuseNames(['\x1b[31m\\x'], 'win32')).toThrow('"\\u001b[31m\\\\x"');
 });
 
+test('nothing is planned for a block that is larger than any: a few of them are held', () => {
+  const blockSize = 64 * 1024 * 1024 + 1;
+  const segments = [{ locator: `${'0'.repeat(32)}+${blockSize}`, blockSize, offset: 0, length: 1 }];
+  const planned = () =>
+    planFiles([{ path: 'a', file: { kind: 'file', segments } }], { root: '/data', sourceOf: (name) => name });
+  expect(planned).toThrow('names a block');
+});
+
 test('nothing is planned for a collection with such a name', () => {
   const file = { kind: 'file' as const, segments: [] };
   expect(() =>

@@ -49,6 +49,24 @@ describe('Reading a block', () => {
     });
   });
 
+  test.each([
+    ['the locator', `${HASH}+${2 ** 45}`, {}],
+    ['the service', HASH, { 'Content-Length': String(2 ** 27) }],
+  ])('begins no body that is larger than any block, by what %s says', async (_, locator, headers) => {
+    await using ring = await startRing(1, HASH);
+    ring.servers[0]!.behave((_, response) => {
+      response.writeHead(200, headers).write(DATA);
+      return undefined;
+    });
+    const client = ring.client({ retry: { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 } });
+    const reads = [
+      () => client.get(locator),
+      () => client.getVerified(locator),
+      () => client.transfer(locator, async () => null),
+    ];
+    for (const read of reads) expect((await failureOf(read())).message).toContain('more than a block can have');
+  });
+
   test.each([403, 404, 410, 400, 401, 405, 429, 501, 507, 500, 503])('goes on at once after a %i', async (status) => {
     await using ring = await startRing(2, HASH);
     ring.servers[0]!.behave(answering(status));
