@@ -1,5 +1,6 @@
 import type { RequestContext } from '../../http/context.ts';
 import { KeepError } from '../../keep/errors.ts';
+import { boundedJson, startOfText } from '../../streams/bounded-text.ts';
 import type { ApiRequest, WorkspaceDependencies } from './dependencies.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: records of all kinds, read field by field
@@ -16,8 +17,11 @@ export class ApiProblem extends Error {
 
 /** Items of one request to the API, and of one page of a list here. */
 const API_PAGE = 1000;
+/** Pages have a few MiB; a cluster's API may answer with anything. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_REFUSAL_BYTES = 64 * 1024;
 
-/** @throws ApiProblem when the API refuses; KeepError not_configured without an API */
+/** @throws ApiProblem when the API refuses; KeepError not_configured without an API, bad_gateway for half an answer or one without end */
 export async function ask(
   context: RequestContext,
   deps: WorkspaceDependencies,
@@ -26,7 +30,16 @@ export async function ask(
   request: ApiRequest = {},
 ): Promise<Json> {
   const response = await call(context, deps, token, path, request);
-  return response.json();
+  try {
+    return await boundedJson(response, MAX_ANSWER_BYTES);
+  } catch (cause) {
+    throw new KeepError('bad_gateway', { message: 'the API gave no whole answer', cause });
+  }
+}
+
+/** As `ask`, for a change whose answer is not looked at: that of a collection would bring its whole manifest. */
+export async function change(...asking: Parameters<typeof ask>): Promise<void> {
+  await (await call(...asking)).body?.cancel();
 }
 
 /** As `ask`, with the answer as it comes. */
@@ -40,7 +53,7 @@ export async function call(
   if (api === null) throw new KeepError('not_configured');
   const response = await api(context, token, path, request);
   if (response.ok) return response;
-  const text = await response.text();
+  const text = await startOfText(response, MAX_REFUSAL_BYTES);
   throw new ApiProblem(response.status, sentenceOf(text) ?? `the API answered ${response.status}`);
 }
 

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
-import { ApiProblem, ask, askOrNull, type Json } from './api.ts';
+import { ApiProblem, ask, askOrNull, change, type Json } from './api.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { freeNames, namesIn } from './free-names.ts';
 import type { Visitor } from './visitor.ts';
@@ -201,8 +201,8 @@ async function isBack(
   return made?.portable_data_hash === copy.portable_data_hash;
 }
 
-function untrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<Json> {
-  return ask(context, deps, token, `collections/${uuid}/untrash`, {
+function untrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<void> {
+  return change(context, deps, token, `collections/${uuid}/untrash`, {
     method: 'POST',
     query: { ensure_unique_name: true },
     body: {},
@@ -218,12 +218,12 @@ async function putAway(
   before: Json,
 ): Promise<void> {
   const properties = { ...before, [RESTORED]: true };
-  await ask(context, deps, token, `collections/${uuid}`, { method: 'PATCH', body: { collection: { properties } } });
+  await change(context, deps, token, `collections/${uuid}`, { method: 'PATCH', body: { collection: { properties } } });
   await intoTrash(context, deps, token, uuid);
 }
 
-function intoTrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<Json> {
-  return ask(context, deps, token, `collections/${uuid}/trash`, { method: 'POST', body: {} });
+function intoTrash(context: RequestContext, deps: WorkspaceDependencies, token: string, uuid: string): Promise<void> {
+  return change(context, deps, token, `collections/${uuid}/trash`, { method: 'POST', body: {} });
 }
 
 /** To where they are in that content. */

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../http/context.ts';
 import { html } from '../../pages/markup.ts';
-import { ApiProblem, ask, type Json } from './api.ts';
+import { ApiProblem, ask, change, type Json } from './api.ts';
 import { deletedFrom, restoreFiles } from './deleted-files.ts';
 import type { CallService, WorkspaceDependencies } from './dependencies.ts';
 import { field, ownPath, readForm, seeOther } from './forms.ts';
@@ -63,7 +63,7 @@ export async function saveEdit(context: RequestContext, deps: WorkspaceDependenc
   }
   const record = { name: text.name, description: text.description.replaceAll('\r\n', '\n'), properties };
   try {
-    await ask(context, deps, visitor.token, pathOf(uuid), { method: 'PATCH', body: { [kindOf(uuid)]: record } });
+    await change(context, deps, visitor.token, pathOf(uuid), { method: 'PATCH', body: { [kindOf(uuid)]: record } });
   } catch (error) {
     if (error instanceof ApiProblem && error.status < 500) return editPage(context, visitor, shown, error.message);
     throw error;
@@ -80,7 +80,7 @@ export async function moveToTrash(
   await readForm(context);
   const visitor = await requireVisitor(context, deps);
   const before = await ask(context, deps, visitor.token, pathOf(uuid), { query: { select: ['uuid', 'owner_uuid'] } });
-  await ask(context, deps, visitor.token, `${pathOf(uuid)}/trash`, { method: 'POST', body: {} });
+  await change(context, deps, visitor.token, `${pathOf(uuid)}/trash`, { method: 'POST', body: {} });
   const owner = String(before.owner_uuid);
   return seeOther(`${owner.slice(6, 11) === 'j7d0g' ? placeOf(owner) : '/'}?trashed=${uuid}`);
 }
@@ -105,7 +105,7 @@ export async function bringBack(
       return seeOther(`${next.startsWith(place) ? next : place}?done=restored`);
     }
   }
-  await ask(context, deps, visitor.token, `${pathOf(uuid)}/untrash`, {
+  await change(context, deps, visitor.token, `${pathOf(uuid)}/untrash`, {
     method: 'POST',
     query: { ensure_unique_name: true },
     body: {},

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../http/context.ts';
 import { html, visible } from '../../pages/markup.ts';
 import { formatCount, formatSize, formatTime } from '../../pages/numbers.ts';
-import { ask, askOrNull, type Json } from './api.ts';
+import { ask, askOrNull, change, type Json } from './api.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
 import { nameOf, placeOf } from './records-table.ts';
@@ -54,6 +54,6 @@ export async function restoreVersion(
   const form = await readForm(context);
   const visitor = await requireVisitor(context, deps);
   const version = encodeURIComponent(field(form, 'version'));
-  await ask(context, deps, visitor.token, `collections/${version}/restore_version`, { method: 'POST', body: {} });
+  await change(context, deps, visitor.token, `collections/${version}/restore_version`, { method: 'POST', body: {} });
   return seeOther(`${placeOf(uuid)}?done=version`);
 }
