@@ -1,4 +1,5 @@
 import { formatBytes } from '../keep/human-format.ts';
+import { encodePath, stepsInto } from '../keep/uri-paths.ts';
 import { type ChosenFile, filesOfDrop, filesOfInput } from './chosen-files.ts';
 import { createHashPool, type HashPool } from './hash-pool.ts';
 import { openKeptBlocks } from './kept-blocks.ts';
@@ -103,7 +104,8 @@ async function start(element: HTMLElement): Promise<void> {
       running = null;
       if (waiting.length > 0) return next();
       removeEventListener('beforeunload', warn);
-      location.href = `/c=${uuid}/${to === '' ? '' : `${to.split('/').map(encodeURIComponent).join('/')}/`}?done=uploaded`;
+      const below = stepsInto(to.split('/').filter((name) => name !== ''));
+      location.href = `${encodePath([`c=${uuid}`, ...below], true)}?done=uploaded`;
     } catch (error) {
       control.abort();
       pool.end();

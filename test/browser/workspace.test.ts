@@ -210,7 +210,7 @@ describe.runIf(hasTool('chromium'))('the workspace', () => {
       `/workspace/edit/${uuid}`,
       `/workspace/share/${uuid}`,
       `/workspace/upload/${uuid}?to=${encodeURIComponent(evil)}`,
-      `/workspace/file/${uuid}?path=${encodeURIComponent(evil)}`,
+      `/workspace/file/${uuid}?encoded_path=${encodeURIComponent(encodeURIComponent(evil))}`,
       `/workspace/versions/${uuid}`,
     ]) {
       const answer = await tab.goto(service.url + path);

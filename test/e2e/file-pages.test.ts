@@ -21,7 +21,7 @@ afterAll(() => service.stop());
 const filled = async () => (await createCollection(service, manifest, { owner_uuid: user.uuid })).uuid;
 const rename = (uuid: string, path: string, to: string) =>
   submitForm(service, user.token, `/workspace/file/${uuid}`, [
-    ['path', path],
+    ['encoded_path', encodeURIComponent(path)],
     ['to', to],
   ]);
 const read = async (uuid: string, path: string) =>

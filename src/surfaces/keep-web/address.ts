@@ -1,5 +1,4 @@
 import { idOfHost, parseId } from '../../keep/collection-ids.ts';
-import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { pathComponents, tokenSpan } from '../../keep/path-components.ts';
 
 /**
@@ -108,26 +107,4 @@ function below(found: Found, special: { pathToken?: string; anonymousOnly?: bool
 /** Whether this is a root, right behind which names such as `t=x` mean something: `_` may stand before its entries. */
 export function takesDetours({ kind, path, prefix }: Address): boolean {
   return kind === 'id' && path.length === 0 && prefix.at(-1) !== '_';
-}
-
-/** Components that lead from a directory to an entry of it. @param detours whether the directory takes them */
-export function stepsTo(name: string, detours: boolean): string[] {
-  return detours && (name === '_' || name === '.keep-edge' || name.startsWith('t=')) ? ['_', name] : [name];
-}
-
-/** Path for a URL: each component percent-encoded, a slash before each, and one behind when asked. */
-export function encodePath(components: string[], trailingSlash = false): string {
-  const path = components.map((component) => `/${encodeComponent(component)}`).join('');
-  return trailingSlash || path === '' ? `${path}/` : path;
-}
-
-/**
- * Percent-encodes one component so that it stays one: also what encodeURIComponent leaves but shells and HTML do not.
- * `=` and `+` stay: WebDAV clients compare addresses as text with the one they asked (`/c=HASH+SIZE/`).
- */
-export function encodeComponent(component: string): string {
-  return encodeUriName(component)
-    .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%3D', '=')
-    .replaceAll('%2B', '+');
 }

@@ -1,4 +1,5 @@
 import { escapeXml } from '../../http/xml.ts';
+import { hasToken } from '../../keep/uri-paths.ts';
 import type { Listing } from './listing.ts';
 
 /**
@@ -12,7 +13,7 @@ const WGET_OPTIONS = `--default-page=${WGET_LISTING} --reject=${WGET_LISTING},${
 /** Lines to paste into a terminal. The token stays in the reader's environment, unless the address has one anyway. */
 export function commandLines(listing: Listing): string {
   const { url, collection } = listing;
-  const needsToken = !/\/t=|\/collections\/download\//.test(url);
+  const needsToken = !hasToken(new URL(url).pathname);
   const lines = [
     ...(needsToken && collection !== null ? [keepEdgeLine(listing, collection)] : []),
     rcloneLine(listing, needsToken),

@@ -1,6 +1,7 @@
 import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
 import { contentType } from '../../files/content-type.ts';
-import { type Address, encodePath, takesDetours } from './address.ts';
+import { encodePath } from '../../keep/uri-paths.ts';
+import { type Address, takesDetours } from './address.ts';
 import type { Listing, ListingEntry } from './listing.ts';
 import type { Target, TreeTarget, VirtualTarget } from './target.ts';
 

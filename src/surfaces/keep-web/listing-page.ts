@@ -186,9 +186,9 @@ function tableRow(listing: Listing, entry: ListingEntry, picks: boolean): string
   );
 }
 
-/** A form cannot send bytes that are not UTF-8: such a name goes percent-encoded, in a field of its own. */
+/** A form changes line ends, and bytes that are not UTF-8: such a name goes percent-encoded, in a field of its own. */
 function picked(name: string): string {
-  return name.isWellFormed()
+  return name.isWellFormed() && !/[\r\n]/.test(name)
     ? `name="files" value="${escapeXml(name)}"`
     : `name="encoded_files" value="${escapeXml(encodeUriName(name))}"`;
 }

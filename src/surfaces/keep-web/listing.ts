@@ -1,7 +1,7 @@
 import { escapeXml } from '../../http/xml.ts';
 import { compareNames } from '../../keep/manifest/names.ts';
+import { encodeComponent, stepsTo } from '../../keep/uri-paths.ts';
 import { compareNatural } from '../../pages/natural-order.ts';
-import { encodeComponent, stepsTo } from './address.ts';
 
 /** The data behind the page and the JSON of a directory. */
 export interface Listing {

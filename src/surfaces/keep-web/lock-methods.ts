@@ -1,6 +1,6 @@
 import { type Lock, MAX_LOCK_SECONDS, MAX_OWNER_CHARS } from '../../collections/edit/locks.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
-import { encodePath, stepsTo } from './address.ts';
+import { encodePath, stepsTo } from '../../keep/uri-paths.ts';
 import { limitedText } from './limited-text.ts';
 import { isDropped } from './litter.ts';
 import { lockDiscovery } from './lock-xml.ts';

@@ -1,6 +1,6 @@
 import { entriesOf, isDirectory, nodeName, nodeSize } from '../../collections/file-tree.ts';
+import { encodePath } from '../../keep/uri-paths.ts';
 import type { DirectoryView, FileView, ReadBytes } from '../../pages/views.ts';
-import { encodePath } from './address.ts';
 import { commandLines } from './command-lines.ts';
 import type { Listing, Sorting } from './listing.ts';
 import { breadcrumbs, filesSection } from './listing-page.ts';

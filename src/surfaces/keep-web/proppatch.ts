@@ -1,6 +1,6 @@
 import { escapeXml } from '../../http/xml.ts';
 import { isKeepError, KeepError } from '../../keep/errors.ts';
-import { encodePath } from './address.ts';
+import { encodePath } from '../../keep/uri-paths.ts';
 import { limitedText } from './limited-text.ts';
 import { isDropped } from './litter.ts';
 import { element, propertyKey } from './propfind.ts';

@@ -1,4 +1,5 @@
 import type { RequestContext } from '../../http/context.ts';
+import { stepsInto } from '../../keep/uri-paths.ts';
 import type { PeoplePages } from '../../pages/views.ts';
 import type { Address } from './address.ts';
 import type { DownloadSettings } from './dependencies.ts';
@@ -79,7 +80,7 @@ function isForPage({ headers }: Request): boolean {
 
 function toWorkbench(workbench: string, id: string, path: string[], attachment: boolean): Response {
   const key = attachment ? 'redirectToDownload' : 'redirectToPreview';
-  const value = encodeURIComponent(`/c=${id}/${path.join('/')}`.toWellFormed())
+  const value = encodeURIComponent(`/c=${id}/${stepsInto(path).join('/')}`.toWellFormed())
     .replaceAll('%2F', '/')
     .replaceAll('%3D', '=');
   return new Response(null, { status: 303, headers: { Location: `${workbench}/?${key}=${value}` } });

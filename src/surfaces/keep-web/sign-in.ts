@@ -1,7 +1,8 @@
 import { isDirectory } from '../../collections/file-tree.ts';
 import type { RequestContext } from '../../http/context.ts';
+import { encodePath } from '../../keep/uri-paths.ts';
 import { htmlPage } from '../../pages/html-page.ts';
-import { type Address, encodePath } from './address.ts';
+import type { Address } from './address.ts';
 import { tokenRedirect } from './credentials.ts';
 import { componentsOf } from './directory.ts';
 import type { RequestFields } from './request-fields.ts';

@@ -4,7 +4,8 @@ import { entriesOf, type FileTree, isDirectory, nodeName, nodeSize } from '../..
 import { contentType } from '../../files/content-type.ts';
 import type { Writing } from '../../files/writing.ts';
 import { KeepError } from '../../keep/errors.ts';
-import { type Address, encodePath, stepsTo, takesDetours } from './address.ts';
+import { encodePath, stepsTo } from '../../keep/uri-paths.ts';
+import { type Address, takesDetours } from './address.ts';
 import type { KeepWebDependencies } from './dependencies.ts';
 import { componentsOf } from './directory.ts';
 import { limitedText } from './limited-text.ts';

@@ -1,5 +1,6 @@
 import type { RequestContext } from '../../http/context.ts';
 import { encodeUriName } from '../../keep/manifest/uri-names.ts';
+import { hasToken } from '../../keep/uri-paths.ts';
 import { htmlPage } from '../../pages/html-page.ts';
 import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
 import { formatAge, formatCount, formatSize, formatTime } from '../../pages/numbers.ts';
@@ -49,7 +50,7 @@ export async function collectionPage(
   const acts = visitor !== null && visitor.token === view.token && record !== null && !view.ownOrigin;
   const above = acts ? await crumbsAbove(context, deps, visitor.token, record, visitor) : null;
   const body = html`${crumbs(above, trusted(view.crumbs))}<h1>${visible(view.name)}</h1>${factsOf(view, record, context.now * 1000)}
-${!acts && !view.ownOrigin && accessSentence(view, deps)}${upNotice(context)}${acts && isTop && actionsOf(record)}${acts && !isTop && record.can_write && uploadButton(record.uuid, view.path)}
+${!acts && !view.ownOrigin && accessSentence(view, deps)}${upNotice(context)}${acts && isTop && actionsOf(record)}${acts && !isTop && record.can_write && view.path.every((name) => name.isWellFormed()) && uploadButton(record.uuid, view.path)}
 ${isTop && record !== null && descriptionOf(record, view)}
 ${isTop && acts && record !== null && html`<p class="soft">${await audienceSentence(context, deps, visitor, record)}${record.can_manage && html` <a href="/workspace/share/${record.uuid}">Share</a>`}</p>`}
 ${trusted(view.files(acts && record.can_write ? deleteButton(record.uuid, view.path).text : ''))}${readme !== null && view.readme !== null && readmeOf(view.readme.name, readme, view)}
@@ -70,7 +71,7 @@ function factsOf({ totals, collection }: DirectoryView, record: Json | null, now
 
 /** How one comes to see it who is not signed in: by an address with a token in it, or because it is public. */
 function accessSentence({ root, token }: DirectoryView, { settings }: WorkspaceDependencies): Markup | null {
-  if (/\/t=/.test(decodeURIComponent(root)))
+  if (hasToken(root))
     return html`<p class="soft">You see this by a link: you can read and download all of this collection, change nothing, and see nothing else.</p>`;
   if (token !== settings.anonymousToken) return null;
   return html`<p class="soft">Public: everybody can read and download this, without an account.</p>`;
@@ -81,8 +82,9 @@ function actionsOf(record: Json): Markup {
   return html`<div class="bar">${record.can_write && html`<a class="button main" href="/workspace/upload/${uuid}">Upload</a><a class="button" href="/workspace/edit/${uuid}">Edit</a>`}${record.can_manage && html`<a class="button" href="/workspace/share/${uuid}">Share</a>`}${record.can_write && html`<form method="post" action="/workspace/trash/${uuid}"><button>Delete collection</button></form>`}</div>`;
 }
 
+/** Not where a name is not UTF-8: an upload names its files in text. */
 function uploadButton(uuid: string, path: string[]): Markup {
-  return html`<div class="bar"><a class="button main" href="/workspace/upload/${uuid}?to=${encodeURIComponent(path.join('/').toWellFormed())}">Upload here</a></div>`;
+  return html`<div class="bar"><a class="button main" href="/workspace/upload/${uuid}?to=${encodeURIComponent(path.join('/'))}">Upload here</a></div>`;
 }
 
 function deleteButton(uuid: string, path: string[]): Markup {
@@ -97,7 +99,7 @@ function descriptionOf(record: Json, { root }: DirectoryView): Markup | null {
 
 function readmeOf(name: string, text: string, view: DirectoryView): Markup {
   const isMarkdown = /\.(md|markdown)$/i.test(name) || !name.includes('.');
-  const base = `${view.root}${view.path.map((part) => `${encodeURIComponent(part.toWellFormed())}/`).join('')}`;
+  const base = `${view.root}${view.path.map((part) => `${encodeUriName(part)}/`).join('')}`;
   return html`<section class="readme" aria-label="${name}"><h2>${name}</h2>${isMarkdown ? renderMarkdown(text, base) : html`<pre>${text}</pre>`}</section>`;
 }
 
@@ -111,7 +113,7 @@ function propertiesOf({ properties }: Json): Markup | null {
   return html`<details open><summary>Properties</summary><div><table class="facts-table"><tbody>${rows}</tbody></table></div></details>`;
 }
 
-function detailsOf({ collection }: DirectoryView, record: Json | null): Markup | null {
+function detailsOf({ collection, ownOrigin }: DirectoryView, record: Json | null): Markup | null {
   if (collection === null) return null;
   const rows: [string, unknown][] = [
     ['Identifier', record?.uuid ?? null],
@@ -124,7 +126,7 @@ function detailsOf({ collection }: DirectoryView, record: Json | null): Markup |
   ];
   const shown = rows.filter(([, value]) => value !== null && value !== '' && value !== undefined);
   const versions =
-    record === null
+    record === null || ownOrigin
       ? null
       : html`<p><a href="/workspace/versions/${record.uuid}">Versions of this collection</a> (now version ${record.version})</p>`;
   return html`<details><summary>Details</summary><div><table class="facts-table"><tbody>${shown.map(([name, value]) => html`<tr><th scope="row">${name}</th><td><code>${String(value)}</code></td></tr>`)}</tbody></table>${versions}</div></details>`;

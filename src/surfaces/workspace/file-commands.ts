@@ -1,11 +1,12 @@
 import { formatDrsId } from '../../keep/drs-id.ts';
+import { hasToken } from '../../keep/uri-paths.ts';
 import { html, type Markup } from '../../pages/markup.ts';
 import type { FileView } from '../../pages/views.ts';
 
 /** Commands that fetch one file. The token stays in the reader's environment, unless the address has one anyway. */
 export function fileCommands(view: FileView, origin: string): Markup {
   const url = origin + view.href;
-  const needsToken = !/\/t=|\/collections\/download\//.test(view.href);
+  const needsToken = !hasToken(view.href);
   const id = view.collection?.uuid ?? view.collection?.portableDataHash ?? '';
   const path = view.path.join('/');
   const header = needsToken ? ` -H "Authorization: Bearer $ARVADOS_API_TOKEN"` : '';

@@ -6,23 +6,23 @@ import { ApiProblem, ask } from './api.ts';
 import { deleteFiles, NoCopy, pathsOf, type Selection } from './deleted-files.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { field, readForm, seeOther } from './forms.ts';
-import { nameOf, placeOf } from './records-table.ts';
+import { nameOf, placeIn, placeOf } from './records-table.ts';
 import { problem, workspacePage } from './shell.ts';
 import { requireVisitor, type Visitor } from './visitor.ts';
 
 const SHOWN = 20;
 
-/** `/workspace/file/UUID?path=`: another name or place for a file, or its end. */
+/** `/workspace/file/UUID?encoded_path=`: another name or place for a file, or its end. */
 export async function showFileEdit(
   context: RequestContext,
   deps: WorkspaceDependencies,
   uuid: string,
 ): Promise<Response> {
   const visitor = await requireVisitor(context, deps);
-  return fileEditPage(context, deps, visitor, uuid, context.url.searchParams.get('path') ?? '', null);
+  return fileEditPage(context, deps, visitor, uuid, pathAsked(context.url.searchParams), null);
 }
 
-/** `POST`: `path` and `to`; or `action=delete` with `path`, or with the boxes of a directory's page. */
+/** `POST`: `encoded_path` and `to`; or `action=delete` with what is selected in a directory. */
 export async function saveFileEdit(
   context: RequestContext,
   deps: WorkspaceDependencies,
@@ -32,7 +32,7 @@ export async function saveFileEdit(
   const visitor = await requireVisitor(context, deps);
   const action = field(form, 'action');
   if (action.startsWith('delete')) return remove(context, deps, visitor, uuid, chosen(form), action === 'delete');
-  const path = form.get('path') ?? '';
+  const path = pathAsked(form);
   const to = field(form, 'to').replace(/^\/+/, '');
   try {
     // The file as it is when the change is made, and to where nothing is then. Its own place would delete it.
@@ -47,7 +47,7 @@ export async function saveFileEdit(
       return fileEditPage(context, deps, visitor, uuid, path, error);
     throw error;
   }
-  return seeOther(`${directoryOf(uuid, to)}?done=saved`);
+  return seeOther(`${placeIn(uuid, parentOf(to), 'directory')}?done=saved`);
 }
 
 async function remove(
@@ -59,7 +59,7 @@ async function remove(
   keepCopy: boolean,
 ): Promise<Response> {
   const { directory, names } = selection;
-  const back = directoryOf(uuid, directory === '' ? '' : `${directory}/`);
+  const back = placeIn(uuid, directory, 'directory');
   if (names.length === 0) return seeOther(`${back}?done=unselected`);
   try {
     const copy = await deleteFiles(context, deps, visitor, uuid, selection, keepCopy);
@@ -100,20 +100,23 @@ function chosen(form: URLSearchParams): Selection {
   return { directory, names };
 }
 
-function encodedPath(path: string): string {
-  return path.split('/').map(encodeUriName).join('/');
+/** @throws KeepError bad_request */
+function pathAsked(fields: URLSearchParams): string {
+  const path = decodeUriName(fields.get('encoded_path') ?? '').replace(/^\/+|\/+$/g, '');
+  if (path === '') throw new KeepError('bad_request', { message: 'encoded_path says which file' });
+  return path;
 }
 
-/** The page of the directory that a path lies in. */
-function directoryOf(uuid: string, path: string): string {
-  return (
-    placeOf(uuid) +
-    path
-      .slice(0, path.lastIndexOf('/') + 1)
-      .split('/')
-      .map(encodeUriName)
-      .join('/')
-  );
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+function nameIn(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+export function encodedPath(path: string): string {
+  return path.split('/').map(encodeUriName).join('/');
 }
 
 async function fileEditPage(
@@ -127,16 +130,15 @@ async function fileEditPage(
   const record = await ask(context, deps, visitor.token, `collections/${uuid}`, {
     query: { select: ['uuid', 'name'] },
   });
-  const directory = path
-    .split('/')
-    .slice(0, -1)
-    .filter((name) => name !== '');
-  const crumbs = directory.map(
-    (name, i) =>
-      html`<a href="${directoryOf(uuid, `${directory.slice(0, i + 1).join('/')}/`)}">${visible(name)}</a><span>/</span>`,
+  const directory = parentOf(path);
+  const name = nameIn(path);
+  const above = directory.split('/').filter((each) => each !== '');
+  const crumbs = above.map(
+    (each, i) =>
+      html`<a href="${placeIn(uuid, above.slice(0, i + 1).join('/'), 'directory')}">${visible(each)}</a><span>/</span>`,
   );
-  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span>${crumbs}</nav><h1>${visible(path.split('/').at(-1) ?? '')}</h1>${wrong !== null && problem(wrong.message)}
-<form class="fields" method="post"><input type="hidden" name="path" value="${path}"><label for="to">Name and place in the collection</label><input id="to" name="to" value="${path}" required aria-describedby="to-help"><small id="to-help">A slash makes directories: <code>old/${visible(path.split('/').at(-1) ?? '')}</code></small><div class="bar"><button class="main">Rename</button><a class="button" href="${placeOf(uuid)}${path.split('/').map(encodeUriName).join('/')}?preview">Cancel</a></div></form>
-<h2>Delete this file</h2><p class="soft">It goes to the trash, and can be brought back from there.</p><form method="post">${selectionFields({ directory: directory.join('/'), names: [path.split('/').at(-1) ?? ''] })}<button name="action" value="delete">Delete the file</button></form>`;
+  const body = html`<nav class="crumbs" aria-label="Path"><a href="${placeOf(uuid)}">${visible(nameOf(record))}</a><span>/</span>${crumbs}</nav><h1>${visible(name)}</h1>${wrong !== null && problem(wrong.message)}
+<form class="fields" method="post"><input type="hidden" name="encoded_path" value="${encodedPath(path)}"><label for="to">Name and place in the collection</label><input id="to" name="to" value="${path}" required aria-describedby="to-help"><small id="to-help">A slash makes directories: <code>old/${visible(name)}</code></small><div class="bar"><button class="main">Rename</button><a class="button" href="${placeIn(uuid, path, 'file')}?preview">Cancel</a></div></form>
+<h2>Delete this file</h2><p class="soft">It goes to the trash, and can be brought back from there.</p><form method="post">${selectionFields({ directory, names: [name] })}<button name="action" value="delete">Delete the file</button></form>`;
   return workspacePage(context, visitor, { title: path, body, status: wrong?.status ?? 200 });
 }

@@ -1,5 +1,6 @@
 import type { RequestContext } from '../../http/context.ts';
 import { clientScheme } from '../../http/session-cookie.ts';
+import { encodePath, stepsInto } from '../../keep/uri-paths.ts';
 import { htmlPage } from '../../pages/html-page.ts';
 import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
 import { formatSize } from '../../pages/numbers.ts';
@@ -8,6 +9,7 @@ import { askOrNull } from './api.ts';
 import { crumbs } from './crumbs.ts';
 import type { WorkspaceDependencies } from './dependencies.ts';
 import { fileCommands } from './file-commands.ts';
+import { encodedPath } from './file-edit.ts';
 import { type FileKind, fileKind, isGenomeText, needsOwnHost } from './file-kind.ts';
 import { genomePage } from './genome-page.ts';
 import { ownOriginOf } from './hosts.ts';
@@ -44,7 +46,7 @@ export async function filePage(
   const body = html`${crumbs(trusted(view.crumbs))}<h1>${visible(view.name)}</h1><p class="facts">${formatSize(view.size)} · ${view.type.replace(/;.*$/, '')}</p>
 <div class="bar"><a class="button${needsOwnHost(kind) ? '' : ' main'}" href="${view.href}" download>Download</a><button type="button" data-text="${origin}${view.href}" hidden>Copy link</button>${
     record?.can_write &&
-    html`<a class="button" href="/workspace/file/${record.uuid}?path=${encodeURIComponent(view.path.join('/').toWellFormed())}">Rename or delete</a>`
+    html`<a class="button" href="/workspace/file/${record.uuid}?encoded_path=${encodeURIComponent(encodedPath(view.path.join('/')))}">Rename or delete</a>`
   }</div>
 <div class="preview">${shown}</div>${fileCommands(view, origin)}`;
   const page = { title: view.name, body, scripts: ['listing.js', ...scripts], wasm: kind === 'parquet' };
@@ -62,6 +64,11 @@ const WHAT: Partial<Record<FileKind, string>> = {
   pdf: 'this document',
 };
 
+/** The token in the path of a collection's root. */
+function tokenIn(root: string): string | null {
+  return /\/t=(.+?)(\/_)?\/$/.exec(decodeURIComponent(root))?.[1] ?? null;
+}
+
 /** What holds scripts, or is drawn by a program that could be led to run some, is shown on the collection's own host only. */
 function offer(context: RequestContext, { settings }: WorkspaceDependencies, view: FileView, kind: FileKind): Markup {
   const what = WHAT[kind] ?? 'it';
@@ -74,11 +81,10 @@ function offer(context: RequestContext, { settings }: WorkspaceDependencies, vie
         : 'No hosts of collections’ own are configured here, where a file’s scripts can do no harm: see WEBDAV in docs/operate.md.';
     return notice(html`Download the file to open ${what}. ${why}`);
   }
-  const pathToken = /\/t=(.+)$/.exec(decodeURIComponent(view.root.replace(/\/$/, '')))?.[1];
-  const path = view.path.map((part) => encodeURIComponent(part.toWellFormed())).join('/');
+  const pathToken = tokenIn(view.root);
   const address =
-    pathToken === undefined
-      ? `/workspace/open/${uuid}/${path}`
-      : `${origin}/t=${pathToken.split('/').map(encodeURIComponent).join('/')}/${path}?preview`;
+    pathToken === null
+      ? encodePath(['workspace', 'open', uuid, ...view.path])
+      : `${origin}${encodePath([...`t=${pathToken}`.split('/'), ...stepsInto(view.path)])}?preview`;
   return html`<p><a class="button main" href="${address}" target="_blank" rel="noopener">Open ${what}</a></p><p class="soft">It opens on a host of this collection’s own, where it can reach nothing else of yours.</p>`;
 }

@@ -1,3 +1,4 @@
+import { encodeUriName } from '../../keep/manifest/uri-names.ts';
 import { htmlPage } from '../../pages/html-page.ts';
 import { html, trusted, visible } from '../../pages/markup.ts';
 import type { FileView } from '../../pages/views.ts';
@@ -17,8 +18,7 @@ export function genomePage(view: FileView): Response {
   const fasta = (siblings ?? []).find(
     (other) => /\.(fa|fasta|fna)$/i.test(other) && siblings?.includes(`${other}.fai`),
   );
-  const beside = (other: string) =>
-    `${href.slice(0, href.lastIndexOf('/') + 1)}${encodeURIComponent(other.toWellFormed())}`;
+  const beside = (other: string) => `${href.slice(0, href.lastIndexOf('/') + 1)}${encodeUriName(other)}`;
   const config = {
     name,
     url: href,

@@ -1,11 +1,13 @@
 import type { RequestContext } from '../../http/context.ts';
+import { idOfHost } from '../../keep/collection-ids.ts';
 import type { WorkspaceSettings } from './dependencies.ts';
 
 /**
  * Whether the workspace may be on this host: where files of collections are only saved, never shown, so that none of
- * them can act with the visitor's cookie.
+ * them can act with the visitor's cookie. Never a host of a collection's own.
  */
 export function isHome(host: string, { downloadHost, trustAllContent }: WorkspaceSettings): boolean {
+  if (idOfHost(host) !== null) return false;
   return downloadHost === null ? !trustAllContent : normal(host) === normal(downloadHost);
 }
 

@@ -1,3 +1,4 @@
+import { encodePath, stepsInto } from '../../keep/uri-paths.ts';
 import { iconElement, iconOf } from '../../pages/icons.ts';
 import { html, type Markup, trusted, visible } from '../../pages/markup.ts';
 import { compareNatural } from '../../pages/natural-order.ts';
@@ -47,6 +48,12 @@ export function nameOf({ name, uuid }: Json): string {
 /** Where a collection or project is looked at. */
 export function placeOf(uuid: string): string {
   return `/c=${encodeURIComponent(uuid)}/`;
+}
+
+/** Where a directory of a collection is looked at, or a file of it fetched. @param path '' for the collection */
+export function placeIn(uuid: string, path: string, kind: 'directory' | 'file'): string {
+  const names = path.split('/').filter((name) => name !== '');
+  return encodePath([`c=${uuid}`, ...stepsInto(names)], kind === 'directory');
 }
 
 /** A table of collections and projects; a script filters it as one types. */

@@ -40,8 +40,8 @@ const routes = createRouteTable<Arguments>([
   ['POST', record('edit'), (context, deps, _service, { uuid = '' }) => saveEdit(context, deps, uuid)],
   [
     'GET',
-    /^\/workspace\/open\/(?<uuid>[0-9a-z]{5}-4zz18-[0-9a-z]{15})\/(?<path>.*)$/s,
-    (context, deps, _service, { uuid = '', path = '' }) => openOwn(context, deps, uuid, path),
+    /^\/workspace\/open\/(?<uuid>[0-9a-z]{5}-4zz18-[0-9a-z]{15})\/.*$/s,
+    (context, deps, _service, { uuid = '' }) => openOwn(context, deps, uuid),
   ],
   ['GET HEAD', /^\/workspace\/search$/, searchPage],
   ['GET HEAD', /^\/workspace\/operator$/, operatorPage],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { encodeComponent, encodePath, parseAddress } from '../../../../src/surfaces/keep-web/address.ts';
+import { encodeComponent, encodePath } from '../../../../src/keep/uri-paths.ts';
+import { parseAddress } from '../../../../src/surfaces/keep-web/address.ts';
 import { hostileName } from '../../../support/hostile-names.ts';
 
 const C = 'zzzzz-4zz18-fy296fx3hot09f7';
