@@ -1,3 +1,4 @@
+import { blockBodies, fitChunk } from '../streams/body-budgets.ts';
 import { anyChunksOf, CHUNK_BYTES } from '../streams/chunks.ts';
 import type { Md5 } from '../streams/md5-stream.ts';
 
@@ -10,17 +11,25 @@ export interface ByteSource {
   cancel(reason: unknown): Promise<void>;
 }
 
-/** @param digest gets all bytes that are taken */
+/**
+ * Chunks are smaller while many bodies are under way. Take it to its end, or cancel it.
+ * @param digest gets all bytes that are taken
+ */
 export function byteSource(body: ReadableStream<Uint8Array>, digest: Md5 | null = null): ByteSource {
   const chunks = anyChunksOf(body);
+  const held = blockBodies.reserve();
+  const most = fitChunk(held, CHUNK_BYTES);
   let rest: Uint8Array | null = null;
   let spent: Uint8Array | undefined;
   const take = async (limit: number): Promise<Uint8Array | null> => {
-    const bytes = Math.min(limit, CHUNK_BYTES);
+    const bytes = Math.min(limit, most);
     const chunk: Uint8Array | null = rest ?? (await chunks.next(spent, bytes));
     spent = undefined;
     rest = null;
-    if (chunk === null) return null;
+    if (chunk === null) {
+      held.release();
+      return null;
+    }
     const taken = chunk.subarray(0, limit);
     if (taken.byteLength < chunk.byteLength) rest = chunk.subarray(limit);
     else spent = chunk;
@@ -31,6 +40,7 @@ export function byteSource(body: ReadableStream<Uint8Array>, digest: Md5 | null 
     take,
     fill: (target) => fillFrom(take, target),
     async cancel(reason) {
+      held.release();
       await chunks.cancel(reason).catch(() => undefined);
     },
   };

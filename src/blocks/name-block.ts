@@ -1,6 +1,7 @@
 import { KeepError } from '../keep/errors.ts';
 import { md5Hex } from '../keep/md5.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { blockBodies, tryHold } from '../streams/body-budgets.ts';
 import { chunksOf } from '../streams/chunks.ts';
 import { fanOut } from '../streams/fan-out.ts';
 import { hexOf } from '../streams/md5-stream.ts';
@@ -29,10 +30,15 @@ export async function nameBlock(
   body: ReadableStream<Uint8Array>,
   size: number,
 ): Promise<NamedBlock> {
-  if (size <= SMALL_BLOCK_BYTES) {
-    const bytes = (await chunksOf(body).next()) ?? new Uint8Array(0);
-    if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
-    return { hash: md5Hex(bytes), body: new Response(bytes).body ?? body, discard: () => Promise.resolve() };
+  const held = blockBodies.reserve();
+  if (size <= SMALL_BLOCK_BYTES && (tryHold(held, size) || store === undefined)) {
+    try {
+      const bytes = (await chunksOf(body).next(undefined, Math.max(1, size))) ?? new Uint8Array(0);
+      if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
+      return { hash: md5Hex(bytes), body: new Response(bytes).body ?? body, discard: () => Promise.resolve() };
+    } finally {
+      held.release();
+    }
   }
   if (store === undefined) throw new KeepError('full');
   const key = `${UNNAMED}${crypto.randomUUID()}`;

@@ -1,5 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { MAX_BLOCK_BYTES } from '../keep/limits.ts';
+import { blockBodies, tryHold } from '../streams/body-budgets.ts';
 import { createMd5, md5OfStream } from '../streams/md5-stream.ts';
 import { SMALL_BLOCK_BYTES } from '../streams/verify.ts';
 import {
@@ -101,10 +102,15 @@ async function cut(source: ByteSource, length: number | null, to: BodyDestinatio
 }
 
 async function readBlock(source: ByteSource, size: number, to: BodyDestination): Promise<HeldBlock> {
-  if (size <= SMALL_BLOCK_BYTES) {
+  const held = blockBodies.reserve();
+  // While very many are under way, small ones are set aside too.
+  if (size <= SMALL_BLOCK_BYTES && (tryHold(held, size) || to.aside === undefined)) {
     const bytes = new Uint8Array(size);
-    if ((await source.fill(bytes)) < size) throw new KeepError('body_mismatch');
-    return { size, store: () => storeBytes(to, bytes) };
+    if ((await source.fill(bytes)) < size) {
+      held.release();
+      throw new KeepError('body_mismatch');
+    }
+    return { size, store: () => storeBytes(to, bytes).finally(() => held.release()) };
   }
   const aside = await setAside(to, (store, key) => {
     const pipe = new FixedLengthStream(size);

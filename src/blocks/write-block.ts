@@ -3,6 +3,7 @@ import { mountOrder } from '../keep/rendezvous.ts';
 import { keysOf } from '../storage/bucket-layout.ts';
 import { isBlock } from '../storage/bucket-volume.ts';
 import type { Mount } from '../storage/mounts.ts';
+import { blockBodies, tryHold } from '../streams/body-budgets.ts';
 import { chunksOf } from '../streams/chunks.ts';
 import { fanOut, type Sink } from '../streams/fan-out.ts';
 import { md5OfStream } from '../streams/md5-stream.ts';
@@ -66,7 +67,14 @@ interface Write {
 export async function writeBlock(mounts: Mount[], request: WriteRequest): Promise<WriteResult> {
   const { hash, storageClasses, desired } = request;
   const progress = createPutProgress(storageClasses, Math.max(1, desired));
-  const bytes = request.size <= SMALL_BLOCK_BYTES ? await bytesOf(request) : null;
+  const held = blockBodies.reserve();
+  // While very many arrive, a small block is sent on as it comes, like a large one.
+  const refuse = (error: unknown) => {
+    held.release();
+    throw error;
+  };
+  const isWhole = request.size <= SMALL_BLOCK_BYTES && tryHold(held, request.size);
+  const bytes = isWhole ? await bytesOf(request).catch(refuse) : null;
   const body = bytes === null ? request.body : streamOf(bytes);
   const write: Write = { request, body, bytes, corrupt: new Set(), progress, done: [], failures: [] };
   const order = mountOrder(
@@ -92,6 +100,7 @@ export async function writeBlock(mounts: Mount[], request: WriteRequest): Promis
       else await WRITES.take(hash, () => writeTargets(write, targets));
     }
   } finally {
+    held.release();
     await write.body?.cancel('not stored').catch(() => undefined);
   }
   if (write.done.length === 0) throw verdict(write.failures);
@@ -275,7 +284,7 @@ function verdict(failures: unknown[]): KeepError {
 
 /** @throws KeepError `body_mismatch` when the body is shorter than announced */
 async function bytesOf({ body, size }: WriteRequest): Promise<Uint8Array> {
-  const bytes = (await chunksOf(body).next()) ?? new Uint8Array(0);
+  const bytes = (await chunksOf(body).next(undefined, Math.max(1, size))) ?? new Uint8Array(0);
   if (bytes.byteLength !== size) throw new KeepError('body_mismatch');
   return bytes;
 }

@@ -1,3 +1,5 @@
+import { userBodies } from '../streams/body-budgets.ts';
+
 /** Where a manifest's text is stored: in the collection's row, or in the bucket if it is too large for a row. */
 export type StoredManifest = { inline: string; key: null } | { inline: null; key: string };
 
@@ -26,15 +28,19 @@ const MAX_INLINE_BYTES = 65_536;
 const PART_BYTES = 5 * 1024 * 1024;
 const KEY_PREFIX = 'manifests/';
 
-/** Stores a manifest's text, holding at most one part in memory. Always finish it with `end` or `abort`. */
+/**
+ * Stores a manifest's text, holding at most one part in memory, which counts among what the bodies of users share. Always
+ * finish it with `end` or `abort`.
+ */
 export class ManifestWriter {
   readonly #bucket: ManifestBucket;
   readonly #key = `${KEY_PREFIX}${crypto.randomUUID()}`;
-  #buffer = new Uint8Array(64 * 1024);
+  #buffer = new Uint8Array(16 * 1024);
   #length = 0;
   #bytes = 0;
   #upload: PartsUpload | null = null;
   readonly #parts: UploadedPart[] = [];
+  readonly #held = userBodies.reserve();
 
   constructor(bucket: ManifestBucket) {
     this.#bucket = bucket;
@@ -44,6 +50,7 @@ export class ManifestWriter {
     return this.#bytes;
   }
 
+  /** @throws KeepError unavailable while others hold too much */
   async write(chunk: Uint8Array): Promise<void> {
     this.#bytes += chunk.length;
     for (let from = 0; from < chunk.length; ) {
@@ -57,6 +64,12 @@ export class ManifestWriter {
   }
 
   async end(): Promise<StoredManifest> {
+    const stored = await this.#store();
+    this.#held.release();
+    return stored;
+  }
+
+  async #store(): Promise<StoredManifest> {
     const rest = this.#buffer.subarray(0, this.#length);
     if (this.#bytes <= MAX_INLINE_BYTES) return { inline: new TextDecoder().decode(rest), key: null };
     if (this.#upload === null) {
@@ -70,18 +83,20 @@ export class ManifestWriter {
 
   /** Deletes what was stored. */
   async abort(): Promise<void> {
+    this.#held.release();
     await this.#upload?.abort();
   }
 
   async #flushPart(): Promise<void> {
     this.#upload ??= await this.#bucket.createMultipartUpload(this.#key);
-    this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, this.#buffer.slice(0, this.#length)));
+    this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, this.#buffer.subarray(0, this.#length)));
     this.#length = 0;
   }
 
   #reserve(needed: number): void {
     if (needed <= this.#buffer.length) return;
     const larger = new Uint8Array(Math.min(PART_BYTES, Math.max(needed, 2 * this.#buffer.length)));
+    this.#held.require(larger.length - this.#buffer.length);
     larger.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = larger;
   }

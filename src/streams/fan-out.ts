@@ -1,5 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
-import { chunksOf } from './chunks.ts';
+import { blockBodies, fitChunk } from './body-budgets.ts';
+import { CHUNK_BYTES, chunksOf } from './chunks.ts';
 
 /** One receiver of the bytes. */
 export interface Sink {
@@ -16,7 +17,7 @@ export interface Sink {
 
 /**
  * Reads `source` once and writes it to all sinks in lockstep: the slowest sets the pace, and one chunk is held at a
- * time. Resolves when every sink that did not fail has been closed.
+ * time, a smaller one while many bodies are under way. Resolves when every sink that did not fail has been closed.
  *
  * @throws the error of a required sink; the last sink's error when none is left
  */
@@ -26,13 +27,17 @@ export async function fanOut(source: ReadableStream<Uint8Array>, sinks: Sink[]):
   const someIsLeft = (failures: unknown[]) => {
     if (all.count() === 0) throw failures[0] ?? new KeepError('unavailable');
   };
+  const held = blockBodies.reserve();
+  const bytes = fitChunk(held, CHUNK_BYTES);
   try {
-    for (let chunk = await chunks.next(); chunk !== null; chunk = await chunks.next(chunk))
+    for (let chunk = await chunks.next(undefined, bytes); chunk !== null; chunk = await chunks.next(chunk, bytes))
       someIsLeft(await all.write(chunk));
     someIsLeft(await all.close());
   } catch (error) {
     await Promise.all([chunks.cancel(error), all.abort(error)]);
     throw error;
+  } finally {
+    held.release();
   }
 }
 

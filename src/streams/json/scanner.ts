@@ -38,6 +38,11 @@ export class RecordScanner {
     this.#wrapper = wrapper;
   }
 
+  /** Bytes of the document that are kept. */
+  get heldBytes(): number {
+    return this.#restLength;
+  }
+
   /** Whether there was a manifest to stream. */
   get found(): boolean {
     return this.#found;

@@ -158,8 +158,10 @@ const routes = createRouteTable<[Accepted, EmbeddedApi]>(
   ROUTES.map(([methods, path, record, handler]) => [
     methods,
     new RegExp(`^${BASE}${path.replace('*', '(?<uuid>[^/]+)')}$`),
-    ({ request, ...accepted }, api, params) =>
-      handler({ ...accepted, path: Object.values(params), record, body: new BodyReader(request, record) }, api),
+    ({ request, ...accepted }, api, params) => {
+      const body = new BodyReader(request, record);
+      return handler({ ...accepted, path: Object.values(params), record, body }, api).finally(() => body.release());
+    },
   ]),
 );
 

@@ -1,6 +1,7 @@
 import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
+import { userBodies } from '../../streams/body-budgets.ts';
 import { joinBytes } from '../../streams/join-bytes.ts';
 import { RecordScanner } from '../../streams/json/scanner.ts';
 import { FormDecoder } from './form-decoder.ts';
@@ -9,6 +10,8 @@ import { parseShallowJson, typedParameter } from './parameters.ts';
 const MAX_VALUE_BYTES = 1024 * 1024;
 /** All parameters beside the record together. */
 const MAX_FORM_BYTES = 4 * MAX_VALUE_BYTES;
+/** Parsed, a record takes several times its text. */
+const PARSED_TIMES = 3;
 
 /** A request's body. */
 export interface Body {
@@ -33,6 +36,8 @@ export class BodyReader {
   readonly #scanner: RecordScanner;
   readonly #form = new Map<string, unknown>();
   #formBytes = 0;
+  readonly #held = userBodies.reserve();
+  #heldBytes = 0;
 
   /** @param name of the record: `collection`, `group`, … */
   constructor(request: Request, name: string) {
@@ -45,14 +50,31 @@ export class BodyReader {
   /** The manifest's text as it arrives; at its end the whole body has been read. Call it once, then `result`. */
   async *manifest(): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#chunks === null) return;
-    if (this.#isForm) {
-      yield* this.#readForm(this.#chunks);
-      return;
+    try {
+      if (this.#isForm) {
+        yield* this.#readForm(this.#chunks);
+        return;
+      }
+      for await (const chunk of this.#chunks) {
+        const kept = this.#scanner.push(chunk);
+        this.#hold();
+        if (kept !== null && kept.length > 0) yield kept;
+      }
+    } catch (error) {
+      this.release();
+      throw error;
     }
-    for await (const chunk of this.#chunks) {
-      const kept = this.#scanner.push(chunk);
-      if (kept !== null && kept.length > 0) yield kept;
-    }
+  }
+
+  /** To be called when the request has been answered: what was read of it is no longer held. */
+  release(): void {
+    this.#held.release();
+  }
+
+  #hold(): void {
+    const bytes = PARSED_TIMES * (this.#scanner.heldBytes + this.#formBytes);
+    this.#held.require(bytes - this.#heldBytes);
+    this.#heldBytes = bytes;
   }
 
   /** @throws KeepError bad_request for a body that is no object */
@@ -84,7 +106,10 @@ export class BodyReader {
     const values = new Map<string, { chunks: Uint8Array[]; bytes: number }>();
     const scan = (chunks: Iterable<{ name: string; bytes: Uint8Array; last: boolean }>) =>
       this.#takeForm(chunks, values);
-    for await (const chunk of chunks) yield* scan(decoder.push(chunk));
+    for await (const chunk of chunks) {
+      yield* scan(decoder.push(chunk));
+      this.#hold();
+    }
     yield* scan(decoder.end());
   }
 

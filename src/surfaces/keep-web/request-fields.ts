@@ -29,7 +29,7 @@ export interface Fields {
 
 /**
  * Reads the fields of a request. Only bodies that say that they are forms or JSON are touched.
- * @throws KeepError bad_request, too_large
+ * @throws KeepError bad_request, too_large, unavailable
  */
 export async function readFields(request: Request, { search }: URL): Promise<RequestFields> {
   const type = (request.headers.get('Content-Type') ?? '').trim();

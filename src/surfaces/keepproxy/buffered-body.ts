@@ -1,5 +1,6 @@
 import { KeepError } from '../../keep/errors.ts';
 import { type BlockSource, sourceOfBytes } from '../../services/put-block.ts';
+import { createHeldBudget } from '../../streams/held-budget.ts';
 import { hexOf } from '../../streams/md5-stream.ts';
 
 /** A body that is held in memory until `release`. */
@@ -10,8 +11,7 @@ export interface BufferedBody {
 
 const MAX_BODY_BYTES = 1024 * 1024;
 /** For all requests of an isolate together, which has 128 MB. */
-const MAX_HELD_BYTES = 16 * 1024 * 1024;
-let held = 0;
+const budget = createHeldBudget(16 * 1024 * 1024);
 
 /**
  * A small block in memory, so that it can be sent to service after service. Null, with the body untouched, when it is
@@ -28,11 +28,10 @@ export async function bufferedBody({
   size: number;
   body: ReadableStream<Uint8Array>;
 }): Promise<BufferedBody | null> {
-  if (size > MAX_BODY_BYTES || held + size > MAX_HELD_BYTES) return null;
-  held += size;
-  const release = () => {
-    held -= size;
-  };
+  const held = budget.reserve();
+  if (size > MAX_BODY_BYTES || size > held.available()) return null;
+  held.set(size);
+  const release = () => held.release();
   try {
     const buffer = await new Response(body).arrayBuffer().catch((cause: unknown) => {
       throw new KeepError('client_gone', { cause });
