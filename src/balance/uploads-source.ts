@@ -15,7 +15,6 @@ interface Row extends OwnedRow {
 }
 
 const MAX_PAGE_ROWS = 500;
-/** A part has up to 80 blocks. */
 const PARTS_AT_ONCE = 500;
 
 /**
@@ -62,6 +61,6 @@ async function* partsText(commits: UploadsSourceOptions['commits'], uuid: string
       if (ranges.length > 0)
         yield encoder.encode(`. ${ranges.map(({ locator }) => locator).join(' ')} 0:${size}:${number}\n`);
     }
-    if (parts.length < PARTS_AT_ONCE) return;
+    if (parts.length === 0) return;
   }
 }

@@ -5,11 +5,11 @@ import { combineCrcs, isCrc } from '../../streams/combine-crc.ts';
 import { createDigest, type DigestName } from '../../streams/digests.ts';
 import { joinBytes } from '../../streams/join-bytes.ts';
 import type { BlockRange } from '../edit/edits.ts';
-import type { PartRows, StoredPart } from './part-rows.ts';
+import type { PartRows, UploadPart } from './part-rows.ts';
 import { type CompletedUpload, type CompleteRequest, MAX_PARTS, type UploadChecksum } from './upload.ts';
 
-/** Ranges of blocks that the parts of one object may have in all: with more its manifest would be larger than any may be. */
-const MAX_RANGES = 1_000_000;
+/** Ranges of blocks that the parts of one object may have in all: more than S3's largest object has blocks. */
+const MAX_RANGES = 100_000;
 const DIGESTS = {
   crc32: 'crc32',
   crc32c: 'crc32c',
@@ -28,7 +28,7 @@ export async function assemble(
   rows: PartRows,
   kind: UploadChecksum | null,
 ): Promise<CompletedUpload & { ranges: BlockRange[] }> {
-  const stored = new Map(rows.withRanges(id, 0, MAX_PARTS).map((part) => [part.number, part]));
+  const stored = new Map(rows.list(id, 0, MAX_PARTS).map((part) => [part.number, part]));
   const parts = wanted.map((want) => {
     const part = stored.get(want.number);
     if (part === undefined || part.etag !== want.etag || (want.checksum !== null && want.checksum !== part.checksum))
@@ -38,10 +38,11 @@ export async function assemble(
     return part;
   });
   const ranges: BlockRange[] = [];
-  for (const part of parts) {
-    if (ranges.length + part.ranges.length > MAX_RANGES)
+  for (const { number } of parts) {
+    const more = rows.rangesOf(id, number);
+    if (ranges.length + more.length > MAX_RANGES)
       throw new KeepError('too_large', { message: `an object may consist of ${MAX_RANGES} ranges of blocks` });
-    for (const range of part.ranges) ranges.push(range);
+    for (const range of more) ranges.push(range);
   }
   const total = parts.reduce((sum, part) => sum + part.size, 0);
   if (size !== null && size !== total)
@@ -61,7 +62,7 @@ function bare(checksum: string): string {
 }
 
 /** As AWS computes it: the MD5 of the parts' MD5s, and their number. */
-function compositeEtag(parts: StoredPart[]): string {
+function compositeEtag(parts: UploadPart[]): string {
   const hashes = joinBytes(
     parts.map(({ etag }) => hexToBytes(etag.slice(1, 33))),
     16 * parts.length,
@@ -69,7 +70,7 @@ function compositeEtag(parts: StoredPart[]): string {
   return `"${bytesToHex(md5(hashes))}-${parts.length}"`;
 }
 
-async function checksumOf({ name, type }: UploadChecksum, parts: StoredPart[]): Promise<string> {
+async function checksumOf({ name, type }: UploadChecksum, parts: UploadPart[]): Promise<string> {
   const own = parts.map(({ checksum, size }) => ({ crc: fromBase64(checksum ?? ''), length: size }));
   if (type === 'FULL_OBJECT' && isCrc(name)) return toBase64(combineCrcs(name, own));
   const digest = createDigest(DIGESTS[name]);

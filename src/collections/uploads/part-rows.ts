@@ -28,6 +28,8 @@ interface PartRow {
 }
 
 const COLUMNS = 'number, etag, size, checksum, modified';
+/** Parts that are read together have so many ranges, or are one: copies may be made of very many. */
+const RANGES_AT_ONCE = 20_000;
 
 /** The parts of a collection's uploads, in the SQLite of its Durable Object. */
 export function createPartRows({ sql }: Pick<DurableObjectStorage, 'sql'>) {
@@ -54,12 +56,24 @@ export function createPartRows({ sql }: Pick<DurableObjectStorage, 'sql'>) {
       const query = `SELECT ${COLUMNS} FROM upload_parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?`;
       return sql.exec<Omit<PartRow, 'ranges'>>(query, upload, after, limit).toArray() as unknown as UploadPart[];
     },
+    /** The next parts, at least one if there are more. */
     withRanges(upload: string, after: number, limit: number): StoredPart[] {
       const query = `SELECT ${COLUMNS}, ranges FROM upload_parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?`;
-      return sql
-        .exec<PartRow>(query, upload, after, limit)
-        .toArray()
-        .map(({ ranges, ...part }) => ({ ...part, ranges: ranges === '' ? [] : ranges.split(' ').map(parseRange) }));
+      const parts: StoredPart[] = [];
+      let count = 0;
+      for (const { ranges: text, ...part } of sql.exec<PartRow>(query, upload, after, limit)) {
+        const ranges = parseRanges(text);
+        count += ranges.length;
+        if (parts.length > 0 && count > RANGES_AT_ONCE) break;
+        parts.push({ ...part, ranges });
+      }
+      return parts;
+    },
+    /** Of one part; none of one that is not there. */
+    rangesOf(upload: string, number: number): BlockRange[] {
+      const query = 'SELECT ranges FROM upload_parts WHERE upload = ? AND number = ?';
+      const [row] = sql.exec<{ ranges: string }>(query, upload, number).toArray();
+      return parseRanges(row?.ranges ?? '');
     },
     drop(uploads: readonly string[]): void {
       for (const upload of uploads) sql.exec('DELETE FROM upload_parts WHERE upload = ?', upload);
@@ -73,6 +87,10 @@ export type PartRows = ReturnType<typeof createPartRows>;
 function printRange({ locator, offset, length }: BlockRange): string {
   const isWhole = offset === 0 && length === Number(locator.split('+')[1]);
   return isWhole ? locator : `${locator},${offset},${length}`;
+}
+
+function parseRanges(text: string): BlockRange[] {
+  return text === '' ? [] : text.split(' ').map(parseRange);
 }
 
 function parseRange(text: string): BlockRange {

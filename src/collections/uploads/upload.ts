@@ -2,6 +2,8 @@ import type { Condition, FileMetadata, Writer } from '../edit/edits.ts';
 
 /** Parts that one upload may have, as in S3. */
 export const MAX_PARTS = 10_000;
+/** Ranges of blocks that one part may consist of: a copied one may have many. They are one row of its collection's object. */
+export const MAX_PART_RANGES = 10_000;
 /** How long an upload may take; and how long its outcome is known, for clients that did not get the answer. */
 export const UPLOAD_LIFETIME_SECONDS = 7 * 24 * 3600;
 

@@ -119,15 +119,13 @@ export async function rangesOf(
   { tree, node, collection }: FoundObject,
   range: { offset: number; length: number },
   writing: Pick<Writing, 'citable'>,
+  most = MAX_RANGES,
 ): Promise<BlockRange[]> {
   const ranges: BlockRange[] = [];
   if (isDirectory(tree, node)) return ranges;
   for (const { block, blockSize, offset, length } of fileSegments(tree, node, range)) {
-    if (ranges.length >= MAX_RANGES)
-      throw new S3Error(
-        'InvalidRequest',
-        `the source consists of more than ${MAX_RANGES} ranges of blocks: upload it anew`,
-      );
+    if (ranges.length >= most)
+      throw new S3Error('InvalidRequest', `the source consists of more than ${most} ranges of blocks: upload it anew`);
     ranges.push({ locator: `${blockHash(tree, block)}+${blockSize}${blockHints(tree, block)}`, offset, length });
   }
   return ranges.length === 0 ? ranges : writing.citable(collection, ranges);

@@ -1,7 +1,7 @@
 import type { BlockRange } from '../../collections/edit/edits.ts';
 import { objectEtagOfRanges } from '../../collections/object-etag.ts';
 import type { StoredPart } from '../../collections/uploads/part-rows.ts';
-import { MAX_PARTS, type Upload, type UploadChecksum } from '../../collections/uploads/upload.ts';
+import { MAX_PART_RANGES, MAX_PARTS, type Upload, type UploadChecksum } from '../../collections/uploads/upload.ts';
 import { isKeepError } from '../../keep/errors.ts';
 import { bucketName, objectKey, type S3Call } from './call.ts';
 import { CHECKSUMS, checksumHeaders, checksumNamed } from './checksums.ts';
@@ -118,7 +118,7 @@ export async function uploadPartCopy(call: S3Call): Promise<Response> {
     );
   const source = await copySource(call);
   const range = parseByteRange(call.context.request.headers.get('x-amz-copy-source-range'), source.size);
-  const ranges = await rangesOf(source, range, target.writing);
+  const ranges = await rangesOf(source, range, target.writing, MAX_PART_RANGES);
   const modified = Date.now();
   const etag = objectEtagOfRanges(ranges);
   await addPart(call, target, upload, { number, etag, size: range.length, checksum: null, modified, ranges });

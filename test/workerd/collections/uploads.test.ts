@@ -1,6 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test } from 'vitest';
+import { assemble } from '../../../src/collections/uploads/assemble.ts';
+import { createPartRows } from '../../../src/collections/uploads/part-rows.ts';
 import {
   deleteUpload,
   findUpload,
@@ -91,5 +93,41 @@ test('beside a cluster a collection has at most a thousand open uploads, and old
     expect(table.sweep(NOW)).toHaveLength(500);
     expect(table.nextEnd()).toBeLessThan(NOW);
     expect([table.sweep(NOW).length, table.sweep(NOW), table.nextEnd()]).toEqual([500, [], NOW + 7 * DAY_MS]);
+  });
+});
+
+test('parts of very many ranges are read some at a time, and no object is made of more than a collection’s object can hold', () => {
+  const { COLLECTION } = env as unknown as { COLLECTION: DurableObjectNamespace };
+  return runInDurableObject(COLLECTION.getByName('ranges'), async (_, { storage }) => {
+    const rows = createPartRows(storage);
+    const etag = `"${'e'.repeat(32)}"`;
+    const ranges = Array.from({ length: 10_000 }, (_, i) => ({
+      locator: `${'a'.repeat(32)}+99999`,
+      offset: i,
+      length: 1,
+    }));
+    const numbers = Array.from({ length: 11 }, (_, i) => i + 1);
+    for (const number of numbers) rows.put('u', { number, etag, size: 10_000, checksum: null, modified: NOW, ranges });
+    const read: number[][] = [];
+    for (let after = 0; ; ) {
+      const page = rows.withRanges('u', after, 500);
+      if (page.length === 0) break;
+      read.push(page.map(({ number }) => number));
+      after = page.at(-1)?.number ?? 0;
+    }
+    expect(read.flat()).toEqual(numbers);
+    expect(Math.max(...read.map(({ length }) => length))).toBe(2);
+    const request = (parts: number[]) => ({
+      id: 'u',
+      path: 'p',
+      parts: parts.map((number) => ({ number, etag, checksum: null })),
+      writer: { user: { uuid: 'u' }, tokenUuid: null, token: '' } as never,
+      conditions: [],
+      checksum: null,
+      size: null,
+    });
+    const whole = await assemble(request(numbers.slice(1)), rows, null);
+    expect([whole.size, whole.ranges.length, whole.ranges[10_001]]).toEqual([100_000, 100_000, ranges[1]]);
+    await expect(assemble(request(numbers), rows, null)).rejects.toMatchObject({ code: 'too_large' });
   });
 });
