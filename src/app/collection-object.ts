@@ -9,11 +9,12 @@ import {
   type UnlockRequest,
   type WholeChange,
 } from '../collections/commits.ts';
-import type { EditOutcome } from '../collections/edit/commit-batch.ts';
+import { type EditOutcome, refusal } from '../collections/edit/commit-batch.ts';
 import type { EditRequest } from '../collections/edit/edits.ts';
 import { createLockTable } from '../collections/edit/lock-table.ts';
 import { type LockingContext, refreshLock, takeLock, unlock } from '../collections/edit/locking.ts';
 import type { Lock, LockRequest } from '../collections/edit/locks.ts';
+import { requestBytes, textBytes } from '../collections/edit/request-bytes.ts';
 import { type CompleteContext, completeUpload } from '../collections/uploads/complete.ts';
 import { createPartRows, type StoredPart, type UploadPart } from '../collections/uploads/part-rows.ts';
 import type { CompletedUpload, CompleteRequest, FoundUpload, Upload } from '../collections/uploads/upload.ts';
@@ -21,6 +22,7 @@ import { findUpload } from '../collections/uploads/upload-rows.ts';
 import { createUploadTable } from '../collections/uploads/upload-table.ts';
 import type { Env } from '../config/env.ts';
 import { count } from '../http/metrics.ts';
+import { createBodyMemory } from '../keep/body-memory.ts';
 import { KeepError } from '../keep/errors.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
@@ -34,8 +36,12 @@ const CHANGES = 'changes';
 const REPACK_AT = 'repackAt';
 /** Edits that one batch takes at most: their answers wait for each other. */
 const MAX_BATCH = 256;
-/** Writers that wait at most: each request holds its edits in memory. */
+/** Who waits at most, for one collection. */
 const MAX_WAITING = 1000;
+/** What those hold who wait for a collection's turn, of all collections in this isolate. */
+const WAITING = createBodyMemory(24 * 1024 * 1024);
+/** Of one of the parts that an upload is to be made of. */
+const PART_BYTES = 200;
 
 type Waiting =
   | { kind: 'edit'; request: EditRequest; done: (outcome: EditOutcome) => void; failed: (error: unknown) => void }
@@ -52,43 +58,41 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   readonly #uploads = createUploadTable(this.ctx.storage);
   #isWorking = false;
 
-  edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
-    if (this.#waiting.length >= MAX_WAITING)
-      return Promise.resolve({
-        ok: false,
-        code: 'unavailable',
-        message: 'too many writers wait for this collection: try again',
+  async edit(uuid: string, request: EditRequest): Promise<EditOutcome> {
+    try {
+      return await this.#admitted(requestBytes(request), () => {
+        return new Promise((done, failed) => {
+          this.#waiting.push({ kind: 'edit', request, done, failed });
+          void this.#work(uuid);
+        });
       });
-    return new Promise((done, failed) => {
-      this.#waiting.push({ kind: 'edit', request, done, failed });
-      void this.#work(uuid);
-    });
+    } catch (error) {
+      return refusal(error);
+    }
   }
 
-  change(uuid: string, change: WholeChange): Promise<ChangeOutcome> {
-    return this.#inTurn(uuid, async () => {
-      const outcome = await told(() => this.#change(uuid, change));
-      return outcome.ok ? { ok: true } : outcome;
-    });
+  async change(uuid: string, change: WholeChange): Promise<ChangeOutcome> {
+    const outcome = await told(() =>
+      this.#admitted(textBytes(change.attributes), () => this.#inTurn(uuid, () => this.#change(uuid, change))),
+    );
+    return outcome.ok ? { ok: true } : outcome;
   }
 
   lock(uuid: string, request: LockRequest): Promise<Told<{ lock: Lock; created: boolean }>> {
-    return this.#inTurn(uuid, () => told(() => takeLock(uuid, request, this.#locking())));
+    return told(() => this.#admitted(0, () => this.#inTurn(uuid, () => takeLock(uuid, request, this.#locking()))));
   }
 
   refreshLock(uuid: string, { path, tokens, seconds, writer }: RefreshRequest): Promise<Told<{ lock: Lock }>> {
-    return this.#inTurn(uuid, () =>
-      told(async () => ({ lock: await refreshLock(path, tokens, seconds, writer, this.#locking()) })),
-    );
+    return told(async () => ({
+      lock: await this.#inTurn(uuid, () => refreshLock(path, tokens, seconds, writer, this.#locking())),
+    }));
   }
 
   unlock(uuid: string, { path, token, writer }: UnlockRequest): Promise<Told<object>> {
-    return this.#inTurn(uuid, () =>
-      told(async () => {
-        await unlock(uuid, path, token, writer, this.#locking());
-        return {};
-      }),
-    );
+    return told(async () => {
+      await this.#inTurn(uuid, () => unlock(uuid, path, token, writer, this.#locking()));
+      return {};
+    });
   }
 
   async locks(): Promise<Lock[]> {
@@ -148,15 +152,13 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
   }
 
   completeUpload(uuid: string, request: CompleteRequest): Promise<Told<CompletedUpload>> {
-    return this.#inTurn(uuid, () =>
-      told(() =>
-        completeUpload(request, this.#parts, {
-          ...this.#registry(uuid),
-          now: Date.now,
-          edit: async (edit) => (await this.#edits(uuid, [edit]))[0],
-        }),
-      ),
-    );
+    const complete = () =>
+      completeUpload(request, this.#parts, {
+        ...this.#registry(uuid),
+        now: Date.now,
+        edit: async (edit) => (await this.#edits(uuid, [edit]))[0],
+      });
+    return told(() => this.#admitted(request.parts.length * PART_BYTES, () => this.#inTurn(uuid, complete)));
   }
 
   /** Where it is written which uploads there are: our database, or here beside a cluster. */
@@ -182,6 +184,22 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
       this.#waiting.push({ kind: 'other', run: () => run().then(done, failed), failed });
       void this.#work(uuid);
     });
+  }
+
+  /**
+   * For what clients send.
+   * @param bytes that are held meanwhile
+   * @throws KeepError slow_down where too many wait, or what they hold is too much
+   */
+  async #admitted<Result>(bytes: number, wait: () => Promise<Result>): Promise<Result> {
+    const held = WAITING.open();
+    if (this.#waiting.length >= MAX_WAITING || !held.tryHold(bytes))
+      throw new KeepError('slow_down', { message: 'too many writers wait for this collection: try again' });
+    try {
+      return await wait();
+    } finally {
+      held.release();
+    }
   }
 
   async #work(uuid: string): Promise<void> {
