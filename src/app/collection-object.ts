@@ -22,8 +22,9 @@ import { findUpload } from '../collections/uploads/upload-rows.ts';
 import { createUploadTable } from '../collections/uploads/upload-table.ts';
 import type { Env } from '../config/env.ts';
 import { count } from '../http/metrics.ts';
-import { createBodyMemory } from '../keep/body-memory.ts';
 import { KeepError } from '../keep/errors.ts';
+import { tryHold } from '../streams/body-budgets.ts';
+import { createHeldBudget } from '../streams/held-budget.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
 import { forRequest } from './request-scope.ts';
@@ -39,7 +40,7 @@ const MAX_BATCH = 256;
 /** Who waits at most, for one collection. */
 const MAX_WAITING = 1000;
 /** What those hold who wait for a collection's turn, of all collections in this isolate. */
-const WAITING = createBodyMemory(24 * 1024 * 1024);
+const WAITING = createHeldBudget(40 * 1024 * 1024);
 /** Of one of the parts that an upload is to be made of. */
 const PART_BYTES = 200;
 
@@ -192,8 +193,8 @@ export class CollectionObject extends DurableObject<Env> implements CollectionHa
    * @throws KeepError slow_down where too many wait, or what they hold is too much
    */
   async #admitted<Result>(bytes: number, wait: () => Promise<Result>): Promise<Result> {
-    const held = WAITING.open();
-    if (this.#waiting.length >= MAX_WAITING || !held.tryHold(bytes))
+    const held = WAITING.reserve();
+    if (this.#waiting.length >= MAX_WAITING || !tryHold(held, bytes))
       throw new KeepError('slow_down', { message: 'too many writers wait for this collection: try again' });
     try {
       return await wait();
