@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 const UUID = 'xtest-4zz18-00000000waiting';
 const WRITER = {
-  user: { uuid: 'u', isAdmin: false, isActive: true, username: '', fullName: '' },
+  user: { uuid: 'xtest-tpzed-000000000000000', isAdmin: false, isActive: true, username: '', fullName: '' },
   tokenUuid: null,
   token: '',
 };
