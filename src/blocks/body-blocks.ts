@@ -20,6 +20,8 @@ export interface BodyDestination {
 /** A block that was read from the body and has yet to be brought under its name. */
 export interface HeldBlock {
   size: number;
+  /** Whether the body is known to have ended with it. */
+  isLast?: boolean;
   store: () => Promise<BodyBlock>;
 }
 

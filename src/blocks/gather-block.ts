@@ -17,7 +17,8 @@ const gathering = new Map<symbol, number>();
 
 /**
  * The next block of a body whose length is not known: parts of equal size are set aside one by one, and put together
- * once the block is full or the body has ended. What fits into one part is never set aside. Null at the body's end.
+ * once the block is full or the body has ended. What fits into one part is never set aside, and keeps its place until it
+ * is stored. Null at the body's end.
  * @throws KeepError unavailable, with Retry-After, when too many are under way
  */
 export async function gatherBlock(source: ByteSource, to: BodyDestination): Promise<HeldBlock | null> {
@@ -25,6 +26,7 @@ export async function gatherBlock(source: ByteSource, to: BodyDestination): Prom
   const parts: string[] = [];
   const digest = createMd5();
   const buffer = new Uint8Array(PART_BYTES);
+  let keepsSlot = false;
   try {
     let size = 0;
     while (size < MAX_BLOCK_BYTES) {
@@ -34,7 +36,8 @@ export async function gatherBlock(source: ByteSource, to: BodyDestination): Prom
         await digest.abort('not needed');
         if (filled === 0) return null;
         const bytes = buffer.slice(0, filled);
-        return { size: filled, store: () => storeBytes(to, bytes) };
+        keepsSlot = true;
+        return { size: filled, isLast: true, store: () => storeBytes(to, bytes).finally(() => gathering.delete(slot)) };
       }
       if (filled === 0) break;
       const part = buffer.subarray(0, filled);
@@ -50,7 +53,7 @@ export async function gatherBlock(source: ByteSource, to: BodyDestination): Prom
     await to.aside?.delete(parts).catch(() => undefined);
     throw error;
   } finally {
-    gathering.delete(slot);
+    if (!keepsSlot) gathering.delete(slot);
   }
 }
 

@@ -90,6 +90,7 @@ async function cut(source: ByteSource, length: number | null, to: BodyDestinatio
       if (held === null) break;
       await naming;
       name(held.store);
+      if (held.isLast === true) break;
       if (left !== null) left -= held.size;
     }
     await naming;

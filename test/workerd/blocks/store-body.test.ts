@@ -150,6 +150,28 @@ describe('a body becomes blocks', () => {
     expect(await codeOf(storeBody(unknownLength(data), facts, to))).toBe('success');
   });
 
+  test('a body without a length keeps its place among the eight until what came of it is stored', async () => {
+    const { data } = await randomBlock(1000);
+    const { to } = place();
+    const { promise: stored, resolve: confirm } = Promise.withResolvers<void>();
+    let asked = 0;
+    const hanging: BodyDestination = {
+      ...to,
+      async storeBlock() {
+        asked++;
+        await stored;
+        return 'x+1';
+      },
+    };
+    const facts = { length: null, isNative: false };
+    const eight = Array.from({ length: 8 }, () => storeBody(unknownLength(data), facts, hanging));
+    while (asked < 8) await scheduler.wait(1);
+    expect(await codeOf(storeBody(unknownLength(data), facts, to))).toBe('unavailable');
+    confirm();
+    expect((await Promise.all(eight)).flat()).toHaveLength(8);
+    expect(await codeOf(storeBody(unknownLength(data), facts, to))).toBe('success');
+  });
+
   test('without a place to set it aside, only a body of known MD5 or a small one is taken', async () => {
     const { data, hash } = await randomBlock(5 * MIB);
     const to = { ...place().to, aside: undefined };
