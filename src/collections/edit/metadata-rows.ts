@@ -18,16 +18,9 @@ export function metadataStatements(
 ): D1PreparedStatement[] {
   const isCurrent = 'EXISTS (SELECT 1 FROM collections WHERE uuid = ?1 AND revision = ?2)';
   const statement = (sql: string, ...values: (string | number)[]) => db.prepare(sql).bind(uuid, revision, ...values);
-  const isBelow = "collection_uuid = ?1 AND (path = ?3 OR (path > ?3 || '/' AND path < ?3 || '0'))";
   const copies = edits.flatMap((edit) =>
-    (edit.kind === 'copy' || edit.kind === 'move') && edit.from !== edit.to ? [edit] : [],
+    (edit.kind === 'copy' || edit.kind === 'move') && edit.from !== edit.to ? copiedRanges(edit) : [],
   );
-  const sourceOf = (from: string, shallow: boolean) => {
-    if (shallow) return 'collection_uuid = ?1 AND path = ?3';
-    return from === '' ? 'collection_uuid = ?1 AND path > ?3' : isBelow;
-  };
-  // Copies are made aside first: their sources may be among what is removed.
-  const aside = (index: number) => `\u0000${index}/`;
   const written = edits.flatMap((edit) => {
     if (edit.kind === 'mkdir' || edit.kind === 'properties' || edit.kind === 'unmark') return [];
     if (edit.kind === 'delete' && edit.prunes === true && kindOf(edit.path) !== 'file') return [];
@@ -35,36 +28,40 @@ export function metadataStatements(
   });
   const gone = written.filter((path) => kindOf(path) !== 'absent');
   return [
-    ...copies.map(({ from, ...edit }, i) =>
+    // Copies are made aside first: their sources may be among what is removed.
+    ...inPortions(copies).map((ranges) =>
       statement(
         `INSERT OR REPLACE INTO file_metadata
-         SELECT collection_uuid, ?4 || substr(path, length(?3) + 1), metadata FROM file_metadata
-         WHERE ${sourceOf(from, 'shallow' in edit && edit.shallow === true)} AND ${isCurrent}`,
-        from,
-        aside(i),
+         SELECT ?1, '${ASIDE}' || (copy.value ->> 'to') || substr(kept.path, (copy.value ->> 'cut') + 1), kept.metadata
+         FROM json_each(?3) AS copy CROSS JOIN file_metadata AS kept
+         WHERE kept.collection_uuid = ?1 AND kept.path >= (copy.value ->> 'first') AND kept.path < (copy.value ->> 'end')
+         AND ${isCurrent}`,
+        ranges,
       ),
     ),
-    ...(gone.length === 0
+    ...(gone.includes('')
+      ? [
+          statement(
+            `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND substr(path, 1, 1) <> '${ASIDE}' AND ${isCurrent}`,
+          ),
+        ]
+      : inPortions(gone).map((paths) =>
+          statement(
+            `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND ${isCurrent} AND path IN (
+               SELECT value FROM json_each(?3) UNION ALL
+               SELECT kept.path FROM json_each(?3) AS gone CROSS JOIN file_metadata AS kept
+               WHERE kept.collection_uuid = ?1 AND kept.path > gone.value || '/' AND kept.path < gone.value || '0')`,
+            paths,
+          ),
+        )),
+    ...(copies.length === 0
       ? []
       : [
           statement(
-            `DELETE FROM file_metadata WHERE collection_uuid = ?1 AND ${isCurrent} AND path IN (
-               SELECT kept.path FROM json_each(?3) AS gone CROSS JOIN file_metadata AS kept
-               WHERE kept.collection_uuid = ?1 AND (gone.value = '' OR kept.path = gone.value
-                 OR (kept.path > gone.value || '/' AND kept.path < gone.value || '0')))
-               AND substr(path, 1, 1) <> char(0)`,
-            JSON.stringify(gone),
+            `UPDATE OR REPLACE file_metadata SET path = substr(path, 2)
+             WHERE collection_uuid = ?1 AND path >= '${ASIDE}' AND path < '0' AND ${isCurrent}`,
           ),
         ]),
-    ...copies.map(({ to }, i) =>
-      statement(
-        `UPDATE OR REPLACE file_metadata SET path = ltrim(?3 || substr(path, length(?4) + 1), '/')
-         WHERE collection_uuid = ?1 AND path >= ?4 AND path < ?5 AND ${isCurrent}`,
-        to,
-        aside(i),
-        `${aside(i).slice(0, -1)}0`,
-      ),
-    ),
     ...edits.flatMap((edit) => {
       if (edit.kind === 'properties')
         return statement(
@@ -87,6 +84,48 @@ export function metadataStatements(
     }),
   ];
 }
+
+/** No path begins with it: rows that do are on their way. The next character is `0`. */
+const ASIDE = '/';
+
+/** Rows whose paths lie between `first` and `end` get paths that begin with `to` in place of the first `cut` characters. */
+interface CopiedRange {
+  first: string;
+  end: string;
+  cut: number;
+  to: string;
+}
+
+/** What a copy takes along: the path itself, and what is below it. Ranges of the index, not conditions: a collection may have very many rows. */
+function copiedRanges({ from, to, ...edit }: Extract<Edit, { kind: 'copy' | 'move' }>): CopiedRange[] {
+  const cut = [...from].length;
+  const own = { first: from, end: `${from}\u0001`, cut, to };
+  if ('shallow' in edit && edit.shallow === true) return [own];
+  const into = to === '' ? '' : `${to}/`;
+  if (from !== '') return [own, { first: `${from}/`, end: `${from}0`, cut: cut + 1, to: into }];
+  // Everything but what is aside.
+  return [own, { first: '\u0001', end: ASIDE, cut: 0, to: into }, { first: '0', end: '\u{10ffff}', cut: 0, to: into }];
+}
+
+/** As JSON lists, each as long as one statement takes. */
+function inPortions(values: readonly (string | object)[]): string[] {
+  const portions: string[] = [];
+  let texts: string[] = [];
+  let chars = 0;
+  for (const value of values) {
+    const text = JSON.stringify(value);
+    if (chars + text.length > MAX_PATHS_CHARS && texts.length > 0) {
+      portions.push(`[${texts.join()}]`);
+      [texts, chars] = [[], 0];
+    }
+    texts.push(text);
+    chars += text.length;
+  }
+  return texts.length === 0 ? portions : [...portions, `[${texts.join()}]`];
+}
+
+/** Characters of paths that one statement is given: far below what a parameter may have. */
+const MAX_PATHS_CHARS = 500_000;
 
 /** An ETag or checksum that a client was given stands for the content it was given for. */
 function bound(metadata: FileMetadata, ranges: readonly BlockRange[]): FileMetadata {
@@ -133,9 +172,6 @@ export async function readMetadata(db: D1Database, uuid: string, paths: string[]
     .all<{ path: string; metadata: string }>();
   return new Map(results.map(({ path, metadata }) => [path, JSON.parse(metadata) as FileMetadata]));
 }
-
-/** Characters of paths that one statement is given: far below what a parameter may have. */
-const MAX_PATHS_CHARS = 500_000;
 
 /** Which of these paths have metadata. */
 export async function pathsWithMetadata(db: D1Database, uuid: string, paths: readonly string[]): Promise<Set<string>> {
