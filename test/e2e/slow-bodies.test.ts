@@ -6,7 +6,7 @@ import { type Heap, openHeap } from '../load/heap.ts';
 import { createUser, type TestUser } from '../support/api.ts';
 import { createCollection } from '../support/collections.ts';
 import { request } from '../support/keep.ts';
-import { openRaw, type RawRequest, rawRequest } from '../support/raw-http.ts';
+import { openRaw, type RawRequest } from '../support/raw-http.ts';
 import { type KeyPair, s3Keys, signS3 } from '../support/s3-client.ts';
 import { startService, type TestService } from '../support/service.ts';
 
@@ -105,21 +105,4 @@ test.each(Object.keys(KINDS))('%s that stop half-way hold little together, and n
   } finally {
     for (const socket of sockets) socket.destroy();
   }
-});
-
-test('a large form is refused while many others arrive, and taken when their clients have left', async () => {
-  const large = { method: 'POST', path: `/c=${uuid}/`, headers: form, body: zeros(3.5 * MIB) };
-  const sockets = await Promise.all(
-    Array.from({ length: 6 }, async () => openRaw(service.url, (await KINDS['forms of anyone']?.(0)) as RawRequest)),
-  );
-  for (const socket of sockets) socket.on('error', () => undefined).resume();
-  /** 401: it was read, and its token is none. A refusal may be lost with the connection that it closes. */
-  const until = async (isRead: boolean) => {
-    while (((await rawRequest(service.url, large)).status === 401) !== isRead) await sleep(200);
-  };
-  await until(false);
-  const small = await rawRequest(service.url, { ...large, body: zeros(1000) });
-  expect(small.status).toBe(401);
-  for (const socket of sockets) socket.destroy();
-  await until(true);
 });
