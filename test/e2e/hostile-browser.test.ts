@@ -162,7 +162,9 @@ describe.runIf(hasTool('chromium'))('a browser', () => {
     const form =
       await page.evaluate(`[...document.querySelectorAll('form#files')].map((form) => [form.getAttribute('action'), form.method,
       [...new Set([...form.elements].map((field) => field.name).filter(Boolean))].join()])`);
-    expect(form).toEqual([['?accept=application%2Fzip&disposition=attachment', 'post', 'dir,action,files,encoded_files']]);
+    expect(form).toEqual([
+      ['?accept=application%2Fzip&disposition=attachment', 'post', 'dir,action,files,encoded_files'],
+    ]);
     for (const box of await page.locator('td.pick input').all()) await box.check();
     const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#zip').click()]);
     expect(download.suggestedFilename()).toMatch(/\.zip$/);
