@@ -60,13 +60,19 @@ export async function changeRow(
     const results = await refuseDuplicates(() => db.batch([...keeping, ...statements, ...growth, statement]));
     if ((results.at(-1)?.meta.changes ?? 0) > 0) return true;
   } catch (error) {
+    if (isRefused(error)) await manifests.delete(backups);
     // Whether it was done is not known: the row tells.
-    if (!isKeepError(error) && (await isCommitted(db, uuid, changed))) return true;
-    await manifests.delete(backups);
+    else if (!isKeepError(error) && (await isCommitted(db, uuid, changed))) return true;
+    // It may be done yet: the sweep takes a backup that no row came to, with its text.
     throw error;
   }
   await manifests.delete(backups);
   return false;
+}
+
+/** Whether a change was certainly not made, so that what was stored for it can go. */
+export function isRefused(error: unknown): boolean {
+  return isKeepError(error) && error.code !== 'unavailable';
 }
 
 /** Statements that count what a change adds to quotas. @throws KeepError full */

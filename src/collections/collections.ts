@@ -7,7 +7,7 @@ import { formatTime, isStoredTime } from '../records/times.ts';
 import { insertNamed, uniqueName } from '../records/write-row.ts';
 import { CollectionAttributes, checkAttributes, trashTimes } from './attributes.ts';
 import { hasBackup, writeBackup } from './backup.ts';
-import { type Alongside, changeRow } from './change-row.ts';
+import { type Alongside, changeRow, isRefused } from './change-row.ts';
 import { checkedManifest } from './checked-manifest.ts';
 import { type Collection, manifestColumns } from './collection-row.ts';
 import { planEdits } from './edit/apply.ts';
@@ -63,7 +63,7 @@ export function createCollections(setup: CollectionsSetup) {
     try {
       return await commit();
     } catch (error) {
-      if (isKeepError(error) && manifest !== null) await deleteManifest(manifests, manifest.stored);
+      if (isRefused(error) && manifest !== null) await deleteManifest(manifests, manifest.stored);
       throw error;
     }
   }

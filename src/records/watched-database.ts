@@ -17,8 +17,13 @@ const WRITES = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b/i;
 
 export function watchedDatabase(db: D1Database, watches: readonly Watch[]): D1Database {
   const concernedBy = (sql: string) => (WRITES.test(sql) ? watches.filter(({ concerns }) => concerns(sql)) : []);
+  const failed = async (concerned: Iterable<Watch>, error: unknown): Promise<never> => {
+    // The write may have been made, and its writer may find out that it was.
+    for (const { after } of concerned) await after();
+    throw error;
+  };
   const told = async <T>(concerned: readonly Watch[], work: Promise<T>): Promise<T> => {
-    const result = await work;
+    const result = await work.catch((error: unknown) => failed(concerned, error));
     if (mayHaveChanged(result)) for (const { after } of concerned) await after();
     return result;
   };
@@ -46,7 +51,9 @@ export function watchedDatabase(db: D1Database, watches: readonly Watch[]): D1Da
       const firsts = [...concerned].flatMap((watch) =>
         watch.first === undefined ? [] : { watch, statement: watch.first() },
       );
-      const results = await db.batch<T>([...inner, ...firsts.map(({ statement }) => statement)]);
+      const results = await db
+        .batch<T>([...inner, ...firsts.map(({ statement }) => statement)])
+        .catch((error: unknown) => failed(concerned, error));
       const own = results.slice(0, inner.length);
       if (mayHaveChanged(own))
         for (const watch of concerned) {

@@ -6,7 +6,7 @@ import { type ErrorCode, isKeepError, KeepError } from '../../keep/errors.ts';
 import { IS_TRASHED, type Row } from '../../records/columns.ts';
 import { type Look, lookAt, NO_LOOK, rowLook, together } from '../../records/look.ts';
 import { formatTime } from '../../records/times.ts';
-import { type ChangeContext, changeRow, WHOLE_ROW } from '../change-row.ts';
+import { type ChangeContext, changeRow, isRefused, WHOLE_ROW } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
 import { type Quota, quotasLook } from '../quota.ts';
@@ -119,7 +119,7 @@ async function tryGroup(uuid: string, requests: EditRequest[], context: BatchCon
         return null;
       }
     } catch (error) {
-      if (isKeepError(error) && staged !== null) await deleteManifest(manifests, staged.stored);
+      if (isRefused(error) && staged !== null) await deleteManifest(manifests, staged.stored);
       throw error;
     }
     portableDataHash = staged?.portableDataHash ?? portableDataHash;

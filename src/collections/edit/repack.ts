@@ -4,7 +4,7 @@ import type { Row } from '../../records/columns.ts';
 import { formatTime } from '../../records/times.ts';
 import { concatenate } from '../../streams/concat.ts';
 import type { Pipeable } from '../../streams/part.ts';
-import { type ChangeContext, changeRow } from '../change-row.ts';
+import { type ChangeContext, changeRow, isRefused } from '../change-row.ts';
 import { manifestColumns } from '../collection-row.ts';
 import { deleteManifest } from '../manifest-store.ts';
 import { keptEtags } from './repack-etags.ts';
@@ -100,17 +100,17 @@ export async function commitPacking(
   });
   if (changed.size === 0 || paths.size > MAX_FILES) return false;
   const staged = await stageNormalised(manifests, rewriteSegments(await texts.current(), map, changed));
-  const revision = Number(row.revision);
+  let isBegun = false;
   try {
     const after = createTexts(context, { ...row, ...manifestColumns(staged) });
-    const statements = await keptEtags(db, uuid, revision, [...paths], await texts.current(), await after.current());
+    const [before, now] = [await texts.current(), await after.current()];
+    const statements = await keptEtags(db, uuid, Number(row.revision), [...paths], before, now);
     const { modified_at, modified_by_user_uuid } = row;
     const columns = { ...manifestColumns(staged), file_names: row.file_names, modified_at, modified_by_user_uuid };
+    isBegun = true;
     if (await changeRow(context, row, columns, { statements, keep: 'repacked' })) return true;
   } catch (error) {
-    // The row tells whether it was done: only a text that it does not name may go.
-    const now = await db.prepare('SELECT manifest_key FROM collections WHERE uuid = ?').bind(uuid).first<Row>();
-    if (now !== null && now.manifest_key !== staged.stored.key) await deleteManifest(manifests, staged.stored);
+    if (!isBegun || isRefused(error)) await deleteManifest(manifests, staged.stored);
     throw error;
   }
   await deleteManifest(manifests, staged.stored);
