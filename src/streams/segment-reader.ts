@@ -14,8 +14,8 @@ export interface SegmentReader {
   cancel(reason: unknown): Promise<void>;
 }
 
-/** @param length bytes of the body */
-export function segmentReader(body: Pipeable, length: number): SegmentReader {
+/** @param length bytes of the body; `chunkBytes` at most are read ahead */
+export function segmentReader(body: Pipeable, length: number, chunkBytes: number = CHUNK_BYTES): SegmentReader {
   const chunks = chunksOfPipeable(body);
   let unread = length;
   /** Bytes that were read and not asked for yet, and the chunk that they are part of. */
@@ -35,7 +35,7 @@ export function segmentReader(body: Pipeable, length: number): SegmentReader {
   }
   async function some(most: number): Promise<Uint8Array> {
     if (rest.byteLength === 0) {
-      const next = await chunks.next(chunk, Math.min(CHUNK_BYTES, Math.max(unread, 1)));
+      const next = await chunks.next(chunk, Math.min(chunkBytes, Math.max(unread, 1)));
       if (next === null) throw new KeepError('corrupt');
       unread -= next.byteLength;
       chunk = next as Uint8Array<ArrayBuffer>;

@@ -1,4 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
+import { CHUNK_BYTES } from './chunks.ts';
 import { type HeldReservation, heldBudget } from './held-budget.ts';
 import type { Fill, LazyPart, OpenPart, Part, Segment, SegmentSource } from './part.ts';
 import {
@@ -21,6 +22,10 @@ const MIN_WINDOW_SEGMENTS = 256;
 /** What a planned segment takes in memory, and a planned read; about one read in two segments at most. */
 const SEGMENT_BYTES = 64;
 const READ_BYTES = 900;
+/** Streams that are cut as they flow read ahead; less where other answers hold much. */
+const OPEN_STREAMS = 5;
+const SHORT_CHUNK_BYTES = 64 * 1024;
+const SHORT_BELOW_BYTES = 16 * 1024 * 1024;
 /** Bytes that an answer may hold for segments to come although others hold all there is. */
 const LEAST_HELD_BYTES = 64 * 1024;
 const PARTS_PER_TURN = 2000;
@@ -94,9 +99,14 @@ export function shareReads(
     const ofColumns = columns.blocks.length * SEGMENT_BYTES;
     plan = planReads(columns, Math.max(LEAST_HELD_BYTES, free - ofColumns), isCut ? 2 * plan.count : undefined);
     const { source } = columns;
-    shared = source === null ? [] : plan.reads.map((read) => sharedRead(source, read));
+    const chunkBytes = free < SHORT_BELOW_BYTES ? SHORT_CHUNK_BYTES : CHUNK_BYTES;
+    shared = source === null ? [] : plan.reads.map((read) => sharedRead(source, read, chunkBytes));
+    const streamed = plan.reads.filter((read) => read.held === null);
+    const ofStreams = streamed
+      .slice(0, OPEN_STREAMS)
+      .reduce((sum, { length }) => sum + Math.min(length, chunkBytes), 0);
     for (const read of shared) reads.add(read);
-    held.set(used + ofColumns + shared.reduce((sum, read) => sum + read.heldBytes, 0));
+    held.set(used + ofColumns + ofStreams + shared.reduce((sum, read) => sum + read.heldBytes, 0));
   }
 
   async function open(part: LazyPart, number: number, signal: AbortSignal): Promise<OpenPart> {
@@ -141,10 +151,10 @@ interface SharedRead {
   end(): void;
 }
 
-function sharedRead(source: SegmentSource, planned: PlannedRead): SharedRead {
+function sharedRead(source: SegmentSource, planned: PlannedRead, chunkBytes: number): SharedRead {
   const { block, offset, length, held } = planned;
   const open = async (signal: AbortSignal) =>
-    segmentReader(await source.open(block, { offset, length }, signal), length);
+    segmentReader(await source.open(block, { offset, length }, signal), length, chunkBytes);
   return held === null ? streamedRead(open, planned) : heldRead(open, planned, held);
 }
 
@@ -221,17 +231,26 @@ function streamedRead(open: OpenReader, { offset, segments }: PlannedRead): Shar
 
 /** All segments are read at once and held until the last of them has been handed over. */
 function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: Float64Array): SharedRead {
-  let contents: Uint8Array[] | null = null;
+  let contents: Uint8Array | null = null;
+  /** Where each range begins in the contents. */
+  const starts = new Float64Array(ranges.length / 2);
   let left = segments;
-  async function load(signal: AbortSignal): Promise<Uint8Array[]> {
+  /** In one buffer: each of its own would take more than the bytes of a short range. */
+  async function load(signal: AbortSignal): Promise<Uint8Array> {
     const reader = await open(signal);
-    const loaded: Uint8Array[] = [];
+    const loaded = new Uint8Array(bytesOf(ranges));
+    let filled = 0;
     let position = offset;
     try {
       for (let i = 0; i < ranges.length; i += 2) {
         const [start = 0, end = 0] = [ranges[i], ranges[i + 1]];
         await reader.skip(start - position);
-        loaded.push(await reader.take(end - start));
+        starts[i / 2] = filled;
+        for (const until = filled + end - start; filled < until; ) {
+          const bytes = await reader.some(until - filled);
+          loaded.set(bytes, filled);
+          filled += bytes.byteLength;
+        }
         position = end;
       }
     } catch (error) {
@@ -245,8 +264,8 @@ function heldRead(open: OpenReader, { offset, segments }: PlannedRead, ranges: F
     async slice({ offset: start, length, read, through = asItIs }, signal) {
       contents ??= await load(signal);
       const place = placeOf(ranges, start);
-      const from = start - (ranges[2 * place] ?? 0);
-      const bytes = contents[place]?.subarray(from, from + length) ?? new Uint8Array(0);
+      const from = (starts[place] ?? 0) + start - (ranges[2 * place] ?? 0);
+      const bytes = contents.subarray(from, from + length);
       if (--left === 0) contents = null;
       return read === undefined ? through(bytes) : read(copying(bytes));
     },

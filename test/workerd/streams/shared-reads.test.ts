@@ -192,6 +192,23 @@ describe('memory of plans', () => {
     expect(free()).toBe(all);
   });
 
+  test('counts what streams read ahead, and short ranges of a block are held in one buffer', async () => {
+    const at = store();
+    const ofReads = async (segments: Segment[]) => {
+      const set: number[] = [];
+      const held = { available: () => 48 * BLOCK, set: (bytes: number) => set.push(bytes), release: () => undefined };
+      const shared = shareReads(partsOf(at.source, segments), held);
+      const opened: unknown[] = [];
+      for (const part of shared.parts) if (!(part instanceof Uint8Array)) opened.push(await part.open(never));
+      shared.end();
+      return { most: Math.max(...set), opened };
+    };
+    const inOrder = Array.from({ length: 100 }, (_, i): Segment => [0, i * 10_000, 9]);
+    expect((await ofReads(inOrder)).most).toBeGreaterThan(BLOCK / 2);
+    const { opened } = await ofReads(inOrder.toReversed());
+    expect(new Set(opened.map((bytes) => (bytes as Uint8Array).buffer)).size).toBe(1);
+  });
+
   test('is so little while others hold all there is that every answer is sent, if in more reads', async () => {
     const none = { available: () => 0, set: () => undefined, release: () => undefined };
     const at = store();
