@@ -11,6 +11,8 @@ export const BACKUP_PREFIX = 'backups/collections/';
 export const FILE_BACKUP_PREFIX = 'backups/files/';
 const FORMAT = 1;
 const REVISION_DIGITS = 12;
+/** Hexadecimal ones of a time in milliseconds. */
+const TIME_DIGITS = 12;
 
 export interface BackupHeader {
   format: number;
@@ -26,9 +28,11 @@ export interface BackupHeader {
   manifest_key: string | null;
 }
 
-/** Keys sort by revision; the suffix tells apart attempts at the same one. */
-export function backupKey(uuid: string, revision: number): string {
-  return `${BACKUP_PREFIX}${uuid}/${String(revision).padStart(REVISION_DIGITS, '0')}-${crypto.randomUUID().slice(0, 8)}`;
+/** Keys sort by revision, and attempts at the same one by their time: of those the last counts. */
+function backupKey(uuid: string, revision: number): string {
+  const time = Date.now().toString(16).padStart(TIME_DIGITS, '0');
+  const suffix = `${time}-${crypto.randomUUID().slice(0, 8)}`;
+  return `${BACKUP_PREFIX}${uuid}/${String(revision).padStart(REVISION_DIGITS, '0')}-${suffix}`;
 }
 
 export function revisionOf(key: string): number {
@@ -83,7 +87,7 @@ export async function deleteFileBackups(bucket: R2Bucket, uuid: string): Promise
     await bucket.delete(page.objects.map(({ key }) => key));
 }
 
-/** The key of a collection's last revision; of several attempts at it the last in the order of keys. */
+/** The key of a collection's last revision; of several attempts at it the last. */
 export async function newestBackup(bucket: R2Bucket, uuid: string): Promise<string | null> {
   let newest: string | null = null;
   for (let after = ''; ; ) {

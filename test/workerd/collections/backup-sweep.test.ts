@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, expect, test } from 'vitest';
-import { writeBackup } from '../../../src/collections/backup.ts';
+import { newestBackup, writeBackup } from '../../../src/collections/backup.ts';
 import { sweepBackups } from '../../../src/collections/backup-sweep.ts';
 import { database } from '../support/database.ts';
 
@@ -67,4 +67,23 @@ test('a text stays while a later revision that can be restored names it', async 
   await sweepAt(uploaded(third) + LIFETIME_SECONDS * 1000);
   expect(await left()).toEqual([third?.key]);
   expect(await isThere('manifests/shared')).toBe(false);
+});
+
+test('of several attempts at the last revision of a deleted collection the last one stays as long as it can be restored', async () => {
+  const attempts: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    const delete_at = i < 7 ? null : TIME;
+    attempts.push(await writeBackup(bucket, { uuid, revision: 1, manifest_key: null, delete_at }, TIME));
+    await new Promise((later) => setTimeout(later, 30));
+  }
+  const last = attempts.at(-1) ?? '';
+  expect(await newestBackup(bucket, uuid)).toBe(last);
+  await sweepBackups(uuid, {
+    db,
+    manifests: bucket,
+    supersededSeconds: 1,
+    deletedSeconds: 1e9,
+    now: () => Date.now() + 10_000,
+  });
+  expect(await left()).toEqual([last]);
 });
