@@ -6,7 +6,7 @@ import type { Command, Given } from '../command.ts';
 import { checkOwner, isOwner } from '../commands/ls-owner.ts';
 import { RETRIES, retryPolicy } from '../retries.ts';
 import { openSession, type Session } from '../session.ts';
-import { note, print, printJson } from '../terminal.ts';
+import { note, oneLine, print, printJson, showName } from '../terminal.ts';
 import { follow, type JobRecord } from './follow.ts';
 import { hashHere } from './hash-here.ts';
 import { saveAdopted } from './save-adopted.ts';
@@ -159,12 +159,12 @@ function tellCheck({ source, counts: c, problems }: JobRecord): void {
   print(
     `${source}: ${plural(c.unchanged, 'object')} as adopted, ${c.changed.toLocaleString('en-US')} changed, ${c.gone.toLocaleString('en-US')} gone, ${c.fresh.toLocaleString('en-US')} not adopted.`,
   );
-  for (const { key, problem } of problems) print(`  ${key}: ${problem}`);
+  for (const { key, problem } of problems) print(`  ${showName(key)}: ${oneLine(problem)}`);
   if (c.changed + c.gone > 0) print('Run keep-edge adopt again to take them as they are now.');
 }
 
 function tellProblems({ problems, counts }: JobRecord): void {
-  for (const { key, problem } of problems) note(`Left out: ${key}: ${problem}`);
+  for (const { key, problem } of problems) note(`Left out: ${showName(key)}: ${oneLine(problem)}`);
   if (counts.failedObjects > problems.length) note(`and ${counts.failedObjects - problems.length} more.`);
 }
 

@@ -4,7 +4,7 @@ import { MAX_BLOCK_BYTES } from '../../keep/limits.ts';
 import type { Row } from '../api-client.ts';
 import { CliError } from '../cli-error.ts';
 import type { Session } from '../session.ts';
-import { note } from '../terminal.ts';
+import { note, showName } from '../terminal.ts';
 import { type JobRecord, statusOf } from './follow.ts';
 
 interface Wanted {
@@ -35,7 +35,7 @@ export async function hashHere(session: Session, id: string): Promise<void> {
       if (wanted.length === 0) break;
       await hashAll(wanted, async (object) => {
         const hashes = await hashesOf(bucket, object);
-        if (hashes === null) return note(`Left out: ${object.key}: it changed, or cannot be read from here`);
+        if (hashes === null) return note(`Left out: ${showName(object.key)}: it changed, or cannot be read from here`);
         await api(`keep-edge/v1/adoptions/${id}/hashes`, {
           method: 'POST',
           body: { objects: [{ ...object, hashes }] },
@@ -101,7 +101,7 @@ async function hashesOf(
       hash.update(chunk);
       bytes += chunk.byteLength;
     }
-    if (bytes !== length) throw new CliError(`${key}: the bucket broke off in the middle`);
+    if (bytes !== length) throw new CliError(`${showName(key)}: the bucket broke off in the middle`);
     hashes.push(hash.digest('hex'));
   }
   return hashes;

@@ -10,6 +10,7 @@ import { messageOf } from '../commands/doctor-checks.ts';
 import { makeDirectories } from '../fs-path.ts';
 import { showProgress } from '../progress.ts';
 import type { Session } from '../session.ts';
+import { oneLine } from '../terminal.ts';
 import { blockFile, FORMAT, withLocators, writeList } from './export-files.ts';
 
 export interface ExportResult {
@@ -66,7 +67,7 @@ export async function exportCluster(
         yield { ...record, manifest_text: withLocators(manifest, stripSignature) };
       } catch (error) {
         result.failed++;
-        progress.say(`${own}: ${messageOf(error)}`);
+        progress.say(oneLine(`${own}: ${messageOf(error)}`));
       }
     }
   }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Finding } from '../../deployment/finding.ts';
 import { plural } from '../../keep/human-format.ts';
 import type { Transport } from '../../services/transport.ts';
+import { startOfText } from '../../streams/bounded-text.ts';
 import { type Api, ApiError } from '../api-client.ts';
 import { makeDirectories } from '../fs-path.ts';
 import { checkpointFile } from '../put/checkpoint.ts';
@@ -14,6 +15,7 @@ export const ONE_TRY = { rounds: 1, firstPauseMs: 0, maxPauseMs: 0 };
 
 const MAX_SKEW_SECONDS = 60;
 const ASK_TIMEOUT_MS = 20_000;
+const MAX_HEALTH_BYTES = 4096;
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -41,8 +43,9 @@ export async function checkApi(session: Session, transport: Transport): Promise<
   } catch (error) {
     const finding: Finding = { state: 'bad', what: `API server: ${messageOf(error)}` };
     if (!(error instanceof ApiError && error.status === 503)) return finding;
-    const answer = await ask(`${session.settings.apiUrl}/_health/ping`, transport).catch(() => null);
-    if (!(await answer?.text())?.includes('not configured')) return finding;
+    const health = ask(`${session.settings.apiUrl}/_health/ping`, transport);
+    const said = await health.then((answer) => startOfText(answer, MAX_HEALTH_BYTES)).catch(() => '');
+    if (!said.includes('not configured')) return finding;
     const advice =
       'Its configuration is wrong: npx wrangler tail shows a line for this request that lists every setting with what to write.';
     return { ...finding, advice };

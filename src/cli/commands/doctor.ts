@@ -5,7 +5,7 @@ import type { Command, Given } from '../command.ts';
 import { createNodePlatform } from '../node-platform.ts';
 import { openSession } from '../session.ts';
 import { readSettings, type Settings } from '../settings.ts';
-import { plain, print, printJson } from '../terminal.ts';
+import { oneLine, print, printJson } from '../terminal.ts';
 import { checkApi, checkCache, checkClock, checkCopies, checkToken, messageOf, ONE_TRY } from './doctor-checks.ts';
 import { checkDeployment } from './doctor-deployment.ts';
 import { checkGateways } from './doctor-gateways.ts';
@@ -56,7 +56,7 @@ async function runDoctor(given: Given): Promise<number> {
     if (asJson) printJson(finding);
     else {
       const mark = colours ? `\x1b[${COLOURS[state]}m${MARKS[state]}\x1b[0m` : MARKS[state];
-      process.stdout.write(`${mark} ${plain(what)}\n`);
+      process.stdout.write(`${mark} ${oneLine(what)}\n`);
       if (advice !== undefined) print(`     ${advice}`);
     }
     if (state === 'bad') attention++;
