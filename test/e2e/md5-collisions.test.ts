@@ -92,4 +92,33 @@ describe.each([
       await service.stop();
     }
   });
+
+  test('a damaged copy of a small block is replaced, a good one stays, and wrong bytes count against neither', async () => {
+    await using s3 = await startS3WithoutConditions(refuses);
+    const bucket = bucketOn(s3);
+    const service = await startService({
+      vars: { ...s3Secrets(bucket), VOLUMES: { [S3_VOLUME]: s3Volume(bucket) }, EDGE_CACHE: false },
+    });
+    try {
+      const data = Buffer.from('a small block');
+      const wrong = Buffer.from('A small block');
+      const key = dataKey(md5(data));
+      const putAs = async (body: Buffer) =>
+        (await request(`${service.url}/${md5(data)}`, { method: 'PUT', body })).status;
+      for (const there of [undefined, wrong, Buffer.from('cut')]) {
+        s3.objects.delete(key);
+        if (there !== undefined) s3.objects.set(key, there);
+        expect(await putAs(wrong)).toBe(400);
+        expect(s3.objects.get(key)).toEqual(there);
+        expect(await putAs(data)).toBe(200);
+        expect(s3.objects.get(key)).toEqual(data);
+      }
+      let stored = 0;
+      s3.onStored = (name) => void (name === key && stored++);
+      expect([await putAs(wrong), await putAs(data)]).toEqual([400, 200]);
+      expect(stored).toBe(0);
+    } finally {
+      await service.stop();
+    }
+  });
 });
