@@ -1,3 +1,4 @@
+import { KeepError } from '../keep/errors.ts';
 import type { Row } from './columns.ts';
 
 /**
@@ -19,7 +20,13 @@ export function watchedDatabase(db: D1Database, watches: readonly Watch[]): D1Da
   const concernedBy = (sql: string) => (WRITES.test(sql) ? watches.filter(({ concerns }) => concerns(sql)) : []);
   const failed = async (concerned: Iterable<Watch>, error: unknown): Promise<never> => {
     // The write may have been made, and its writer may find out that it was.
-    for (const { after } of concerned) await after();
+    for (const { after } of concerned)
+      await after().catch(() => {
+        throw new KeepError('unavailable', {
+          message: 'the change may or may not have been made: look, then try again',
+          cause: error,
+        });
+      });
     throw error;
   };
   const told = async <T>(concerned: readonly Watch[], work: Promise<T>): Promise<T> => {

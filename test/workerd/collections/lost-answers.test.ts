@@ -91,11 +91,13 @@ async function wholeRow(): Promise<Row> {
   return row ?? {};
 }
 
+/** A bucket that takes no metadata of files. */
+const refusing = Object.assign(Object.create(bucket) as R2Bucket, {
+  put: (key: string, value: string) =>
+    key.startsWith('backups/files/') ? Promise.reject(new Error('down')) : bucket.put(key, value),
+});
+
 test('a revision whose metadata the bucket refuses keeps its text and its backup', async () => {
-  const refusing = Object.assign(Object.create(bucket) as R2Bucket, {
-    put: (key: string, value: string) =>
-      key.startsWith('backups/files/') ? Promise.reject(new Error('down')) : bucket.put(key, value),
-  });
   expect(await commit(watched(plain, refusing))).toMatchObject([{ ok: false, code: 'unavailable' }]);
   expect((await wholeRow()).revision).toBe(2);
 });
@@ -108,6 +110,15 @@ test('metadata of files is in the bucket, too, when a commit counts whose answer
   expect(await commit(watched(lossy))).toMatchObject([{ ok: true }]);
   expect((await wholeRow()).revision).toBe(2);
   expect((await readFileLog(bucket, uuid)).files.get('new')?.metadata).toContain('text/x');
+});
+
+test('a commit whose answer was lost does not count while the bucket refuses its metadata', async () => {
+  const lossy = changing(plain, async (commit) => {
+    await commit();
+    throw new Error('Network connection lost.');
+  });
+  expect(await commit(watched(lossy, refusing))).toMatchObject([{ ok: false, code: 'unavailable' }]);
+  expect((await wholeRow()).revision).toBe(2);
 });
 
 test('a commit that D1 makes after it was given up has its text and its backup', async () => {
