@@ -87,3 +87,18 @@ test('of several attempts at the last revision of a deleted collection the last 
   });
   expect(await left()).toEqual([last]);
 });
+
+test('what a commit left of which nothing was heard goes after an hour, with its text, but never one that the row names', async () => {
+  const [first] = await revisions('manifests/kept');
+  for (const manifest_key of ['manifests/never', 'manifests/kept']) {
+    await bucket.put(manifest_key, 'text');
+    await writeBackup(bucket, { uuid, revision: 2, manifest_key }, TIME);
+  }
+  const [, second, third] = await left();
+  const hour = 3_600_000;
+  await sweepAt(Date.now() + hour - 60_000);
+  expect(await left()).toEqual([first?.key, second, third]);
+  expect(await sweepAt(Date.now() + hour + 60_000)).toBeNull();
+  expect(await left()).toEqual([first?.key]);
+  expect([await isThere('manifests/never'), await isThere('manifests/kept')]).toEqual([false, true]);
+});
