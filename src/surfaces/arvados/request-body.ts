@@ -2,6 +2,7 @@ import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { userBodies } from '../../streams/body-budgets.ts';
+import { inPieces } from '../../streams/in-pieces.ts';
 import { joinBytes } from '../../streams/join-bytes.ts';
 import { RecordScanner } from '../../streams/json/scanner.ts';
 import { FormDecoder } from './form-decoder.ts';
@@ -41,8 +42,10 @@ export class BodyReader {
 
   /** @param name of the record: `collection`, `group`, … */
   constructor(request: Request, name: string) {
-    this.#chunks = request.body === null ? null : requestChunks(request);
     this.#isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers.get('Content-Type') ?? '');
+    const chunks = requestChunks(request);
+    // Values of a form are kept until they are complete.
+    this.#chunks = request.body === null ? null : this.#isForm ? inPieces(chunks) : chunks;
     this.#name = name;
     this.#scanner = new RecordScanner(name);
   }
