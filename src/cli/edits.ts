@@ -13,10 +13,20 @@ const EMPTY_DIRECTORY = './empty d41d8cd98f00b204e9800998ecf8427e+0 0:0:\\056\n'
 /**
  * Changes paths of a collection, all at once, without touching the others. No data is moved.
  * @param options.mustBeNew refused where something is at a target when the change is made; clusters replace it
+ * @param options.unchangedFrom refused where what is at the targets is not what this content has; clusters do not look
  */
-export function editFiles(api: Api, uuid: string, edits: Edits, { mustBeNew = false } = {}): Promise<Row> {
+export function editFiles(
+  api: Api,
+  uuid: string,
+  edits: Edits,
+  { mustBeNew = false, unchangedFrom = '' } = {},
+): Promise<Row> {
   const usesManifest = Object.values(edits).some((source) => source.startsWith('manifest_text/'));
-  return api(`arvados/v1/collections/${uuid}${mustBeNew ? '?must_be_new=true' : ''}`, {
+  return api(`arvados/v1/collections/${uuid}`, {
+    query: {
+      ...(mustBeNew ? { must_be_new: 'true' } : {}),
+      ...(unchangedFrom === '' ? {} : { unchanged_from: unchangedFrom }),
+    },
     method: 'PUT',
     body: {
       collection: usesManifest ? { manifest_text: EMPTY_DIRECTORY } : {},

@@ -49,6 +49,21 @@ export function nothingReplaced(edits: readonly Edit[]): Condition[] {
   });
 }
 
+/**
+ * For `unchanged_from`: what these edits delete or replace is what is there in that content.
+ * @throws KeepError bad_request
+ */
+export function onlyAsIn(edits: readonly Edit[], portableDataHash: unknown): Condition[] {
+  if (portableDataHash === undefined || portableDataHash === null) return [];
+  if (typeof portableDataHash !== 'string' || !/^[0-9a-f]{32}\+\d+$/.test(portableDataHash))
+    throw refused('unchanged_from is a portable data hash');
+  const otherwise = {
+    code: 'precondition_failed',
+    message: 'what the change takes away was changed meanwhile',
+  } as const;
+  return [{ paths: edits.flatMap(targetsOf), asIn: portableDataHash, otherwise }];
+}
+
 /** Each takes half a KiB while the change is made. */
 const MAX_ENTRIES = 100_000;
 

@@ -551,6 +551,29 @@ describe('replace_files', () => {
     expect((await call(path, { method: 'PATCH', body })).status, 'without replace_files').toBe(400);
   });
 
+  test('with unchanged_from takes away only what is as it is in that content', async () => {
+    const made = await create({ manifest_text: START.replaceAll(FOO, foo) });
+    const path = `collections/${made.uuid}`;
+    const kept = await create({ manifest_text: START.replaceAll(FOO, foo), trash_at: new Date().toISOString() });
+    const change = (unchanged_from: string, replace_files: Json) =>
+      call(path, { method: 'PATCH', query: { unchanged_from }, body: { replace_files } });
+    // Others write other files, a file of that name, a file in that directory.
+    await call(path, { method: 'PATCH', body: { replace_files: { '/other': 'current/one' } } });
+    for (const _ of ['made', 'repeated'])
+      expect((await change(kept.portable_data_hash, { '/one': '' })).status).toBe(200);
+    await call(path, { method: 'PATCH', body: { replace_files: { '/two': `${source.portable_data_hash}/d/x` } } });
+    expect((await change(kept.portable_data_hash, { '/two': '', '/other': '' })).status).toBe(412);
+    await call(path, { method: 'PATCH', body: { replace_files: { '/sub/new': 'current/other' } } });
+    expect((await change(kept.portable_data_hash, { '/sub': '' })).status).toBe(412);
+    expect((await change(kept.portable_data_hash, { '/sub/three': '' })).status).toBe(200);
+    expect((await change(pdh('. unknown'), { '/other': '' })).status, 'content that is not kept').toBe(412);
+    expect((await change('x', { '/other': '' })).status).toBe(400);
+    const { json } = await call(path);
+    expect(json.manifest_text.match(/\d+:\d+:\S+/g)).toEqual(['0:3:other', '0:1:two', '0:3:new']);
+    // Once more as it is now.
+    expect((await change(json.portable_data_hash, { '/sub': '', '/two': '' })).status).toBe(200);
+  });
+
   test('reads nothing by hash that the asker may not read', async () => {
     const { token } = await createUser(service, 'thief');
     const body = { replace_files: { '/x': `${source.portable_data_hash}/a` } };

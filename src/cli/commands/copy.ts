@@ -46,6 +46,7 @@ async function runCopy(given: Given, isMove: boolean): Promise<number> {
     else checkChangeable({ id: target.id, path: target.path || '.' });
     const copies: Edits = {};
     const removals = new Map<string, Edits>();
+    const hashes = new Map<string, string>();
     for (const text of texts) {
       const source = await locate(text);
       checkThere(source);
@@ -55,11 +56,14 @@ async function runCopy(given: Given, isMove: boolean): Promise<number> {
       const isSame = source.id === target.id;
       // As it is when the change is made, not as it was when it was looked at.
       copies[`/${path}`] = isSame ? `current/${source.path}` : `${source.portableDataHash}/${source.path}`;
+      hashes.set(source.id, source.portableDataHash);
       if (isMove) removals.set(source.id, { ...removals.get(source.id), [`/${source.path}`]: '' });
     }
     const all = { ...removals.get(target.id), ...copies };
     await editFiles(session.api, target.id, all, { mustBeNew: !given.has('force') });
-    for (const [id, edits] of removals) if (id !== target.id) await editFiles(session.api, id, edits);
+    // What was written to a source after it was copied stays there.
+    for (const [id, edits] of removals)
+      if (id !== target.id) await editFiles(session.api, id, edits, { unchangedFrom: hashes.get(id) ?? '' });
     return 0;
   } finally {
     session.close();

@@ -1,9 +1,10 @@
 import { isKeepError, KeepError } from '../../keep/errors.ts';
 import { isTooDeep, MAX_LEVELS, pathsOf, targetsOf, termsOf } from './edit-paths.ts';
-import type { Edit, EditRequest, NodeKind, Texts } from './edits.ts';
+import type { Condition, Edit, EditRequest, NodeKind, Texts } from './edits.ts';
 import { check, checkEdit, refused, takenAway } from './judge.ts';
 import { isIndependentOfLocks, type Lock } from './locks.ts';
 import { bySource, newText } from './new-text.ts';
+import { isSameContent } from './same-content.ts';
 import { surveyPaths } from './survey.ts';
 
 /** What was judged of one request before anything is changed. */
@@ -35,7 +36,10 @@ export async function planEdits(
       conditions.flatMap(termsOf).flatMap((term) => ('etag' in term ? term.path : [])),
     ),
   );
-  const state = { etags, locks, portableDataHash: texts.portableDataHash };
+  const unchanged = new Set<Condition>();
+  for (const condition of requests.flatMap(({ conditions }) => conditions))
+    if ('paths' in condition && (await isUnchanged(texts, condition))) unchanged.add(condition);
+  const state = { etags, locks, portableDataHash: texts.portableDataHash, unchanged };
   const grafts = await surveySources(texts, requests);
   const judged: Judged[] = [];
   const edits: Edit[] = [];
@@ -63,6 +67,16 @@ export async function planEdits(
     edits: changing,
     text: changing.length === 0 ? null : () => newText(texts, changing, kindOf, grafts),
   };
+}
+
+/** Content that is kept no more is other content. */
+async function isUnchanged(texts: Texts, { paths, asIn }: { paths: string[]; asIn: string }): Promise<boolean> {
+  try {
+    return await isSameContent(texts, paths, asIn);
+  } catch (error) {
+    if (isKeepError(error, 'not_found')) return false;
+    throw error;
+  }
 }
 
 /** What each graft takes: a source that is not there, or cannot be read, is an error of the requests that name it. */

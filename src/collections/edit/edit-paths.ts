@@ -27,6 +27,7 @@ export function pathsOf({ edits, conditions }: EditRequest): string[] {
 }
 
 export function pathsOfCondition(condition: Condition): string[] {
+  if ('paths' in condition) return condition.paths;
   return 'is' in condition ? [condition.path] : termsOf(condition).map(({ path }) => path);
 }
 

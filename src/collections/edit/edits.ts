@@ -83,7 +83,9 @@ export type Condition =
   | (EtagTerm & { otherwise: Refusal })
   /** At least one of these lists holds with all that is in it: WebDAV's `If`. */
   | { anyOf: (EtagTerm | LockTerm)[][]; otherwise: Refusal }
-  | { portableDataHash: string; otherwise: Refusal };
+  | { portableDataHash: string; otherwise: Refusal }
+  /** What is at these paths is what is there in that content. */
+  | { paths: string[]; asIn: string; otherwise: Refusal };
 
 export interface EtagTerm {
   path: string;

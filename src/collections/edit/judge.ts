@@ -8,6 +8,8 @@ export interface State {
   etags: Map<string, string[]>;
   locks: readonly Lock[];
   portableDataHash: string;
+  /** Conditions on the content of paths that hold. */
+  unchanged: ReadonlySet<Condition>;
 }
 
 export function check(condition: Condition, kindOf: (path: string) => NodeKind, state: State): void {
@@ -17,6 +19,7 @@ export function check(condition: Condition, kindOf: (path: string) => NodeKind, 
 
 function holds(condition: Condition, kindOf: (path: string) => NodeKind, state: State): boolean {
   if ('portableDataHash' in condition) return condition.portableDataHash === state.portableDataHash;
+  if ('paths' in condition) return state.unchanged.has(condition);
   if ('is' in condition) return condition.is.includes(kindOf(condition.path));
   if ('anyOf' in condition) return condition.anyOf.some((terms) => terms.every((term) => isTrue(term, state)));
   return isTrue(condition, state);

@@ -3,14 +3,15 @@ import { withLevel } from '../../accounts/levels.ts';
 import type { Collection } from '../../collections/collection-row.ts';
 import { type Change, changedMeanwhile, textOf } from '../../collections/collections.ts';
 import type { Edit, SegmentReplacement, Writer } from '../../collections/edit/edits.ts';
-import { nothingReplaced, replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
+import type { GetOptions } from '../../collections/find-collections.ts';
+import { nothingReplaced, onlyAsIn, replacementEdits, sourcesOf } from '../../collections/replace-files.ts';
 import { segmentReplacements } from '../../collections/replace-segments.ts';
 import { findingScope } from '../../collections/scope.ts';
 import { signatureCheck, signManifest } from '../../collections/sign-manifest.ts';
 import type { LocatorCheck, StagedManifest } from '../../collections/stage-manifest.ts';
 import { COLLECTIONS } from '../../collections/tables.ts';
 import { COLLECTION_STATES, scopeOfStates } from '../../collections/version-states.ts';
-import { KeepError } from '../../keep/errors.ts';
+import { isKeepError, KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { isUuid } from '../../records/ids.ts';
 import { selectNames } from '../../records/list-parameters.ts';
@@ -70,7 +71,11 @@ export async function updateCollection(call: ApiCall, api: EmbeddedApi): Promise
       await api.collections.findToChange(uuid, call.user, ONLY_LEVEL);
       const changing = Object.keys(attributes).length > 0 ? { attributes } : {};
       const replacing = segments.length > 0 ? { segments } : {};
-      const conditions = isSet(call.parameters, 'must_be_new') ? nothingReplaced(edits) : [];
+      const { unchanged_from } = call.parameters;
+      const conditions = onlyAsIn(edits, unchanged_from);
+      if (typeof unchanged_from === 'string')
+        await requireReadable(call, api, unchanged_from, { includeTrash: true }).catch(asChanged);
+      if (isSet(call.parameters, 'must_be_new')) conditions.push(...nothingReplaced(edits));
       await api.commits.edit(uuid, { writer, edits, ...changing, ...replacing, conditions, lockTokens: [] });
       return api.collections.find(uuid, call.user, WHOLE);
     },
@@ -215,6 +220,12 @@ async function save(call: ApiCall, api: EmbeddedApi, commit: Committing): Promis
   }
 }
 
+/** Content that is not kept any more was changed. */
+function asChanged(error: unknown): never {
+  if (!isKeepError(error, 'not_found')) throw error;
+  throw new KeepError('precondition_failed', { message: 'there is no content of that unchanged_from' });
+}
+
 /** The edits of `replace_files`; without them a text that is sent takes the place of all. */
 function wholeOrParts(replacements: unknown, manifest: StagedManifest | null): Edit[] {
   if (replacements !== undefined && replacements !== null) return replacementEdits(replacements, manifest);
@@ -222,9 +233,14 @@ function wholeOrParts(replacements: unknown, manifest: StagedManifest | null): E
 }
 
 /** Taking files from another collection is reading it: the token's scopes must allow that, and its user's permissions. */
-async function requireReadable({ account, user }: ApiCall, { collections }: EmbeddedApi, hash: string): Promise<void> {
+async function requireReadable(
+  { account, user }: ApiCall,
+  { collections }: EmbeddedApi,
+  hash: string,
+  options: GetOptions = {},
+): Promise<void> {
   requireScope(account, 'GET', `${BASE}${hash}`);
-  await collections.find(hash, user);
+  await collections.find(hash, user, options);
 }
 
 /** The change in a body whose manifest was read. The manifest is deleted if the rest is invalid. */
@@ -239,8 +255,9 @@ async function changeOf(
     requireKnownAttributes(call.record, body);
     const { parameters, record, hasManifest } = body;
     Object.assign(call.parameters, parameters);
-    if (isSet(call.parameters, 'must_be_new') && !call.parameters.replace_files)
-      throw new KeepError('bad_request', { message: 'must_be_new is about the targets of replace_files: name some' });
+    const isConditional = isSet(call.parameters, 'must_be_new') || isSet(call.parameters, 'unchanged_from');
+    if (isConditional && !call.parameters.replace_files)
+      throw new KeepError('bad_request', { message: 'conditions are about the targets of replace_files: name some' });
     const { manifest_text: late, ...attributes } = record;
     if (hasManifest) return { attributes, manifest };
     // A text that was not found while streaming: the record was sent as JSON within JSON.

@@ -120,7 +120,7 @@ const RESOURCES: Record<string, Resource> = {
       LIST_METHOD('collections'),
       GET_METHOD('collections', TRASH),
       ['create', 'POST', 'collections', { ...SELECT, ...UNIQUE, ...FILES }, true],
-      UPDATE_METHOD('collections', { ...FILES, must_be_new: query('boolean') }),
+      UPDATE_METHOD('collections', { ...FILES, must_be_new: query('boolean'), unchanged_from: query('string') }),
       DELETE_METHOD('collections'),
       ...TRASH_METHODS('collections'),
       ['restore_version', 'POST', 'collections/{uuid}/restore_version', UUID],

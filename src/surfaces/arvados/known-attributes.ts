@@ -71,6 +71,7 @@ const PARAMETERS = new Set([
   'replace_files',
   'replace_segments',
   'must_be_new',
+  'unchanged_from',
   'include_trash',
   'include_old_versions',
   'bypass_federation',

@@ -13,7 +13,7 @@ const FROM = 'keep_edge_deleted_from';
 const DIRECTORY = 'keep_edge_deleted_directory';
 /** Of copies whose files are back where they were. */
 export const RESTORED = 'keep_edge_restored';
-/** Times that names are looked for which others take before the change is made. */
+/** Times that a change is prepared anew when others change what it is about before it is made. */
 const TRIES = 5;
 /** A name has at most 255 bytes here, with room for what makes it unique. */
 const MAX_NAME = 80;
@@ -48,29 +48,34 @@ export async function deleteFiles(
   uuid: string,
   selection: Selection,
   keepCopy: boolean,
+  tries = TRIES,
 ): Promise<string | null> {
   const { token } = visitor;
   const before = await ask(context, deps, token, `collections/${uuid}`, {
     query: { select: ['uuid', 'name', 'owner_uuid', 'portable_data_hash', 'can_write'] },
   });
   if (before.can_write === false) throw new ApiProblem(403, 'You may read this collection, but not change it.');
+  const replace_files = Object.fromEntries(pathsOf(selection).map((path) => [`/${path}`, '']));
   const copy = keepCopy ? await keptCopy(context, deps, visitor, before, selection).catch(asNoCopy) : null;
   try {
-    await ask(context, deps, token, `collections/${uuid}`, {
+    await change(context, deps, token, `collections/${uuid}`, {
       method: 'PATCH',
-      query: { select: ['uuid'] },
-      body: { collection: {}, replace_files: Object.fromEntries(pathsOf(selection).map((path) => [`/${path}`, ''])) },
+      // What is written to a file after its copy was made is in no copy.
+      query: { select: ['uuid'], ...(copy === null ? {} : { unchanged_from: copy.portable_data_hash }) },
+      body: { collection: {}, replace_files },
     });
   } catch (error) {
     // After other errors the files may be gone: then the copy is all there is.
     if (copy !== null && error instanceof ApiProblem && error.status < 500) {
       // The first error is the one to tell; a copy that stays in the list does no harm.
-      const hidden = untrash(context, deps, token, copy).then(() => putAway(context, deps, token, copy, {}));
+      const hidden = untrash(context, deps, token, copy.uuid).then(() => putAway(context, deps, token, copy.uuid, {}));
       await hidden.catch(() => null);
+      if (error.status === 412 && tries > 1)
+        return deleteFiles(context, deps, visitor, uuid, selection, true, tries - 1);
     }
     throw error;
   }
-  return copy;
+  return copy?.uuid ?? null;
 }
 
 function asNoCopy(error: unknown): never {
@@ -86,7 +91,7 @@ async function keptCopy(
   { token, user }: Visitor,
   { uuid, name, owner_uuid, portable_data_hash }: Json,
   selection: Selection,
-): Promise<string> {
+): Promise<Json> {
   const { directory, names } = selection;
   const [first = ''] = names;
   const what = names.length === 1 ? first : `${first} and ${names.length - 1} more`;
@@ -99,14 +104,14 @@ async function keptCopy(
   const make = (owner: string) =>
     ask(context, deps, token, 'collections', {
       method: 'POST',
-      query: { ensure_unique_name: true, select: ['uuid'] },
+      query: { ensure_unique_name: true, select: ['uuid', 'portable_data_hash'] },
       body: { collection: { ...collection, owner_uuid: owner }, replace_files },
     });
   try {
-    return String((await make(String(owner_uuid))).uuid);
+    return await make(String(owner_uuid));
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status >= 500 || owner_uuid === user.uuid) throw error;
-    return String((await make(user.uuid)).uuid);
+    return await make(user.uuid);
   }
 }
 

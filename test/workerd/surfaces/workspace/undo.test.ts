@@ -4,7 +4,7 @@ import { KeepError } from '../../../../src/keep/errors.ts';
 import { type CountedService, countedService, type RequestCost } from '../../support/counted-service.ts';
 import { database, emptyDatabase } from '../../support/database.ts';
 
-/** What bringing deleted files back asks of the bindings: a request may ask only so often. */
+/** Bringing deleted files back: what it asks of the bindings, which a request may ask only so often, and its races. */
 
 const USER = 'xedge-tpzed-aaaaaaaaaaaaaaa';
 const TOKEN = 'xedge-gj3su-aaaaaaaaaaaaaaa';
@@ -68,11 +68,7 @@ async function undone(count: number, { retaken }: { retaken: boolean }): Promise
   const copy = location.searchParams.get('undo') ?? '';
   await service.countObject(copy);
   if (retaken) {
-    const replace_files = Object.fromEntries(names.map((name) => [`/d/${name}`, 'current/d/stays']));
-    const body = JSON.stringify({ collection: {}, replace_files });
-    const headers = { ...HEADERS, 'Content-Type': 'application/json', 'Content-Length': String(body.length) };
-    const path = `${HOST}/arvados/v1/collections/${uuid}`;
-    expect((await service.ask(new Request(path, { method: 'PATCH', body, headers }))).status).toBe(200);
+    await replaceFiles(uuid, Object.fromEntries(names.map((name) => [`/d/${name}`, 'current/d/stays'])));
   }
   const back = await submit(`/workspace/untrash/${copy}`, [['next', location.pathname]]);
   expect(back.location.searchParams.get('done')).toBe('restored');
@@ -94,6 +90,61 @@ test.each([
   expect(many.d1).toBeLessThan(50);
 });
 
+/** What comes to be between what a page has seen and the change that it makes. */
+async function between<Result>(work: () => Promise<Result>, meanwhile: () => Promise<unknown>): Promise<Result> {
+  const { api } = service.deps;
+  if (api?.mode !== 'embedded') throw new Error('there are no collections');
+  const { commits } = api;
+  const edit = commits.edit;
+  commits.edit = async (...asked) => {
+    commits.edit = edit;
+    await meanwhile();
+    return edit(...asked);
+  };
+  return work();
+}
+
+async function replaceFiles(uuid: string, replace_files: Record<string, string>): Promise<void> {
+  const body = JSON.stringify({ collection: {}, replace_files });
+  const headers = { ...HEADERS, 'Content-Type': 'application/json', 'Content-Length': String(body.length) };
+  const path = `${HOST}/arvados/v1/collections/${uuid}`;
+  expect((await service.ask(new Request(path, { method: 'PATCH', body, headers }))).status).toBe(200);
+}
+
+async function sizesIn(uuid: string): Promise<Record<string, number>> {
+  const headers = { ...HEADERS, Accept: 'application/json' };
+  const { text } = await service.ask(new Request(`${HOST}/c=${uuid}/d/`, { headers }));
+  const entries = JSON.parse(text).entries as { name: string; size: number }[];
+  return Object.fromEntries(entries.map(({ name, size }) => [name, size]));
+}
+
+const DELETE: [string, string][] = [
+  ['action', 'delete'],
+  ['dir', 'd'],
+  ['encoded_files', 'a.txt'],
+];
+
+test('Undo replaces nothing that comes between its look and its change', async () => {
+  const uuid = await collectionOf(['a.txt']);
+  const copy = (await submit(`/workspace/file/${uuid}`, DELETE)).location.searchParams.get('undo') ?? '';
+  await between(
+    () => submit(`/workspace/untrash/${copy}`, []),
+    () => replaceFiles(uuid, { '/d/a.txt': 'current/d/stays' }),
+  );
+  expect(await sizesIn(uuid)).toEqual({ 'a.txt': 2, 'a (restored).txt': 3, stays: 2 });
+});
+
+test('what is written to a file between its copy and its end comes back', async () => {
+  const uuid = await collectionOf(['a.txt']);
+  const { location } = await between(
+    () => submit(`/workspace/file/${uuid}`, DELETE),
+    () => replaceFiles(uuid, { '/d/a.txt': 'current/d/stays' }),
+  );
+  expect(await sizesIn(uuid)).toEqual({ stays: 2 });
+  await submit(`/workspace/untrash/${location.searchParams.get('undo')}`, []);
+  expect(await sizesIn(uuid)).toEqual({ 'a.txt': 2, stays: 2 });
+});
+
 test('what was brought back although the answer says otherwise is not brought back twice', async () => {
   const uuid = await collectionOf(['a.txt', 'b.txt']);
   const chosen = ['a.txt', 'b.txt'].map((name): [string, string] => ['encoded_files', name]);
@@ -110,8 +161,5 @@ test('what was brought back although the answer says otherwise is not brought ba
   await expect(submit(`/workspace/untrash/${copy}`, [])).rejects.toThrow('503');
   commits.edit = edit;
   await submit(`/workspace/untrash/${copy}`, []);
-  const headers = { ...HEADERS, Accept: 'application/json' };
-  const { text } = await service.ask(new Request(`${HOST}/c=${uuid}/d/`, { headers }));
-  const names = JSON.parse(text).entries.map(({ name }: { name: string }) => name);
-  expect(names).toEqual(['a.txt', 'b.txt', 'stays']);
+  expect(Object.keys(await sizesIn(uuid))).toEqual(['a.txt', 'b.txt', 'stays']);
 });
