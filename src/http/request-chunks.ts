@@ -1,6 +1,6 @@
 import { KeepError } from '../keep/errors.ts';
 import { createHeldBudget } from '../streams/held-budget.ts';
-import { inPieces } from '../streams/in-pieces.ts';
+import { largerChunks } from '../streams/larger-chunks.ts';
 
 /**
  * The body of a request in chunks. The runtime reports a body that breaks off, and one whose chunked framing is
@@ -19,15 +19,15 @@ export async function* requestChunks(request: Request): AsyncGenerator<Uint8Arra
 const heldBodies = createHeldBudget(24 * 1024 * 1024);
 
 /**
- * As requestChunks, for a body that is held until it is complete: in pieces that may be kept.
+ * As requestChunks, for a body that is held until it is complete: in chunks that may be kept.
  * @throws KeepError bad_request; unavailable while too many such bodies are under way
  */
 export async function* heldChunks(request: Request): AsyncGenerator<Uint8Array, void, undefined> {
   const held = heldBodies.reserve();
   try {
-    for await (const piece of inPieces(requestChunks(request))) {
-      held.require(piece.byteLength);
-      yield piece;
+    for await (const chunk of largerChunks(requestChunks(request))) {
+      held.require(chunk.byteLength);
+      yield chunk;
     }
   } finally {
     held.release();

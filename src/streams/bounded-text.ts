@@ -1,4 +1,4 @@
-import { inPieces, PIECE_BYTES } from './in-pieces.ts';
+import { KEPT_CHUNK_BYTES, largerChunks } from './larger-chunks.ts';
 
 /** A Response, or what another runtime has in its place. */
 interface Answer {
@@ -32,9 +32,9 @@ export async function startOfText(response: Answer, maxBytes: number): Promise<s
 async function startOf({ body }: Answer, maxBytes: number): Promise<{ text: string; isWhole: boolean }> {
   const decoder = new TextDecoder();
   let [text, left] = ['', maxBytes];
-  for await (const piece of inPieces(body ?? [], Math.min(maxBytes, PIECE_BYTES))) {
-    text += decoder.decode(piece.subarray(0, left), { stream: true });
-    left -= piece.byteLength;
+  for await (const chunk of largerChunks(body ?? [], Math.min(maxBytes, KEPT_CHUNK_BYTES))) {
+    text += decoder.decode(chunk.subarray(0, left), { stream: true });
+    left -= chunk.byteLength;
     if (left < 0) return { text, isWhole: false };
   }
   return { text: text + decoder.decode(), isWhole: true };

@@ -2,9 +2,9 @@ import { requestChunks } from '../../http/request-chunks.ts';
 import { KeepError } from '../../keep/errors.ts';
 import type { Row } from '../../records/columns.ts';
 import { userBodies } from '../../streams/body-budgets.ts';
-import { inPieces } from '../../streams/in-pieces.ts';
 import { joinBytes } from '../../streams/join-bytes.ts';
 import { RecordScanner } from '../../streams/json/scanner.ts';
+import { largerChunks } from '../../streams/larger-chunks.ts';
 import { FormDecoder } from './form-decoder.ts';
 import { parseShallowJson, typedParameter } from './parameters.ts';
 
@@ -45,7 +45,7 @@ export class BodyReader {
     this.#isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers.get('Content-Type') ?? '');
     const chunks = requestChunks(request);
     // Values of a form are kept until they are complete.
-    this.#chunks = request.body === null ? null : this.#isForm ? inPieces(chunks) : chunks;
+    this.#chunks = request.body === null ? null : this.#isForm ? largerChunks(chunks) : chunks;
     this.#name = name;
     this.#scanner = new RecordScanner(name);
   }

@@ -15,9 +15,9 @@ function slowly(text: string, type = 'text/plain'): Request {
   return new Request('http://keep.test/', { method: 'POST', body, headers: { 'Content-Type': type } });
 }
 
-test('a body that is held is few pieces, however it comes', async () => {
+test('a body that is held is few chunks, however it comes', async () => {
   const sizes: number[] = [];
-  for await (const piece of heldChunks(slowly('a'.repeat(20_000)))) sizes.push(piece.buffer.byteLength);
+  for await (const chunk of heldChunks(slowly('a'.repeat(20_000)))) sizes.push(chunk.buffer.byteLength);
   expect(sizes).toEqual([16_384, 3616]);
 });
 
