@@ -24,7 +24,7 @@ import type { Env } from '../config/env.ts';
 import { count } from '../http/metrics.ts';
 import { KeepError } from '../keep/errors.ts';
 import { tryHold } from '../streams/body-budgets.ts';
-import { createHeldBudget } from '../streams/held-budget.ts';
+import { createHeldBudget, isolateMemory } from '../streams/held-budget.ts';
 import { type Committer, clusterCommitter, embeddedCommitter } from './committers.ts';
 import { dependenciesOf } from './composition.ts';
 import { forRequest } from './request-scope.ts';
@@ -40,7 +40,7 @@ const MAX_BATCH = 256;
 /** Who waits at most, for one collection. */
 const MAX_WAITING = 1000;
 /** What those hold who wait for a collection's turn, of all collections in this isolate. */
-const WAITING = createHeldBudget(40 * 1024 * 1024);
+const WAITING = createHeldBudget(40 * 1024 * 1024, isolateMemory);
 /** Of one of the parts that an upload is to be made of. */
 const PART_BYTES = 200;
 

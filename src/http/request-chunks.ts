@@ -1,5 +1,5 @@
 import { KeepError } from '../keep/errors.ts';
-import { createHeldBudget } from '../streams/held-budget.ts';
+import { createHeldBudget, isolateMemory } from '../streams/held-budget.ts';
 import { largerChunks } from '../streams/larger-chunks.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function* requestChunks(request: Request): AsyncGenerator<Uint8Arra
 }
 
 /** Bytes of bodies that are put together in memory, of all requests of an isolate: many may come slowly, and before a token is known. */
-const heldBodies = createHeldBudget(24 * 1024 * 1024);
+const heldBodies = createHeldBudget(24 * 1024 * 1024, isolateMemory);
 
 /**
  * As requestChunks, for a body that is held until it is complete: in chunks that may be kept.

@@ -1,9 +1,9 @@
-import { createHeldBudget, type HeldReservation } from './held-budget.ts';
+import { createHeldBudget, type HeldReservation, isolateMemory } from './held-budget.ts';
 
 /** Of users: records and manifests. */
-export const userBodies = createHeldBudget(24 * 1024 * 1024);
+export const userBodies = createHeldBudget(24 * 1024 * 1024, isolateMemory);
 /** Small blocks, and the chunks of larger ones that script sees. */
-export const blockBodies = createHeldBudget(16 * 1024 * 1024);
+export const blockBodies = createHeldBudget(16 * 1024 * 1024, isolateMemory);
 
 /** What one body may hold in any case: 500 take 16 MiB. */
 const LEAST_BYTES = 32 * 1024;

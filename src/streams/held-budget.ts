@@ -1,7 +1,16 @@
 import { KeepError } from '../keep/errors.ts';
 
-/** Bytes that all answers of one isolate may hold for what they send: it has 128 MB for everything. */
+/** Bytes that all answers of one isolate may hold for what they send. */
 const MAX_HELD_BYTES = 48 * 1024 * 1024;
+
+/** What several budgets may hold together, and hold. Bytes. */
+export interface SharedTotal {
+  most: number;
+  total: number;
+}
+
+/** For all budgets of an isolate: it has 128 MB, of which caches have about half. */
+export const isolateMemory: SharedTotal = { most: 64 * 1024 * 1024, total: 0 };
 /** So little is never refused. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -25,17 +34,25 @@ const MAX_WAIT_MS = 10_000;
 
 /**
  * Shares memory among the answers of an isolate: who comes first may hold much, the others less. What a request held that was
- * killed is free again once its reservation has been collected.
+ * killed is free again once its reservation has been collected. Several budgets keep one kind of requests from using up what
+ * others need; all of them together are bounded as well.
+ * @param most bytes of this budget
+ * @param all what it has with others together
  */
-/** @param most bytes for all together */
-export function createHeldBudget(most: number = MAX_HELD_BYTES): { reserve(): HeldReservation } {
+export function createHeldBudget(
+  most: number = MAX_HELD_BYTES,
+  all: SharedTotal = { most, total: 0 },
+): { reserve(): HeldReservation } {
   const held = new Map<symbol, number>();
   let total = 0;
   const put = (key: symbol, bytes: number) => {
-    total += bytes - (held.get(key) ?? 0);
+    const more = bytes - (held.get(key) ?? 0);
+    total += more;
+    all.total += more;
     if (bytes > 0) held.set(key, bytes);
     else held.delete(key);
   };
+  const hasRoom = (bytes: number) => total + bytes <= most && all.total + bytes <= all.most;
   const forgotten = new FinalizationRegistry<symbol>((key) => put(key, 0));
   return {
     reserve() {
@@ -43,20 +60,20 @@ export function createHeldBudget(most: number = MAX_HELD_BYTES): { reserve(): He
       let fixed = 0;
       let flexible = 0;
       const reservation: HeldReservation = {
-        available: () => Math.max(0, most - (total - flexible)),
+        available: () => Math.max(0, flexible + Math.min(most - total, all.most - all.total)),
         set(bytes) {
           flexible = bytes;
           put(key, fixed + flexible);
         },
         require(bytes) {
-          if (fixed + bytes > SMALL_BYTES && total + bytes > most)
+          if (fixed + bytes > SMALL_BYTES && !hasRoom(bytes))
             throw new KeepError('unavailable', { message: 'too many large requests are under way: try again' });
           fixed += bytes;
           put(key, fixed + flexible);
         },
         async wait(bytes, signal) {
           const until = Date.now() + MAX_WAIT_MS;
-          while (total + bytes > most && Date.now() < until) {
+          while (!hasRoom(bytes) && Date.now() < until) {
             // Polled: a promise of another request may never settle in this one.
             await new Promise((resolve) => setTimeout(resolve, POLL_MS));
             signal?.throwIfAborted();
@@ -76,4 +93,4 @@ export function createHeldBudget(most: number = MAX_HELD_BYTES): { reserve(): He
 }
 
 /** What the answers of this isolate hold. */
-export const heldBudget = createHeldBudget();
+export const heldBudget = createHeldBudget(MAX_HELD_BYTES, isolateMemory);

@@ -17,11 +17,15 @@ export function takeTurns(units: number): () => Promise<void> | undefined {
 const SORTED_AT_ONCE = 4096;
 const MERGED_PER_TURN = 20_000;
 
-/** A sorted copy of a list that may be long; others get their turns meanwhile. */
+/**
+ * A sorted copy of a list that may be long; others get their turns meanwhile. Not for a short one: of those there may be
+ * many, and whoever has them counts the turns.
+ */
 export async function sortInTurns<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,
 ): Promise<Item[]> {
+  if (items.length <= SORTED_AT_ONCE) return [...items].sort(compare);
   const turn = takeTurns(MERGED_PER_TURN);
   let sorted: Item[] = [];
   for (let from = 0; from < items.length; from += SORTED_AT_ONCE) {

@@ -37,7 +37,7 @@ const MAX_INDEX_BYTES = 32 * 1024 * 1024;
 const MAX_PACKED_BYTES = 16 * 1024 * 1024;
 /** Blocks that were packed again, of one file. */
 const MAX_CUT_BYTES = 1024 * 1024;
-const kept = createBoundedMap<GenomeIndex>({ maxEntries: 500, maxBytes: 32 * 1024 * 1024, sizeOf });
+const kept = createBoundedMap<GenomeIndex>({ maxEntries: 500, maxBytes: 24 * 1024 * 1024, sizeOf });
 /** The load under way: large ones side by side would not fit into memory. Requests cannot wait for each other's promises. */
 const loading = new Map<string, number>();
 const MAX_LOAD_MS = 30_000;

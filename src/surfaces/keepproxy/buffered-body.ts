@@ -1,6 +1,6 @@
 import { KeepError } from '../../keep/errors.ts';
 import { type BlockSource, sourceOfBytes } from '../../services/put-block.ts';
-import { createHeldBudget } from '../../streams/held-budget.ts';
+import { createHeldBudget, isolateMemory } from '../../streams/held-budget.ts';
 import { hexOf } from '../../streams/md5-stream.ts';
 
 /** A body that is held in memory until `release`. */
@@ -11,7 +11,7 @@ export interface BufferedBody {
 
 const MAX_BODY_BYTES = 1024 * 1024;
 /** For all requests of an isolate together, which has 128 MB. */
-const budget = createHeldBudget(16 * 1024 * 1024);
+const budget = createHeldBudget(16 * 1024 * 1024, isolateMemory);
 
 /**
  * A small block in memory, so that it can be sent to service after service. Null, with the body untouched, when it is

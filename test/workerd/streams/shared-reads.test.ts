@@ -236,6 +236,23 @@ describe('the memory that answers share', () => {
     expect(budget.reserve().available()).toBeLessThan(4 * BLOCK);
   });
 
+  test('is bounded for all kinds of requests together, and each has some that others cannot take', () => {
+    const all = { most: 64 * BLOCK, total: 0 };
+    const [readers, writers] = [createHeldBudget(48 * BLOCK, all), createHeldBudget(24 * BLOCK, all)];
+    const [reader, writer] = [readers.reserve(), writers.reserve()];
+    const before = reader.available();
+    reader.set(before);
+    expect(before).toBe(48 * BLOCK);
+    expect(writer.available()).toBe(16 * BLOCK);
+    writer.require(16 * BLOCK);
+    expect(() => writers.reserve().require(BLOCK)).toThrow(expect.objectContaining({ code: 'unavailable' }));
+    writers.reserve().require(BLOCK / 16);
+    reader.release();
+    writers.reserve().require(7 * BLOCK);
+    expect(writers.reserve().available()).toBeLessThan(BLOCK);
+    expect(readers.reserve().available()).toBeGreaterThan(40 * BLOCK - BLOCK);
+  });
+
   test('is free again when a request that held it was killed', async () => {
     const budget = createHeldBudget();
     const hold = () => budget.reserve().require(40 * BLOCK);
