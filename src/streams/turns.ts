@@ -19,7 +19,7 @@ const MERGED_PER_TURN = 20_000;
 
 /**
  * A sorted copy of a list that may be long; others get their turns meanwhile. Not for a short one: of those there may be
- * many, and whoever has them counts the turns.
+ * many, and their turns are counted where they are gone through.
  */
 export async function sortInTurns<Item>(
   items: readonly Item[],
