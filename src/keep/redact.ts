@@ -79,12 +79,17 @@ function redactComponents(path: string): string[] {
     const component = components[at] ?? '';
     const [, name, token] = TOKEN_FIELD.exec(component) ?? [];
     const isToken = name !== undefined || (isDownload && at === 3);
-    if (name !== undefined) shown.push(`${component.slice(0, component.indexOf(name))}${name}${HIDDEN}`);
+    if (name !== undefined)
+      shown.push(`${withoutSignature(component.slice(0, component.indexOf(name)))}${name}${HIDDEN}`);
     else if (isToken) shown.push(HIDDEN);
     else if (component === 'v2') shown.push(component, HIDDEN);
-    else shown.push(component.replace(LOCATOR_HINTS, '$1').replace(SIGNATURE, HIDDEN));
+    else shown.push(withoutSignature(component));
     // A v2 token's UUID and secret are components of their own.
     if ((isToken ? (token ?? component) : component) === 'v2') at += 2;
   }
   return shown;
+}
+
+function withoutSignature(component: string): string {
+  return component.replace(LOCATOR_HINTS, '$1').replace(SIGNATURE, HIDDEN);
 }

@@ -35,6 +35,8 @@ describe('a path in the log shows no token', () => {
     [`/collections%252Fdownload%252F${UUID}%252F${SECRET}`, `collections/download/${UUID}/…`],
     [`/c=${UUID}\\t=${SECRET}\\f`, `c=${UUID}/t=…/f`],
     [`/c=${UUID}/f?api_token=${SECRET}&x=1`, `c=${UUID}/f?api_token=…`],
+    [`/${HASH}+3+A${SIGNATURE}x&t=${SECRET}`, `${HASH}+3&t=…`],
+    [`/${HASH.slice(2)}+x${SIGNATURE.slice(2)}&t=`, `${HASH.slice(2)}+x…&t=…`],
     [`/c=${UUID}/f;api_token=v2/${TOKEN_UUID}/${SECRET}`, `c=${UUID}/f;api_token=…`],
   ])('%s', (path, shown) => {
     expect(redactPath(path)).toBe(shown);
