@@ -1,4 +1,4 @@
-import { createHeldBudget, type HeldReservation, isolateMemory } from './held-budget.ts';
+import { createHeldBudget, type HeldReservation, holdShare, isolateMemory } from './held-budget.ts';
 
 /** Of users: records and manifests. */
 export const userBodies = createHeldBudget(24 * 1024 * 1024, isolateMemory);
@@ -7,8 +7,6 @@ export const blockBodies = createHeldBudget(16 * 1024 * 1024, isolateMemory);
 
 /** What one body may hold in any case: 500 take 16 MiB. */
 const LEAST_BYTES = 32 * 1024;
-/** Of what is left the next one takes this share where it can do with less. */
-const SHARE = 1 / 32;
 
 /** Whether there is room for the whole of a body. It is held then. */
 export function tryHold(held: HeldReservation, bytes: number): boolean {
@@ -19,7 +17,5 @@ export function tryHold(held: HeldReservation, bytes: number): boolean {
 
 /** Bytes of a body to hold at a time, which are held from now on: the fewer, the more bodies are under way. */
 export function fitChunk(held: HeldReservation, most: number): number {
-  const bytes = Math.min(most, Math.max(LEAST_BYTES, Math.floor(held.available() * SHARE)));
-  held.set(bytes);
-  return bytes;
+  return holdShare(held, most, LEAST_BYTES);
 }

@@ -94,3 +94,13 @@ export function createHeldBudget(
 
 /** What the answers of this isolate hold. */
 export const heldBudget = createHeldBudget(MAX_HELD_BYTES, isolateMemory);
+
+/** Of what is left the next one takes this share where it can do with less. */
+const SHARE = 1 / 32;
+
+/** Bytes to hold from now on: the fewer, the more is held already. @param least in any case */
+export function holdShare(held: HeldReservation, most: number, least: number): number {
+  const bytes = Math.min(most, Math.max(least, Math.floor(held.available() * SHARE)));
+  held.set(bytes);
+  return bytes;
+}

@@ -10,8 +10,12 @@ export function takeTurns(units: number): () => Promise<void> | undefined {
   return () => {
     if (++done < units) return undefined;
     done = 0;
-    return new Promise((resolve) => setTimeout(resolve, 0));
+    return nextTurn();
   };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 const SORTED_AT_ONCE = 4096;
@@ -30,7 +34,7 @@ export async function sortInTurns<Item>(
   let sorted: Item[] = [];
   for (let from = 0; from < items.length; from += SORTED_AT_ONCE) {
     for (const item of items.slice(from, from + SORTED_AT_ONCE).sort(compare)) sorted.push(item);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTurn();
   }
   for (let width = SORTED_AT_ONCE; width < items.length; width *= 2) {
     const merged: Item[] = [];

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../byte-range.ts';
-import type { HeldReservation } from '../held-budget.ts';
+import { type HeldReservation, holdShare } from '../held-budget.ts';
 import type { Fill, LazyPart, Part, Segment } from '../part.ts';
 import {
   descriptorLength,
@@ -55,8 +55,6 @@ const BATCH = 128;
 const MAX_ROW_BYTES = 512 * 1024;
 /** With many archives at once; rows that are this short cost little more than longer ones. */
 const MIN_ROW_BYTES = 32 * 1024;
-/** Rows that fit into the memory that is left: sixteen archives have the longest. */
-const ROWS_IN_BUDGET = 64;
 /** Records of the central directory that are made in one go: names of files may have 64 KiB each. */
 const MAX_RECORD_BYTES = 256 * 1024;
 
@@ -225,9 +223,7 @@ export function zipArchive(
 
 /** How long the rows of one more archive may be: the more is held already, the shorter. Reserves what they hold. */
 export function reserveRows(held: HeldReservation): number {
-  const bytes = Math.min(MAX_ROW_BYTES, Math.max(MIN_ROW_BYTES, Math.floor(held.available() / ROWS_IN_BUDGET)));
-  held.set(2 * bytes);
-  return bytes;
+  return Math.floor(holdShare(held, 2 * MAX_ROW_BYTES, 2 * MIN_ROW_BYTES) / 2);
 }
 
 /** The parts of the sections within a range. */
