@@ -1,21 +1,13 @@
 import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
-import type { User } from '../../../src/accounts/account.ts';
 import { changeRow, WHOLE_ROW } from '../../../src/collections/change-row.ts';
 import { createCollections } from '../../../src/collections/collections.ts';
 import { commitBatch } from '../../../src/collections/edit/commit-batch.ts';
 import { metadataStatements } from '../../../src/collections/edit/metadata-rows.ts';
 import { quotasOf, setQuota } from '../../../src/collections/quota.ts';
 import type { Row } from '../../../src/records/columns.ts';
-import { database, NO_VERSIONS } from '../support/database.ts';
+import { database, NO_VERSIONS, ROOT } from '../support/database.ts';
 
-const ROOT: User = {
-  uuid: 'xedge-tpzed-000000000000000',
-  isAdmin: true,
-  isActive: true,
-  username: 'root',
-  fullName: '',
-};
 const WRITER = { user: ROOT, tokenUuid: null, token: '' };
 
 test('nothing is left of a commit that came too late or was refused: no metadata, no version, nothing that a quota counts', async () => {

@@ -1,6 +1,5 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, expect, test } from 'vitest';
-import type { User } from '../../../src/accounts/account.ts';
 import { backupWatches } from '../../../src/backups/backups.ts';
 import { readFileLog } from '../../../src/backups/file-log.ts';
 import { WHOLE_ROW } from '../../../src/collections/change-row.ts';
@@ -9,17 +8,10 @@ import { commitBatch } from '../../../src/collections/edit/commit-batch.ts';
 import type { Edit, EditRequest } from '../../../src/collections/edit/edits.ts';
 import type { Row } from '../../../src/records/columns.ts';
 import { watchedDatabase } from '../../../src/records/watched-database.ts';
-import { database, NO_VERSIONS } from '../support/database.ts';
+import { database, NO_VERSIONS, ROOT } from '../support/database.ts';
 
 /** Commits whose end is not told: D1's answer is lost, or comes late, or the bucket refuses what belongs to them. */
 
-const ROOT: User = {
-  uuid: 'xedge-tpzed-000000000000000',
-  isAdmin: true,
-  isActive: true,
-  username: 'root',
-  fullName: '',
-};
 const FOO = 'acbd18db4cc2f85cedef654fccc4a4d8+3';
 /** Its text is in the bucket. */
 const LARGE = `. ${FOO} ${Array.from({ length: 2000 }, (_, i) => `0:3:a-rather-long-name-of-a-file-${i}`).join(' ')}\n`;

@@ -1,25 +1,17 @@
 import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import type { User } from '../../../src/accounts/account.ts';
 import { backupsSource } from '../../../src/balance/backups-source.ts';
 import { readBackup } from '../../../src/collections/backup.ts';
 import { sweepBackups } from '../../../src/collections/backup-sweep.ts';
 import { type Collections, createCollections } from '../../../src/collections/collections.ts';
 import { sweepVersions } from '../../../src/collections/versions.ts';
-import { database } from '../support/database.ts';
+import { database, ROOT } from '../support/database.ts';
 
 /** How long past versions stay, with their texts, their backups and, for the balancer, their blocks. */
 
 const DAY = 86_400;
 const MAX_AGE = { kept: 100 * DAY, repacked: 30 * DAY };
-const ROOT: User = {
-  uuid: 'xedge-tpzed-000000000000000',
-  isAdmin: true,
-  isActive: true,
-  username: 'root',
-  fullName: 'Root',
-};
 const BY_ROOT = { user: ROOT, tokenUuid: null };
 let db: D1Database;
 let manifests: R2Bucket;

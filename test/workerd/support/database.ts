@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers';
+import type { User } from '../../../src/accounts/account.ts';
 import type { VersionSettings } from '../../../src/collections/versions.ts';
 
 /** The tests' D1 with the schema of this checkout. The tests of one file share it. */
@@ -22,6 +23,15 @@ export async function searchDatabase(): Promise<D1Database> {
     await db.batch(SEARCH_MIGRATIONS.map((statement) => db.prepare(statement)));
   return db;
 }
+
+/** The root token's user. */
+export const ROOT: User = {
+  uuid: 'xedge-tpzed-000000000000000',
+  isAdmin: true,
+  isActive: true,
+  username: 'root',
+  fullName: 'Root',
+};
 
 /** Keeps no past versions that were not asked for. */
 export const NO_VERSIONS: VersionSettings = {
